@@ -1,0 +1,1 @@
+//! How well the class is predicted without the lungs.

@@ -1,0 +1,1 @@
+//! Frozen nets as tables over [`crate::conv`], and their weights.

@@ -1,0 +1,1 @@
+//! Arguments, progress, errors and exit codes; the only place that prints.

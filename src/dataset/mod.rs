@@ -1,0 +1,1 @@
+//! Rows of `metadata.csv`, selection, sampling, identity, splits, augmentation.

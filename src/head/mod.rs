@@ -1,0 +1,1 @@
+//! The trainable part of the classifier (candle lives here).

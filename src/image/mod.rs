@@ -1,0 +1,1 @@
+//! Films as pixels: decode, resize, rotate.

@@ -1,0 +1,1 @@
+//! Bytes on disk: atomic writes, hashing, and the file formats of others.

@@ -1,0 +1,1 @@
+//! What a classifier is worth: classification, ranking, calibration, intervals.

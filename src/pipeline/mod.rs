@@ -1,0 +1,1 @@
+//! `pipeline.toml` and the order of stages; knows programs and files, not learning.
