@@ -1,1 +1,8 @@
 //! Rows of `metadata.csv`, selection, sampling, identity, splits, augmentation.
+
+pub mod identity;
+pub mod kaggle;
+pub mod metadata;
+pub mod selection;
+pub mod source;
+pub mod verdict;

@@ -1,0 +1,353 @@
+//! `metadata.csv` of ieee8023/covid-chestxray-dataset, in any of its historical versions.
+//!
+//! Columns are found by normalised name (trimmed, lower case, blanks as
+//! underscores), never by position; the file changed its header 21 times in a year.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use encoding_rs::{UTF_8, WINDOWS_1252};
+
+/// Largest file that is read. The real one has 0.5 MB.
+pub const MAX_BYTES: u64 = 64 << 20;
+
+/// Columns without which no film can be chosen.
+const NEEDED: [&str; 3] = ["patientid", "finding", "filename"];
+
+/// Why a `metadata.csv` could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum MetadataError {
+    /// The file is not there.
+    #[error("`{}` does not exist", path.display())]
+    Missing {
+        /// The file asked for.
+        path: PathBuf,
+    },
+    /// The file is there and cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        /// The file asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is larger than [`MAX_BYTES`].
+    #[error("`{}` has more than {MAX_BYTES} bytes: not a metadata file", path.display())]
+    TooLarge {
+        /// The file asked for.
+        path: PathBuf,
+    },
+    /// The bytes are something else than a table of text.
+    #[error("`{}` is not a CSV file: {why}", path.display())]
+    NotCsv {
+        /// The file asked for.
+        path: PathBuf,
+        /// What the bytes look like.
+        why: &'static str,
+    },
+    /// The header lacks a needed column.
+    #[error("`{}` has no column `{}`; it has {}", path.display(), missing.join("`, `"), quoted(found))]
+    MissingColumns {
+        /// The file asked for.
+        path: PathBuf,
+        /// Needed and not there.
+        missing: Vec<&'static str>,
+        /// The normalised names of the header.
+        found: Vec<String>,
+    },
+}
+
+/// One row, its cells trimmed. A cell is `None` where the column is absent,
+/// the row too short, or the cell blank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Number of the row, from 1, the header and empty lines not counted.
+    pub number: usize,
+    /// Patient id as text (`311a`).
+    pub patient: Option<String>,
+    /// What the film shows: a name, a path (`Pneumonia/Viral/COVID-19`) or a list (`COVID-19, ARDS`).
+    pub finding: Option<String>,
+    /// Projection: `PA`, `AP Supine`, `L`, …
+    pub view: Option<String>,
+    /// `X-ray` or `CT`.
+    pub modality: Option<String>,
+    /// `images` or `volumes`.
+    pub folder: Option<String>,
+    /// Name of the film in its folder. Not to be trusted.
+    pub filename: Option<String>,
+}
+
+/// A parsed `metadata.csv`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// The normalised names of the header, in order, the unnamed left out.
+    pub columns: Vec<String>,
+    /// All rows, in the order of the file.
+    pub rows: Vec<Row>,
+    /// What had to be forgiven while reading, for the user to know.
+    pub notes: Vec<String>,
+}
+
+impl Metadata {
+    /// Whether the header has the column, by normalised name.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|c| c == column)
+    }
+}
+
+/// Reads a `metadata.csv`.
+///
+/// LF or CRLF, quoted line breaks, empty lines and rows of any length are
+/// accepted. Text that is not UTF-8 is read as windows-1252, with a note.
+///
+/// # Errors
+/// See [`MetadataError`].
+pub fn read(path: &Path) -> Result<Metadata, MetadataError> {
+    let unreadable = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => MetadataError::Missing { path: path.into() },
+        _ => MetadataError::Unreadable { path: path.into(), source },
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(MetadataError::TooLarge { path: path.into() });
+    }
+    parse(&bytes, path)
+}
+
+/// Parses the bytes of a `metadata.csv`; `path` is only named in errors.
+///
+/// # Errors
+/// See [`MetadataError`].
+pub fn parse(bytes: &[u8], path: &Path) -> Result<Metadata, MetadataError> {
+    let mut notes = Vec::new();
+    let text = decode(bytes, &mut notes);
+    let not_csv = |why| MetadataError::NotCsv { path: path.into(), why };
+    if text.trim().is_empty() {
+        return Err(not_csv("it is empty"));
+    }
+    if text.contains('\0') {
+        return Err(not_csv("it holds binary data"));
+    }
+    if text.trim_start().starts_with('<') {
+        return Err(not_csv("it looks like a web page"));
+    }
+    if text.bytes().filter(|&b| b == b'"').count() % 2 == 1 {
+        notes.push(
+            "a quotation mark is never closed: one row may have swallowed those after it".into(),
+        );
+    }
+
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let header: Vec<String> = match reader.headers() {
+        Ok(header) => header.iter().map(normalised).collect(),
+        Err(_) => return Err(not_csv("it has no header line")),
+    };
+    let index = |name: &str| header.iter().position(|c| c == name);
+    let missing: Vec<_> = NEEDED.into_iter().filter(|name| index(name).is_none()).collect();
+    let columns: Vec<_> = header.iter().filter(|c| !c.is_empty()).cloned().collect();
+    if !missing.is_empty() {
+        return Err(MetadataError::MissingColumns { path: path.into(), missing, found: columns });
+    }
+    let [patient, finding, view, modality, folder, filename] =
+        ["patientid", "finding", "view", "modality", "folder", "filename"].map(index);
+
+    let (mut rows, mut ragged) = (Vec::new(), 0);
+    for record in reader.records() {
+        let Ok(record) = record else {
+            return Err(not_csv("a row cannot be parsed"));
+        };
+        ragged += usize::from(record.len() != header.len());
+        let cell = |column: Option<usize>| {
+            column
+                .and_then(|i| record.get(i))
+                .map(str::trim)
+                .filter(|s| !s.is_empty())
+                .map(String::from)
+        };
+        rows.push(Row {
+            number: rows.len() + 1,
+            patient: cell(patient),
+            finding: cell(finding),
+            view: cell(view),
+            modality: cell(modality),
+            folder: cell(folder),
+            filename: cell(filename),
+        });
+    }
+    if ragged > 0 {
+        notes.push(format!(
+            "{ragged} of {} rows have more or fewer cells than the header",
+            rows.len()
+        ));
+    }
+    Ok(Metadata { columns, rows, notes })
+}
+
+/// By byte-order mark, else UTF-8, else windows-1252, which maps every byte.
+fn decode(bytes: &[u8], notes: &mut Vec<String>) -> String {
+    let (text, encoding, malformed) = UTF_8.decode(bytes);
+    if !malformed {
+        return text.into_owned();
+    }
+    if encoding != UTF_8 {
+        notes.push(format!("read as {}, some characters were lost", encoding.name()));
+        return text.into_owned();
+    }
+    let at = std::str::from_utf8(bytes).map_or_else(|e| e.valid_up_to(), |_| bytes.len());
+    notes.push(format!("not UTF-8 (byte {at}): read as windows-1252"));
+    WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
+}
+
+/// ` clinical notes` and `clinical_notes` are one column.
+fn normalised(name: &str) -> String {
+    name.trim().to_lowercase().split_whitespace().collect::<Vec<_>>().join("_")
+}
+
+fn quoted(names: &[String]) -> String {
+    if names.is_empty() { "no named column".into() } else { format!("`{}`", names.join("`, `")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parsed(bytes: &[u8]) -> Result<Metadata, MetadataError> {
+        parse(bytes, Path::new("metadata.csv"))
+    }
+
+    #[test]
+    fn columns_are_found_by_normalised_name() {
+        let table = b"Patientid,offset,Finding , filename,doi, url,clinical notes,\r\n311a,0,COVID-19 ,a.jpg,,,x,\r\n";
+        let metadata = parsed(table).unwrap();
+        assert_eq!(
+            metadata.columns,
+            ["patientid", "offset", "finding", "filename", "doi", "url", "clinical_notes"]
+        );
+        assert!(metadata.has("clinical_notes") && !metadata.has("view"));
+        assert_eq!(
+            metadata.rows,
+            [Row {
+                number: 1,
+                patient: Some("311a".into()),
+                finding: Some("COVID-19".into()),
+                view: None,
+                modality: None,
+                folder: None,
+                filename: Some("a.jpg".into()),
+            }]
+        );
+        assert_eq!(metadata.notes, [""; 0]);
+    }
+
+    #[test]
+    fn quoted_breaks_empty_lines_and_ragged_rows_are_accepted() {
+        let table = b"patientid,finding,filename,notes\n1,\"COVID-19,\nARDS\",a.jpg,\"two\r\nlines\"\n\n2,SARS\n3,SARS,b.jpg,,,\n";
+        let metadata = parsed(table).unwrap();
+        let seen: Vec<_> =
+            metadata.rows.iter().map(|r| (r.number, r.filename.as_deref())).collect();
+        assert_eq!(seen, [(1, Some("a.jpg")), (2, None), (3, Some("b.jpg"))]);
+        assert_eq!(metadata.rows[0].finding.as_deref(), Some("COVID-19,\nARDS"));
+        assert_eq!(metadata.notes, ["2 of 3 rows have more or fewer cells than the header"]);
+    }
+
+    #[test]
+    fn an_unclosed_quotation_mark_is_noted() {
+        let metadata =
+            parsed(b"patientid,finding,filename\n1,\"SARS,a.jpg\n2,SARS,b.jpg\n").unwrap();
+        assert_eq!(metadata.rows.len(), 1);
+        assert!(metadata.notes[0].contains("never closed"), "{:?}", metadata.notes);
+    }
+
+    #[test]
+    fn other_encodings_are_read_and_said() {
+        let latin = parsed(b"patientid,finding,filename\n1,SARS,caf\xe9.jpg\xa0\n").unwrap();
+        assert_eq!(latin.rows[0].filename.as_deref(), Some("caf\u{e9}.jpg"));
+        assert_eq!(latin.notes, ["not UTF-8 (byte 37): read as windows-1252"]);
+        let marked = parsed(b"\xef\xbb\xbfpatientid,finding,filename\n1,SARS,a.jpg\n").unwrap();
+        assert!(marked.has("patientid") && marked.notes.is_empty());
+        let wide: Vec<u8> = "\u{feff}patientid,finding,filename\n1,SARS,a.jpg\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert_eq!(parsed(&wide).unwrap().rows[0].filename.as_deref(), Some("a.jpg"));
+    }
+
+    #[test]
+    fn each_way_to_be_wrong_has_its_error() {
+        let error = |bytes: &[u8]| parsed(bytes).unwrap_err().to_string();
+        assert_eq!(error(b""), "`metadata.csv` is not a CSV file: it is empty");
+        assert_eq!(error(b"\x89PNG\0\0"), "`metadata.csv` is not a CSV file: it holds binary data");
+        assert_eq!(
+            error(b"<!DOCTYPE html>"),
+            "`metadata.csv` is not a CSV file: it looks like a web page"
+        );
+        assert_eq!(
+            error(b"Patient ID,finding,\n1,SARS\n"),
+            "`metadata.csv` has no column `patientid`, `filename`; it has `patient_id`, `finding`"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let missing = read(&folder.path().join("metadata.csv")).unwrap_err();
+        assert!(matches!(missing, MetadataError::Missing { .. }), "{missing}");
+        let unreadable = read(folder.path()).unwrap_err();
+        assert!(matches!(unreadable, MetadataError::Unreadable { .. }), "{unreadable}");
+    }
+
+    #[test]
+    fn every_historical_version_is_read() {
+        let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/cohen"));
+        if !shared.is_dir() {
+            return skipped();
+        }
+        let rows = |name: &str| {
+            let metadata = read(&shared.join(name)).unwrap();
+            assert!(
+                metadata.rows.iter().all(|r| r.patient.is_some() && r.filename.is_some()),
+                "{name}"
+            );
+            (metadata.rows.len(), metadata.notes)
+        };
+        assert_eq!(rows("metadata.csv"), (751, vec![]));
+        assert_eq!(rows("metadata-history/2020-03-11.csv"), (49, vec![]));
+        assert_eq!(rows("metadata-history/2020-03-14.csv"), (68, vec![]));
+        assert_eq!(rows("metadata-history/2020-03-28.csv"), (207, vec![]));
+        assert_eq!(rows("metadata-history/2020-04-01.csv"), (279, vec![]));
+        assert_eq!(rows("metadata-history/2020-10-schema.csv"), (751, vec![]));
+        let note = "not UTF-8 (byte 442647): read as windows-1252".to_string();
+        assert_eq!(rows("metadata-history/not-utf8.csv"), (751, vec![note]));
+    }
+
+    #[test]
+    fn every_historical_header_is_understood() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../shared/data/cohen/metadata-history/headers.tsv"
+        );
+        let Ok(headers) = std::fs::read_to_string(path) else {
+            return skipped();
+        };
+        for line in headers.lines() {
+            let (day, header) = line.split_once('\t').unwrap();
+            let metadata = parsed(header.as_bytes()).unwrap_or_else(|e| panic!("{day}: {e}"));
+            assert!(metadata.rows.is_empty() && metadata.columns.len() >= 8, "{day}");
+        }
+        assert_eq!(headers.lines().count(), 21);
+    }
+
+    #[expect(clippy::disallowed_macros, reason = "a test says that it did not run")]
+    fn skipped() {
+        println!("skipped: no ../shared");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = parsed(&bytes);
+            let mut table = b"patientid,finding,filename\n".to_vec();
+            table.extend(&bytes);
+            let _ = parsed(&table);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Files of a source, whose names are never trusted.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::verdict::Reason;
+
+/// Finds the film `name` in the folder `images` of the source `root`.
+///
+/// `name` must be one plain file name: no separator, no `..`, no drive. A
+/// symbolic link is followed only to a file inside `root`, which must be a
+/// canonical path.
+///
+/// # Errors
+/// [`Reason::UnsafePath`] or [`Reason::NoFile`].
+pub fn film(root: &Path, images: &Path, name: &str) -> Result<PathBuf, Reason> {
+    let mut components = Path::new(name).components();
+    let plain =
+        matches!(components.next(), Some(Component::Normal(_))) && components.next().is_none();
+    if !plain || name.contains(['/', '\\', ':', '\0']) {
+        return Err(Reason::UnsafePath);
+    }
+    inside(root, &images.join(name))
+}
+
+/// Follows `path` to a file inside the canonical path `root`.
+///
+/// # Errors
+/// [`Reason::UnsafePath`] if it ends elsewhere, [`Reason::NoFile`] if it ends nowhere or in a folder.
+pub fn inside(root: &Path, path: &Path) -> Result<PathBuf, Reason> {
+    let target = path.canonicalize().map_err(|_| Reason::NoFile)?;
+    if !target.starts_with(root) {
+        return Err(Reason::UnsafePath);
+    }
+    if target.is_file() { Ok(target) } else { Err(Reason::NoFile) }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "fixtures are written directly")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_inside_the_source_are_films() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap().join("source");
+        let images = root.join("images");
+        std::fs::create_dir_all(images.join("folder.png")).unwrap();
+        std::fs::write(images.join("a.png"), b"film").unwrap();
+        std::fs::write(root.join("b.png"), b"film").unwrap();
+        std::fs::write(folder.path().join("secret.png"), b"secret").unwrap();
+
+        let found = |name: &str| film(&root, &images, name);
+        assert_eq!(found("a.png"), Ok(images.join("a.png")));
+        assert_eq!(found("none.png"), Err(Reason::NoFile));
+        assert_eq!(found("folder.png"), Err(Reason::NoFile));
+        let secret = folder.path().join("secret.png");
+        let names =
+            ["../b.png", "..", ".", "", "a/../a.png", "./a.png", "..\\b.png", "c:a.png", "a.png\0"];
+        for name in names.into_iter().chain(secret.to_str()) {
+            assert_eq!(found(name), Err(Reason::UnsafePath), "{name:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_inside_the_source_only() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap().join("source");
+        let images = root.join("images");
+        std::fs::create_dir_all(&images).unwrap();
+        std::fs::write(root.join("b.png"), b"film").unwrap();
+        std::fs::write(folder.path().join("secret.png"), b"secret").unwrap();
+        symlink("../b.png", images.join("good.png")).unwrap();
+        symlink("../../secret.png", images.join("out.png")).unwrap();
+        symlink("nowhere.png", images.join("broken.png")).unwrap();
+
+        assert_eq!(film(&root, &images, "good.png"), Ok(root.join("b.png")));
+        assert_eq!(film(&root, &images, "out.png"), Err(Reason::UnsafePath));
+        assert_eq!(film(&root, &images, "broken.png"), Err(Reason::NoFile));
+    }
+}
