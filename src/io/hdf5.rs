@@ -1,0 +1,156 @@
+//! HDF5, the format of Keras' `.h5` files.
+
+use super::tensor::{Budget, Error, Tensor};
+use hdf5_pure::{DType, File, Group};
+
+/// The deepest nesting of groups that is followed; Keras uses four levels.
+const MAX_DEPTH: usize = 16;
+
+/// Reads every f32 dataset of an HDF5 file, sorted by path (`group/name`, no
+/// leading slash). Datasets of other types, as Keras keeps beside its weights,
+/// are left out.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] if the bytes are not HDF5, a group is nested deeper
+/// than 16 levels or leads back into itself, or a filter is unknown;
+/// [`Error::TooMany`] and [`Error::TooLarge`] at the limits of
+/// [`tensor`](super::tensor).
+pub fn read(bytes: Vec<u8>) -> Result<Vec<Tensor>, Error> {
+    let file = File::from_bytes(bytes).map_err(malformed)?;
+    let (length, expected) = (file.file_size(), file.superblock().eof_address);
+    if length < expected {
+        return Err(malformed(format!("{length} bytes, cut off from {expected}")));
+    }
+    let mut tensors = Vec::new();
+    walk(&file.root(), "", 0, &mut Budget::new(), &mut tensors)?;
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tensors)
+}
+
+fn walk(
+    group: &Group,
+    prefix: &str,
+    depth: usize,
+    budget: &mut Budget,
+    tensors: &mut Vec<Tensor>,
+) -> Result<(), Error> {
+    if depth > MAX_DEPTH {
+        return Err(malformed(format!("groups nested deeper than {MAX_DEPTH} levels")));
+    }
+    for (name, dataset) in group.iter_datasets().map_err(malformed)? {
+        let name = format!("{prefix}{name}");
+        if dataset.dtype().map_err(malformed)? != DType::F32 {
+            budget.object()?;
+            continue;
+        }
+        let shape = budget.tensor(&name, &dataset.shape().map_err(malformed)?)?;
+        // A chunk is read whole, so it must stay within the limits as well.
+        if let Some(chunk) = dataset.chunk_shape().map_err(malformed)? {
+            Budget::new().tensor(&name, &chunk)?;
+        }
+        let data = dataset.read_f32().map_err(malformed)?;
+        let (expected, got) = (shape.iter().product::<usize>() * 4, data.len() * 4);
+        if got != expected {
+            return Err(Error::Length { name, shape, expected, got });
+        }
+        tensors.push(Tensor { name, shape, data });
+    }
+    for (name, child) in group.iter_groups().map_err(malformed)? {
+        budget.object()?;
+        walk(&child, &format!("{prefix}{name}/"), depth + 1, budget, tensors)?;
+    }
+    Ok(())
+}
+
+fn malformed(detail: impl ToString) -> Error {
+    Error::malformed("HDF5", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdf5_pure::FileBuilder;
+    use proptest::prelude::*;
+
+    /// A file with the layout of Keras' releases: a group for each layer.
+    fn keras_like() -> Vec<u8> {
+        let mut file = FileBuilder::new();
+        for layer in ["b", "a"] {
+            let mut group = file.create_group(layer);
+            group.create_dataset("kernel:0").with_f32_data(&[1.0, 2.0]).with_shape(&[1, 2]);
+            group.create_dataset("steps").with_i64_data(&[7]).with_shape(&[1]);
+            file.add_group(group.finish());
+        }
+        file.finish().unwrap()
+    }
+
+    #[test]
+    fn datasets_come_sorted_with_their_groups() {
+        let tensors = read(keras_like()).unwrap();
+        let names: Vec<_> = tensors.iter().map(|t| t.name.as_str()).collect();
+        assert_eq!(names, ["a/kernel:0", "b/kernel:0"]);
+        assert_eq!(tensors[0].shape, [1, 2]);
+        assert_eq!(tensors[0].data, [1.0, 2.0]);
+    }
+
+    /// `tests/golden/keras.h5` was written by h5py as Keras' own release was:
+    /// superblock 0, symbol tables, groups with `weight_names`, and one
+    /// deflated, shuffled dataset.
+    #[test]
+    fn files_of_h5py_are_read() {
+        let bytes = include_bytes!("../../tests/golden/keras.h5").to_vec();
+        let tensors = read(bytes).unwrap();
+        let found: Vec<_> = tensors.iter().map(|t| (t.name.as_str(), &t.shape[..])).collect();
+        assert_eq!(
+            found,
+            [
+                ("block1_conv1/block1_conv1_W_1:0", &[3, 3, 3, 2][..]),
+                ("block1_conv1/block1_conv1_b_1:0", &[2]),
+                ("deflated/kernel:0", &[4, 5]),
+            ]
+        );
+        let count_up = |n: usize| (0..n).map(|i| i as f32 / 8.0).collect::<Vec<_>>();
+        assert_eq!(tensors[0].data, count_up(54));
+        assert_eq!(tensors[2].data, count_up(20));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let mut file = FileBuilder::new();
+        let mut group = file.create_group("0");
+        for level in 1..=MAX_DEPTH {
+            let mut outer = file.create_group(&level.to_string());
+            outer.add_group(group.finish());
+            group = outer;
+        }
+        file.add_group(group.finish());
+        let error = read(file.finish().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("nested deeper than 16"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_hdf5_is_refused() {
+        for bytes in [&b""[..], b"\x89HDF\r\n\x1a\n", b"hello"] {
+            assert!(matches!(read(bytes.to_vec()), Err(Error::Malformed { .. })));
+        }
+        let whole = keras_like();
+        for cut in [whole.len() / 4, whole.len() / 2, whole.len() - 1] {
+            assert!(read(whole[..cut].to_vec()).is_err(), "cut at {cut}");
+        }
+    }
+
+    proptest! {
+        /// Any change of any bytes gives tensors or an error, never a panic.
+        #[test]
+        fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+            for mut bytes in [keras_like(), include_bytes!("../../tests/golden/keras.h5").to_vec()] {
+                for (at, value) in &changes {
+                    let at = at.index(bytes.len());
+                    bytes[at] = *value;
+                }
+                let _ = read(bytes);
+            }
+        }
+    }
+}

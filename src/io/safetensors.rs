@@ -1,0 +1,138 @@
+//! safetensors, the format the weights are cached in.
+
+use super::tensor::{Budget, Error, Tensor};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The longest header that is parsed, in bytes.
+const MAX_HEADER: u64 = 1 << 24;
+
+/// Reads every f32 tensor, sorted by name; tensors of other types are left out.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] as the safetensors crate finds it, or for a header of
+/// more than 16 MiB; [`Error::TooMany`] and [`Error::TooLarge`] at the limits.
+pub fn read(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
+    let file = SafeTensors::deserialize(checked(bytes)?).map_err(malformed)?;
+    let mut budget = Budget::new();
+    let mut views: Vec<_> = file.iter().collect();
+    views.sort_by_key(|&(name, _)| name);
+    let mut tensors = Vec::new();
+    for (name, view) in views {
+        if view.dtype() != Dtype::F32 {
+            budget.object()?;
+            continue;
+        }
+        let shape: Vec<u64> = view.shape().iter().map(|&n| n as u64).collect();
+        let shape = budget.tensor(name, &shape)?;
+        tensors.push(Tensor::from_le_bytes(name.into(), shape, view.data())?);
+    }
+    Ok(tensors)
+}
+
+/// Reads the `__metadata__` of a file; empty if it has none.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] as for [`read`].
+pub fn metadata(bytes: &[u8]) -> Result<BTreeMap<String, String>, Error> {
+    let (_, header) = SafeTensors::read_metadata(checked(bytes)?).map_err(malformed)?;
+    Ok(header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect())
+}
+
+/// The bytes of a file with `tensors` in the given order and `metadata`, keys
+/// sorted: equal arguments give equal bytes, which the safetensors crate, with
+/// its hash map for the metadata, does not promise.
+pub fn write(tensors: &[Tensor], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    let mut header = Map::from_iter([("__metadata__".to_owned(), json!(metadata))]);
+    let mut end = 0;
+    for Tensor { name, shape, data } in tensors {
+        let start = end;
+        end += 4 * data.len();
+        let info = json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, end] });
+        header.insert(name.clone(), info);
+    }
+    let mut header = Value::Object(header).to_string();
+    // The data start at a multiple of 8, so that they can be used in place.
+    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+    let mut bytes = Vec::with_capacity(8 + header.len() + end);
+    bytes.extend((header.len() as u64).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(tensors.iter().flat_map(|tensor| &tensor.data).flat_map(|x| x.to_le_bytes()));
+    bytes
+}
+
+fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
+    match bytes.first_chunk() {
+        Some(&length) if u64::from_le_bytes(length) > MAX_HEADER => {
+            Err(malformed(format!("a header of more than {MAX_HEADER} bytes")))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+fn malformed(detail: impl ToString) -> Error {
+    Error::malformed("safetensors", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tensors() -> Vec<Tensor> {
+        let tensor = |name: &str, shape: &[usize], data: &[f32]| Tensor {
+            name: name.into(),
+            shape: shape.into(),
+            data: data.into(),
+        };
+        vec![tensor("a", &[2, 1], &[1.0, -2.5]), tensor("b", &[], &[3.0]), tensor("c", &[0], &[])]
+    }
+
+    fn metadata_of(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read_by_the_crate() {
+        let notes = metadata_of(&[("source", "a \"quoted\" place"), ("licence", "CC BY 4.0")]);
+        let bytes = write(&tensors(), &notes);
+        assert_eq!(read(&bytes).unwrap(), tensors());
+        assert_eq!(metadata(&bytes).unwrap(), notes);
+        assert_eq!(bytes, write(&tensors(), &notes));
+        let header = u64::from_le_bytes(*bytes.first_chunk().unwrap());
+        assert_eq!(header % 8, 0);
+    }
+
+    #[test]
+    fn tensors_of_other_types_are_left_out() {
+        let view = safetensors::tensor::TensorView::new(Dtype::U8, vec![2], &[1, 2]).unwrap();
+        let bytes = safetensors::serialize([("bytes", view)], None).unwrap();
+        assert_eq!(read(&bytes).unwrap(), []);
+        assert_eq!(metadata(&bytes).unwrap(), BTreeMap::new());
+    }
+
+    #[test]
+    fn what_is_not_safetensors_is_refused() {
+        let whole = write(&tensors(), &BTreeMap::new());
+        let mut long_header = whole.clone();
+        long_header[..8].copy_from_slice(&(MAX_HEADER + 1).to_le_bytes());
+        for bytes in [b"".to_vec(), whole[..whole.len() - 1].to_vec(), long_header] {
+            assert!(matches!(read(&bytes), Err(Error::Malformed { .. })));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+            let mut bytes = write(&tensors(), &metadata_of(&[("k", "v")]));
+            for (at, value) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = value;
+            }
+            let _ = (read(&bytes), metadata(&bytes));
+        }
+    }
+}
