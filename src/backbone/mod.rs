@@ -1,1 +1,3 @@
 //! Frozen nets as tables over [`crate::conv`], and their weights.
+
+pub mod names;
