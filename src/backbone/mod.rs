@@ -1,3 +1,12 @@
 //! Frozen nets as tables over [`crate::conv`], and their weights.
 
 pub mod names;
+mod pooling;
+#[cfg(test)]
+mod reference;
+mod vgg16;
+mod weights;
+
+pub use pooling::{Pooling, UnknownPooling};
+pub use vgg16::{LAYERS, LayerSpec, Options, Vgg16};
+pub use weights::{Layer, Weights, WeightsError};
