@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! `cxr`: see `cxr::umbrella`.
+
+fn main() -> std::process::ExitCode {
+    cxr::umbrella::main()
+}

@@ -18,6 +18,7 @@
 //!
 //! | layer | modules | what they know |
 //! |---|---|---|
+//! | L5 | [`umbrella`] | `cxr` itself: the stages as one pipeline |
 //! | L4 | [`stages`] | one file per command; the only place where files meet algorithms |
 //! | L3 | [`cli`] | arguments, progress, errors, exit codes; the only place that prints |
 //! | L2 | [`pipeline`], [`artifact`] | `pipeline.toml`, the order of stages; the files between them |
@@ -40,3 +41,4 @@ pub mod plot;
 pub mod report;
 pub mod rng;
 pub mod stages;
+pub mod umbrella;

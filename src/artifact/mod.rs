@@ -1,1 +1,131 @@
-//! The files between the stages: one module per kind of artifact.
+//! The files between the stages: one module per kind, with its struct, its
+//! schema, `read` and `write`.
+//!
+//! JSON artifacts carry `schema: "cxr.<kind>/<major>"`; keys are sorted, paths
+//! are relative, there is no clock: same inputs, same bytes.
+
+pub mod history;
+pub mod index;
+pub mod predictions;
+pub mod record;
+pub mod split;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::io::atomic::{self, FileError};
+
+/// Why an artifact cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// It is not there.
+    #[error("there is no {kind} at `{}`", path.display())]
+    Missing {
+        /// What was wanted: `index`, `split`.
+        kind: &'static str,
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The file system said no.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It was written by another version, or is another kind of file.
+    #[error("`{}` has the schema `{got}`, expected `{expected}`", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What this program reads.
+        expected: &'static str,
+        /// What the file says.
+        got: String,
+    },
+    /// Its content makes no sense.
+    #[error("`{}` is not a usable {kind}: {reason}", path.display())]
+    Malformed {
+        /// What was wanted.
+        kind: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line where there is one.
+        reason: String,
+    },
+}
+
+/// Reads a file's bytes; a missing file is [`ArtifactError::Missing`].
+pub fn read_bytes(kind: &'static str, path: &Path) -> Result<Vec<u8>, ArtifactError> {
+    match std::fs::read(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(ArtifactError::Missing { kind, path: path.to_owned() })
+        }
+        other => Ok(atomic::at("read", path, other)?),
+    }
+}
+
+/// A JSON document with a `schema` field.
+pub trait Document: Serialize + DeserializeOwned {
+    /// What it is, in a word: `split`.
+    const KIND: &'static str;
+    /// `cxr.<kind>/<major>`.
+    const SCHEMA: &'static str;
+
+    /// Checks what types cannot: ranges, lengths that must agree.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Reads and checks the document.
+    fn read(path: &Path) -> Result<Self, ArtifactError> {
+        let bytes = read_bytes(Self::KIND, path)?;
+        let malformed =
+            |reason| ArtifactError::Malformed { kind: Self::KIND, path: path.to_owned(), reason };
+        let value: serde_json::Value =
+            serde_json::from_slice(&bytes).map_err(|e| malformed(e.to_string()))?;
+        let schema = value.get("schema").and_then(serde_json::Value::as_str).unwrap_or("none");
+        if schema != Self::SCHEMA {
+            let (expected, got) = (Self::SCHEMA, schema.to_owned());
+            return Err(ArtifactError::Schema { path: path.to_owned(), expected, got });
+        }
+        let document: Self = serde_json::from_value(value).map_err(|e| malformed(e.to_string()))?;
+        document.check().map_err(malformed)?;
+        Ok(document)
+    }
+
+    /// The bytes of the file: indented, keys sorted, the schema filled in.
+    fn to_json(&self) -> String {
+        let mut value = serde_json::to_value(self).expect("documents serialise");
+        value["schema"] = Self::SCHEMA.into();
+        serde_json::to_string_pretty(&value).expect("JSON values serialise") + "\n"
+    }
+
+    /// Writes the document, whole or not at all.
+    fn write(&self, path: &Path) -> Result<(), ArtifactError> {
+        Ok(atomic::write(path, self.to_json().as_bytes())?)
+    }
+}
+
+/// Reads a CSV artifact whose columns are the fields of `T`.
+pub fn read_csv<T: DeserializeOwned>(
+    kind: &'static str,
+    path: &Path,
+) -> Result<Vec<T>, ArtifactError> {
+    let bytes = read_bytes(kind, path)?;
+    let rows: Result<_, csv::Error> =
+        csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
+    rows.map_err(|e| ArtifactError::Malformed {
+        kind,
+        path: path.to_owned(),
+        reason: e.to_string(),
+    })
+}
+
+/// Writes rows as CSV, whole or not at all. Without rows there is no header.
+pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), ArtifactError> {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        out.serialize(row).expect("rows are flat records");
+    }
+    let bytes = out.into_inner().expect("a vector takes every byte");
+    Ok(atomic::write(path, &bytes)?)
+}

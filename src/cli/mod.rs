@@ -1,1 +1,76 @@
-//! Arguments, progress, errors and exit codes; the only place that prints.
+//! Arguments, progress, errors and exit codes. Knows nothing of X-rays, and is
+//! the only place that prints: the result goes to stdout, all else to stderr.
+
+pub mod context;
+pub mod failure;
+pub mod globals;
+pub mod outcome;
+pub mod settings;
+pub mod ui;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+
+pub use context::Context;
+pub use failure::{Failure, Kind, ResultExt};
+pub use globals::Globals;
+pub use outcome::Outcome;
+pub use settings::settings;
+pub use ui::Ui;
+
+/// Parses the arguments, runs `body`, prints its outcome or its failure, and
+/// returns the exit code.
+///
+/// 0 ok, 1 failed, 2 usage, 3 the answer is no, 101 a bug, 130 interrupted. A
+/// closed pipe is 0.
+pub fn main(
+    command: Command,
+    args: impl IntoIterator<Item: Into<OsString> + Clone>,
+    known: &[(&str, toml::Table)],
+    body: impl FnOnce(&Context, &ArgMatches) -> Result<Outcome, Failure>,
+) -> ExitCode {
+    let name = command.get_name().to_owned();
+    let matches = match Globals::augment(command).try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(e) => return parse_error(&e),
+    };
+    let globals = Globals::from_matches(&matches);
+    let ui = Ui::new(&globals);
+    let result = Context::new(globals, ui.clone(), known).and_then(|ctx| body(&ctx, &matches));
+    match result {
+        Ok(outcome) => match print(&outcome, &name, &ui) {
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => ui.failure(&Failure::from(
+                anyhow::Error::from(e).context("cannot write to standard output"),
+            )),
+            _ => ExitCode::from(outcome.kind().code()),
+        },
+        Err(failure) => ui.failure(&failure),
+    }
+}
+
+/// Prints what clap has to say: help and versions (0), wrong arguments (2).
+fn parse_error(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+/// Answers arguments that name no command: with help, the version or an error.
+pub fn help(command: Command, args: impl IntoIterator<Item: Into<OsString> + Clone>) -> ExitCode {
+    match Globals::augment(command).try_get_matches_from(args) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(e) => parse_error(&e),
+    }
+}
+
+fn print(outcome: &Outcome, name: &str, ui: &Ui) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    if ui.json() {
+        writeln!(out, "{}", outcome.document(name, &ui.warnings()))?;
+    } else if !ui.quiet() {
+        write!(out, "{}", outcome.text())?;
+    }
+    out.flush()
+}

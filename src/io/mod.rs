@@ -1,9 +1,12 @@
 //! Bytes on disk: atomic writes, hashing, and the file formats of others.
 
 pub mod archive;
+pub mod atomic;
 pub mod checkpoint;
 pub mod checksum;
+pub mod hash;
 pub mod hdf5;
+pub mod npy;
 pub mod onnx;
 pub mod safetensors;
 pub mod tensor;

@@ -1,1 +1,11 @@
-//! `pipeline.toml` and the order of stages; knows programs and files, not learning.
+//! `pipeline.toml`, where files lie, and the order of stages; knows programs and
+//! files, not learning.
+
+pub mod config;
+pub mod job;
+pub mod order;
+pub mod paths;
+
+pub use config::{Config, ConfigError};
+pub use job::Job;
+pub use paths::Paths;

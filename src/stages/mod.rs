@@ -1,1 +1,130 @@
 //! One file per command: its arguments, its settings, its `run`.
+//!
+//! To add a stage `x`: write `src/stages/x.rs` with a type that implements
+//! [`Stage`], write the three lines of `bin/cxr-x.rs`, and register it in three
+//! places: `mod` and [`STAGES`] here, `[[bin]]` in `Cargo.toml`. The program,
+//! `cxr x`, its place in `cxr run`, its keys in `pipeline.toml`, help,
+//! completions and the tests of the registry follow from that.
+//!
+//! A stage reads its inputs through [`Context::read`], writes through a
+//! [`crate::pipeline::Job`], says what it found in an [`Outcome`], and neither
+//! prints nor exits. It never uses another stage: what two of them share lives in
+//! a lower layer.
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command, FromArgMatches};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use toml::Table;
+
+use crate::cli::{self, Context, Failure, Outcome};
+use crate::pipeline::order::Node;
+
+/// Every stage, in the order of the pipeline: the one list that programs, help,
+/// `cxr run` and the tests are made from.
+pub const STAGES: &[Entry] = &[];
+
+/// A command: what it is called, what it takes, what it does.
+pub trait Stage {
+    /// Its name: `train` is `cxr-train`, `cxr train` and `[train]`.
+    const NAME: &'static str;
+    /// One line for `--help` and the table of stages.
+    const ABOUT: &'static str;
+    /// What it reads, for the table of stages.
+    const READS: &'static str;
+    /// What it writes, for the table of stages.
+    const WRITES: &'static str;
+    /// Stages whose files it reads when they run in the same pipeline.
+    const AFTER: &'static [&'static str];
+    /// Command lines worth showing, with what each does.
+    const EXAMPLES: &'static [(&'static str, &'static str)];
+    /// Its keys in `pipeline.toml`, made with [`crate::settings!`].
+    type Settings: Default + Serialize + DeserializeOwned;
+    /// Its arguments: `#[command(flatten)] flags: Flags`, and what is no setting.
+    type Args: clap::Args;
+
+    /// Does the work.
+    fn run(ctx: &Context, args: Self::Args) -> Result<Outcome, Failure>;
+}
+
+/// A registered [`Stage`].
+#[derive(Debug)]
+pub struct Entry {
+    /// [`Stage::NAME`].
+    pub name: &'static str,
+    /// [`Stage::ABOUT`].
+    pub about: &'static str,
+    /// [`Stage::READS`].
+    pub reads: &'static str,
+    /// [`Stage::WRITES`].
+    pub writes: &'static str,
+    /// [`Stage::AFTER`].
+    pub after: &'static [&'static str],
+    /// [`Stage::EXAMPLES`].
+    pub examples: &'static [(&'static str, &'static str)],
+    /// The default settings, as a table of `pipeline.toml`.
+    pub defaults: fn() -> Table,
+    augment: fn(Command) -> Command,
+    run: fn(&Context, &ArgMatches) -> Result<Outcome, Failure>,
+}
+
+impl Entry {
+    /// The entry of the stage `S`.
+    pub const fn of<S: Stage>() -> Self {
+        Self {
+            name: S::NAME,
+            about: S::ABOUT,
+            reads: S::READS,
+            writes: S::WRITES,
+            after: S::AFTER,
+            examples: S::EXAMPLES,
+            defaults: || Table::try_from(S::Settings::default()).expect("settings serialise"),
+            augment: <S::Args as clap::Args>::augment_args,
+            run: |ctx, matches| {
+                let args = S::Args::from_arg_matches(matches).expect("clap checked the arguments");
+                S::run(ctx, args)
+            },
+        }
+    }
+
+    /// The program's arguments, without the global ones.
+    pub fn command(&self) -> Command {
+        let name: &'static str = self.name;
+        let command = (self.augment)(Command::new(format!("cxr-{name}")))
+            .version(env!("CARGO_PKG_VERSION"))
+            .about(self.about)
+            .long_about(None)
+            .after_help(self.after_help());
+        cli::settings::command(command, &(self.defaults)())
+    }
+
+    fn after_help(&self) -> String {
+        let mut text = format!("Reads:  {}\nWrites: {}\n\nExamples:", self.reads, self.writes);
+        for (line, what) in self.examples {
+            text += &format!("\n  # {what}\n  {line}");
+        }
+        text
+    }
+
+    /// The stage as the pipeline sees it.
+    pub fn node(&self) -> Node<'static> {
+        Node { name: self.name, after: self.after }
+    }
+}
+
+/// The stage called `name`.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    STAGES.iter().find(|s| s.name == name)
+}
+
+/// Every stage with its default settings: what `pipeline.toml` may hold.
+pub fn known() -> Vec<(&'static str, Table)> {
+    STAGES.iter().map(|s| (s.name, (s.defaults)())).collect()
+}
+
+/// The whole of `bin/cxr-<name>.rs`.
+pub fn main<S: Stage>() -> ExitCode {
+    let stage = Entry::of::<S>();
+    cli::main(stage.command(), std::env::args_os(), &known(), stage.run)
+}

@@ -1,0 +1,32 @@
+//! `record.json`: what a stage read and wrote when it last succeeded.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Document;
+
+/// One successful execution of a stage. It lies beside the outputs and is
+/// written last: the outputs are complete when it is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// `cxr.record/1`.
+    pub schema: String,
+    /// The stage's name.
+    pub stage: String,
+    /// The version of the program.
+    pub program: String,
+    /// The settings it ran with.
+    pub params: serde_json::Value,
+    /// The pipeline's seed.
+    pub seed: u64,
+    /// BLAKE3 of every file read, by name.
+    pub inputs: BTreeMap<String, String>,
+    /// BLAKE3 of every file written, by name relative to the stage's folder.
+    pub outputs: BTreeMap<String, String>,
+}
+
+impl Document for Record {
+    const KIND: &'static str = "record";
+    const SCHEMA: &'static str = "cxr.record/1";
+}

@@ -1,0 +1,78 @@
+//! `split/split.json`: which films train and which test.
+
+use serde::{Deserialize, Serialize};
+
+use super::Document;
+
+/// A split of the films of `index.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// `cxr.split/1`; filled in when written.
+    #[serde(default)]
+    pub schema: String,
+    /// How it was made: `image`, `group`.
+    pub method: String,
+    /// The seed of the draw.
+    pub seed: u64,
+    /// The share of films asked for as test.
+    pub test_size: f64,
+    /// Row numbers to train on, in the order of the draw.
+    pub train: Vec<usize>,
+    /// Row numbers to test on, in the order of the draw.
+    pub test: Vec<usize>,
+    /// Patients with films on both sides, sorted. Films without a known
+    /// patient cannot be checked and are counted in `unknown`.
+    pub leaking: Vec<String>,
+    /// Films whose patient is not known.
+    pub unknown: usize,
+    /// BLAKE3 of the `index.csv` that the row numbers refer to.
+    pub index: String,
+}
+
+impl Document for Split {
+    const KIND: &'static str = "split";
+    const SCHEMA: &'static str = "cxr.split/1";
+
+    fn check(&self) -> Result<(), String> {
+        let mut rows: Vec<_> = self.train.iter().chain(&self.test).collect();
+        rows.sort();
+        match rows.windows(2).find(|w| w[0] == w[1]) {
+            Some(twice) => Err(format!("row {} stands in it twice", twice[0])),
+            None if self.train.is_empty() || self.test.is_empty() => {
+                Err("one of its sides is empty".into())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::ArtifactError;
+
+    #[test]
+    fn a_split_comes_back_and_wrong_ones_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("split.json");
+        let mut split = Split {
+            schema: Split::SCHEMA.into(),
+            method: "image".into(),
+            seed: 42,
+            test_size: 0.2,
+            train: vec![3, 0],
+            test: vec![1],
+            leaking: vec![],
+            unknown: 0,
+            index: "ab".into(),
+        };
+        split.write(&path).unwrap();
+        assert_eq!(Split::read(&path).unwrap(), split);
+        split.test.push(3);
+        split.write(&path).unwrap();
+        let error = Split::read(&path).unwrap_err().to_string();
+        assert!(error.ends_with("is not a usable split: row 3 stands in it twice"), "{error}");
+        crate::io::atomic::write(&path, b"{\"schema\": \"cxr.split/9\"}").unwrap();
+        assert!(matches!(Split::read(&path), Err(ArtifactError::Schema { .. })));
+    }
+}

@@ -1,0 +1,113 @@
+//! What a stage is given to work with.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use toml::Table;
+
+use super::{Failure, Globals, ResultExt, Ui};
+use crate::artifact::ArtifactError;
+use crate::pipeline::config::Config;
+use crate::pipeline::{ConfigError, Job, Paths};
+
+/// The choices of the user, resolved: flags, then the profile, then the file.
+#[derive(Debug)]
+pub struct Context {
+    /// The pipeline file with its profile.
+    pub config: Config,
+    /// Where files lie.
+    pub paths: Paths,
+    /// The seed that every random choice derives from.
+    pub seed: u64,
+    /// How to talk to the user.
+    pub ui: Ui,
+    /// The flags as given, to hand on to children.
+    pub globals: Globals,
+}
+
+impl Context {
+    /// Resolves the global flags and sets the number of threads. `known` are
+    /// the stages and their default settings.
+    pub fn new(globals: Globals, ui: Ui, known: &[(&str, Table)]) -> Result<Self, Failure> {
+        let profile = globals.profile.as_deref();
+        let config = Config::load(globals.config.as_deref(), profile, known);
+        let config = config.map_err(|e| {
+            let unreadable = matches!(e, ConfigError::Unreadable { .. });
+            let failure =
+                if unreadable { Failure::from(e) } else { Err::<(), _>(e).usage().unwrap_err() };
+            failure
+                .hint("the project's own `pipeline.toml` shows every key; `--help` lists the flags")
+        })?;
+        let value = |flag: Option<PathBuf>, key: &str| -> Result<String, Failure> {
+            let flag = flag.map(|p| p.to_string_lossy().into_owned());
+            Ok(flag.or(config.value(key).usage()?).unwrap_or_else(|| key.to_owned()))
+        };
+        let artifacts = PathBuf::from(value(globals.artifacts.clone(), "artifacts")?);
+        let dataset = value(globals.dataset.clone(), "dataset")?;
+        let paths = Paths::new(&dataset, artifacts, &config.profile);
+        let seed = globals.seed.or(config.value("seed").usage()?).unwrap_or(42);
+        let threads = globals.threads.or(config.value("threads").usage()?).unwrap_or(0);
+        // Only the first call of a process decides; tests share one.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        Ok(Self { config, paths, seed, ui, globals })
+    }
+
+    /// A stage's settings, its flags laid over `pipeline.toml`.
+    pub fn settings<S: DeserializeOwned>(
+        &self,
+        stage: &str,
+        flags: &impl Serialize,
+    ) -> Result<S, Failure> {
+        let flags = Table::try_from(flags).expect("flags serialise");
+        self.config.settings(stage, flags).usage()
+    }
+
+    /// Starts a stage that writes to its folder of the profile.
+    pub fn job(&self, stage: &str, settings: &impl Serialize) -> Result<Job, Failure> {
+        self.job_at(stage, &self.paths.stage(stage), settings)
+    }
+
+    /// Starts a stage that writes to `folder`.
+    pub fn job_at(
+        &self,
+        stage: &str,
+        folder: &Path,
+        settings: &impl Serialize,
+    ) -> Result<Job, Failure> {
+        Job::begin(stage, folder, settings, self.seed)
+            .hint("check that the folder is writable and the disk has room, or choose another with `--artifacts`")
+    }
+
+    /// The file `name` that the stage `stage` wrote.
+    pub fn artifact(&self, stage: &str, name: &str) -> PathBuf {
+        self.paths.stage(stage).join(name)
+    }
+
+    /// Reads an artifact of `stage` with `read`; what is missing or broken comes
+    /// with the command that makes it anew.
+    pub fn read<T>(
+        &self,
+        stage: &str,
+        name: &str,
+        read: impl FnOnce(&Path) -> Result<T, ArtifactError>,
+    ) -> Result<T, Failure> {
+        crate::io::atomic::recover(&self.paths.stage(stage))?;
+        read(&self.artifact(stage, name)).hint(self.rerun(stage))
+    }
+
+    /// The hint that names the command which makes the files of `stage`.
+    pub fn rerun(&self, stage: &str) -> String {
+        let mut command = format!("run `cxr {stage} --profile {}", self.config.profile);
+        for (flag, path) in [
+            ("dataset", &self.globals.dataset),
+            ("artifacts", &self.globals.artifacts),
+            ("config", &self.globals.config),
+        ] {
+            if let Some(path) = path {
+                command += &format!(" --{flag} {}", path.display());
+            }
+        }
+        command + "` to make it"
+    }
+}

@@ -1,0 +1,123 @@
+//! The one error type at the edge of a program.
+
+use std::fmt::Display;
+
+/// What an exit code tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// 0: it worked.
+    Ok,
+    /// 1: it failed.
+    Failed,
+    /// 2: it was asked wrongly: arguments or `pipeline.toml`.
+    Usage,
+    /// 3: it worked, and the answer is no: a threshold was missed.
+    No,
+    /// 130: the user stopped it.
+    Interrupted,
+}
+
+impl Kind {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::No => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// An error on its way to the user: what kind, what happened, the way out.
+#[derive(Debug)]
+pub struct Failure {
+    /// Decides the exit code.
+    pub kind: Kind,
+    /// What happened, with its causes.
+    pub error: anyhow::Error,
+    /// What the user can do, a sentence each.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure (exit code 1) in words.
+    pub fn new(message: impl Display) -> Self {
+        Self::from(anyhow::anyhow!("{message}"))
+    }
+
+    /// A wrong request (exit code 2).
+    pub fn usage(message: impl Display) -> Self {
+        Self { kind: Kind::Usage, ..Self::new(message) }
+    }
+
+    /// A stage, run as a child, that failed; it has said why, and its exit code
+    /// becomes this one's.
+    pub fn stage(name: &str, code: Option<i32>) -> Self {
+        let (kind, how) = match code {
+            Some(2) => (Kind::Usage, "was asked wrongly".to_owned()),
+            Some(3) => (Kind::No, "answered no".to_owned()),
+            Some(130) => (Kind::Interrupted, "was interrupted".to_owned()),
+            Some(code) => (Kind::Failed, format!("failed with exit code {code}")),
+            None => (Kind::Failed, "was killed".to_owned()),
+        };
+        Self { kind, ..Self::new(format_args!("the stage `{name}` {how}")) }
+    }
+
+    /// Adds a way out.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Display) -> Self {
+        self.hints.push(hint.to_string());
+        self
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { kind: Kind::Failed, error: error.into(), hints: Vec::new() }
+    }
+}
+
+/// Turns the errors of lower layers into failures with context and hints.
+pub trait ResultExt<T> {
+    /// Says what was being done; the error itself becomes `caused by:`.
+    fn context(self, doing: impl Display + Send + Sync + 'static) -> Result<T, Failure>;
+    /// Adds a way out.
+    fn hint(self, hint: impl Display) -> Result<T, Failure>;
+    /// Makes it a wrong request (exit code 2).
+    fn usage(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<Failure>> ResultExt<T> for Result<T, E> {
+    fn context(self, doing: impl Display + Send + Sync + 'static) -> Result<T, Failure> {
+        self.map_err(|e| {
+            let failure = e.into();
+            Failure { error: failure.error.context(doing), ..failure }
+        })
+    }
+
+    fn hint(self, hint: impl Display) -> Result<T, Failure> {
+        self.map_err(|e| e.into().hint(hint))
+    }
+
+    fn usage(self) -> Result<T, Failure> {
+        self.map_err(|e| Failure { kind: Kind::Usage, ..e.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn context_and_hints_add_up() {
+        let io = std::io::Error::other("disk full");
+        let failed: Result<(), Failure> =
+            Err(io).context("cannot write `x`").hint("free some space").usage();
+        let failure = failed.unwrap_err();
+        assert_eq!(failure.kind.code(), 2);
+        assert_eq!(failure.hints, ["free some space"]);
+        assert_eq!(format!("{:#}", failure.error), "cannot write `x`: disk full");
+    }
+}

@@ -1,0 +1,61 @@
+//! What a command found: the one-screen summary for people, and the JSON
+//! document for programs.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Kind;
+
+/// The result of a command that did its work.
+#[derive(Debug)]
+pub struct Outcome {
+    text: String,
+    fields: Map<String, Value>,
+    kind: Kind,
+}
+
+impl Outcome {
+    /// From a summary that prints itself for people and serialises for
+    /// programs.
+    ///
+    /// # Panics
+    ///
+    /// When the summary does not serialise to a JSON object.
+    pub fn new<S: Serialize + Display>(summary: &S) -> Self {
+        let Ok(Value::Object(fields)) = serde_json::to_value(summary) else {
+            panic!("a summary is a struct of named fields")
+        };
+        let mut text = summary.to_string();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Self { text, fields, kind: Kind::Ok }
+    }
+
+    /// Marks that the answer is no (exit code 3): a wanted value was missed.
+    #[must_use]
+    pub fn answer_no(self) -> Self {
+        Self { kind: Kind::No, ..self }
+    }
+
+    /// Ok or No.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The summary for people, ending in a line break unless empty.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The summary as one JSON document.
+    pub fn document(&self, command: &str, warnings: &[String]) -> String {
+        let mut document = self.fields.clone();
+        let name = command.strip_prefix("cxr-").unwrap_or(command).replace(' ', "-");
+        document.insert("schema".into(), format!("cxr.{name}-summary/1").into());
+        document.insert("warnings".into(), warnings.into());
+        serde_json::to_string_pretty(&document).expect("JSON values serialise")
+    }
+}

@@ -1,0 +1,146 @@
+//! What the user sees on stderr while a command works.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Failure, Globals};
+
+/// Notes, warnings, errors and progress on stderr. Cheap to clone, safe to use
+/// from any thread.
+#[derive(Debug, Clone)]
+pub struct Ui {
+    quiet: bool,
+    verbose: u8,
+    json: bool,
+    bar: ProgressBar,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+impl Ui {
+    /// As the flags ask.
+    pub fn new(globals: &Globals) -> Self {
+        Self {
+            quiet: globals.quiet,
+            verbose: globals.verbose,
+            json: globals.json,
+            bar: ProgressBar::hidden(),
+            warnings: Arc::default(),
+        }
+    }
+
+    /// Whether only errors and warnings are wanted.
+    pub fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether the result goes out as JSON.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// How many `-v` were given.
+    pub fn verbosity(&self) -> u8 {
+        self.verbose
+    }
+
+    /// Says something worth knowing; silent with `-q`.
+    pub fn note(&self, message: impl Display) {
+        if !self.quiet {
+            self.line(format_args!("{message}"));
+        }
+    }
+
+    /// Says something for the curious: only with `-v`.
+    pub fn detail(&self, message: impl Display) {
+        if self.verbose > 0 && !self.quiet {
+            self.line(format_args!("{message}"));
+        }
+    }
+
+    /// Warns. Warnings also stand in the JSON document.
+    pub fn warn(&self, message: impl Display) {
+        self.line(format_args!("{WARNING}warning:{WARNING:#} {message}"));
+        self.warnings.lock().expect("no panic while held").push(message.to_string());
+    }
+
+    /// The warnings so far.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().expect("no panic while held").clone()
+    }
+
+    /// Starts a progress bar over `total` things, such as `films`. It shows on a
+    /// terminal only, and vanishes when dropped.
+    pub fn progress(&self, label: &str, total: usize, things: &str) -> Progress {
+        let bar = ProgressBar::new(total as u64);
+        let shown = !self.quiet && !self.json && std::io::stderr().is_terminal();
+        let target =
+            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        bar.set_draw_target(target);
+        let template = format!(
+            "{{msg}} {{wide_bar}} {{human_pos}}/{{human_len}} {things}  {{per_sec}}  {{eta}} left"
+        );
+        bar.set_style(ProgressStyle::with_template(&template).expect("a valid template"));
+        bar.set_message(label.to_owned());
+        Progress { ui: Self { bar: bar.clone(), ..self.clone() }, bar }
+    }
+
+    /// Prints the failure; returns its exit code.
+    pub fn failure(&self, failure: &Failure) -> ExitCode {
+        let mut text = format!("{ERROR}error:{ERROR:#} {}", failure.error);
+        for cause in failure.error.chain().skip(1) {
+            text += &format!("\n  caused by: {cause}");
+        }
+        for (i, hint) in failure.hints.iter().enumerate() {
+            text += if i == 0 { "\n\n" } else { "\n" };
+            text += &format!("{HINT}hint:{HINT:#} {hint}");
+        }
+        self.line(format_args!("{text}"));
+        ExitCode::from(failure.kind.code())
+    }
+
+    fn line(&self, text: std::fmt::Arguments<'_>) {
+        self.bar.suspend(|| {
+            // Nobody is left to tell when stderr is closed.
+            let _ = writeln!(anstream::stderr().lock(), "{text}");
+        });
+    }
+}
+
+/// A running progress bar. Messages through its [`Ui`] do not tear it.
+#[derive(Debug)]
+pub struct Progress {
+    ui: Ui,
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Counts `n` more things done.
+    pub fn add(&self, n: usize) {
+        self.bar.inc(n as u64);
+    }
+
+    /// Says that `n` things in all are done.
+    pub fn set(&self, n: usize) {
+        self.bar.set_position(n as u64);
+    }
+
+    /// The way to print while the bar shows.
+    pub fn ui(&self) -> &Ui {
+        &self.ui
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

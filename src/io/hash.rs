@@ -1,0 +1,31 @@
+//! Content hashes: BLAKE3, as 64 hexadecimal digits.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::atomic::{FileError, at};
+
+/// The hash of `bytes`.
+pub fn bytes(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+/// The hash of a file's content, read as a stream.
+pub fn file(path: &Path) -> Result<String, FileError> {
+    let mut hasher = blake3::Hasher::new();
+    let mut file = at("read", path, File::open(path))?;
+    at("read", path, std::io::copy(&mut file, &mut hasher))?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_file_hashes_as_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        crate::io::atomic::write(&path, b"film").unwrap();
+        assert_eq!(super::file(&path).unwrap(), super::bytes(b"film"));
+        assert_ne!(super::bytes(b"film"), super::bytes(b"films"));
+    }
+}

@@ -1,0 +1,245 @@
+//! numpy's `.npy`, row by row: arrays larger than memory can be written and
+//! read. Format: NEP 1, version 1.0, C order, little-endian.
+//!
+//! Arrays that fit in memory go through `ndarray-npy`.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::atomic::{FileError, at};
+
+/// A number type that `.npy` files hold.
+pub trait Element: bytemuck::Pod {
+    /// numpy's name for it.
+    const DESCR: &'static str;
+}
+
+impl Element for u8 {
+    const DESCR: &'static str = "|u1";
+}
+
+impl Element for f32 {
+    const DESCR: &'static str = "<f4";
+}
+
+/// Why a `.npy` file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum NpyError {
+    /// The file system said no.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The bytes are not what this module writes.
+    #[error("`{}` is not a usable .npy file: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The header is padded to this size, so that the number of rows can be filled
+/// in when the last one is written.
+const HEADER: usize = 128;
+
+/// Writes rows of a fixed shape to a `.npy` file of `[rows, ..row]`.
+#[derive(Debug)]
+pub struct Writer<T> {
+    out: io::BufWriter<File>,
+    path: PathBuf,
+    row: Vec<usize>,
+    rows: usize,
+    element: PhantomData<T>,
+}
+
+impl<T: Element> Writer<T> {
+    /// Creates the file `path`, which belongs to a staging folder: it is not
+    /// complete before [`Writer::finish`].
+    #[expect(clippy::disallowed_methods, reason = "the caller stages the file")]
+    pub fn create(path: &Path, row: &[usize]) -> Result<Self, NpyError> {
+        let mut out = io::BufWriter::new(at("create", path, File::create(path))?);
+        at("write", path, out.write_all(&[0; HEADER]))?;
+        Ok(Self { out, path: path.to_owned(), row: row.to_vec(), rows: 0, element: PhantomData })
+    }
+
+    /// Appends whole rows.
+    ///
+    /// # Panics
+    ///
+    /// When the length of `values` is no multiple of the row's.
+    pub fn push(&mut self, values: &[T]) -> Result<(), NpyError> {
+        let size: usize = self.row.iter().product();
+        assert_eq!(values.len() % size, 0, "rows of {size} values");
+        at("write", &self.path, self.out.write_all(bytemuck::cast_slice(values)))?;
+        self.rows += values.len() / size;
+        Ok(())
+    }
+
+    /// Writes the header; returns the number of rows.
+    pub fn finish(mut self) -> Result<usize, NpyError> {
+        let header = header(T::DESCR, self.rows, &self.row);
+        let done = self.out.seek(SeekFrom::Start(0));
+        let done = done.and_then(|_| self.out.write_all(&header)).and_then(|()| self.out.flush());
+        at("write", &self.path, done)?;
+        Ok(self.rows)
+    }
+}
+
+fn header(descr: &str, rows: usize, row: &[usize]) -> [u8; HEADER] {
+    let mut shape = format!("{rows},");
+    for n in row {
+        shape += &format!(" {n},");
+    }
+    let dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
+    let mut bytes = [b' '; HEADER];
+    bytes[..8].copy_from_slice(b"\x93NUMPY\x01\x00");
+    bytes[8..10].copy_from_slice(&(HEADER as u16 - 10).to_le_bytes());
+    bytes[10..10 + dict.len()].copy_from_slice(dict.as_bytes());
+    bytes[HEADER - 1] = b'\n';
+    bytes
+}
+
+/// Reads rows of a `.npy` file without holding the others.
+#[derive(Debug)]
+pub struct Reader<T> {
+    file: File,
+    path: PathBuf,
+    start: u64,
+    shape: Vec<usize>,
+    element: PhantomData<T>,
+}
+
+impl<T: Element> Reader<T> {
+    /// Opens `path` and checks its type, that its rows have the shape `row`
+    /// (`None` stands for any size), and that its length agrees.
+    pub fn open(path: &Path, row: &[Option<usize>]) -> Result<Self, NpyError> {
+        let wrong = |reason: String| NpyError::Malformed { path: path.to_owned(), reason };
+        let mut file = at("read", path, File::open(path))?;
+        let mut prefix = [0; 10];
+        file.read_exact(&mut prefix).map_err(|_| wrong("it is too short".into()))?;
+        if &prefix[..6] != b"\x93NUMPY" || prefix[6] != 1 {
+            return Err(wrong("it does not start as a version 1 .npy file does".into()));
+        }
+        let length = u16::from_le_bytes([prefix[8], prefix[9]]);
+        let mut text = vec![0; length.into()];
+        file.read_exact(&mut text).map_err(|_| wrong("its header is cut off".into()))?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let (descr, shape) =
+            parse(&text).ok_or_else(|| wrong(format!("its header is `{text}`")))?;
+        if descr != T::DESCR {
+            return Err(wrong(format!("expected numbers of type {}, got {descr}", T::DESCR)));
+        }
+        let fits = shape.len() == row.len() + 1
+            && row.iter().zip(&shape[1..]).all(|(want, got)| want.is_none_or(|w| w == *got));
+        if !fits {
+            return Err(wrong(format!("expected rows of {row:?}, got the shape {shape:?}")));
+        }
+        let start = 10 + u64::from(length);
+        let size = shape.iter().try_fold(size_of::<T>() as u64, |a, n| a.checked_mul(*n as u64));
+        let got = at("read", path, file.metadata())?.len();
+        if size.and_then(|s| s.checked_add(start)) != Some(got) {
+            return Err(wrong(format!("the shape {shape:?} does not fit its {got} bytes")));
+        }
+        Ok(Self { file, path: path.to_owned(), start, shape, element: PhantomData })
+    }
+
+    /// `[rows, ..row]`.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.shape[0]
+    }
+
+    /// The values of the rows in `range`.
+    ///
+    /// # Panics
+    ///
+    /// When `range` reaches past the last row.
+    pub fn read(&mut self, range: Range<usize>) -> Result<Vec<T>, NpyError> {
+        assert!(
+            range.start <= range.end && range.end <= self.rows(),
+            "{range:?} of {}",
+            self.rows()
+        );
+        let row: usize = self.shape[1..].iter().product();
+        let mut values = vec![T::zeroed(); row * range.len()];
+        let offset = self.start + (range.start * row * size_of::<T>()) as u64;
+        let read = self.file.seek(SeekFrom::Start(offset));
+        let read = read.and_then(|_| self.file.read_exact(bytemuck::cast_slice_mut(&mut values)));
+        at("read", &self.path, read)?;
+        Ok(values)
+    }
+}
+
+/// The type and the shape in a header's dictionary, C order only.
+fn parse(header: &str) -> Option<(String, Vec<usize>)> {
+    let value = |key: &str| Some(header.split_once(&format!("'{key}':"))?.1.trim_start());
+    let descr = value("descr")?.strip_prefix('\'')?.split('\'').next()?;
+    value("fortran_order")?.strip_prefix("False")?;
+    let shape = value("shape")?.strip_prefix('(')?.split_once(')')?.0;
+    let shape = shape.split(',').map(str::trim).filter(|n| !n.is_empty());
+    let shape: Vec<usize> = shape.map(|n| n.parse().ok()).collect::<Option<_>>()?;
+    (!shape.is_empty()).then(|| (descr.to_owned(), shape))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(dir: &Path) -> PathBuf {
+        let path = dir.join("x.npy");
+        let mut writer = Writer::<f32>::create(&path, &[2, 3]).unwrap();
+        for row in 0..5 {
+            writer.push(&[row as f32; 6]).unwrap();
+        }
+        assert_eq!(writer.finish().unwrap(), 5);
+        path
+    }
+
+    #[test]
+    fn rows_come_back_and_ndarray_npy_agrees() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = written(dir.path());
+        let mut reader = Reader::<f32>::open(&path, &[None, Some(3)]).unwrap();
+        assert_eq!(reader.shape(), [5, 2, 3]);
+        assert_eq!(reader.read(3..5).unwrap()[..7], [3., 3., 3., 3., 3., 3., 4.]);
+        let whole: ndarray::Array3<f32> = ndarray_npy::read_npy(&path).unwrap();
+        assert_eq!(whole.as_slice().unwrap(), reader.read(0..5).unwrap());
+        ndarray_npy::write_npy(&path, &whole).unwrap();
+        assert_eq!(Reader::<f32>::open(&path, &[Some(2), Some(3)]).unwrap().rows(), 5);
+    }
+
+    #[test]
+    fn files_that_are_wrong_are_named_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = written(dir.path());
+        let good = std::fs::read(&path).unwrap();
+        let open = |bytes: &[u8], row: &[Option<usize>]| {
+            crate::io::atomic::write(&path, bytes).unwrap();
+            Reader::<f32>::open(&path, row).unwrap_err().to_string()
+        };
+        let row = [Some(2), Some(3)];
+        assert!(open(&good[..good.len() - 1], &row).contains("does not fit its"));
+        assert!(open(&good[..60], &row).contains("cut off"));
+        assert!(open(b"", &row).contains("too short"));
+        assert!(open(b"\x89PNG\r\n\x1a\n....", &row).contains("does not start"));
+        assert!(open(&good, &[Some(7)]).contains("expected rows of"));
+        let text =
+            String::from_utf8_lossy(&good[..HEADER]).replace("(5,", "(99999999999999999999,");
+        assert!(
+            open(text.as_bytes(), &row).contains("does not start"),
+            "lossy text breaks the magic"
+        );
+        let mut huge = good.clone();
+        let at = huge.windows(3).position(|w| w == b"(5,").unwrap();
+        huge[at..at + 24].copy_from_slice(b"(9999999999999999, 2, 3)");
+        assert!(open(&huge, &row).contains("does not fit its"));
+        assert!(Reader::<u8>::open(&path, &row).is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! Where the files of a profile lie.
+
+use std::path::{Path, PathBuf};
+
+/// The folders of one profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Folder of class folders: `dataset`.
+    pub dataset: PathBuf,
+    /// Folder of all profiles: `artifacts`.
+    pub artifacts: PathBuf,
+    /// The profile's name.
+    pub profile: String,
+}
+
+impl Paths {
+    /// What the stage `stage` writes: `artifacts/<profile>/<stage>`.
+    pub fn stage(&self, stage: &str) -> PathBuf {
+        self.artifacts.join(&self.profile).join(stage)
+    }
+
+    /// Fills in `{dataset}`, `{artifacts}` and `{profile}` in a setting.
+    pub fn expand(&self, template: &str) -> PathBuf {
+        self.expand_with(template, &self.dataset)
+    }
+
+    /// Whole `{..}` components only, so that odd characters in the user's own
+    /// paths survive.
+    fn expand_with(&self, template: &str, dataset: &Path) -> PathBuf {
+        let part = |part: &str| match part {
+            "{dataset}" => dataset.to_owned(),
+            "{artifacts}" => self.artifacts.clone(),
+            "{profile}" => PathBuf::from(&self.profile),
+            other => PathBuf::from(other),
+        };
+        let root = if template.starts_with('/') { "/" } else { "" };
+        template.split('/').fold(PathBuf::from(root), |path, p| path.join(part(p)))
+    }
+
+    /// The folders of `profile`, the dataset given as a template.
+    pub fn new(dataset: &str, artifacts: PathBuf, profile: &str) -> Self {
+        let mut paths = Self { dataset: PathBuf::new(), artifacts, profile: profile.to_owned() };
+        paths.dataset = paths.expand_with(dataset, Path::new(""));
+        paths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_follow_the_folders() {
+        let paths = Paths::new("{artifacts}/{profile}/dataset", "out".into(), "demo");
+        assert_eq!(paths.dataset, Path::new("out/demo/dataset"));
+        assert_eq!(paths.expand("{dataset}/covid"), Path::new("out/demo/dataset/covid"));
+        assert_eq!(paths.expand("/data/x"), Path::new("/data/x"));
+        assert_eq!(paths.stage("train"), Path::new("out/demo/train"));
+    }
+}

@@ -1,0 +1,53 @@
+//! `cxr`, the umbrella: `cxr train` runs the program `cxr-train`; what works on
+//! the whole pipeline is here, one file per command.
+
+pub mod programs;
+pub mod run;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+
+use crate::cli::{self, Context, Failure, Globals, Outcome, Ui};
+use crate::stages::{STAGES, known};
+
+/// A command of `cxr` itself.
+struct Porcelain {
+    name: &'static str,
+    command: fn() -> Command,
+    run: fn(&Context, &ArgMatches) -> Result<Outcome, Failure>,
+}
+
+const COMMANDS: &[Porcelain] = &[Porcelain { name: "run", command: run::command, run: run::run }];
+
+/// The whole of `bin/cxr.rs`.
+pub fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let name = args.get(1).and_then(|a| a.to_str()).unwrap_or_default();
+    if let Some(own) = COMMANDS.iter().find(|c| c.name == name) {
+        let command = (own.command)().name(format!("cxr {name}"));
+        return cli::main(command, &args[1..], &known(), own.run);
+    }
+    if !name.is_empty() && !name.starts_with('-') && name != "help" {
+        let is_stage = STAGES.iter().any(|s| s.name == name);
+        match programs::find(name) {
+            Ok(program) => return programs::replace(&program, &args[2..]),
+            Err(failure) if is_stage => return Ui::new(&Globals::default()).failure(&failure),
+            Err(_) => {}
+        }
+    }
+    cli::help(command(), &args)
+}
+
+/// `cxr` with every command, for help, completions and suggestions.
+pub fn command() -> Command {
+    let own = COMMANDS.iter().map(|c| (c.command)().name(c.name));
+    let stages = STAGES.iter().map(|s| s.command().name(s.name));
+    Command::new("cxr")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Train, judge and explain chest X-ray classifiers: research and education, never diagnosis")
+        .arg_required_else_help(true)
+        .subcommand_required(true)
+        .subcommands(own.chain(stages))
+}

@@ -1,0 +1,105 @@
+//! What the tests over commands share.
+#![allow(dead_code, reason = "not every helper is used by every test")]
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// The folder of real films, weights and references, if this machine has it;
+/// else says that the test was skipped.
+pub fn shared() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    if path.join("reference").is_dir() {
+        return Some(path.canonicalize().expect("it exists"));
+    }
+    eprintln!("skipped: no ../shared");
+    None
+}
+
+/// An empty folder to work in, and the programs run in it.
+pub struct Sandbox {
+    dir: TempDir,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// A path inside the folder.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file, with its folders.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// The text of a file.
+    pub fn read(&self, name: impl AsRef<Path>) -> String {
+        let path = self.path(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    /// A JSON file.
+    pub fn json(&self, name: impl AsRef<Path>) -> serde_json::Value {
+        serde_json::from_str(&self.read(name)).unwrap()
+    }
+
+    /// The program `program` (`cxr-train`) with arguments split at blanks, in
+    /// the folder, untouched by the user's environment.
+    pub fn cxr(&self, line: &str) -> Command {
+        let mut words = line.split_whitespace();
+        let program = words.next().expect("a program");
+        let mut command = Command::new(programs().join(program));
+        command.args(words).current_dir(self.dir.path());
+        command.env("NO_COLOR", "1").env("XDG_CACHE_HOME", self.path("cache"));
+        command.env_remove("CXR_WEIGHTS").env_remove("CXR_LOG");
+        command
+    }
+
+    /// Runs a command line that must succeed; returns its stdout.
+    pub fn ok(&self, line: &str) -> String {
+        let output = self.cxr(line).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "`{line}` failed:\n{stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command line; returns exit code, stdout and stderr in one text,
+    /// with the folder's name replaced by `[DIR]`, for snapshots.
+    pub fn transcript(&self, line: &str) -> String {
+        let output = self.cxr(line).output().unwrap();
+        let text = format!(
+            "$ {line}\nexit: {}\n--- stdout\n{}--- stderr\n{}",
+            output.status.code().map_or("killed".into(), |c| c.to_string()),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        text.replace(&*self.dir.path().to_string_lossy(), "[DIR]")
+    }
+
+    /// Every file below `name` with its bytes, sorted.
+    pub fn tree(&self, name: &str) -> Vec<(String, Vec<u8>)> {
+        let root = self.path(name);
+        let mut files = Vec::new();
+        for entry in walkdir::WalkDir::new(&root).sort_by_file_name() {
+            let entry = entry.unwrap();
+            if entry.file_type().is_file() {
+                let path = entry.path().strip_prefix(&root).unwrap().display().to_string();
+                files.push((path, std::fs::read(entry.path()).unwrap()));
+            }
+        }
+        files
+    }
+}
+
+/// The folder of the built programs.
+fn programs() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_cxr")).parent().expect("a folder").to_owned()
+}
