@@ -56,7 +56,7 @@ impl Globals {
     /// Adds the flags to a command.
     pub fn augment(command: Command) -> Command {
         // clap would take the doc comment above for the command's description.
-        let about = command.get_about().cloned();
+        let about = command.get_about().cloned().unwrap_or_default();
         Self::augment_args(command).about(about).long_about(None)
     }
 
