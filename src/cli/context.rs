@@ -9,7 +9,7 @@ use toml::Table;
 use super::{Failure, Globals, ResultExt, Ui};
 use crate::artifact::ArtifactError;
 use crate::pipeline::config::Config;
-use crate::pipeline::{ConfigError, Job, Paths};
+use crate::pipeline::{Job, Paths};
 
 /// The choices of the user, resolved: flags, then the profile, then the file.
 #[derive(Debug)]
@@ -32,13 +32,9 @@ impl Context {
     pub fn new(globals: Globals, ui: Ui, known: &[(&str, Table)]) -> Result<Self, Failure> {
         let profile = globals.profile.as_deref();
         let config = Config::load(globals.config.as_deref(), profile, known);
-        let config = config.map_err(|e| {
-            let unreadable = matches!(e, ConfigError::Unreadable { .. });
-            let failure =
-                if unreadable { Failure::from(e) } else { Err::<(), _>(e).usage().unwrap_err() };
-            failure
-                .hint("the project's own `pipeline.toml` shows every key; `--help` lists the flags")
-        })?;
+        let config = config
+            .usage()
+            .hint("the project's own `pipeline.toml` shows every key; `--help` lists the flags")?;
         let value = |flag: Option<PathBuf>, key: &str| -> Result<String, Failure> {
             let flag = flag.map(|p| p.to_string_lossy().into_owned());
             Ok(flag.or(config.value(key).usage()?).unwrap_or_else(|| key.to_owned()))

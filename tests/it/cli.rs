@@ -31,7 +31,7 @@ fn a_wrong_pipeline_file_is_named_with_its_key() {
     ");
     insta::assert_snapshot!(sandbox.transcript("cxr run --config nowhere.toml"), @r"
     $ cxr run --config nowhere.toml
-    exit: 1
+    exit: 2
     --- stdout
     --- stderr
     error: cannot read the pipeline file `nowhere.toml`
