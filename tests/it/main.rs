@@ -1,4 +1,10 @@
 //! The tests over whole commands: a file per command, run as a user would.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests"
+)]
 
 mod support;
 
