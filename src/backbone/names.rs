@@ -12,27 +12,8 @@
 //! in which layout, off its shape, which leaves no doubt: no layer of VGG16 has
 //! three output channels.
 
+use super::LAYERS;
 use crate::io::tensor::Tensor;
-
-/// A convolution of VGG16: its Keras name, input and output channels.
-type Layer = (&'static str, usize, usize);
-
-/// The 13 convolutions of VGG16, in order.
-const LAYERS: [Layer; 13] = [
-    ("block1_conv1", 3, 64),
-    ("block1_conv2", 64, 64),
-    ("block2_conv1", 64, 128),
-    ("block2_conv2", 128, 128),
-    ("block3_conv1", 128, 256),
-    ("block3_conv2", 256, 256),
-    ("block3_conv3", 256, 256),
-    ("block4_conv1", 256, 512),
-    ("block4_conv2", 512, 512),
-    ("block4_conv3", 512, 512),
-    ("block5_conv1", 512, 512),
-    ("block5_conv2", 512, 512),
-    ("block5_conv3", 512, 512),
-];
 
 /// Why a set of tensors is not VGG16.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -79,7 +60,8 @@ pub enum Error {
 /// See [`enum@Error`].
 pub fn vgg16(tensors: &[Tensor]) -> Result<Vec<Tensor>, Error> {
     let mut arranged = Vec::with_capacity(2 * LAYERS.len());
-    for (index, &(layer, inputs, outputs)) in LAYERS.iter().enumerate() {
+    for (index, spec) in LAYERS.iter().enumerate() {
+        let (layer, inputs, outputs) = (spec.name, spec.inputs, spec.outputs);
         let find = |role, rank| {
             let mut found = tensors
                 .iter()
@@ -123,8 +105,8 @@ fn layer_index(name: &str) -> Option<usize> {
     let is = |segment: &str, layer| {
         segment.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
     };
-    LAYERS.iter().enumerate().position(|(index, &(layer, ..))| {
-        segments.iter().any(|segment| is(segment, layer))
+    LAYERS.iter().enumerate().position(|(index, spec)| {
+        segments.iter().any(|segment| is(segment, spec.name))
             || segments.windows(2).any(|pair| pair == ["features", &torch_index(index)])
     })
 }
@@ -132,8 +114,8 @@ fn layer_index(name: &str) -> Option<usize> {
 /// The index in torchvision's `features`, where each convolution is followed by
 /// a ReLU and each block by a pooling layer.
 fn torch_index(index: usize) -> String {
-    let block = LAYERS[index].0.as_bytes()[5] - b'1';
-    (2 * index + usize::from(block)).to_string()
+    let pools = LAYERS[..index].iter().filter(|spec| spec.pool).count();
+    (2 * index + pools).to_string()
 }
 
 /// A 3x3 kernel from [out, in, 3, 3] to [3, 3, in, out].
@@ -163,8 +145,9 @@ mod tests {
     /// kernel and bias. The first kernel counts up in HWIO order, the rest is 0.
     fn net(of: impl Fn(usize, &str) -> (String, String), oihw: bool) -> Vec<Tensor> {
         let mut tensors = Vec::new();
-        for (index, &(layer, inputs, outputs)) in LAYERS.iter().enumerate() {
-            let (kernel, bias) = of(index, layer);
+        for (index, spec) in LAYERS.iter().enumerate() {
+            let (inputs, outputs) = (spec.inputs, spec.outputs);
+            let (kernel, bias) = of(index, spec.name);
             let mut data = vec![0.0; 9 * inputs * outputs];
             if index == 0 {
                 for (at, value) in data.iter_mut().enumerate() {

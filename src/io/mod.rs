@@ -4,6 +4,7 @@ pub mod archive;
 pub mod atomic;
 pub mod checkpoint;
 pub mod checksum;
+pub mod download;
 pub mod hash;
 pub mod hdf5;
 pub mod npy;
