@@ -9,7 +9,7 @@ use toml::Table;
 use super::{Failure, Globals, ResultExt, Ui};
 use crate::artifact::ArtifactError;
 use crate::pipeline::config::Config;
-use crate::pipeline::{Job, Paths};
+use crate::pipeline::{Input, Job, Paths};
 
 /// The choices of the user, resolved: flags, then the profile, then the file.
 #[derive(Debug)]
@@ -59,20 +59,28 @@ impl Context {
         self.config.settings(stage, flags).usage()
     }
 
-    /// Starts a stage that writes to its folder of the profile.
-    pub fn job(&self, stage: &str, settings: &impl Serialize) -> Result<Job, Failure> {
-        self.job_at(stage, &self.paths.stage(stage), settings)
-    }
-
-    /// Starts a stage that writes to `folder`.
-    pub fn job_at(
+    /// Starts a stage that writes to `folder`; an input that is not there comes
+    /// with the command that makes it.
+    pub fn job(
         &self,
         stage: &str,
         folder: &Path,
         settings: &impl Serialize,
+        inputs: &[Input],
     ) -> Result<Job, Failure> {
-        Job::begin(stage, folder, settings, self.seed)
-            .hint("check that the folder is writable and the disk has room, or choose another with `--artifacts`")
+        if let Some(gone) = inputs.iter().find(|i| !i.path.exists()) {
+            let error = Failure::new(format_args!("there is no `{}`", gone.path.display()));
+            let maker = gone.name.split('/').next().unwrap_or_default();
+            let made = self.paths.stage(maker).join("x").parent() == gone.path.parent();
+            return Err(if made { error.hint(self.rerun(maker)) } else { error });
+        }
+        Job::begin(stage, folder, settings, self.seed, inputs)
+            .hint("check that the files are readable, the folder is writable and the disk has room")
+    }
+
+    /// The file `name` of the stage `stage`, as another stage's input.
+    pub fn input(&self, stage: &str, name: &str) -> Input {
+        Input::file(format!("{stage}/{name}"), self.artifact(stage, name))
     }
 
     /// The file `name` that the stage `stage` wrote.

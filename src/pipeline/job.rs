@@ -6,11 +6,46 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::artifact::{Document, record::Record};
-use crate::io::atomic::{FileError, RECORD, Staging};
+use crate::io::atomic::{FileError, RECORD, Staging, at};
 use crate::io::hash;
+
+/// A file that a stage reads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Input {
+    /// What it is called on record: `split/split.json`, `dataset/covid/x.jpg`.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+impl Input {
+    /// A file by name.
+    pub fn file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { name: name.into(), path: path.into() }
+    }
+
+    /// Every file below `folder`, as `<name>/<path>`, sorted; hidden files and
+    /// folders are left out. Errors when `folder` cannot be read.
+    pub fn folder(name: &str, folder: &Path) -> Result<Vec<Self>, FileError> {
+        let hidden =
+            |e: &walkdir::DirEntry| e.depth() > 0 && e.file_name().as_encoded_bytes()[0] == b'.';
+        let mut inputs = Vec::new();
+        for entry in walkdir::WalkDir::new(folder).into_iter().filter_entry(|e| !hidden(e)) {
+            let entry = at("read", folder, entry.map_err(Into::into))?;
+            if !entry.file_type().is_dir() {
+                let below = entry.path().strip_prefix(folder).expect("below folder");
+                let name = format!("{name}/{}", below.to_string_lossy().replace('\\', "/"));
+                inputs.push(Self { name, path: entry.into_path() });
+            }
+        }
+        inputs.sort();
+        Ok(inputs)
+    }
+}
 
 /// A stage at work. Nothing of it is seen before [`Job::publish`].
 #[derive(Debug)]
@@ -21,40 +56,29 @@ pub struct Job {
 }
 
 impl Job {
-    /// Starts the stage `stage`, which writes to `folder` with these settings.
+    /// Starts the stage `stage`, which reads `inputs` and writes to `folder`.
     pub fn begin(
         stage: &str,
         folder: &Path,
         settings: &impl Serialize,
         seed: u64,
+        inputs: &[Input],
     ) -> Result<Self, FileError> {
         let params = serde_json::to_value(settings).expect("settings serialise");
+        let hashed = |i: &Input| Ok((i.name.clone(), hash::file(&i.path)?));
         let record = Record {
             schema: Record::SCHEMA.to_owned(),
             stage: stage.to_owned(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             params,
             seed,
-            inputs: BTreeMap::new(),
+            inputs: inputs.par_iter().map(hashed).collect::<Result<_, FileError>>()?,
             outputs: BTreeMap::new(),
         };
         Ok(Self { staging: Staging::begin(folder)?, folder: folder.to_owned(), record })
     }
 
-    /// Puts the file `path` on record as the input `name`, such as
-    /// `split/split.json`; returns its hash.
-    pub fn input(&mut self, name: &str, path: &Path) -> Result<String, FileError> {
-        let hash = hash::file(path)?;
-        self.input_hashed(name, &hash);
-        Ok(hash)
-    }
-
-    /// Puts an input on record whose hash is known.
-    pub fn input_hashed(&mut self, name: &str, hash: &str) {
-        self.record.inputs.insert(name.to_owned(), hash.to_owned());
-    }
-
-    /// The inputs on record so far: name and hash.
+    /// The inputs on record: name and BLAKE3.
     pub fn inputs(&self) -> &BTreeMap<String, String> {
         &self.record.inputs
     }
@@ -101,8 +125,8 @@ mod tests {
         let input = dir.path().join("split.json");
         crate::io::atomic::write(&input, b"{}").unwrap();
         for (file, other) in [("a", "b"), ("b", "a")] {
-            let mut job = Job::begin("train", &folder, &[1], 42).unwrap();
-            job.input("split/split.json", &input).unwrap();
+            let inputs = [Input::file("split/split.json", &input)];
+            let job = Job::begin("train", &folder, &[1], 42, &inputs).unwrap();
             job.create(file).unwrap().write_all(b"x").unwrap();
             job.publish().unwrap();
             assert!(folder.join(file).exists() && !folder.join(other).exists());

@@ -7,5 +7,5 @@ pub mod order;
 pub mod paths;
 
 pub use config::{Config, ConfigError};
-pub use job::Job;
+pub use job::{Input, Job};
 pub use paths::Paths;

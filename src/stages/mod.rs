@@ -7,10 +7,11 @@
 //! completions and the tests of the registry follow from that.
 //!
 //! A stage reads its inputs through [`Context::read`], writes through a
-//! [`crate::pipeline::Job`], says what it found in an [`Outcome`], and neither
+//! [`Job`] from [`Stage::begin`], says what it found in an [`Outcome`], and neither
 //! prints nor exits. It never uses another stage: what two of them share lives in
 //! a lower layer.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command, FromArgMatches};
@@ -20,6 +21,7 @@ use toml::Table;
 
 use crate::cli::{self, Context, Failure, Outcome};
 use crate::pipeline::order::Node;
+use crate::pipeline::{Input, Job};
 
 /// Every stage, in the order of the pipeline: the one list that programs, help,
 /// `cxr run` and the tests are made from.
@@ -43,6 +45,22 @@ pub trait Stage {
     type Settings: Default + Serialize + DeserializeOwned;
     /// Its arguments: `#[command(flatten)] flags: Flags`, and what is no setting.
     type Args: clap::Args;
+
+    /// The files it reads, not opened: `ctx.input("split", "split.json")`. The
+    /// runner compares them with the record to tell what is stale.
+    fn inputs(ctx: &Context, settings: &Self::Settings) -> Result<Vec<Input>, Failure>;
+
+    /// The folder it writes to.
+    fn folder(ctx: &Context, settings: &Self::Settings) -> PathBuf {
+        let _ = settings;
+        ctx.paths.stage(Self::NAME)
+    }
+
+    /// Starts a job: hashes the inputs, opens the staging folder.
+    fn begin(ctx: &Context, settings: &Self::Settings) -> Result<Job, Failure> {
+        let inputs = Self::inputs(ctx, settings)?;
+        ctx.job(Self::NAME, &Self::folder(ctx, settings), settings, &inputs)
+    }
 
     /// Does the work.
     fn run(ctx: &Context, args: Self::Args) -> Result<Outcome, Failure>;
