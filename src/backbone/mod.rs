@@ -1,5 +1,6 @@
 //! Frozen nets as tables over [`crate::conv`], and their weights.
 
+mod locate;
 pub mod names;
 mod pooling;
 #[cfg(test)]
@@ -7,6 +8,9 @@ mod reference;
 mod vgg16;
 mod weights;
 
+pub use locate::{
+    IMAGENET_FINGERPRINT, LocateError, WEIGHTS_VARIABLE, weights_file, weights_place,
+};
 pub use pooling::{Pooling, UnknownPooling};
 pub use vgg16::{LAYERS, LayerSpec, Options, Vgg16};
 pub use weights::{Layer, Weights, WeightsError};
