@@ -1,0 +1,100 @@
+use std::fmt::Write;
+
+use super::{Confusion, pairwise_sum, summation::mean};
+
+/// The table of scikit-learn's `classification_report(…, target_names=names,
+/// labels=range(len(names)), zero_division=0)`, to the byte.
+///
+/// Like there, and only there, an undefined share is printed as 0.00.
+///
+/// # Panics
+///
+/// If there is not a name for each class.
+pub fn classification_report(confusion: &Confusion, names: &[&str]) -> String {
+    assert_eq!(names.len(), confusion.classes(), "a name for each class");
+    let rows: Vec<Row> = (0..names.len()).map(|c| Row::of_class(confusion, c)).collect();
+    let films = confusion.films();
+    let longest = names.iter().map(|name| name.chars().count()).max();
+    let width = longest.unwrap_or(0).max("weighted avg".len());
+
+    let mut text = format!(
+        "{:>width$}  {:>9} {:>9} {:>9} {:>9}\n\n",
+        "", "precision", "recall", "f1-score", "support"
+    );
+    for (name, row) in names.iter().zip(&rows) {
+        row.write(&mut text, name, width);
+    }
+    let accuracy = confusion.accuracy().value.unwrap_or(0.0);
+    writeln!(text, "\n{:>width$}  {:>9} {:>9} {accuracy:>9.2} {films:>9}", "accuracy", "", "")
+        .expect("text takes all");
+    Row::average(&rows, films, mean).write(&mut text, "macro avg", width);
+    let weighted = |shares: &[f64]| {
+        let terms: Vec<f64> =
+            shares.iter().zip(&rows).map(|(s, row)| s * row.support as f64).collect();
+        share(pairwise_sum(&terms), films as f64)
+    };
+    Row::average(&rows, films, weighted).write(&mut text, "weighted avg", width);
+    text
+}
+
+struct Row {
+    precision: f64,
+    recall: f64,
+    f1: f64,
+    support: u64,
+}
+
+impl Row {
+    fn of_class(confusion: &Confusion, class: usize) -> Self {
+        let binary = confusion.against_rest(class);
+        Self {
+            precision: binary.ppv().value.unwrap_or(0.0),
+            recall: binary.sensitivity().value.unwrap_or(0.0),
+            f1: binary.f1().unwrap_or(0.0),
+            support: binary.tp + binary.fn_,
+        }
+    }
+
+    fn average(rows: &[Row], support: u64, average: impl Fn(&[f64]) -> f64) -> Self {
+        let column = |share: fn(&Row) -> f64| average(&rows.iter().map(share).collect::<Vec<_>>());
+        Self {
+            precision: column(|r| r.precision),
+            recall: column(|r| r.recall),
+            f1: column(|r| r.f1),
+            support,
+        }
+    }
+
+    fn write(&self, text: &mut String, heading: &str, width: usize) {
+        let Self { precision, recall, f1, support } = self;
+        writeln!(text, "{heading:>width$}  {precision:>9.2} {recall:>9.2} {f1:>9.2} {support:>9}")
+            .expect("text takes all");
+    }
+}
+
+fn share(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{golden::Golden, predicted};
+
+    #[test]
+    fn equals_scikit_learn() {
+        for case in Golden::load().predictions {
+            let p = case.probabilities();
+            let confusion = Confusion::new(&case.y, &predicted(p.view()), case.classes);
+            let names: Vec<&str> = case.names.iter().map(String::as_str).collect();
+            assert_eq!(classification_report(&confusion, &names), case.report);
+        }
+    }
+
+    #[test]
+    fn undefined_shares_are_zero() {
+        let report = classification_report(&Confusion::new(&[], &[], 2), &["covid", "normal"]);
+        assert!(report.contains("    accuracy                           0.00         0\n"));
+        assert!(report.contains("weighted avg       0.00      0.00      0.00         0\n"));
+    }
+}

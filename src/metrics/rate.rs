@@ -1,0 +1,74 @@
+use serde::{Deserialize, Serialize};
+
+/// The 97.5 % quantile of the standard normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// A share of films, with its 95 % interval after Wilson (1927), equal to
+/// scipy's `binomtest(hits, of).proportion_ci(0.95, "wilson")`.
+///
+/// Serialises to `{value, low, high, hits, of}`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// `hits / of`; none where `of` is 0.
+    pub value: Option<f64>,
+    /// Lower end of the interval; 0 where `of` is 0.
+    pub low: f64,
+    /// Upper end of the interval; 1 where `of` is 0.
+    pub high: f64,
+    /// Films that count.
+    pub hits: u64,
+    /// Films in question.
+    pub of: u64,
+}
+
+impl Rate {
+    /// `hits` out of `of` films.
+    ///
+    /// # Panics
+    ///
+    /// If there are more hits than films.
+    pub fn new(hits: u64, of: u64) -> Self {
+        assert!(hits <= of, "{hits} hits out of {of}");
+        if of == 0 {
+            return Self { value: None, low: 0.0, high: 1.0, hits, of };
+        }
+        let (n, p) = (of as f64, hits as f64 / of as f64);
+        let scale = 1.0 / (1.0 + Z * Z / n);
+        let centre = scale * (p + Z * Z / (2.0 * n));
+        let half = scale * Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+        Self {
+            value: Some(p),
+            low: if hits == 0 { 0.0 } else { centre - half },
+            high: if hits == of { 1.0 } else { centre + half },
+            hits,
+            of,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::golden::{Golden, assert_close};
+
+    #[test]
+    fn equals_scipy() {
+        for case in Golden::load().wilson {
+            let rate = Rate::new(case.hits, case.of);
+            assert_close(rate.low, case.low.0, 1e-15);
+            assert_close(rate.high, case.high.0, 1e-15);
+        }
+    }
+
+    #[test]
+    fn nothing_is_known_of_no_films() {
+        let rate = Rate::new(0, 0);
+        assert_eq!((rate.value, rate.low, rate.high), (None, 0.0, 1.0));
+    }
+
+    #[test]
+    fn serialises_to_five_fields() {
+        let text = serde_json::to_string(&Rate::new(5, 5)).unwrap();
+        assert_eq!(text, r#"{"value":1.0,"low":0.5655175352168254,"high":1.0,"hits":5,"of":5}"#);
+    }
+}
