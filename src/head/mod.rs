@@ -1,1 +1,19 @@
-//! The trainable part of the classifier (candle lives here).
+//! The trainable part of the classifier: two dense layers on pooled features.
+//!
+//! [`fit`] trains a [`Head`] as the tutorial's Keras script does, so that many
+//! seeds end in the same distribution of losses. candle differentiates; it does
+//! not show in the interface, which takes and returns `ndarray`s.
+
+mod batch;
+mod file;
+mod fit;
+mod inputs;
+mod loss;
+mod mlp;
+mod optimizer;
+
+pub use file::HeadError;
+pub use fit::{Epoch, Fitted, fit};
+pub use inputs::{FitError, FitInputs, FitSettings};
+pub use loss::{Loss, UnknownLoss};
+pub use mlp::{Dense, Head};
