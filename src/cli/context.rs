@@ -96,7 +96,7 @@ impl Context {
         name: &str,
         read: impl FnOnce(&Path) -> Result<T, ArtifactError>,
     ) -> Result<T, Failure> {
-        crate::io::atomic::recover(&self.paths.stage(stage))?;
+        crate::io::staging::recover(&self.paths.stage(stage))?;
         read(&self.artifact(stage, name)).hint(self.rerun(stage))
     }
 

@@ -12,4 +12,6 @@ pub mod lock;
 pub mod npy;
 pub mod onnx;
 pub mod safetensors;
+pub mod staging;
+pub mod stat;
 pub mod tensor;

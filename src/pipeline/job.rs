@@ -10,8 +10,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::artifact::{Document, record::Record};
-use crate::io::atomic::{FileError, RECORD, Staging, at};
+use crate::io::atomic::{FileError, at};
 use crate::io::hash;
+use crate::io::staging::{RECORD, Staging};
 
 /// A file that a stage reads.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
