@@ -62,17 +62,30 @@ impl StatCache {
                 Ok((absolute, Some(stat), hash::file(path)?))
             })
             .collect::<Result<_, FileError>>()?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let settled = now.saturating_sub(RACY).as_nanos();
         let mut hashes = Vec::with_capacity(found.len());
         for (path, fresh, hash) in found {
-            if let Some(stat) = fresh.filter(|s| s.modified < settled) {
-                self.known.insert(path, (stat, hash.clone()));
-                self.changed = true;
+            if let Some(stat) = fresh {
+                self.keep(path, stat, hash.clone());
             }
             hashes.push(hash);
         }
         Ok(hashes)
+    }
+
+    /// Takes the hash of a file from someone who has just computed it.
+    pub fn learn(&mut self, path: &Path, hash: &str) -> Result<(), FileError> {
+        let absolute = at("find", path, std::path::absolute(path))?;
+        let stat = at("read", path, stat(path))?;
+        self.keep(absolute, stat, hash.to_owned());
+        Ok(())
+    }
+
+    fn keep(&mut self, path: PathBuf, stat: Stat, hash: String) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if stat.modified < now.saturating_sub(RACY).as_nanos() {
+            self.known.insert(path, (stat, hash));
+            self.changed = true;
+        }
     }
 
     /// Keeps what was learnt, for files that still exist. Failing to is no

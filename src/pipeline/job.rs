@@ -6,13 +6,13 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::artifact::{Document, record::Record};
 use crate::io::atomic::{FileError, at};
 use crate::io::hash;
 use crate::io::staging::{RECORD, Staging};
+use crate::io::stat::StatCache;
 
 /// A file that a stage reads.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +54,7 @@ pub struct Job {
     staging: Staging,
     folder: PathBuf,
     record: Record,
+    stats: StatCache,
 }
 
 impl Job {
@@ -66,17 +67,19 @@ impl Job {
         inputs: &[Input],
     ) -> Result<Self, FileError> {
         let params = serde_json::to_value(settings).expect("settings serialise");
-        let hashed = |i: &Input| Ok((i.name.clone(), hash::file(&i.path)?));
+        let mut stats = StatCache::open(folder);
+        let paths: Vec<&Path> = inputs.iter().map(|i| i.path.as_path()).collect();
+        let hashes = stats.hashes(&paths)?;
         let record = Record {
             schema: Record::SCHEMA.to_owned(),
             stage: stage.to_owned(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             params,
             seed,
-            inputs: inputs.par_iter().map(hashed).collect::<Result<_, FileError>>()?,
+            inputs: inputs.iter().map(|i| i.name.clone()).zip(hashes).collect(),
             outputs: BTreeMap::new(),
         };
-        Ok(Self { staging: Staging::begin(folder)?, folder: folder.to_owned(), record })
+        Ok(Self { staging: Staging::begin(folder)?, folder: folder.to_owned(), record, stats })
     }
 
     /// The inputs on record: name and BLAKE3.
@@ -110,7 +113,12 @@ impl Job {
         }
         let record = self.staging.path(RECORD)?;
         crate::io::atomic::write(&record, self.record.to_json().as_bytes())?;
-        self.staging.publish(&former.into_keys().collect::<Vec<_>>())
+        self.staging.publish(&former.into_keys().collect::<Vec<_>>())?;
+        for (name, hash) in &self.record.outputs {
+            self.stats.learn(&self.folder.join(name), hash)?;
+        }
+        self.stats.save();
+        Ok(())
     }
 }
 

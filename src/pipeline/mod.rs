@@ -4,7 +4,10 @@
 pub mod config;
 pub mod job;
 pub mod order;
+pub mod owner;
 pub mod paths;
+pub mod schedule;
+pub mod stale;
 
 pub use config::{Config, ConfigError};
 pub use job::{Input, Job};

@@ -1,0 +1,248 @@
+//! Whether a stage has to run again, and why: its record against what it would
+//! read and write now.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::Input;
+use crate::artifact::record::Record;
+use crate::artifact::{ArtifactError, Document};
+use crate::io::atomic::FileError;
+use crate::io::hash;
+use crate::io::staging::{RECORD, recover};
+use crate::io::stat::StatCache;
+
+/// What a stage would do if it ran now.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The folder it writes to.
+    pub folder: PathBuf,
+    /// Its settings.
+    pub params: Value,
+    /// The pipeline's seed.
+    pub seed: u64,
+    /// The files it reads.
+    pub inputs: Vec<Input>,
+}
+
+/// One reason for a stage to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It has no record.
+    NeverRun,
+    /// Its record cannot be read.
+    BadRecord(String),
+    /// Another version of the program made its files.
+    Program(String, &'static str),
+    /// A setting has changed: key, old value, new value.
+    Param(String, String, String),
+    /// The seed has changed.
+    Seed(u64, u64),
+    /// A file is new among its inputs.
+    InputAdded(String),
+    /// A file is gone from its inputs.
+    InputRemoved(String),
+    /// A file it reads has other content.
+    InputChanged(String),
+    /// A file it wrote is gone.
+    OutputMissing(String),
+    /// A file it wrote has been changed since.
+    OutputChanged(String),
+    /// The user asked for it.
+    Forced,
+    /// A stage it reads from has to run first.
+    After(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverRun => write!(f, "never run"),
+            Self::BadRecord(why) => write!(f, "record unreadable: {why}"),
+            Self::Program(old, new) => write!(f, "program {old} -> {new}"),
+            Self::Param(key, old, new) => write!(f, "params.{key} {old} -> {new}"),
+            Self::Seed(old, new) => write!(f, "seed {old} -> {new}"),
+            Self::InputAdded(name) => write!(f, "input {name} added"),
+            Self::InputRemoved(name) => write!(f, "input {name} removed"),
+            Self::InputChanged(name) => write!(f, "input {name} changed"),
+            Self::OutputMissing(name) => write!(f, "output {name} missing"),
+            Self::OutputChanged(name) => write!(f, "output {name} changed"),
+            Self::Forced => write!(f, "forced"),
+            Self::After(stage) => write!(f, "after {stage}"),
+        }
+    }
+}
+
+/// The reasons in one line; more than three are counted.
+pub fn summary(reasons: &[Reason]) -> String {
+    let shown: Vec<_> = reasons.iter().take(3).map(ToString::to_string).collect();
+    let more = reasons.len().saturating_sub(shown.len());
+    let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
+    shown.join(", ") + &rest
+}
+
+/// What a stage's record says of it, against what it would do now. No reasons:
+/// it is fresh. Files are compared by content; `stats` saves reading those whose
+/// size and time have not changed.
+pub fn reasons(wanted: &Wanted, stats: &mut StatCache) -> Result<Vec<Reason>, FileError> {
+    recover(&wanted.folder)?;
+    let record = match Record::read(&wanted.folder.join(RECORD)) {
+        Ok(record) => record,
+        Err(ArtifactError::Missing { .. }) => return Ok(vec![Reason::NeverRun]),
+        Err(e) => return Ok(vec![Reason::BadRecord(e.to_string())]),
+    };
+    let mut reasons = Vec::new();
+    let program = env!("CARGO_PKG_VERSION");
+    if record.program != program {
+        reasons.push(Reason::Program(record.program.clone(), program));
+    }
+    if record.seed != wanted.seed {
+        reasons.push(Reason::Seed(record.seed, wanted.seed));
+    }
+    compare_params("", &record.params, &wanted.params, &mut reasons);
+    compare_inputs(&record, wanted, stats, &mut reasons)?;
+    compare_outputs(&record, &wanted.folder, stats, &mut reasons)?;
+    Ok(reasons)
+}
+
+/// The key of what a stage would do: equal keys, equal files. BLAKE3 of program
+/// version, settings, seed, and the names and hashes of the inputs.
+pub fn key(record: &Record) -> String {
+    let covered = serde_json::json!({
+        "stage": record.stage,
+        "program": record.program,
+        "params": record.params,
+        "seed": record.seed,
+        "inputs": record.inputs,
+    });
+    hash::bytes(covered.to_string().as_bytes())
+}
+
+fn compare_params(at: &str, old: &Value, new: &Value, reasons: &mut Vec<Reason>) {
+    if let (Value::Object(a), Value::Object(b)) = (old, new) {
+        let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+        for key in keys {
+            let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+            let side = |table: &serde_json::Map<_, _>| table.get(key).cloned().unwrap_or_default();
+            compare_params(&path, &side(a), &side(b), reasons);
+        }
+    } else if old != new {
+        let shown = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+        reasons.push(Reason::Param(at.to_owned(), shown(old), shown(new)));
+    }
+}
+
+fn compare_inputs(
+    record: &Record,
+    wanted: &Wanted,
+    stats: &mut StatCache,
+    reasons: &mut Vec<Reason>,
+) -> Result<(), FileError> {
+    let here: Vec<&Input> = wanted.inputs.iter().filter(|i| i.path.exists()).collect();
+    let paths: Vec<&Path> = here.iter().map(|i| i.path.as_path()).collect();
+    let now: std::collections::BTreeMap<&str, String> =
+        here.iter().map(|i| i.name.as_str()).zip(stats.hashes(&paths)?).collect();
+    for (name, hash) in &now {
+        match record.inputs.get(*name) {
+            None => reasons.push(Reason::InputAdded((*name).to_owned())),
+            Some(then) if then != hash => reasons.push(Reason::InputChanged((*name).to_owned())),
+            Some(_) => {}
+        }
+    }
+    let gone = record.inputs.keys().filter(|name| !now.contains_key(name.as_str()));
+    reasons.extend(gone.cloned().map(Reason::InputRemoved));
+    Ok(())
+}
+
+fn compare_outputs(
+    record: &Record,
+    folder: &Path,
+    stats: &mut StatCache,
+    reasons: &mut Vec<Reason>,
+) -> Result<(), FileError> {
+    let (here, gone): (Vec<_>, Vec<_>) =
+        record.outputs.iter().partition(|(name, _)| folder.join(name).exists());
+    reasons.extend(gone.into_iter().map(|(name, _)| Reason::OutputMissing(name.clone())));
+    let paths: Vec<PathBuf> = here.iter().map(|(name, _)| folder.join(name)).collect();
+    let hashes = stats.hashes(&paths.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    let changed = here.into_iter().zip(hashes).filter(|((_, then), now)| *then != now);
+    reasons.extend(changed.map(|((name, _), _)| Reason::OutputChanged(name.clone())));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::atomic::write;
+    use crate::pipeline::Job;
+
+    /// A stage that has run with `epochs` on one input.
+    fn ran(dir: &Path) -> Wanted {
+        write(&dir.join("in/a.png"), b"film").unwrap();
+        let wanted = Wanted {
+            folder: dir.join("train"),
+            params: serde_json::json!({"epochs": 25, "mode": "x"}),
+            seed: 42,
+            inputs: Input::folder("in", &dir.join("in")).unwrap(),
+        };
+        let job = Job::begin("train", &wanted.folder, &wanted.params, 42, &wanted.inputs).unwrap();
+        write(&job.path("model").unwrap(), b"weights").unwrap();
+        job.publish().unwrap();
+        wanted
+    }
+
+    fn told(wanted: &Wanted) -> Vec<String> {
+        let reasons = reasons(wanted, &mut StatCache::default()).unwrap();
+        reasons.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn nothing_changed_is_fresh() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(told(&ran(dir.path())).is_empty());
+    }
+
+    #[test]
+    fn every_change_is_told_with_old_and_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut wanted = ran(dir.path());
+        wanted.params["epochs"] = 30.into();
+        wanted.params["mode"] = "y".into();
+        wanted.seed = 7;
+        write(&dir.path().join("in/b.png"), b"new").unwrap();
+        write(&dir.path().join("in/a.png"), b"other").unwrap();
+        wanted.inputs = Input::folder("in", &dir.path().join("in")).unwrap();
+        write(&wanted.folder.join("model"), b"flipped").unwrap();
+        let expected = [
+            "seed 42 -> 7",
+            "params.epochs 25 -> 30",
+            "params.mode x -> y",
+            "input in/a.png changed",
+            "input in/b.png added",
+            "output model changed",
+        ];
+        assert_eq!(told(&wanted), expected);
+        std::fs::remove_file(wanted.folder.join("model")).unwrap();
+        wanted.inputs.clear();
+        assert!(told(&wanted).contains(&"input in/a.png removed".to_owned()));
+        assert!(told(&wanted).contains(&"output model missing".to_owned()));
+    }
+
+    #[test]
+    fn a_broken_or_missing_record_is_a_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let wanted = ran(dir.path());
+        write(&wanted.folder.join(RECORD), b"{").unwrap();
+        assert!(told(&wanted)[0].starts_with("record unreadable: "));
+        std::fs::remove_file(wanted.folder.join(RECORD)).unwrap();
+        assert_eq!(told(&wanted), ["never run"]);
+    }
+
+    #[test]
+    fn long_lists_are_counted() {
+        let reasons: Vec<_> = (0..5).map(|i| Reason::InputAdded(format!("{i}"))).collect();
+        assert_eq!(summary(&reasons), "input 0 added, input 1 added, input 2 added, and 2 more");
+    }
+}
