@@ -1,12 +1,13 @@
 //! A folder that is put in place as a whole, such as a clone, whose files mean
-//! nothing one by one. For a stage's set of files see [`super::atomic::Staging`].
+//! nothing one by one. For a stage's set of files see [`super::staging::Staging`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::atomic::{FileError, alive, at};
+use super::atomic::{FileError, at, parent};
+use super::staging::alive;
 
 /// A folder being filled beside its target; it vanishes when dropped.
 #[derive(Debug)]
@@ -23,11 +24,11 @@ impl Folder {
     /// # Errors
     /// If the parent of `target` cannot be written.
     pub fn begin(target: &Path) -> Result<Self, FileError> {
-        let parent = parent(target);
-        at("create", parent, fs::create_dir_all(parent))?;
+        let folder = parent(target);
+        at("create", folder, fs::create_dir_all(folder))?;
         recover(target)?;
         let prefix = format!("{}{}-", prefix(target, "new"), std::process::id());
-        let filling = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent);
+        let filling = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder);
         let filling = at("create a folder beside", target, filling)?;
         Ok(Folder { filling, target: target.to_owned() })
     }
@@ -89,11 +90,6 @@ fn recover(target: &Path) -> Result<(), FileError> {
 /// `.covid.new-` for `sources/covid`.
 fn prefix(target: &Path, kind: &str) -> String {
     format!(".{}.{kind}-", target.file_name().unwrap_or_default().to_string_lossy())
-}
-
-/// The folder that holds `path`; `.` for a bare name.
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
