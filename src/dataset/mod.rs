@@ -5,4 +5,5 @@ pub mod kaggle;
 pub mod metadata;
 pub mod selection;
 pub mod source;
+pub mod split;
 pub mod verdict;

@@ -6,9 +6,13 @@ use super::mt19937::Mt19937;
 pub struct NumpyRandom(Mt19937);
 
 impl NumpyRandom {
-    /// `RandomState(seed)`.
-    pub fn new(seed: u32) -> Self {
-        Self(Mt19937::from_seed(seed))
+    /// `RandomState(seed)`. A seed above 32 bits, which numpy refuses, becomes a
+    /// key of its two words.
+    pub fn new(seed: u64) -> Self {
+        match u32::try_from(seed) {
+            Ok(seed) => Self(Mt19937::from_seed(seed)),
+            Err(_) => Self::from_key(&[seed as u32, (seed >> 32) as u32]),
+        }
     }
 
     /// `RandomState([…])`, seeded by an array of words.
@@ -80,7 +84,7 @@ mod tests {
                     let key: Vec<u32> = key.iter().map(|k| k.as_u64().unwrap() as u32).collect();
                     NumpyRandom::from_key(&key)
                 }
-                seed => NumpyRandom::new(seed.as_u64().unwrap() as u32),
+                seed => NumpyRandom::new(seed.as_u64().unwrap()),
             };
             let (mut words, mut r) = (make(), make());
             let got = json!({
