@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Document;
+use crate::io::hash;
 
 /// One successful execution of a stage. It lies beside the outputs and is
 /// written last: the outputs are complete when it is there.
@@ -29,4 +30,14 @@ pub struct Record {
 impl Document for Record {
     const KIND: &'static str = "record";
     const SCHEMA: &'static str = "cxr.record/1";
+}
+
+impl Record {
+    /// The key of this execution: equal keys, equal files. BLAKE3 of stage,
+    /// program version, settings, seed, and the names and hashes of the inputs.
+    pub fn key(&self) -> String {
+        let covered =
+            serde_json::json!([self.stage, self.program, self.params, self.seed, self.inputs]);
+        hash::bytes(covered.to_string().as_bytes())
+    }
 }

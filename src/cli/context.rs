@@ -75,6 +75,7 @@ impl Context {
             return Err(if made { error.hint(self.rerun(maker)) } else { error });
         }
         Job::begin(stage, folder, settings, self.seed, inputs)
+            .map(|job| job.locked_in(&self.paths))
             .hint("check that the files are readable, the folder is writable and the disk has room")
     }
 

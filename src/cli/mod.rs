@@ -4,6 +4,7 @@
 pub mod context;
 pub mod failure;
 pub mod globals;
+pub mod interrupt;
 pub mod outcome;
 pub mod settings;
 pub mod ui;
@@ -17,6 +18,7 @@ use clap::{ArgMatches, Command};
 pub use context::Context;
 pub use failure::{Failure, Kind, ResultExt};
 pub use globals::Globals;
+pub use interrupt::on_interrupt;
 pub use outcome::Outcome;
 pub use settings::settings;
 pub use ui::Ui;
@@ -39,6 +41,7 @@ pub fn main(
     };
     let globals = Globals::from_matches(&matches);
     let ui = Ui::new(&globals);
+    interrupt::clean_up();
     let result = Context::new(globals, ui.clone(), known).and_then(|ctx| body(&ctx, &matches));
     match result {
         Ok(outcome) => match print(&outcome, &name, &ui) {

@@ -50,12 +50,14 @@ impl Outcome {
         &self.text
     }
 
-    /// The summary as one JSON document.
+    /// The summary as one JSON document: its fields, the text for people, the
+    /// warnings.
     pub fn document(&self, command: &str, warnings: &[String]) -> String {
         let mut document = self.fields.clone();
         let name = command.strip_prefix("cxr-").unwrap_or(command).replace(' ', "-");
         document.insert("schema".into(), format!("cxr.{name}-summary/1").into());
         document.insert("warnings".into(), warnings.into());
+        document.insert("text".into(), self.text.clone().into());
         serde_json::to_string_pretty(&document).expect("JSON values serialise")
     }
 }

@@ -72,6 +72,11 @@ impl Ui {
         self.warnings.lock().expect("no panic while held").push(message.to_string());
     }
 
+    /// Passes on what another program said on its stderr.
+    pub fn pass_on(&self, messages: &str) {
+        self.line(format_args!("{}", messages.trim_end()));
+    }
+
     /// The warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.lock().expect("no panic while held").clone()

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::{Paths, lockfile};
+
 use crate::artifact::{Document, record::Record};
 use crate::io::atomic::{FileError, at};
 use crate::io::hash;
@@ -55,6 +57,7 @@ pub struct Job {
     folder: PathBuf,
     record: Record,
     stats: StatCache,
+    lock: Option<Paths>,
 }
 
 impl Job {
@@ -79,7 +82,19 @@ impl Job {
             inputs: inputs.iter().map(|i| i.name.clone()).zip(hashes).collect(),
             outputs: BTreeMap::new(),
         };
-        Ok(Self { staging: Staging::begin(folder)?, folder: folder.to_owned(), record, stats })
+        Ok(Self {
+            staging: Staging::begin(folder)?,
+            folder: folder.to_owned(),
+            record,
+            stats,
+            lock: None,
+        })
+    }
+
+    /// Also enters the execution into the `pipeline.lock` of these folders.
+    #[must_use]
+    pub fn locked_in(self, paths: &Paths) -> Self {
+        Self { lock: Some(paths.clone()), ..self }
     }
 
     /// The inputs on record: name and BLAKE3.
@@ -118,7 +133,10 @@ impl Job {
             self.stats.learn(&self.folder.join(name), hash)?;
         }
         self.stats.save();
-        Ok(())
+        match &self.lock {
+            Some(paths) => lockfile::enter(&paths.artifacts, &paths.profile, &self.record),
+            None => Ok(()),
+        }
     }
 }
 

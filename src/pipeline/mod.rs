@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod job;
+pub mod lockfile;
 pub mod order;
 pub mod owner;
 pub mod paths;

@@ -10,7 +10,6 @@ use super::Input;
 use crate::artifact::record::Record;
 use crate::artifact::{ArtifactError, Document};
 use crate::io::atomic::FileError;
-use crate::io::hash;
 use crate::io::staging::{RECORD, recover};
 use crate::io::stat::StatCache;
 
@@ -50,6 +49,8 @@ pub enum Reason {
     OutputMissing(String),
     /// A file it wrote has been changed since.
     OutputChanged(String),
+    /// What it would read cannot be listed.
+    Unreadable(String),
     /// The user asked for it.
     Forced,
     /// A stage it reads from has to run first.
@@ -69,6 +70,7 @@ impl fmt::Display for Reason {
             Self::InputChanged(name) => write!(f, "input {name} changed"),
             Self::OutputMissing(name) => write!(f, "output {name} missing"),
             Self::OutputChanged(name) => write!(f, "output {name} changed"),
+            Self::Unreadable(why) => write!(f, "{why}"),
             Self::Forced => write!(f, "forced"),
             Self::After(stage) => write!(f, "after {stage}"),
         }
@@ -85,13 +87,16 @@ pub fn summary(reasons: &[Reason]) -> String {
 
 /// What a stage's record says of it, against what it would do now. No reasons:
 /// it is fresh. Files are compared by content; `stats` saves reading those whose
-/// size and time have not changed.
-pub fn reasons(wanted: &Wanted, stats: &mut StatCache) -> Result<Vec<Reason>, FileError> {
+/// size and time have not changed. The record comes along, if there is one.
+pub fn examine(
+    wanted: &Wanted,
+    stats: &mut StatCache,
+) -> Result<(Vec<Reason>, Option<Record>), FileError> {
     recover(&wanted.folder)?;
     let record = match Record::read(&wanted.folder.join(RECORD)) {
         Ok(record) => record,
-        Err(ArtifactError::Missing { .. }) => return Ok(vec![Reason::NeverRun]),
-        Err(e) => return Ok(vec![Reason::BadRecord(e.to_string())]),
+        Err(ArtifactError::Missing { .. }) => return Ok((vec![Reason::NeverRun], None)),
+        Err(e) => return Ok((vec![Reason::BadRecord(e.to_string())], None)),
     };
     let mut reasons = Vec::new();
     let program = env!("CARGO_PKG_VERSION");
@@ -104,20 +109,7 @@ pub fn reasons(wanted: &Wanted, stats: &mut StatCache) -> Result<Vec<Reason>, Fi
     compare_params("", &record.params, &wanted.params, &mut reasons);
     compare_inputs(&record, wanted, stats, &mut reasons)?;
     compare_outputs(&record, &wanted.folder, stats, &mut reasons)?;
-    Ok(reasons)
-}
-
-/// The key of what a stage would do: equal keys, equal files. BLAKE3 of program
-/// version, settings, seed, and the names and hashes of the inputs.
-pub fn key(record: &Record) -> String {
-    let covered = serde_json::json!({
-        "stage": record.stage,
-        "program": record.program,
-        "params": record.params,
-        "seed": record.seed,
-        "inputs": record.inputs,
-    });
-    hash::bytes(covered.to_string().as_bytes())
+    Ok((reasons, Some(record)))
 }
 
 fn compare_params(at: &str, old: &Value, new: &Value, reasons: &mut Vec<Reason>) {
@@ -194,7 +186,7 @@ mod tests {
     }
 
     fn told(wanted: &Wanted) -> Vec<String> {
-        let reasons = reasons(wanted, &mut StatCache::default()).unwrap();
+        let (reasons, _) = examine(wanted, &mut StatCache::default()).unwrap();
         reasons.iter().map(ToString::to_string).collect()
     }
 

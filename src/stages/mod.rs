@@ -21,6 +21,7 @@ use toml::Table;
 
 use crate::cli::{self, Context, Failure, Outcome};
 use crate::pipeline::order::Node;
+use crate::pipeline::stale::Wanted;
 use crate::pipeline::{Input, Job};
 
 /// Every stage, in the order of the pipeline: the one list that programs, help,
@@ -41,6 +42,8 @@ pub trait Stage {
     const AFTER: &'static [&'static str];
     /// Command lines worth showing, with what each does.
     const EXAMPLES: &'static [(&'static str, &'static str)];
+    /// Whether `cxr run` ends with its whole summary, not only the first line.
+    const SHOW: bool = false;
     /// Its keys in `pipeline.toml`, made with [`crate::settings!`].
     type Settings: Default + Serialize + DeserializeOwned;
     /// Its arguments: `#[command(flatten)] flags: Flags`, and what is no setting.
@@ -81,8 +84,12 @@ pub struct Entry {
     pub after: &'static [&'static str],
     /// [`Stage::EXAMPLES`].
     pub examples: &'static [(&'static str, &'static str)],
+    /// [`Stage::SHOW`].
+    pub show: bool,
     /// The default settings, as a table of `pipeline.toml`.
     pub defaults: fn() -> Table,
+    /// What the stage would do if `cxr run` started it now.
+    pub wanted: fn(&Context) -> Result<Wanted, Failure>,
     augment: fn(Command) -> Command,
     run: fn(&Context, &ArgMatches) -> Result<Outcome, Failure>,
 }
@@ -97,7 +104,17 @@ impl Entry {
             writes: S::WRITES,
             after: S::AFTER,
             examples: S::EXAMPLES,
+            show: S::SHOW,
             defaults: || Table::try_from(S::Settings::default()).expect("settings serialise"),
+            wanted: |ctx| {
+                let settings: S::Settings = ctx.settings(S::NAME, &Table::new())?;
+                Ok(Wanted {
+                    folder: S::folder(ctx, &settings),
+                    params: serde_json::to_value(&settings).expect("settings serialise"),
+                    seed: ctx.seed,
+                    inputs: S::inputs(ctx, &settings)?,
+                })
+            },
             augment: <S::Args as clap::Args>::augment_args,
             run: |ctx, matches| {
                 let args = S::Args::from_arg_matches(matches).expect("clap checked the arguments");

@@ -1,8 +1,12 @@
 //! `cxr`, the umbrella: `cxr train` runs the program `cxr-train`; what works on
 //! the whole pipeline is here, one file per command.
 
+mod child;
+pub mod plan;
 pub mod programs;
 pub mod run;
+pub mod select;
+pub mod status;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

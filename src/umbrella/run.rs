@@ -1,81 +1,312 @@
-//! `cxr run`: the stages of a profile, in order, each a child process.
+//! `cxr run`: runs the stages of a profile that are stale, each a child process,
+//! independent branches side by side.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::process::{Command as Process, Stdio};
-use std::time::Instant;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::programs;
-use crate::cli::{Context, Failure, Outcome, ResultExt};
-use crate::pipeline::order::{Node, order};
-use crate::stages::STAGES;
+use super::child::{Child, Finished, interrupted};
+use super::{plan, select, status};
+use crate::cli::{Context, Failure, Kind, Outcome, ResultExt};
+use crate::pipeline::owner::{LockError, RunLock};
+use crate::pipeline::schedule::Schedule;
+use crate::pipeline::stale::{Reason, summary};
+use crate::stages::Entry;
 
 /// The arguments of `cxr run`.
 pub fn command() -> Command {
-    Command::new("run").about("Run the stages of a profile in order").after_help(
-        "Examples:\n  \
-             # The tutorial on your films: dataset/covid, dataset/normal\n  \
-             cxr run --profile tutorial\n  \
-             # The whole pipeline on synthetic films\n  \
-             cxr run --profile demo --artifacts /tmp/demo",
-    )
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    Command::new("run")
+        .about("Run the stages of a profile that are stale, in order")
+        .arg(flag("dry-run", "Tell what would run and why; run nothing"))
+        .arg(status::check_arg())
+        .args(select::args())
+        .arg(
+            Arg::new("force")
+                .long("force")
+                .value_name("STAGE")
+                .action(ArgAction::Append)
+                .help("Run this stage though it is fresh; may be given again"),
+        )
+        .arg(flag("keep-going", "After a failure, run what does not depend on it"))
+        .arg(
+            Arg::new("jobs")
+                .long("jobs")
+                .value_name("N")
+                .value_parser(value_parser!(u64).range(1..))
+                .help("Stages to run side by side [default: the number of threads]"),
+        )
+        .arg(
+            Arg::new("lock-timeout")
+                .long("lock-timeout")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(u64))
+                .default_value("600")
+                .help("How long to wait for another run in the same artifacts folder"),
+        )
+        .after_help(
+            "Examples:\n  \
+             # The tutorial on your films: dataset/covid, dataset/normal\n  cxr run --profile tutorial\n  \
+             # The whole pipeline on synthetic films\n  cxr run --profile demo\n  \
+             # What would run, and why?\n  cxr run --dry-run\n  \
+             # Train and judge anew\n  cxr run --force train",
+        )
 }
 
 #[derive(Debug, Serialize)]
 struct Summary {
     profile: String,
-    stages: Vec<Value>,
+    /// Name, state, reasons and the document of each stage that ran.
+    stages: Vec<Line>,
     #[serde(skip)]
-    seconds: f64,
+    shown: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    stage: &'static str,
+    /// `fresh`, `ran`, `failed`, `skipped`.
+    state: &'static str,
+    reasons: Vec<String>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    result: Value,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = self.stages.len();
-        write!(f, "profile `{}`: {n} stages in {:.1} s", self.profile, self.seconds)
+        f.write_str(&self.shown)
     }
 }
 
-/// Runs the stages; stops at the first that fails, with its exit code.
-pub fn run(ctx: &Context, _: &ArgMatches) -> Result<Outcome, Failure> {
-    let nodes: Vec<Node<'_>> = STAGES.iter().map(|s| s.node()).collect();
-    let profile = &ctx.config.profile;
-    let wanted = ctx.config.stages().usage()?;
-    if wanted.is_empty() {
-        return Err(Failure::usage(format_args!("the profile `{profile}` runs no stage"))
-            .hint(format_args!("list its stages as `stages = [...]` in `[profile.{profile}]`")));
+/// Runs what is stale. The first failure ends the run with its exit code; with
+/// `--keep-going` after all that does not depend on it.
+pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
+    let all = plan::stages(ctx)?;
+    let chosen = select::choose(&all, matches)?;
+    let forced: Vec<&str> =
+        matches.get_many::<String>("force").into_iter().flatten().map(String::as_str).collect();
+    for name in &forced {
+        select::named(&chosen, name)?;
     }
-    let stages = order(&nodes, &wanted).usage()?;
-    let started = Instant::now();
-    let mut documents = Vec::new();
-    for (i, stage) in stages.iter().enumerate() {
-        ctx.ui.note(format_args!("[{}/{}] {stage}", i + 1, stages.len()));
-        documents.push(child(ctx, stage)?);
+    if matches.get_flag("check") || matches.get_flag("dry-run") {
+        return tell(ctx, &chosen, &forced, matches.get_flag("check"));
     }
-    let seconds = started.elapsed().as_secs_f64();
-    Ok(Outcome::new(&Summary { profile: profile.clone(), stages: documents, seconds }))
+    let timeout = Duration::from_secs(*matches.get_one("lock-timeout").expect("it has a default"));
+    let _lock = RunLock::acquire(&ctx.paths.artifacts, timeout, |owner| {
+        ctx.ui.note(format_args!("waiting for {owner}"));
+    })
+    .map_err(|e| {
+        let busy = matches!(e, LockError::Busy { .. });
+        let failure = Failure::from(e);
+        if busy {
+            failure.hint("wait for it, or choose another folder with `--artifacts`")
+        } else {
+            failure
+        }
+    })?;
+    let threads = rayon::current_num_threads();
+    let jobs = matches.get_one::<u64>("jobs").map_or(threads, |n| *n as usize);
+    Run::new(ctx, &chosen, forced, jobs, threads, matches.get_flag("keep-going")).execute()
 }
 
-/// Runs one stage; with `--json` returns its document.
-fn child(ctx: &Context, stage: &str) -> Result<Value, Failure> {
-    let mut process = Process::new(programs::find(stage)?);
-    process.args(ctx.globals.to_args()).stdin(Stdio::null());
-    if ctx.ui.json() {
-        process.arg("--json").stdout(Stdio::piped());
+/// `--dry-run` and `--check`.
+fn tell(
+    ctx: &Context,
+    chosen: &[&'static Entry],
+    forced: &[&str],
+    check: bool,
+) -> Result<Outcome, Failure> {
+    let mut shown = String::new();
+    let mut lines: Vec<Line> = Vec::new();
+    for mut state in plan::states(ctx, chosen)? {
+        let name = state.stage.name;
+        if forced.contains(&name) {
+            state.reasons.push(Reason::Forced);
+        }
+        let fresh = state.reasons.is_empty();
+        let what =
+            if fresh { "fresh".into() } else { format!("would run: {}", summary(&state.reasons)) };
+        shown += &format!("{name:14} {what}\n");
+        lines.push(Line {
+            stage: name,
+            state: if fresh { "fresh" } else { "stale" },
+            reasons: state.reasons.iter().map(ToString::to_string).collect(),
+            result: Value::Null,
+        });
     }
-    if ctx.ui.quiet() {
-        process.arg("--quiet");
+    let stale = lines.iter().any(|l| l.state == "stale");
+    let outcome =
+        Outcome::new(&Summary { profile: ctx.config.profile.clone(), stages: lines, shown });
+    Ok(if check && stale { outcome.answer_no() } else { outcome })
+}
+
+/// A run under way.
+struct Run<'a> {
+    ctx: &'a Context,
+    stages: BTreeMap<&'static str, &'static Entry>,
+    schedule: Schedule<'static>,
+    forced: Vec<&'a str>,
+    jobs: usize,
+    threads: usize,
+    keep_going: bool,
+    lines: Vec<Line>,
+    shown: String,
+    failure: Option<Failure>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        ctx: &'a Context,
+        chosen: &[&'static Entry],
+        forced: Vec<&'a str>,
+        jobs: usize,
+        threads: usize,
+        keep_going: bool,
+    ) -> Self {
+        Self {
+            ctx,
+            stages: chosen.iter().map(|s| (s.name, *s)).collect(),
+            schedule: Schedule::new(chosen.iter().map(|s| s.node())),
+            forced,
+            jobs,
+            threads,
+            keep_going,
+            lines: Vec::new(),
+            shown: String::new(),
+            failure: None,
+        }
     }
-    process.args((0..ctx.ui.verbosity()).map(|_| "-v"));
-    let output = process.spawn().and_then(std::process::Child::wait_with_output);
-    let output = output.context(format!("cannot run the stage `{stage}`"))?;
-    match output.status.code() {
-        Some(0) if ctx.ui.json() => Ok(serde_json::from_slice(&output.stdout)
-            .context(format!("the stage `{stage}` printed no JSON document"))?),
-        Some(0) => Ok(Value::String(stage.to_owned())),
-        code => Err(Failure::stage(stage, code)),
+
+    fn execute(mut self) -> Result<Outcome, Failure> {
+        let started = Instant::now();
+        let (send, receive) = mpsc::channel();
+        loop {
+            while self.may_start()
+                && let Some(name) = self.schedule.next()
+            {
+                if let Some(child) = self.start(name)? {
+                    let send = send.clone();
+                    // The receiver lives as long as the loop.
+                    thread::spawn(move || drop(send.send((name, child.wait()))));
+                }
+            }
+            if self.schedule.running() == 0 {
+                break;
+            }
+            let (name, finished) = receive.recv().expect("this thread holds a sender");
+            self.finish(name, finished);
+        }
+        if interrupted() {
+            return Err(Failure { kind: Kind::Interrupted, ..Failure::new("interrupted") }
+                .hint("what had finished is kept: the same command goes on from there"));
+        }
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => {
+                let (ran, n) = (self.count("ran"), self.lines.len());
+                let seconds = started.elapsed().as_secs_f64();
+                let profile = self.ctx.config.profile.clone();
+                self.ctx.ui.note(format_args!(
+                    "profile `{profile}`: {ran} of {n} stages ran, {} fresh, {seconds:.1} s",
+                    n - ran
+                ));
+                Ok(Outcome::new(&Summary { profile, stages: self.lines, shown: self.shown }))
+            }
+        }
+    }
+
+    fn may_start(&self) -> bool {
+        // A stage that answers no has done its work: the run goes on, and tells
+        // at its end.
+        let failed = self.failure.as_ref().is_some_and(|f| f.kind != Kind::No);
+        let open = !failed || self.keep_going;
+        open && !interrupted() && self.schedule.running() < self.jobs
+    }
+
+    fn count(&self, state: &str) -> usize {
+        self.lines.iter().filter(|l| l.state == state).count()
+    }
+
+    /// Starts a stage, unless it is fresh.
+    fn start(&mut self, name: &'static str) -> Result<Option<Child>, Failure> {
+        let stage = self.stages[name];
+        let mut reasons = plan::state(self.ctx, stage)?.reasons;
+        if self.forced.contains(&name) {
+            reasons.push(Reason::Forced);
+        }
+        let told = reasons.iter().map(ToString::to_string).collect();
+        if reasons.is_empty() {
+            self.ctx.ui.note(format_args!("{name:14} fresh"));
+            self.lines.push(Line {
+                stage: name,
+                state: "fresh",
+                reasons: told,
+                result: Value::Null,
+            });
+            self.schedule.done(name);
+            return Ok(None);
+        }
+        self.ctx.ui.detail(format_args!("{name:14} {}", summary(&reasons)));
+        let side_by_side = self.jobs.min(self.schedule.running() + self.schedule.ready_count());
+        let threads = (self.threads / side_by_side.max(1)).max(1);
+        let alone = self.schedule.running() == 0;
+        self.schedule.start(name);
+        self.lines.push(Line { stage: name, state: "failed", reasons: told, result: Value::Null });
+        let child = Child::start(self.ctx, name, threads, alone);
+        match child.context(format!("cannot run the stage `{name}`")) {
+            Ok(child) => Ok(Some(child)),
+            Err(failure) => {
+                self.fail(name, failure);
+                Ok(None)
+            }
+        }
+    }
+
+    fn finish(&mut self, name: &'static str, finished: Finished) {
+        if !finished.messages.is_empty() {
+            self.ctx.ui.pass_on(&finished.messages);
+        }
+        let document: Value = serde_json::from_slice(&finished.document).unwrap_or_default();
+        let answered = matches!(finished.code, Some(0 | 3)) && document.is_object();
+        if !answered {
+            return self.fail(name, Failure::stage(name, finished.code));
+        }
+        let text = document["text"].as_str().unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default();
+        let seconds = finished.took.as_secs_f64();
+        self.ctx.ui.note(format_args!("{name:14} {seconds:6.1} s  {first}"));
+        if self.stages[name].show {
+            self.shown += &format!("{text}\n");
+        }
+        let line = self.lines.iter_mut().find(|l| l.stage == name).expect("it was started");
+        (line.state, line.result) = ("ran", document);
+        self.schedule.done(name);
+        if finished.code == Some(3) && self.failure.is_none() {
+            self.failure = Some(Failure::stage(name, finished.code));
+        }
+    }
+
+    fn fail(&mut self, name: &'static str, failure: Failure) {
+        for skipped in self.schedule.fail(name) {
+            self.ctx.ui.note(format_args!("{skipped:14} skipped: after failed {name}"));
+            let reasons = vec![format!("after failed {name}")];
+            self.lines.push(Line {
+                stage: skipped,
+                state: "skipped",
+                reasons,
+                result: Value::Null,
+            });
+        }
+        if self.failure.as_ref().is_none_or(|f| f.kind == Kind::No) {
+            self.failure = Some(failure);
+        }
     }
 }

@@ -1,0 +1,122 @@
+//! `pipeline.lock`: what made the artifacts, for people and for version control.
+//! Sorted, and rewritten only when something in it changes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::record::Record;
+use crate::io::atomic::{self, FileError};
+use crate::io::{hash, lock};
+
+/// The file's name in the artifacts folder.
+pub const NAME: &str = "pipeline.lock";
+
+const SCHEMA: &str = "cxr.pipeline-lock/1";
+
+/// Inputs below one folder are counted, not listed, beyond this many.
+const LISTED: usize = 20;
+
+/// Every stage that has run, by profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LockFile {
+    schema: String,
+    /// Profile, then stage.
+    #[serde(default)]
+    profile: BTreeMap<String, BTreeMap<String, Entry>>,
+}
+
+/// The last successful execution of a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    key: String,
+    program: String,
+    seed: u64,
+    params: toml::Table,
+    inputs: BTreeMap<String, String>,
+    outputs: BTreeMap<String, String>,
+}
+
+/// Enters an execution into the lock file of `artifacts`. A file that cannot be
+/// read is begun anew: it holds nothing that the records do not.
+pub fn enter(artifacts: &Path, profile: &str, record: &Record) -> Result<(), FileError> {
+    let path = artifacts.join(NAME);
+    let _alone = lock::exclusive(&artifacts.join(".pipeline.lock.guard"), || {})?;
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let mut file = toml::from_str(&text)
+        .ok()
+        .filter(|f: &LockFile| f.schema == SCHEMA)
+        .unwrap_or_else(|| LockFile { schema: SCHEMA.to_owned(), profile: BTreeMap::new() });
+    let entry = Entry {
+        key: record.key(),
+        program: record.program.clone(),
+        seed: record.seed,
+        params: toml::Table::try_from(&record.params).unwrap_or_default(),
+        inputs: grouped(&record.inputs),
+        outputs: grouped(&record.outputs),
+    };
+    file.profile.entry(profile.to_owned()).or_default().insert(record.stage.clone(), entry);
+    let new = format!(
+        "# What made the artifacts beside this file. Written by cxr; edits are lost.\n{}",
+        toml::to_string(&file).expect("tables of texts serialise")
+    );
+    if new == text { Ok(()) } else { atomic::write(&path, new.as_bytes()) }
+}
+
+/// Files of one folder as one line, where they are many: their number and the
+/// hash of their names and hashes.
+fn grouped(files: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut folders: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+    for (name, hash) in files {
+        let folder = name.split_once('/').map_or("", |(folder, _)| folder);
+        folders.entry(folder).or_default().insert(name, hash);
+    }
+    let mut lines = BTreeMap::new();
+    for (folder, files) in folders {
+        if files.len() > LISTED {
+            let list: String =
+                files.iter().map(|(name, hash)| format!("{name} {hash}\n")).collect();
+            let line = format!("{} files, {}", files.len(), hash::bytes(list.as_bytes()));
+            lines.insert(format!("{folder}/"), line);
+        } else {
+            lines.extend(files.iter().map(|(name, hash)| ((*name).to_owned(), (*hash).to_owned())));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(stage: &str, films: usize) -> Record {
+        Record {
+            schema: String::new(),
+            stage: stage.into(),
+            program: "0.1.0".into(),
+            params: serde_json::json!({"epochs": 25, "method": "image"}),
+            seed: 42,
+            inputs: (0..films).map(|i| (format!("dataset/{i:02}.png"), format!("{i}"))).collect(),
+            outputs: BTreeMap::from([("index.csv".into(), "ab".into())]),
+        }
+    }
+
+    #[test]
+    fn the_file_is_sorted_grouped_and_rewritten_only_on_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(NAME);
+        enter(dir.path(), "tutorial", &record("train", 2)).unwrap();
+        enter(dir.path(), "demo", &record("preprocess", 30)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let find = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what} in {text}"));
+        assert!(find("[profile.demo.preprocess]") < find("[profile.tutorial.train]"));
+        assert!(text.contains("\"dataset/\" = \"30 files, "), "{text}");
+        assert!(text.contains("\"dataset/01.png\" = \"1\""), "{text}");
+        let written = std::fs::metadata(&path).unwrap().modified().unwrap();
+        enter(dir.path(), "demo", &record("preprocess", 30)).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), written);
+        enter(dir.path(), "demo", &record("preprocess", 31)).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().contains("31 files"));
+    }
+}

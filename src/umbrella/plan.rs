@@ -1,0 +1,65 @@
+//! The stages of a profile and their states: what `cxr run` and `cxr status`
+//! share.
+
+use crate::cli::{Context, Failure, Kind, ResultExt};
+use crate::io::stat::StatCache;
+use crate::pipeline::order::{Node, order};
+use crate::pipeline::stale::{self, Reason};
+use crate::stages::{Entry, STAGES, find};
+
+/// The stages of the profile, each after those it reads from.
+pub fn stages(ctx: &Context) -> Result<Vec<&'static Entry>, Failure> {
+    let profile = &ctx.config.profile;
+    let wanted = ctx.config.stages().usage()?;
+    if wanted.is_empty() {
+        let empty = format_args!("the profile `{profile}` runs no stage");
+        let hint = format!("list its stages as `stages = [...]` in `[profile.{profile}]`");
+        return Err(Failure::usage(empty).hint(hint));
+    }
+    let nodes: Vec<Node<'_>> = STAGES.iter().map(Entry::node).collect();
+    let names = order(&nodes, &wanted).usage()?;
+    Ok(names.into_iter().map(|n| find(n).expect("ordered from the registry")).collect())
+}
+
+/// What is known of a stage without running it.
+#[derive(Debug)]
+pub struct State {
+    /// The stage.
+    pub stage: &'static Entry,
+    /// Why it has to run; none if it is fresh.
+    pub reasons: Vec<Reason>,
+    /// The key of its last execution; `None` if it never ran.
+    pub key: Option<String>,
+}
+
+/// The state of a stage, its predecessors left aside.
+pub fn state(ctx: &Context, stage: &'static Entry) -> Result<State, Failure> {
+    let wanted = match (stage.wanted)(ctx) {
+        Ok(wanted) => wanted,
+        Err(failure) if failure.kind == Kind::Usage => return Err(failure),
+        Err(failure) => {
+            let reasons = vec![Reason::Unreadable(failure.error.to_string())];
+            return Ok(State { stage, reasons, key: None });
+        }
+    };
+    let mut stats = StatCache::open(&wanted.folder);
+    let (reasons, record) = stale::examine(&wanted, &mut stats)?;
+    stats.save();
+    Ok(State { stage, reasons, key: record.map(|r| r.key()) })
+}
+
+/// The state of every stage in order: its own reasons, and that a stage it reads
+/// from is stale.
+pub fn states(ctx: &Context, stages: &[&'static Entry]) -> Result<Vec<State>, Failure> {
+    let mut states: Vec<State> = Vec::new();
+    for stage in stages {
+        let mut state = state(ctx, stage)?;
+        let stale = |s: &&State| stage.after.contains(&s.stage.name) && !s.reasons.is_empty();
+        if let Some(before) = states.iter().find(stale) {
+            state.reasons.retain(|r| !matches!(r, Reason::Unreadable(_)));
+            state.reasons.push(Reason::After(before.stage.name.to_owned()));
+        }
+        states.push(state);
+    }
+    Ok(states)
+}

@@ -1,0 +1,92 @@
+//! `cxr status`: a line per stage, fresh or stale and why.
+
+use std::fmt;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde::Serialize;
+
+use super::plan;
+use crate::cli::{Context, Failure, Outcome};
+use crate::pipeline::stale::summary;
+
+/// The arguments of `cxr status`.
+pub fn command() -> Command {
+    Command::new("status")
+        .about("Tell which stages are fresh, which are stale, and why")
+        .arg(check_arg())
+        .after_help(
+            "Examples:\n  \
+             # What would `cxr run` do?\n  cxr status\n  \
+             # Fail in CI when the artifacts are not those of the inputs\n  cxr status --check",
+        )
+}
+
+/// `--check`, as `cxr run` has it too.
+pub fn check_arg() -> Arg {
+    Arg::new("check")
+        .long("check")
+        .action(ArgAction::SetTrue)
+        .help("Run nothing; exit with 3 if a stage is stale")
+}
+
+/// The states of all stages.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    profile: String,
+    fresh: bool,
+    stages: Vec<Line>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    stage: &'static str,
+    state: &'static str,
+    reasons: Vec<String>,
+    /// Of the last execution; absent if it never ran.
+    key: Option<String>,
+    #[serde(skip)]
+    text: String,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.stages.iter().map(|l| l.stage.len()).max().unwrap_or(0);
+        for line in &self.stages {
+            writeln!(f, "{:width$}  {}", line.stage, line.text)?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells the states; with `--check` the answer is no if a stage is stale.
+pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
+    let summary = states(ctx)?;
+    let stale = !summary.fresh;
+    let outcome = Outcome::new(&summary);
+    Ok(if stale && matches.get_flag("check") { outcome.answer_no() } else { outcome })
+}
+
+/// The states of the profile's stages.
+pub fn states(ctx: &Context) -> Result<Summary, Failure> {
+    let stages = plan::stages(ctx)?;
+    let lines =
+        plan::states(ctx, &stages)?.into_iter().map(|plan::State { stage, reasons, key }| {
+            let shown = ctx.ui.verbosity() > 1;
+            let suffix =
+                key.as_ref().filter(|_| shown).map(|k| format!("  [{k}]")).unwrap_or_default();
+            let text = match reasons.is_empty() {
+                true => format!("fresh{suffix}"),
+                false => format!("stale: {}{suffix}", summary(&reasons)),
+            };
+            Line {
+                stage: stage.name,
+                state: if reasons.is_empty() { "fresh" } else { "stale" },
+                reasons: reasons.iter().map(ToString::to_string).collect(),
+                key,
+                text,
+            }
+        });
+    let lines: Vec<Line> = lines.collect();
+    let fresh = lines.iter().all(|l| l.reasons.is_empty());
+    Ok(Summary { profile: ctx.config.profile.clone(), fresh, stages: lines })
+}
