@@ -1,1 +1,68 @@
 //! One file per figure.
+//!
+//! A [`Figure`] knows its name, its size, what it shows in words, and how to
+//! draw itself on a [`Canvas`]; [`png`] and [`svg`] render any figure from the
+//! same drawing, through plotters' raster and SVG backends. Figures take plain
+//! numbers and draw every interval they are given.
+//!
+//! Sizes are in pixels of 1/100 inch, as in matplotlib. Colours are Okabe and
+//! Ito's, and what differs in colour also differs in shape, dash or place, so
+//! that figures can be read in grey; only [`History`] keeps the colours of the
+//! tutorial it reproduces.
+
+mod axis;
+mod canvas;
+mod history;
+mod legend;
+mod panel;
+mod render;
+mod text;
+mod theme;
+
+pub use canvas::{Canvas, Pixels};
+pub use history::{Epochs, History};
+pub use render::{png, svg};
+
+/// Something that can be drawn.
+pub trait Figure {
+    /// File stem, such as `confusion`; also the prefix of ids in the SVG.
+    fn name(&self) -> &str;
+
+    /// Width and height in pixels of 1/100 inch.
+    fn size(&self) -> (u32, u32) {
+        (640, 480)
+    }
+
+    /// What the figure shows, in a few words: its heading.
+    fn title(&self) -> String;
+
+    /// What the figure says, in a sentence or two, for those who cannot see it.
+    fn description(&self) -> String;
+
+    /// Draws the figure on a canvas of [`Figure::size`].
+    fn draw(&self, canvas: &mut Canvas<'_>);
+}
+
+/// A value with the ends of its interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The estimate.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+impl Estimate {
+    /// `0.94 (95 % CI 0.88–0.98)`.
+    fn text(&self) -> String {
+        format!("{:.2} (95 % CI {:.2}–{:.2})", self.value, self.low, self.high)
+    }
+}
+
+/// `1 film`, `2 films`.
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
