@@ -10,18 +10,36 @@
 //! that figures can be read in grey; only [`History`] keeps the colours of the
 //! tutorial it reproduces.
 
+mod audit;
 mod axis;
+mod calibration;
 mod canvas;
+mod confusion;
+mod crossval;
 mod history;
 mod legend;
 mod panel;
+mod precision_recall;
 mod render;
+mod roc;
+mod scores;
+mod seeds;
+mod sheet;
 mod text;
 mod theme;
 
+pub use audit::{Audit, Probe};
+pub use calibration::{Bin, Calibration};
 pub use canvas::{Canvas, Pixels};
+pub use confusion::Confusion;
+pub use crossval::{CrossValidation, FoldScores};
 pub use history::{Epochs, History};
+pub use precision_recall::PrecisionRecall;
 pub use render::{png, svg};
+pub use roc::Roc;
+pub use scores::{ClassScores, Scores};
+pub use seeds::{Run, Seeds};
+pub use sheet::{Sheet, Tile};
 
 /// Something that can be drawn.
 pub trait Figure {

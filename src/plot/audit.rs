@@ -1,0 +1,116 @@
+//! What shortcuts achieve, against chance and against the model.
+
+use super::axis::Axis;
+use super::canvas::{Canvas, Rect, Stroke};
+use super::legend::{Key, row};
+use super::panel::{BORDER, HEADING, PLAIN, Panel, heading};
+use super::text::Text;
+use super::theme::{BLUE, INK, VERMILLION, WHITE, faded, mixed};
+use super::{Estimate, Figure};
+
+/// A classifier that must not see the lungs, and what it achieves.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// What it sees, such as `border of 2 pixels`.
+    pub name: String,
+    /// Its area under the ROC curve.
+    pub auc: Estimate,
+}
+
+/// A bar per probe from chance to its AUC, with its interval, beside the model's.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// The model's area under the ROC curve.
+    pub model: Estimate,
+    /// The probes.
+    pub probes: Vec<Probe>,
+}
+
+const CHANCE: f64 = 0.5;
+const ROW: f64 = 40.0;
+const NAME: Text = Text::new(12.0, INK);
+const VALUE: Text = Text::new(11.0, INK);
+const LONGEST: f64 = 220.0;
+
+impl Figure for Audit {
+    fn name(&self) -> &str {
+        "audit"
+    }
+
+    fn size(&self) -> (u32, u32) {
+        (720, (HEADING + 20.0 + ROW * self.probes.len() as f64 + 36.0 + BORDER) as u32)
+    }
+
+    fn title(&self) -> String {
+        "How far shortcuts get without the lungs".into()
+    }
+
+    fn description(&self) -> String {
+        let probes: Vec<_> =
+            self.probes.iter().map(|p| format!("{} {}", p.name, p.auc.text())).collect();
+        format!(
+            "Area under the ROC curve, chance 0.5. Model {}. Probes: {}.",
+            self.model.text(),
+            probes.join("; ")
+        )
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>) {
+        let note = "A probe that comes near the model shows that its score needs no lungs. Bars \
+                    have 95 % intervals";
+        let space = heading(canvas, &self.title(), note);
+        let (bar, chance) = (mixed(WHITE, BLUE, 0.65), Stroke::new(INK, 1.4));
+        let model = Stroke::new(VERMILLION, 2.0).dashed();
+        row(
+            canvas,
+            (space.x0, space.y0),
+            &[
+                (Key::Patch(bar), "probe, from chance"),
+                (Key::Line(model), "model, interval shaded"),
+                (Key::Line(chance), "chance"),
+            ],
+        );
+
+        let names = self.probes.iter().map(|p| NAME.width(&p.name)).fold(0.0, f64::max);
+        let values = self.probes.iter().map(|p| VALUE.width(&short(&p.auc))).fold(0.0, f64::max);
+        let area = Rect {
+            x0: space.x0 + names.min(LONGEST) + 12.0,
+            y0: space.y0 + 20.0,
+            x1: space.x1 - values - 14.0,
+            y1: space.y1 - 36.0,
+        };
+        let lows = self.probes.iter().map(|p| p.auc.low).chain([self.model.low]);
+        let least = ((lows.fold(0.4, f64::min) * 10.0).floor() / 10.0).max(0.0);
+        let count = self.probes.len().max(1) as f64;
+        let rows = Axis { min: count, max: 0.0, ticks: Vec::new(), label: String::new() };
+        let x = Axis::new(least, 1.0, 7, "Area under the ROC curve");
+        let panel = Panel::on(canvas, area, x, rows, &PLAIN);
+
+        let (low, _) = panel.at(self.model.low, 0.0);
+        let (high, _) = panel.at(self.model.high, 0.0);
+        canvas.rect(Rect { x0: low, x1: high, ..area }, faded(VERMILLION, 0.14));
+        for (i, probe) in self.probes.iter().enumerate() {
+            let (zero, y) = panel.at(CHANCE, i as f64 + 0.5);
+            let [value, low, high] =
+                [probe.auc.value, probe.auc.low, probe.auc.high].map(|auc| panel.at(auc, 0.0).0);
+            let (y0, y1) = (y - 9.0, y + 9.0);
+            canvas.rect(Rect { x0: zero.min(value), y0, x1: zero.max(value), y1 }, bar);
+            let whisker = Stroke::new(INK, 1.4);
+            canvas.line(&[(low, y), (high, y)], &whisker);
+            for x in [low, high] {
+                canvas.line(&[(x, y - 4.0), (x, y + 4.0)], &whisker);
+            }
+            let name = NAME.fit(&probe.name, LONGEST);
+            canvas.text_middle((area.x0 - 12.0, y), &name, &NAME.ending());
+            canvas.text_middle((area.x1 + 14.0, y), &short(&probe.auc), &VALUE);
+        }
+        for (auc, stroke) in [(CHANCE, chance), (self.model.value, model)] {
+            let (x, _) = panel.at(auc, 0.0);
+            canvas.line(&[(x, area.y0), (x, area.y1)], &stroke);
+        }
+    }
+}
+
+fn short(estimate: &Estimate) -> String {
+    format!("{:.2} ({:.2}–{:.2})", estimate.value, estimate.low, estimate.high)
+}

@@ -1,0 +1,103 @@
+//! Contact sheets: films in a grid, with or without their heat maps.
+
+use super::canvas::{Canvas, Pixels, Rect};
+use super::panel::{BORDER, HEADING, heading};
+use super::text::Text;
+use super::theme::{INK, SMALL};
+use super::{Figure, counted};
+
+/// A film on a sheet.
+#[derive(Clone, Debug)]
+pub struct Tile<'a> {
+    /// The film.
+    pub film: Pixels<'a>,
+    /// Its heat map, drawn beside it.
+    pub heat: Option<Pixels<'a>>,
+    /// What stands below it; the first line is bold.
+    pub caption: Vec<String>,
+}
+
+/// Films in a grid: samples of a class, or the worst errors with their heat maps.
+#[derive(Clone, Debug)]
+pub struct Sheet<'a> {
+    /// File stem, such as `samples-covid` or `errors`.
+    pub name: String,
+    /// Heading.
+    pub title: String,
+    /// The line below it.
+    pub subtitle: String,
+    /// The films in reading order.
+    pub tiles: Vec<Tile<'a>>,
+}
+
+const SIDE: f64 = 150.0;
+const GAP: f64 = 14.0;
+const LINE: f64 = 14.0;
+const FIRST: Text = Text::new(11.0, INK).bold();
+
+impl Sheet<'_> {
+    fn tile(&self) -> (f64, f64) {
+        let pair = self.tiles.iter().any(|tile| tile.heat.is_some());
+        let width = if pair { 2.0 * SIDE + 2.0 } else { SIDE };
+        let lines = self.tiles.iter().map(|tile| tile.caption.len()).max().unwrap_or(0);
+        (width, SIDE + 6.0 + LINE * lines as f64)
+    }
+
+    fn columns(&self) -> usize {
+        let most = if self.tile().0 > SIDE { 2 } else { 5 };
+        self.tiles.len().clamp(2, most)
+    }
+}
+
+impl Figure for Sheet<'_> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn size(&self) -> (u32, u32) {
+        let (width, height) = self.tile();
+        let columns = self.columns();
+        let rows = self.tiles.len().div_ceil(columns);
+        let across = columns as f64 * (width + GAP) - GAP + 2.0 * BORDER;
+        let down = HEADING + rows as f64 * (height + GAP) - GAP + BORDER;
+        (across as u32, down as u32)
+    }
+
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn description(&self) -> String {
+        let captions: Vec<_> = self.tiles.iter().map(|tile| tile.caption.join(", ")).collect();
+        let films = counted(self.tiles.len(), "film");
+        format!("{films}. {}", captions.join("; "))
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>) {
+        let space = heading(canvas, &self.title, &self.subtitle);
+        let (width, height) = self.tile();
+        for (i, tile) in self.tiles.iter().enumerate() {
+            let (column, row) = (i % self.columns(), i / self.columns());
+            let x = space.x0 + column as f64 * (width + GAP);
+            let y = space.y0 + row as f64 * (height + GAP);
+            picture(canvas, x, y, tile.film);
+            if let Some(heat) = tile.heat {
+                picture(canvas, x + SIDE + 2.0, y, heat);
+            }
+            for (line, text) in tile.caption.iter().enumerate() {
+                let style = if line == 0 { FIRST } else { SMALL };
+                let baseline = y + SIDE + LINE * (line + 1) as f64;
+                canvas.text((x, baseline), &style.fit(text, width), &style);
+            }
+        }
+    }
+}
+
+/// Draws a film as large as fits a square, in the middle of it, aspect kept.
+fn picture(canvas: &mut Canvas<'_>, x: f64, y: f64, film: Pixels<'_>) {
+    let (width, height) = (film.width as f64, film.height as f64);
+    let scale = SIDE / width.max(height);
+    let (x0, y0) = (x + (SIDE - scale * width) / 2.0, y + (SIDE - scale * height) / 2.0);
+    canvas.rect(Rect { x0: x, y0: y, x1: x + SIDE, y1: y + SIDE }, super::theme::rgb(0));
+    canvas.picture(Rect { x0, y0, x1: x0 + scale * width, y1: y0 + scale * height }, film);
+}
