@@ -16,12 +16,18 @@ mod calibration;
 mod canvas;
 mod confusion;
 mod crossval;
+#[cfg(test)]
+mod golden;
 mod history;
+#[cfg(test)]
+mod layout;
 mod legend;
 mod panel;
 mod precision_recall;
 mod render;
 mod roc;
+#[cfg(test)]
+mod samples;
 mod scores;
 mod seeds;
 mod sheet;
