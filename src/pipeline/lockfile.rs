@@ -38,16 +38,8 @@ struct Entry {
     outputs: BTreeMap<String, String>,
 }
 
-/// Enters an execution into the lock file of `artifacts`. A file that cannot be
-/// read is begun anew: it holds nothing that the records do not.
+/// Enters an execution into the lock file of `artifacts`.
 pub fn enter(artifacts: &Path, profile: &str, record: &Record) -> Result<(), FileError> {
-    let path = artifacts.join(NAME);
-    let _alone = lock::exclusive(&artifacts.join(".pipeline.lock.guard"), || {})?;
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    let mut file = toml::from_str(&text)
-        .ok()
-        .filter(|f: &LockFile| f.schema == SCHEMA)
-        .unwrap_or_else(|| LockFile { schema: SCHEMA.to_owned(), profile: BTreeMap::new() });
     let entry = Entry {
         key: record.key(),
         program: record.program.clone(),
@@ -56,7 +48,35 @@ pub fn enter(artifacts: &Path, profile: &str, record: &Record) -> Result<(), Fil
         inputs: grouped(&record.inputs),
         outputs: grouped(&record.outputs),
     };
-    file.profile.entry(profile.to_owned()).or_default().insert(record.stage.clone(), entry);
+    edit(artifacts, |profiles| {
+        profiles.entry(profile.to_owned()).or_default().insert(record.stage.clone(), entry);
+    })
+}
+
+/// Strikes a stage out of the lock file of `artifacts`.
+pub fn remove(artifacts: &Path, profile: &str, stage: &str) -> Result<(), FileError> {
+    edit(artifacts, |profiles| {
+        if let Some(stages) = profiles.get_mut(profile) {
+            stages.remove(stage);
+        }
+        profiles.retain(|_, stages| !stages.is_empty());
+    })
+}
+
+/// Edits the file, one process at a time. A file that cannot be read is begun
+/// anew: it holds nothing that the records do not.
+fn edit(
+    artifacts: &Path,
+    change: impl FnOnce(&mut BTreeMap<String, BTreeMap<String, Entry>>),
+) -> Result<(), FileError> {
+    let path = artifacts.join(NAME);
+    let _alone = lock::exclusive(&artifacts.join(".pipeline.lock.guard"), || {})?;
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let mut file = toml::from_str(&text)
+        .ok()
+        .filter(|f: &LockFile| f.schema == SCHEMA)
+        .unwrap_or_else(|| LockFile { schema: SCHEMA.to_owned(), profile: BTreeMap::new() });
+    change(&mut file.profile);
     let new = format!(
         "# What made the artifacts beside this file. Written by cxr; edits are lost.\n{}",
         toml::to_string(&file).expect("tables of texts serialise")

@@ -90,6 +90,8 @@ pub struct Entry {
     pub defaults: fn() -> Table,
     /// What the stage would do if `cxr run` started it now.
     pub wanted: fn(&Context) -> Result<Wanted, Failure>,
+    /// The folder it writes to.
+    pub folder: fn(&Context) -> Result<PathBuf, Failure>,
     augment: fn(Command) -> Command,
     run: fn(&Context, &ArgMatches) -> Result<Outcome, Failure>,
 }
@@ -115,6 +117,7 @@ impl Entry {
                     inputs: S::inputs(ctx, &settings)?,
                 })
             },
+            folder: |ctx| Ok(S::folder(ctx, &ctx.settings(S::NAME, &Table::new())?)),
             augment: <S::Args as clap::Args>::augment_args,
             run: |ctx, matches| {
                 let args = S::Args::from_arg_matches(matches).expect("clap checked the arguments");

@@ -2,10 +2,14 @@
 //! the whole pipeline is here, one file per command.
 
 mod child;
+pub mod clean;
+pub mod dag;
+pub mod diff;
 pub mod plan;
 pub mod programs;
 pub mod run;
 pub mod select;
+pub mod shell;
 pub mod status;
 
 use std::ffi::OsString;

@@ -1,0 +1,100 @@
+//! `cxr clean`: removes what the stages of a profile wrote, and nothing else.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde::Serialize;
+
+use super::{plan, select};
+use crate::artifact::Document;
+use crate::artifact::record::Record;
+use crate::cli::{Context, Failure, Outcome};
+use crate::io::atomic::{FileError, at};
+use crate::io::hash;
+use crate::io::staging::{RECORD, recover};
+use crate::pipeline::lockfile;
+
+/// The arguments of `cxr clean`.
+pub fn command() -> Command {
+    Command::new("clean")
+        .about("Remove what the profile's stages wrote, and nothing else")
+        .arg(
+            Arg::new("dry-run")
+                .long("dry-run")
+                .action(ArgAction::SetTrue)
+                .help("Tell what would be removed; remove nothing"),
+        )
+        .args(select::args())
+        .after_help(
+            "Files that were changed since a stage wrote them are kept and named.\n\nExamples:\n  \
+             # Start the demo afresh\n  cxr clean --profile demo\n  \
+             # Forget the model and all that follows\n  cxr clean --from train",
+        )
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    removed: Vec<String>,
+    kept: Vec<String>,
+    dry_run: bool,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for name in &self.kept {
+            writeln!(f, "kept, since it was changed: {name}")?;
+        }
+        let what = if self.dry_run { "would remove" } else { "removed" };
+        write!(f, "{what} {} files", self.removed.len())
+    }
+}
+
+/// Removes the recorded files of the chosen stages, if they are as written.
+pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
+    let stages = select::choose(&plan::stages(ctx)?, matches)?;
+    let dry_run = matches.get_flag("dry-run");
+    let mut summary = Summary { dry_run, ..Summary::default() };
+    // The last stage first: a run cut off here leaves a state that makes sense.
+    for stage in stages.iter().rev() {
+        let folder = (stage.folder)(ctx)?;
+        recover(&folder)?;
+        let Ok(record) = Record::read(&folder.join(RECORD)) else { continue };
+        clean(&folder, &record, &mut summary)?;
+        if !dry_run {
+            lockfile::remove(&ctx.paths.artifacts, &ctx.config.profile, stage.name)?;
+        }
+    }
+    Ok(Outcome::new(&summary))
+}
+
+fn clean(folder: &Path, record: &Record, summary: &mut Summary) -> Result<(), FileError> {
+    // Without its record a half-removed stage counts as never run.
+    remove(&folder.join(RECORD), summary)?;
+    for (name, hash) in &record.outputs {
+        let path = folder.join(name);
+        if !path.exists() {
+            continue;
+        }
+        if hash::file(&path)? == *hash {
+            remove(&path, summary)?;
+        } else {
+            summary.kept.push(path.display().to_string());
+        }
+    }
+    // Only folders that are empty now go.
+    if !summary.dry_run && fs::remove_dir(folder).is_ok() {
+        let _ = folder.parent().map(fs::remove_dir);
+    }
+    Ok(())
+}
+
+fn remove(path: &Path, summary: &mut Summary) -> Result<(), FileError> {
+    if !summary.dry_run {
+        at("remove", path, fs::remove_file(path))?;
+        let _ = path.parent().map(fs::remove_dir);
+    }
+    summary.removed.push(path.display().to_string());
+    Ok(())
+}

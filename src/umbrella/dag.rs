@@ -1,0 +1,100 @@
+//! `cxr dag`: the graph of a profile's stages.
+
+use std::fmt::{self, Write};
+
+use clap::{Arg, ArgMatches, Command, ValueEnum, value_parser};
+use serde::Serialize;
+
+use super::plan;
+use crate::cli::{Context, Failure, Outcome};
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// A line per stage with the stages it reads from
+    Text,
+    /// For Markdown
+    Mermaid,
+    /// For Graphviz
+    Dot,
+}
+
+/// The arguments of `cxr dag`.
+pub fn command() -> Command {
+    Command::new("dag")
+        .about("Print the graph of the profile's stages")
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_parser(value_parser!(Format))
+                .default_value("text")
+                .help("How to print it"),
+        )
+        .after_help("Examples:\n  # A picture\n  cxr dag --format dot | dot -Tsvg > dag.svg")
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    profile: String,
+    stages: Vec<&'static str>,
+    /// Pairs: a stage, and one that reads from it.
+    edges: Vec<(&'static str, &'static str)>,
+    #[serde(skip)]
+    text: String,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Prints the graph.
+pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
+    let stages: Vec<&str> = plan::stages(ctx)?.iter().map(|s| s.name).collect();
+    let mut edges = Vec::new();
+    for stage in plan::stages(ctx)? {
+        let before = stage.after.iter().filter(|a| stages.contains(a));
+        edges.extend(before.map(|a| (*a, stage.name)));
+    }
+    let format = matches.get_one("format").expect("it has a default");
+    let text = draw(*format, &stages, &edges);
+    Ok(Outcome::new(&Summary { profile: ctx.config.profile.clone(), stages, edges, text }))
+}
+
+fn draw(format: Format, stages: &[&str], edges: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    // Writing to a text cannot fail.
+    let _ = match format {
+        Format::Text => stages.iter().try_for_each(|stage| {
+            let before: Vec<_> = edges.iter().filter(|e| e.1 == *stage).map(|e| e.0).collect();
+            let arrow = if before.is_empty() { "" } else { "  <- " };
+            writeln!(text, "{stage}{arrow}{}", before.join(", "))
+        }),
+        Format::Mermaid => {
+            text += "graph LR\n";
+            stages.iter().for_each(|s| text += &format!("    {s}\n"));
+            edges.iter().try_for_each(|(a, b)| writeln!(text, "    {a} --> {b}"))
+        }
+        Format::Dot => {
+            text += "digraph pipeline {\n    rankdir=LR;\n    node [shape=box];\n";
+            stages.iter().for_each(|s| text += &format!("    \"{s}\";\n"));
+            edges.iter().for_each(|(a, b)| text += &format!("    \"{a}\" -> \"{b}\";\n"));
+            writeln!(text, "}}")
+        }
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_graph_in_three_languages() {
+        let (stages, edges) = (["split", "train"], [("split", "train")]);
+        let drawn = |format| draw(format, &stages, &edges);
+        assert_eq!(drawn(Format::Text), "split\ntrain  <- split\n");
+        assert_eq!(drawn(Format::Mermaid), "graph LR\n    split\n    train\n    split --> train\n");
+        assert!(drawn(Format::Dot).contains("\"split\" -> \"train\";"));
+    }
+}
