@@ -1,0 +1,244 @@
+//! `cxr-split`: deals the films into training and test.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use super::Stage;
+use crate::artifact::{Document, index::Index, split};
+use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::dataset::split::{
+    ClassOrder, SplitError, TrainTest, leaks, stratified_group_split, train_test_split,
+};
+use crate::pipeline::Input;
+
+/// `cxr-split`.
+pub struct Split;
+
+/// What is dealt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Single films; one patient's may stand on both sides. The tutorial does so.
+    Image,
+    /// All films of a patient together.
+    Group,
+}
+
+/// The order in which the classes draw in a split by image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stratify {
+    /// As scikit-learn does with one-hot labels, the tutorial's way.
+    OneHot,
+    /// As scikit-learn does with plain labels.
+    Labels,
+}
+
+crate::settings! {
+    /// Settings of `cxr-split`: `[split]` in `pipeline.toml`.
+    pub struct Settings {
+        /// What is dealt: single films, or all films of a patient together
+        method: Method = Method::Image,
+        /// Share of films to test on
+        test_size: f64 = 0.2,
+        /// Form of the labels that scikit-learn would get; decides which class draws first
+        stratify: Stratify = Stratify::OneHot,
+    }
+}
+
+/// Arguments of `cxr-split`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl Stage for Split {
+    const NAME: &'static str = "split";
+    const ABOUT: &'static str = "Deal the films into training and test";
+    const READS: &'static str = "index.csv";
+    const WRITES: &'static str = "split.json";
+    const AFTER: &'static [&'static str] = &["preprocess"];
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
+        ("cxr-split --profile tutorial", "As the tutorial does: film by film"),
+        ("cxr-split --method group", "No patient on both sides"),
+        ("cxr-split --test-size 0.3 --seed 7", "Another draw"),
+    ];
+    type Settings = Settings;
+    type Args = Args;
+
+    fn inputs(ctx: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
+        Ok(vec![ctx.input("preprocess", "index.csv")])
+    }
+
+    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
+        let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        let job = Self::begin(ctx, &settings)?;
+        let index = ctx.read("preprocess", "index.csv", Index::read)?;
+        if let [class] = index.classes.as_slice() {
+            return Err(Failure::new(format_args!("all films are of one class, `{class}`"))
+                .hint("the dataset needs a folder for each class, two at least"));
+        }
+        let sides = draw(&index, &settings, ctx.seed).map_err(explain)?;
+        let summary = Summary::new(&index, &sides, &settings, ctx.seed);
+        summary.warn(ctx);
+
+        let document = split::Split {
+            schema: split::Split::SCHEMA.to_owned(),
+            method: summary.method.clone(),
+            seed: ctx.seed,
+            test_size: settings.test_size,
+            train: sides.train,
+            test: sides.test,
+            leaking: summary.leaking.clone(),
+            unknown: summary.unknown,
+            index: job.inputs()["preprocess/index.csv"].clone(),
+        };
+        document.write(&job.path("split.json")?)?;
+        job.publish()?;
+        Ok(Outcome::new(&summary))
+    }
+}
+
+fn draw(index: &Index, settings: &Settings, seed: u64) -> Result<TrainTest, SplitError> {
+    let classes: Vec<&str> = index.rows.iter().map(|film| film.class.as_str()).collect();
+    match settings.method {
+        Method::Image => {
+            let order = match settings.stratify {
+                Stratify::OneHot => ClassOrder::OneHot,
+                Stratify::Labels => ClassOrder::Labels,
+            };
+            train_test_split(&classes, settings.test_size, seed, order)
+        }
+        Method::Group => {
+            // A film of an unknown patient is a group of its own.
+            let group =
+                |(i, patient): (usize, Option<_>)| (patient, patient.is_none().then_some(i));
+            let groups: Vec<_> = patients(index).into_iter().enumerate().map(group).collect();
+            stratified_group_split(&classes, &groups, settings.test_size, seed)
+        }
+    }
+}
+
+/// The patient of each film, where known.
+fn patients(index: &Index) -> Vec<Option<&str>> {
+    let known = |patient: &'_ String| !patient.is_empty();
+    index
+        .rows
+        .iter()
+        .map(|film| Some(&film.patient).filter(|p| known(p)).map(String::as_str))
+        .collect()
+}
+
+/// The error with a way out.
+fn explain(error: SplitError) -> Failure {
+    let hint = match error {
+        SplitError::TestShare(_) | SplitError::GroupTestShare(_) => {
+            return Err::<(), _>(error)
+                .hint("`--test-size` is the share of films to test on, such as 0.2")
+                .usage()
+                .expect_err("it is an error");
+        }
+        SplitError::TooFewFilms { .. } => "add films of this class, or take its folder away",
+        SplitError::TooSmall { .. } => "add films, or change `--test-size`",
+        SplitError::TooFewGroups { .. } | SplitError::OneSided => {
+            "add films of more patients, try another `--seed`, or accept patients on both sides \
+             with `--method image`"
+        }
+        SplitError::NoFilms | SplitError::FoldCount(_) => return error.into(),
+    };
+    Failure::from(error).hint(hint)
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    method: String,
+    seed: u64,
+    train: usize,
+    test: usize,
+    classes: Vec<Class>,
+    /// Patients on both sides.
+    leaking: Vec<String>,
+    /// Test films of those patients.
+    leaking_test_films: usize,
+    /// Films of unknown patients.
+    unknown: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Class {
+    name: String,
+    train: usize,
+    test: usize,
+}
+
+impl Summary {
+    fn new(index: &Index, sides: &TrainTest, settings: &Settings, seed: u64) -> Self {
+        let patients = patients(index);
+        let leaks = leaks(&patients, sides);
+        let of_class = |rows: &[usize], class: &str| {
+            rows.iter().filter(|row| index.rows[**row].class == class).count()
+        };
+        let class = |name: &String| Class {
+            name: name.clone(),
+            train: of_class(&sides.train, name),
+            test: of_class(&sides.test, name),
+        };
+        let method = settings.method.to_possible_value().expect("every method has a name");
+        Self {
+            method: method.get_name().to_owned(),
+            seed,
+            train: sides.train.len(),
+            test: sides.test.len(),
+            classes: index.classes.iter().map(class).collect(),
+            leaking: leaks.iter().map(|leak| leak.group.to_owned()).collect(),
+            leaking_test_films: leaks.iter().map(|leak| leak.test.len()).sum(),
+            unknown: patients.iter().filter(|patient| patient.is_none()).count(),
+        }
+    }
+
+    fn warn(&self, ctx: &Context) {
+        const SHOWN: usize = 12;
+        if !self.leaking.is_empty() {
+            let named = self.leaking.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
+            let more = match self.leaking.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            ctx.ui.warn(format_args!(
+                "{} on both sides, so {} of {} test films show someone the model learns from: {}{more}",
+                counted(self.leaking.len(), "patient stands", "patients stand"),
+                self.leaking_test_films,
+                self.test,
+                named.join(", "),
+            ));
+        }
+        if self.unknown > 0 {
+            ctx.ui.warn(format_args!(
+                "{} no known patient: whether {} on both sides cannot be told",
+                counted(self.unknown, "film has", "films have"),
+                if self.unknown == 1 { "they stand" } else { "those stand" },
+            ));
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, seed, train, test, .. } = self;
+        writeln!(f, "{} films split by {method}, seed {seed}", train + test)?;
+        let width = self.classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
+        writeln!(f, "{:width$}  {:>6}  {:>6}", "class", "train", "test")?;
+        for Class { name, train, test } in &self.classes {
+            writeln!(f, "{name:width$}  {train:>6}  {test:>6}")?;
+        }
+        writeln!(f, "{:width$}  {train:>6}  {test:>6}", "all")?;
+        write!(f, "patients on both sides: {}", self.leaking.len())
+    }
+}
+
+fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}

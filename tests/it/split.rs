@@ -1,0 +1,197 @@
+//! `cxr-split`.
+
+use serde_json::json;
+
+use crate::support::{Sandbox, shared};
+
+/// An `index.csv` of films named by class and patient.
+fn index(films: &[(&str, &str)]) -> String {
+    let mut text = "row,path,class,patient,source,width,height,mode,bytes,hash\n".to_owned();
+    for (row, (class, patient)) in films.iter().enumerate() {
+        text += &format!("{row},{class}/{row:03}.png,{class},{patient},test,10,10,L,5,{row}\n");
+    }
+    text
+}
+
+fn sandbox(films: &[(&str, &str)]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("artifacts/tutorial/preprocess/index.csv", index(films));
+    sandbox
+}
+
+/// Twenty films of each class, two of each patient.
+fn pairs() -> Sandbox {
+    let patients: Vec<String> = (0..40).map(|i| format!("p{}", i / 2)).collect();
+    let class = |i: usize| if i < 20 { "covid" } else { "normal" };
+    let films: Vec<_> = patients.iter().enumerate().map(|(i, p)| (class(i), p.as_str())).collect();
+    sandbox(&films)
+}
+
+const SPLIT: &str = "artifacts/tutorial/split/split.json";
+
+#[test]
+fn the_tutorials_films_are_split_as_scikit_learn_does() {
+    let Some(shared) = shared() else { return };
+    let reference = std::fs::read_to_string(shared.join("reference/split.json")).unwrap();
+    let reference: serde_json::Value = serde_json::from_str(&reference).unwrap();
+    let paths = reference["paths"].as_array().unwrap().iter().map(|p| p.as_str().unwrap());
+    let films: Vec<_> = paths.map(|path| (path.split_once('/').unwrap().0, "")).collect();
+    let sandbox = sandbox(&films);
+    sandbox.ok("cxr-split");
+    let split = sandbox.json(SPLIT);
+    assert_eq!((&split["train"], &split["test"]), (&reference["train"], &reference["test"]));
+    assert_eq!((&split["method"], &split["seed"]), (&json!("image"), &json!(42)));
+    assert_eq!(split["unknown"], json!(50));
+}
+
+#[test]
+fn patients_on_both_sides_are_named_unless_they_stay_together() {
+    let sandbox = pairs();
+    insta::assert_snapshot!(sandbox.transcript("cxr-split"), @r"
+    $ cxr-split
+    exit: 0
+    --- stdout
+    40 films split by image, seed 42
+    class    train    test
+    covid       16       4
+    normal      16       4
+    all         32       8
+    patients on both sides: 4
+    --- stderr
+    warning: 4 patients stand on both sides, so 4 of 8 test films show someone the model learns from: p15, p17, p5, p8
+    ");
+    let split = sandbox.json(SPLIT);
+    let test: Vec<u64> = serde_json::from_value(split["test"].clone()).unwrap();
+    let torn = |p: u64| test.contains(&(2 * p)) != test.contains(&(2 * p + 1));
+    assert_eq!((0..20).filter(|p| torn(*p)).collect::<Vec<_>>(), [5, 8, 15, 17]);
+    assert_eq!(split["leaking"], json!(["p15", "p17", "p5", "p8"]));
+
+    insta::assert_snapshot!(sandbox.transcript("cxr-split --method group"), @r"
+    $ cxr-split --method group
+    exit: 0
+    --- stdout
+    40 films split by group, seed 42
+    class    train    test
+    covid       16       4
+    normal      16       4
+    all         32       8
+    patients on both sides: 0
+    --- stderr
+    ");
+    let split = sandbox.json(SPLIT);
+    assert_eq!((&split["leaking"], &split["method"]), (&json!([]), &json!("group")));
+    assert_eq!(split["test"].as_array().unwrap().len(), 8);
+}
+
+#[test]
+fn films_of_unknown_patients_are_groups_of_their_own() {
+    let films: Vec<_> =
+        (0..20).map(|i| (if i % 2 == 0 { "covid" } else { "normal" }, "")).collect();
+    let sandbox = sandbox(&films);
+    let text = sandbox.transcript("cxr-split --method group");
+    assert!(text.contains("warning: 20 films have no known patient"), "{text}");
+    assert_eq!(sandbox.json(SPLIT)["test"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn a_seed_gives_one_split_and_another_seed_another() {
+    let (a, b) = (pairs(), pairs());
+    a.ok("cxr-split --threads 1");
+    b.ok("cxr-split --threads 2");
+    let split = "artifacts/tutorial/split";
+    assert_eq!(a.tree(split), b.tree(split));
+    b.ok("cxr-split --seed 43");
+    assert_ne!(a.json(SPLIT)["test"], b.json(SPLIT)["test"]);
+    b.ok("cxr-split --stratify labels");
+    assert_ne!(a.json(SPLIT)["test"], b.json(SPLIT)["test"]);
+}
+
+#[test]
+fn the_json_summary_holds_the_warnings() {
+    let output = pairs().ok("cxr-split --json");
+    let summary: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(summary["schema"], json!("cxr.split-summary/1"));
+    assert_eq!(summary["classes"][1], json!({ "name": "normal", "train": 16, "test": 4 }));
+    assert!(summary["warnings"][0].as_str().unwrap().starts_with("4 patients stand"));
+}
+
+#[test]
+fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
+    let sandbox = pairs();
+    sandbox.ok("cxr-split");
+    let before = sandbox.read(SPLIT);
+    insta::assert_snapshot!(sandbox.transcript("cxr-split --test-size 1.5"), @r"
+    $ cxr-split --test-size 1.5
+    exit: 2
+    --- stdout
+    --- stderr
+    error: the test share is `1.5`, expected more than 0 and less than 1
+
+    hint: `--test-size` is the share of films to test on, such as 0.2
+    ");
+    insta::assert_snapshot!(sandbox.transcript("cxr-split --test-size 0.02"), @r"
+    $ cxr-split --test-size 0.02
+    exit: 1
+    --- stdout
+    --- stderr
+    error: the test side gets too few films: 1, expected one of each of 2 classes
+
+    hint: add films, or change `--test-size`
+    ");
+    let refused = |films: &[(&str, &str)], flags: &str| {
+        sandbox.write("artifacts/tutorial/preprocess/index.csv", index(films));
+        sandbox.transcript(&format!("cxr-split{flags}"))
+    };
+    insta::assert_snapshot!(refused(&[("covid", "a"), ("covid", "b")], ""), @r"
+    $ cxr-split
+    exit: 1
+    --- stdout
+    --- stderr
+    error: all films are of one class, `covid`
+
+    hint: the dataset needs a folder for each class, two at least
+    ");
+    insta::assert_snapshot!(refused(&[("covid", "a"), ("covid", "b"), ("normal", "c")], ""), @r"
+    $ cxr-split
+    exit: 1
+    --- stdout
+    --- stderr
+    error: class `normal` has too few films: 1, expected at least 2
+
+    hint: add films of this class, or take its folder away
+    ");
+    let one_patient = [("covid", "a"), ("covid", "a"), ("normal", "c"), ("normal", "d")];
+    insta::assert_snapshot!(refused(&one_patient, " --method group --test-size 0.5"), @r"
+    $ cxr-split --method group --test-size 0.5
+    exit: 1
+    --- stdout
+    --- stderr
+    error: with groups kept together, no draw puts films of every class on both sides
+
+    hint: add films of more patients, try another `--seed`, or accept patients on both sides with `--method image`
+    ");
+    assert_eq!(sandbox.read(SPLIT), before);
+}
+
+#[test]
+fn a_missing_or_broken_index_comes_with_the_command_that_makes_it() {
+    insta::assert_snapshot!(Sandbox::new().transcript("cxr-split"), @r"
+    $ cxr-split
+    exit: 1
+    --- stdout
+    --- stderr
+    error: there is no `artifacts/tutorial/preprocess/index.csv`
+
+    hint: run `cxr preprocess --profile tutorial` to make it
+    ");
+    let sandbox = sandbox(&[]);
+    insta::assert_snapshot!(sandbox.transcript("cxr-split"), @r"
+    $ cxr-split
+    exit: 1
+    --- stdout
+    --- stderr
+    error: `artifacts/tutorial/preprocess/index.csv` is not a usable index: it lists no film
+
+    hint: run `cxr preprocess --profile tutorial` to make it
+    ");
+}
