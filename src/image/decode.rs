@@ -1,0 +1,284 @@
+//! Files of any kind to 8-bit pixels, as OpenCV's `imread` reads them.
+
+use super::{DecodeError, Film, jpeg};
+use ::image::{
+    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader,
+    guess_format,
+};
+use ndarray::Array3;
+use std::io::Cursor;
+
+/// The most pixels a film may have, 8192 x 8192: three times what the largest
+/// X-ray detectors deliver. It bounds the memory that a small hostile file can
+/// ask for.
+pub const MAX_PIXELS: u64 = 1 << 26;
+
+/// Decodes the bytes of a JPEG, PNG, TIFF, BMP, WebP or GIF file, told apart by
+/// content, never by name.
+///
+/// The pixels are those of OpenCV's `imread(IMREAD_COLOR)`, as RGB: grey stays
+/// one channel (all three would be equal), alpha is dropped, palettes are
+/// expanded, of 16 bits the upper 8 are kept, the EXIF orientation is applied,
+/// ICC profiles are ignored, and of several frames the first is taken. Two
+/// exceptions: JPEG decoders round differently, which moves about one sample in
+/// 200 by one level and very few by more; and of 16-bit colour TIFF, but of no
+/// other 16-bit image, OpenCV keeps the rounded upper 8 bits.
+///
+/// # Errors
+///
+/// Every variant of [`DecodeError`]. OpenCV fills the missing part of a
+/// truncated JPEG with grey; here that is [`DecodeError::Truncated`].
+pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
+    if bytes.is_empty() {
+        return Err(DecodeError::Empty);
+    }
+    let format = guess_format(bytes).map_err(|_| DecodeError::NotAnImage)?;
+    let name = name(format)?;
+    let jpeg_mode = match format {
+        ImageFormat::Jpeg => Some(jpeg::check(bytes)?),
+        _ => None,
+    };
+    let failed = |error| DecodeError::from_image(name, error);
+    let mut decoder =
+        ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(DecodeError::TooLarge { width, height, limit: MAX_PIXELS });
+    }
+    let mode = match format {
+        ImageFormat::Png => png_mode(bytes),
+        ImageFormat::Gif => "P",
+        _ => jpeg_mode.unwrap_or_else(|| mode(&decoder)),
+    };
+    let orientation = decoder.orientation().map_err(failed)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    image.apply_orientation(orientation);
+    let shape = |channels| (image.height() as usize, image.width() as usize, channels);
+    let (shape, pixels) = match image.color() {
+        ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16 => {
+            (shape(1), samples::<1>(image))
+        }
+        _ => (shape(3), samples::<3>(image)),
+    };
+    let pixels = pixels.ok_or_else(|| DecodeError::Unsupported {
+        format: name,
+        what: "floating-point samples".to_owned(),
+    })?;
+    let pixels = Array3::from_shape_vec(shape, pixels).expect("one sample a pixel and channel");
+    Ok(Film { pixels, mode })
+}
+
+/// The name of a format that is read, as messages spell it.
+fn name(format: ImageFormat) -> Result<&'static str, DecodeError> {
+    match format {
+        ImageFormat::Jpeg => Ok("JPEG"),
+        ImageFormat::Png => Ok("PNG"),
+        ImageFormat::Tiff => Ok("TIFF"),
+        ImageFormat::Bmp => Ok("BMP"),
+        ImageFormat::WebP => Ok("WebP"),
+        ImageFormat::Gif => Ok("GIF"),
+        other => Err(DecodeError::Unsupported {
+            format: "image",
+            what: format!("the format `{}` is not read", other.extensions_str()[0]),
+        }),
+    }
+}
+
+/// The first `C` samples of each pixel in 8 bits, alpha left out; `None` where
+/// samples are floating point.
+fn samples<const C: usize>(image: DynamicImage) -> Option<Vec<u8>> {
+    /// Keeps `C` of `stored` samples a pixel.
+    fn keep<const C: usize, T: Copy>(all: &[T], stored: usize, to_u8: impl Fn(T) -> u8) -> Vec<u8> {
+        all.chunks_exact(stored).flat_map(|pixel| &pixel[..C]).map(|&s| to_u8(s)).collect()
+    }
+    let upper = |s: u16| (s >> 8) as u8;
+    Some(match image {
+        DynamicImage::ImageLuma8(b) => b.into_raw(),
+        DynamicImage::ImageRgb8(b) => b.into_raw(),
+        DynamicImage::ImageLumaA8(b) => keep::<C, _>(&b, 2, |s| s),
+        DynamicImage::ImageRgba8(b) => keep::<C, _>(&b, 4, |s| s),
+        DynamicImage::ImageLuma16(b) => keep::<C, _>(&b, 1, upper),
+        DynamicImage::ImageLumaA16(b) => keep::<C, _>(&b, 2, upper),
+        DynamicImage::ImageRgb16(b) => keep::<C, _>(&b, 3, upper),
+        DynamicImage::ImageRgba16(b) => keep::<C, _>(&b, 4, upper),
+        _ => return None,
+    })
+}
+
+/// Mode of a PNG, from the bit depth and colour type in its header chunk.
+fn png_mode(bytes: &[u8]) -> &'static str {
+    match (bytes.get(24), bytes.get(25)) {
+        (Some(1), Some(0)) => "1",
+        (Some(16), Some(0)) => "L16",
+        (_, Some(0)) => "L",
+        (Some(16), Some(2)) => "RGB16",
+        (_, Some(2)) => "RGB",
+        (_, Some(3)) => "P",
+        (Some(16), Some(4)) => "LA16",
+        (_, Some(4)) => "LA",
+        (Some(16), _) => "RGBA16",
+        _ => "RGBA",
+    }
+}
+
+/// Mode as the decoder of the format tells it.
+fn mode(decoder: &impl ImageDecoder) -> &'static str {
+    match decoder.original_color_type() {
+        ExtendedColorType::L1 => "1",
+        ExtendedColorType::L8 => "L",
+        ExtendedColorType::La8 => "LA",
+        ExtendedColorType::Rgba8 => "RGBA",
+        ExtendedColorType::L16 => "L16",
+        ExtendedColorType::La16 => "LA16",
+        ExtendedColorType::Rgb16 => "RGB16",
+        ExtendedColorType::Rgba16 => "RGBA16",
+        ExtendedColorType::Cmyk8 => "CMYK",
+        ExtendedColorType::Cmyk16 => "CMYK16",
+        _ => "RGB",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::resize;
+    use crate::image::testing::{golden, golden_path, npz, shared};
+    use std::fs::read;
+
+    fn film(name: &str) -> Vec<u8> {
+        read(golden_path("films").join(name)).unwrap()
+    }
+
+    /// The film's pixels as RGB, at its own size.
+    fn rgb(film: &Film) -> Vec<u8> {
+        film.to_rgb(film.height(), film.width()).into_raw_vec_and_offset().0
+    }
+
+    #[test]
+    fn equals_opencv_on_every_kind_of_file() {
+        for case in golden("image_decode.json").as_array().unwrap() {
+            let name = case["file"].as_str().unwrap();
+            let film = decode(&film(name)).unwrap();
+            assert_eq!(film.mode, case["mode"].as_str().unwrap(), "{name}");
+            assert_eq!(film.height(), case["height"].as_u64().unwrap() as usize, "{name}");
+            assert_eq!(film.width(), case["width"].as_u64().unwrap() as usize, "{name}");
+            let hex = case["rgb"].as_str().unwrap().as_bytes().chunks_exact(2);
+            let expected = hex.map(|h| u8::from_str_radix(str::from_utf8(h).unwrap(), 16).unwrap());
+            let differences: Vec<u8> =
+                rgb(&film).iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).collect();
+            let largest = differences.iter().max().unwrap();
+            let allowed = if name.ends_with(".jpg") { 2 } else { 0 };
+            assert!(*largest <= allowed, "{name}: {largest} levels");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_named_as_such() {
+        assert!(matches!(decode(&[]), Err(DecodeError::Empty)));
+    }
+
+    #[test]
+    fn a_text_file_is_no_image_whatever_its_name() {
+        let error = decode(b"PNG it is not, but it is named .png").unwrap_err();
+        assert!(matches!(error, DecodeError::NotAnImage), "{error}");
+    }
+
+    #[test]
+    fn no_truncated_file_yields_a_wrong_picture() {
+        for name in ["grey.jpg", "rgb_420.jpg", "rgb_progressive.jpg", "restart.jpg"] {
+            let bytes = film(name);
+            for length in 3..bytes.len() {
+                let error = decode(&bytes[..length]).unwrap_err();
+                assert!(matches!(error, DecodeError::Truncated { .. }), "{name} {length}: {error}");
+            }
+        }
+        for name in ["rgb.png", "grey16.png", "grey.tif", "rgb.webp", "palette.gif"] {
+            let bytes = film(name);
+            let whole = decode(&bytes).unwrap();
+            for length in 16..bytes.len() {
+                // What follows the pixels may be missing.
+                if let Ok(film) = decode(&bytes[..length]) {
+                    assert_eq!(film, whole, "{name} {length}");
+                }
+            }
+            assert!(decode(&bytes[..bytes.len() / 2]).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_thumbnail_does_not_hide_truncation() {
+        let mut bytes = film("grey.jpg");
+        // An application segment that holds an end-of-image marker of its own.
+        bytes.splice(2..2, [0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9]);
+        assert!(decode(&bytes).is_ok());
+        bytes.truncate(bytes.len() - 2);
+        let error = decode(&bytes).unwrap_err();
+        assert_eq!(error.to_string(), "truncated JPEG: the file ends before the picture does");
+    }
+
+    #[test]
+    fn a_decompression_bomb_is_refused_before_it_is_unpacked() {
+        let mut bytes = film("grey.jpg");
+        let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+        bytes[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
+        let error = decode(&bytes).unwrap_err();
+        assert_eq!(error.to_string(), "65535 x 65535 pixels are more than the 67108864 allowed");
+    }
+
+    #[test]
+    fn formats_and_samples_that_are_not_read_are_named() {
+        let error = decode(b"qoif\0\0\0\x01\0\0\0\x01\x03\0").unwrap_err();
+        assert_eq!(error.to_string(), "unsupported image: the format `qoi` is not read");
+        let mut float = Cursor::new(Vec::new());
+        ::image::Rgb32FImage::new(2, 2).write_to(&mut float, ImageFormat::Tiff).unwrap();
+        let error = decode(float.get_ref()).unwrap_err();
+        assert_eq!(error.to_string(), "unsupported TIFF: floating-point samples");
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic() {
+        for name in ["rgb_420.jpg", "rgb_progressive.jpg", "palette.png", "grey16.tif", "rgb.webp"]
+        {
+            let bytes = film(name);
+            for at in 0..bytes.len() {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 0xff;
+                let _ = decode(&damaged);
+            }
+        }
+    }
+
+    #[test]
+    fn real_films_equal_opencv_but_for_the_rounding_of_jpeg() {
+        let (Some(data), Some(reference)) = (shared("data/tutorial/dataset"), shared("reference"))
+        else {
+            return;
+        };
+        let expected: Vec<u8> = npz(reference.join("images_u8.npz"), "images");
+        let split: serde_json::Value =
+            serde_json::from_slice(&read(reference.join("split.json")).unwrap()).unwrap();
+        let (mut off_by_one, mut off_by_more, mut largest) = (0, 0, 0);
+        let paths = split["paths"].as_array().unwrap();
+        for (path, expected) in paths.iter().zip(expected.chunks_exact(224 * 224 * 3)) {
+            let film = decode(&read(data.join(path.as_str().unwrap())).unwrap()).unwrap();
+            for (&a, &b) in film.to_rgb(224, 224).iter().zip(expected) {
+                off_by_one += usize::from(a.abs_diff(b) == 1);
+                off_by_more += usize::from(a.abs_diff(b) > 1);
+                largest = largest.max(a.abs_diff(b));
+            }
+        }
+        let samples = expected.len() as f64;
+        assert_eq!(paths.len(), 50);
+        assert!((off_by_one as f64) < 0.005 * samples, "{off_by_one} of {samples}");
+        assert!(off_by_more <= 50, "{off_by_more} of {samples}");
+        assert!(largest <= 3);
+    }
+
+    #[test]
+    fn resizing_does_not_depend_on_the_file_being_grey() {
+        let grey = decode(&film("grey.png")).unwrap();
+        assert_eq!(grey.pixels.dim().2, 1);
+        let rgb = grey.pixels.broadcast((grey.height(), grey.width(), 3)).unwrap();
+        assert_eq!(grey.to_rgb(7, 9), resize(rgb, 7, 9));
+    }
+}

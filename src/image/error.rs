@@ -1,0 +1,62 @@
+//! The ways in which a file can fail to be a film.
+
+use ::image::error::ImageError;
+use thiserror::Error;
+
+/// Why [`decode`](super::decode()) could not turn bytes into a film. The caller
+/// knows the path and adds it.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// No bytes at all.
+    #[error("the file is empty")]
+    Empty,
+    /// The content starts like no image format, whatever the file is called.
+    #[error("not an image: the content is of no known format")]
+    NotAnImage,
+    /// The content starts well and stops early.
+    #[error("truncated {format}: the file ends before the picture does")]
+    Truncated {
+        /// Name of the format, such as `JPEG`.
+        format: &'static str,
+    },
+    /// More pixels than [`MAX_PIXELS`](super::MAX_PIXELS), or more memory than
+    /// a film of that many pixels needs.
+    #[error("{width} x {height} pixels are more than the {limit} allowed")]
+    TooLarge {
+        /// Pixels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// [`MAX_PIXELS`](super::MAX_PIXELS).
+        limit: u64,
+    },
+    /// An image, but of a format or variant that is not read.
+    #[error("unsupported {format}: {what}")]
+    Unsupported {
+        /// Name of the format.
+        format: &'static str,
+        /// What is not read.
+        what: String,
+    },
+    /// The content contradicts its format.
+    #[error("corrupt {format}")]
+    Corrupt {
+        /// Name of the format.
+        format: &'static str,
+        /// What the decoder said.
+        source: ImageError,
+    },
+}
+
+impl DecodeError {
+    /// Sorts an error of the `image` crate.
+    pub(super) fn from_image(format: &'static str, error: ImageError) -> Self {
+        match error {
+            ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Self::Truncated { format }
+            }
+            ImageError::Unsupported(e) => Self::Unsupported { format, what: e.to_string() },
+            source => Self::Corrupt { format, source },
+        }
+    }
+}
