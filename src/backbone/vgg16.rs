@@ -1,7 +1,12 @@
+use std::{
+    mem,
+    sync::{Mutex, PoisonError},
+};
+
 use ndarray::{Array2, Array3, Array4, ArrayView3, ArrayView4, Axis};
 
 use super::{Pooling, Weights};
-use crate::conv::{Engine, Extent, direct};
+use crate::conv::{Algorithm, Engine, Extent, Maps, Scratch, Shallow, Winograd, direct};
 
 /// One convolution of a net: 3x3, SAME, ReLU, and perhaps a 2x2 max pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +51,52 @@ pub struct Options {
 /// VGG16 without its top, its weights prepared for the engine.
 #[derive(Debug)]
 pub struct Vgg16 {
-    weights: Weights,
-    options: Options,
+    layers: Layers,
+    pooling: Pooling,
 }
+
+#[derive(Debug)]
+enum Layers {
+    Direct(Weights),
+    Winograd { first: Shallow, others: Vec<Winograd>, memory: Mutex<Vec<Memory>> },
+}
+
+/// What a run works in, kept for the next.
+#[derive(Debug, Default)]
+struct Memory {
+    from: Maps,
+    to: Maps,
+    scratch: Scratch,
+}
+
+/// So many images pass through the layers together, which bounds the memory.
+const BATCH: usize = 8;
 
 impl Vgg16 {
     /// Channels of the last maps.
     pub const CHANNELS: usize = 512;
 
     /// Prepares `weights` to be run as `options` say.
+    ///
+    /// # Panics
+    /// If the processor lacks [`Engine::isa`].
     pub fn new(weights: &Weights, options: Options) -> Self {
-        Self { weights: weights.clone(), options }
+        let Engine { algorithm, isa } = options.engine;
+        let layers = match algorithm {
+            Algorithm::Direct => Layers::Direct(weights.clone()),
+            Algorithm::Winograd => {
+                let [first, others @ ..] = weights.layers() else { unreachable!("13 layers") };
+                let others = others.iter();
+                Layers::Winograd {
+                    first: Shallow::new(first.kernel.view(), first.bias.view(), isa),
+                    others: others
+                        .map(|layer| Winograd::new(layer.kernel.view(), layer.bias.view(), isa))
+                        .collect(),
+                    memory: Mutex::default(),
+                }
+            }
+        };
+        Self { layers, pooling: options.pooling }
     }
 
     /// The features that the head reads: the last maps of `images`
@@ -69,8 +109,8 @@ impl Vgg16 {
     /// If the images have another shape.
     pub fn pooled(&self, images: ArrayView4<f32>) -> Array2<f32> {
         let whole = Extent { rows: images.dim().1 / 32, cols: images.dim().2 / 32 };
-        let maps = self.run(images, self.options.pooling.reads(whole), true);
-        self.options.pooling.apply(maps.view())
+        let maps = self.run(images, self.pooling.reads(whole), true);
+        self.pooling.apply(maps.view())
     }
 
     /// The last maps, after the last pool, whole: [n, side / 32, side / 32, 512].
@@ -98,23 +138,47 @@ impl Vgg16 {
         assert!(rows % 32 == 0 && cols % 32 == 0 && channels == 3, "images are [n, 32r, 32c, 3]");
         let plan = extents(Extent { rows, cols }, keep, last_pool);
         let mut maps = Array4::zeros((n, keep.rows, keep.cols, Self::CHANNELS));
-        for (image, mut map) in images.axis_iter(Axis(0)).zip(maps.axis_iter_mut(Axis(0))) {
-            map.assign(&self.run_direct(image, &plan, last_pool));
+        let pools = |i: usize| LAYERS[i].pool && (last_pool || i + 1 < LAYERS.len());
+        match &self.layers {
+            Layers::Direct(weights) => {
+                for (image, mut map) in images.outer_iter().zip(maps.outer_iter_mut()) {
+                    map.assign(&run_direct(weights, image, &plan, pools));
+                }
+            }
+            Layers::Winograd { first, others, memory } => {
+                let lock = || memory.lock().unwrap_or_else(PoisonError::into_inner);
+                let Memory { mut from, mut to, mut scratch } = lock().pop().unwrap_or_default();
+                let batches = images.axis_chunks_iter(Axis(0), BATCH);
+                for (images, mut maps) in batches.zip(maps.axis_chunks_iter_mut(Axis(0), BATCH)) {
+                    first.forward(images, plan[0], &mut from);
+                    for (i, layer) in others.iter().enumerate() {
+                        layer.forward(&from, plan[i + 1], pools(i + 1), &mut to, &mut scratch);
+                        mem::swap(&mut from, &mut to);
+                    }
+                    maps.assign(&from.to_array());
+                }
+                lock().push(Memory { from, to, scratch });
+            }
         }
         maps
     }
+}
 
-    fn run_direct(&self, image: ArrayView3<f32>, plan: &[Extent], last_pool: bool) -> Array3<f32> {
-        let mut map = image.to_owned();
-        for (i, (layer, &keep)) in self.weights.layers().iter().zip(plan).enumerate() {
-            map = direct::conv3x3(map.view(), layer.kernel.view(), layer.bias.view(), keep);
-            direct::relu(&mut map);
-            if LAYERS[i].pool && (last_pool || i + 1 < LAYERS.len()) {
-                map = direct::max_pool2x2(map.view());
-            }
+fn run_direct(
+    weights: &Weights,
+    image: ArrayView3<f32>,
+    plan: &[Extent],
+    pools: impl Fn(usize) -> bool,
+) -> Array3<f32> {
+    let mut map = image.to_owned();
+    for (i, (layer, &keep)) in weights.layers().iter().zip(plan).enumerate() {
+        map = direct::conv3x3(map.view(), layer.kernel.view(), layer.bias.view(), keep);
+        direct::relu(&mut map);
+        if pools(i) {
+            map = direct::max_pool2x2(map.view());
         }
-        map
     }
+    map
 }
 
 /// How much of each convolution's output, before its pool, must be computed
@@ -138,7 +202,7 @@ fn extents(image: Extent, keep: Extent, last_pool: bool) -> [Extent; LAYERS.len(
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array, ArrayView, Dimension, Ix4, s};
+    use ndarray::{Array, ArrayView, Dimension, s};
 
     use super::*;
     use crate::backbone::reference;
@@ -149,14 +213,38 @@ mod tests {
         (difference / expected.iter().map(|&x| square(x)).sum::<f64>()).sqrt()
     }
 
+    /// The released weights, the test films, their last maps by Keras.
+    fn keras() -> Option<(Weights, Array4<f32>, Array4<f32>)> {
+        let (films, test) = reference::films()?;
+        let maps = reference::array("features.npz", "maps_test")?;
+        Some((reference::weights()?, films.select(Axis(0), &test[..2]), maps))
+    }
+
     #[test]
-    fn the_reference_path_equals_keras_on_a_film() {
-        let Some(weights) = reference::weights() else { return };
-        let Some((films, test)) = reference::films() else { return };
-        let Some(maps) = reference::array::<f32, Ix4>("features.npz", "maps_test") else { return };
+    fn real_films_have_the_features_that_keras_finds() {
+        let Some((weights, films, expected)) = keras() else { return };
+        let expected = expected.slice(s![..2, .., .., ..]);
         let net = Vgg16::new(&weights, Options::default());
-        let got = net.maps(films.slice(s![test[0]..=test[0], .., .., ..]));
-        let error = relative_error(&got, &maps.slice(s![..1, .., .., ..]));
+        let error = relative_error(&net.maps(films.view()), &expected);
+        assert!(error < 1e-5, "{error:e}");
+        let pooled = Pooling::Tutorial.apply(expected);
+        let error = relative_error(&net.pooled(films.view()), &pooled.view());
+        assert!(error < 1e-5, "{error:e}");
+    }
+
+    #[test]
+    fn the_direct_path_agrees_on_a_small_image() {
+        let Some(weights) = reference::weights() else { return };
+        let image = Array4::from_shape_fn((1, 64, 32, 3), |(_, y, x, c)| {
+            ((7 * y + 13 * x + 29 * c) % 256) as f32 / 255.0
+        });
+        let [direct, winograd] = [Algorithm::Direct, Algorithm::Winograd].map(|algorithm| {
+            let engine = Engine { algorithm, ..Engine::default() };
+            Vgg16::new(&weights, Options { engine, ..Options::default() })
+        });
+        let expected = direct.last_conv(image.view());
+        assert_eq!(expected.dim(), (1, 4, 2, 512));
+        let error = relative_error(&winograd.last_conv(image.view()), &expected.view());
         assert!(error < 1e-5, "{error:e}");
     }
 

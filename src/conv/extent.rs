@@ -3,7 +3,7 @@
 /// A net that is read in one corner needs its maps in that corner only:
 /// propagated back from the reader, [`Extent::before_conv`] and
 /// [`Extent::before_pool`] give what each layer has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// Number of rows, from row 0.
     pub rows: usize,

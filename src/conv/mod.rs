@@ -1,8 +1,20 @@
 //! The convolution engine: 3x3 SAME convolutions and 2x2 max pooling over NHWC f32 maps.
 
 pub mod direct;
+mod dispatch;
 mod engine;
 mod extent;
+mod lanes;
+mod maps;
+mod portable;
+mod shallow;
+mod simd;
+mod winograd;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 pub use engine::{Algorithm, Engine, EngineError, Isa};
 pub use extent::Extent;
+pub use maps::Maps;
+pub use shallow::Shallow;
+pub use winograd::{Scratch, Winograd};

@@ -1,0 +1,151 @@
+use ndarray::{ArrayView1, ArrayView4};
+
+use super::{InputTransform, OutputTransform, POSITIONS, TILE, kernel_transform};
+use crate::conv::{Extent, Isa, Maps, dispatch::dispatch, lanes::Lanes, simd::Simd};
+
+/// Transformed kernels of up to so many bytes stay in a core's cache.
+const CACHED: usize = 3 << 20;
+
+/// A 3x3 SAME convolution with bias, ReLU and perhaps a 2x2 max pool, its
+/// kernels transformed.
+#[derive(Debug)]
+pub struct Winograd {
+    isa: Isa,
+    inputs: usize,
+    outputs: usize,
+    /// [position][block of `Simd::WIDTH` groups of outputs][input][width].
+    kernel: Vec<Lanes>,
+    bias: Vec<Lanes>,
+}
+
+/// Memory for what lies between the transforms, used again by each layer.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// The transformed tiles.
+    pub(super) tiles: Vec<Lanes>,
+    /// Their products with the kernels.
+    pub(super) products: Vec<Lanes>,
+}
+
+/// A layer on its way over a batch of maps, whose tiles are numbered map by map
+/// and row by row.
+#[derive(Clone, Copy)]
+pub(super) struct Pass<'a> {
+    pub layer: &'a Winograd,
+    pub input: &'a Maps,
+    /// Rows of tiles of a map.
+    pub rows: usize,
+    /// Tiles of a row.
+    pub cols: usize,
+    /// Rows and columns that a tile makes, after the pool.
+    pub side: usize,
+}
+
+/// Where a tile's products are.
+pub(super) struct Products<'a> {
+    /// [position][group][tile], from this tile on.
+    pub from: &'a [Lanes],
+    /// [`Lanes`] from one position to the next.
+    pub position: usize,
+    /// [`Lanes`] from one group to the next.
+    pub group: usize,
+}
+
+impl Winograd {
+    /// Prepares `kernel` [3, 3, in, out] and `bias` [out]; with the instructions of `isa`.
+    ///
+    /// # Panics
+    /// If the channels do not agree or the processor lacks the instructions.
+    pub fn new(kernel: ArrayView4<f32>, bias: ArrayView1<f32>, isa: Isa) -> Self {
+        let (_, _, inputs, outputs) = kernel.dim();
+        assert_eq!(bias.len(), outputs, "a bias for each output channel");
+        let kernel = dispatch!(isa, simd => kernel_transform(kernel, width(simd)));
+        let bias = bias.to_vec().chunks(Lanes::COUNT).map(Lanes::padded).collect();
+        Self { isa, inputs, outputs, kernel, bias }
+    }
+
+    /// Writes the `keep` corner of the convolution of `input` to `output`, after
+    /// the 2x2 max pool if `pool`; it drops an odd last row or column.
+    ///
+    /// # Panics
+    /// If the channels do not agree or `keep` is larger than the maps.
+    pub fn forward(
+        &self,
+        input: &Maps,
+        keep: Extent,
+        pool: bool,
+        output: &mut Maps,
+        scratch: &mut Scratch,
+    ) {
+        let whole = input.extent();
+        assert_eq!(input.channels(), self.inputs, "channels of the maps and of the kernel");
+        assert!(keep.rows <= whole.rows && keep.cols <= whole.cols, "more than the map holds");
+        let (made, side) = if pool { (keep.after_pool(), TILE / 2) } else { (keep, TILE) };
+        output.reset(input.images(), made, self.outputs);
+        let (rows, cols) = (made.rows.div_ceil(side), made.cols.div_ceil(side));
+        let pass = Pass { layer: self, input, rows, cols, side };
+        if size_of_val(&self.kernel[..]) <= CACHED {
+            dispatch!(self.isa, simd => pass.fused(simd, output));
+        } else {
+            dispatch!(self.isa, simd => pass.staged(simd, output, scratch));
+        }
+    }
+
+    /// Groups of outputs, padded to whole blocks.
+    pub(super) fn padded(&self) -> usize {
+        self.kernel.len() / (POSITIONS * Lanes::groups(self.inputs) * Lanes::COUNT)
+    }
+
+    /// The blocks of one position's kernels.
+    pub(super) fn blocks<S: Simd>(&self, position: usize) -> impl Iterator<Item = &[Lanes]> {
+        let one = self.kernel.len() / POSITIONS;
+        let block = Lanes::groups(self.inputs) * Lanes::COUNT * S::WIDTH;
+        self.kernel[position * one..][..one].chunks_exact(block)
+    }
+}
+
+impl Pass<'_> {
+    /// Transforms the tiles from `first` on into `panel`, [position][group][tile].
+    pub fn read<S: Simd>(&self, simd: S, first: usize, panel: &mut [Lanes]) {
+        let (input, groups) = (self.input, self.input.groups());
+        let tiles = panel.len() / (POSITIONS * groups);
+        for i in 0..tiles {
+            let (row, x) = ((first + i) / self.cols, (first + i) % self.cols);
+            let (image, y) = (row / self.rows, row % self.rows);
+            let map = &input.data()[input.cell(image, TILE * y, TILE * x)..];
+            let row = input.row_len();
+            simd.run(InputTransform { map, row, groups, to: &mut panel[i..], tiles });
+        }
+    }
+
+    /// Writes a row of tiles to its `strip` of a map, `cols` cells in rows of `row`.
+    pub fn write<'a, S: Simd>(
+        &self,
+        simd: S,
+        strip: &mut [Lanes],
+        row: usize,
+        cols: usize,
+        products: impl Fn(usize) -> Products<'a>,
+    ) {
+        let bias = &self.layer.bias[..];
+        for x in 0..self.cols {
+            let Products { from, position, group } = products(x);
+            let left = x * self.side;
+            let inside = Extent { rows: strip.len() / row, cols: cols - left };
+            simd.run(OutputTransform {
+                products: from,
+                position,
+                group,
+                bias,
+                map: &mut strip[(1 + left) * bias.len()..],
+                row,
+                inside,
+                pool: self.side < TILE,
+            });
+        }
+    }
+}
+
+fn width<S: Simd>(_: S) -> usize {
+    S::WIDTH
+}

@@ -1,0 +1,104 @@
+use super::{PATCH, TILE};
+use crate::conv::{
+    Extent,
+    lanes::Lanes,
+    simd::{Loop, Simd},
+};
+
+/// `A^T m A` of one tile, plus bias, ReLU and, where it follows, the 2x2 max pool.
+pub struct OutputTransform<'a> {
+    /// The products, [position][group][tile], from this tile on.
+    pub products: &'a [Lanes],
+    /// [`Lanes`] from one position to the next.
+    pub position: usize,
+    /// [`Lanes`] from one group to the next.
+    pub group: usize,
+    /// The biases of all groups of a cell.
+    pub bias: &'a [Lanes],
+    /// The map from the tile's first output (after the pool) on.
+    pub map: &'a mut [Lanes],
+    /// [`Lanes`] from one row of the map to the next.
+    pub row: usize,
+    /// How much of the tile (after the pool) lies inside the map.
+    pub inside: Extent,
+    /// Whether a pool follows.
+    pub pool: bool,
+}
+
+impl Loop for OutputTransform<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        for (group, bias) in self.bias.iter().enumerate() {
+            let products = &self.products[group * self.group..];
+            let (bias, zero) = (simd.load(bias), simd.splat(0.0));
+            // t = m A row by row, then A^T t column by column.
+            let mut t = [[zero; PATCH]; TILE];
+            for y in 0..PATCH {
+                let mut row = [zero; PATCH];
+                for x in 0..PATCH {
+                    row[x] = simd.load(&products[(y * PATCH + x) * self.position]);
+                }
+                let row = transform(simd, row);
+                for x in 0..TILE {
+                    t[x][y] = row[x];
+                }
+            }
+            let mut outputs = [[zero; TILE]; TILE];
+            for x in 0..TILE {
+                let column = transform(simd, t[x]);
+                for y in 0..TILE {
+                    outputs[y][x] = simd.max(simd.add(column[y], bias), zero);
+                }
+            }
+            if self.pool {
+                self.store(simd, group, max_pool(simd, outputs));
+            } else {
+                self.store(simd, group, outputs);
+            }
+        }
+    }
+}
+
+impl OutputTransform<'_> {
+    #[inline(always)]
+    fn store<S: Simd, const SIDE: usize>(
+        &mut self,
+        simd: S,
+        group: usize,
+        values: [[S::Reg; SIDE]; SIDE],
+    ) {
+        for (y, row) in values.into_iter().enumerate().take(self.inside.rows) {
+            for (x, value) in row.into_iter().enumerate().take(self.inside.cols) {
+                let to = &mut self.map[y * self.row + x * self.bias.len() + group];
+                simd.store(value, to);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn max_pool<S: Simd>(simd: S, map: [[S::Reg; TILE]; TILE]) -> [[S::Reg; TILE / 2]; TILE / 2] {
+    let mut pooled = [[map[0][0]; TILE / 2]; TILE / 2];
+    for y in 0..TILE / 2 {
+        for x in 0..TILE / 2 {
+            let above = simd.max(map[2 * y][2 * x], map[2 * y][2 * x + 1]);
+            let below = simd.max(map[2 * y + 1][2 * x], map[2 * y + 1][2 * x + 1]);
+            pooled[y][x] = simd.max(above, below);
+        }
+    }
+    pooled
+}
+
+/// `A^T m` for one column.
+#[inline(always)]
+fn transform<S: Simd>(simd: S, m: [S::Reg; PATCH]) -> [S::Reg; TILE] {
+    let (two, four, eight) = (simd.splat(2.0), simd.splat(4.0), simd.splat(8.0));
+    let (near_sum, near) = (simd.add(m[1], m[2]), simd.sub(m[1], m[2]));
+    let (far_sum, far) = (simd.add(m[3], m[4]), simd.sub(m[3], m[4]));
+    [
+        simd.add(simd.add(m[0], near_sum), far_sum),
+        simd.mul_add(two, far, near),
+        simd.mul_add(four, far_sum, near_sum),
+        simd.add(simd.mul_add(eight, far, near), m[5]),
+    ]
+}

@@ -1,0 +1,80 @@
+use std::arch::x86_64::*;
+
+use crate::conv::{
+    lanes::Lanes,
+    simd::{Loop, RowLoop, Simd, compiled},
+};
+
+/// AVX2 and FMA: 16 registers of 8 lanes. Only [`Avx2::detect`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::conv) struct Avx2(());
+
+impl Avx2 {
+    /// The proof that this processor has AVX2 and FMA.
+    pub fn detect() -> Option<Self> {
+        let detected = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        detected.then_some(Self(()))
+    }
+}
+
+// SAFETY of every block: `self` proves that the processor has AVX2 and FMA, and
+// each half of `Lanes` is as large and as aligned as a register.
+impl Simd for Avx2 {
+    type Reg = [__m256; 2];
+
+    compiled!(features: "avx2,fma", width: 1, rows: [1 2 3 4 5 6]);
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> [__m256; 2] {
+        // SAFETY: see above.
+        [unsafe { _mm256_set1_ps(x) }; 2]
+    }
+
+    #[inline(always)]
+    fn load(self, from: &Lanes) -> [__m256; 2] {
+        // SAFETY: see above.
+        unsafe { [_mm256_load_ps(from.0.as_ptr()), _mm256_load_ps(from.0[8..].as_ptr())] }
+    }
+
+    #[inline(always)]
+    fn store(self, value: [__m256; 2], to: &mut Lanes) {
+        // SAFETY: see above.
+        unsafe {
+            _mm256_store_ps(to.0.as_mut_ptr(), value[0]);
+            _mm256_store_ps(to.0[8..].as_mut_ptr(), value[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: see above.
+        unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: see above.
+        unsafe { [_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: [__m256; 2], b: [__m256; 2], c: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: see above.
+        unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
+    }
+
+    #[inline(always)]
+    fn max(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        [max(self, a[0], b[0]), max(self, a[1], b[1])]
+    }
+}
+
+#[inline(always)]
+fn max(_proof: Avx2, a: __m256, b: __m256) -> __m256 {
+    // SAFETY: the proof is there.
+    unsafe {
+        // The instruction answers `b` where either is NaN.
+        let a_is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
+        _mm256_blendv_ps(_mm256_max_ps(a, b), a, a_is_nan)
+    }
+}
