@@ -6,6 +6,7 @@
 
 pub mod history;
 pub mod index;
+pub mod metrics;
 pub mod predictions;
 pub mod record;
 pub mod split;
