@@ -10,4 +10,5 @@ mod support;
 
 mod cli;
 mod layers;
+mod registry;
 mod split;
