@@ -9,34 +9,40 @@ use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// Pipeline file [default: pipeline.toml if there is one, else the built-in one]
-    #[arg(long, value_name = "FILE")]
+    #[arg(global = true, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Profile of the pipeline file to use [default: its `profile` key]
-    #[arg(long, value_name = "NAME")]
+    #[arg(global = true, long, value_name = "NAME")]
     pub profile: Option<String>,
     /// Folder of class folders with films [default: dataset]
-    #[arg(long, value_name = "DIR")]
+    #[arg(global = true, long, value_name = "DIR")]
     pub dataset: Option<PathBuf>,
     /// Folder that the stages write below [default: artifacts]
-    #[arg(long, value_name = "DIR")]
+    #[arg(global = true, long, value_name = "DIR")]
     pub artifacts: Option<PathBuf>,
     /// Seed of every random choice [default: 42]
-    #[arg(long, value_name = "N")]
+    #[arg(global = true, long, value_name = "N")]
     pub seed: Option<u64>,
     /// Threads to use; 0 for all cores [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(global = true, long, value_name = "N")]
     pub threads: Option<usize>,
     /// Print one JSON document instead of text
-    #[arg(long)]
+    #[arg(global = true, long)]
     pub json: bool,
     /// Print errors and warnings only
-    #[arg(long, short)]
+    #[arg(global = true, long, short)]
     pub quiet: bool,
     /// Say more; twice for everything
-    #[arg(long, short, action = ArgAction::Count)]
+    #[arg(global = true, long, short, action = ArgAction::Count)]
     pub verbose: u8,
     /// When to use colours
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    #[arg(
+        global = true,
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true
+    )]
     pub color: Color,
 }
 

@@ -108,6 +108,13 @@ impl Archive {
         &self.names
     }
 
+    /// The declared bytes of the files that a plan for [`Archive::extract`] takes.
+    pub fn size_of(&self, plan: &BTreeMap<String, PathBuf>) -> u64 {
+        let index = |name: &String| self.zip.index_for_name(name);
+        let entries = plan.keys().filter_map(|name| self.zip.by_index_data(index(name)?).ok());
+        entries.map(|entry| entry.size()).sum()
+    }
+
     /// The contents of one file.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //! prints nor exits. It never uses another stage: what two of them share lives in
 //! a lower layer.
 
+pub mod fetch;
 pub mod split;
 
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ use crate::pipeline::{Input, Job};
 
 /// Every stage, in the order of the pipeline: the one list that programs, help,
 /// `cxr run` and the tests are made from.
-pub const STAGES: &[Entry] = &[Entry::of::<split::Split>()];
+pub const STAGES: &[Entry] = &[Entry::of::<fetch::Fetch>(), Entry::of::<split::Split>()];
 
 /// A command: what it is called, what it takes, what it does.
 pub trait Stage {

@@ -9,6 +9,7 @@
 mod support;
 
 mod cli;
+mod fetch;
 mod layers;
 mod registry;
 mod split;

@@ -1,0 +1,207 @@
+//! `cxr-fetch normal`: the Kaggle set of children's chest X-rays, unpacked.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::kaggle::Token;
+use super::{Summary, byte_bar, details, lock, source_folder};
+use crate::cli::{Context, Failure, ResultExt};
+use crate::io::archive::{Archive, Extracted, Limits};
+use crate::io::atomic;
+use crate::io::download::{self, Error, Request};
+use crate::io::folder::Folder;
+
+/// Kaggle's address of the set, for owners of a token.
+pub const ARCHIVE: &str =
+    "https://www.kaggle.com/api/v1/datasets/download/paultimothymooney/chest-xray-pneumonia";
+
+/// The page where a browser downloads the same.
+const PAGE: &str = "https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia";
+
+const LICENCE: &str = "CC BY 4.0: Kermany, Zhang & Goldbaum 2018, doi:10.17632/rscbjbr9sj.2";
+
+/// The archive has 2.3 GB and some 18,000 entries, duplicates and all.
+const LIMITS: Limits = Limits { entries: 200_000, bytes: 16 << 30, ratio: 100 };
+
+/// The arguments of `cxr-fetch normal`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Unpack this archive, already downloaded, instead
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    zip: Option<PathBuf>,
+    /// Download the archive from this address [default: the one on Kaggle]
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Fetch even if the set is there, and replace it
+    #[arg(long)]
+    force: bool,
+}
+
+pub fn run(ctx: &Context, args: &Args, url: &str) -> Result<Summary, Failure> {
+    let target = source_folder(ctx, "chest_xray");
+    let _lock = lock(ctx, &target)?;
+    let what = "normal";
+    if target.exists() && !args.force {
+        let (source, details) = ("unknown".to_owned(), details([]));
+        return Ok(Summary {
+            what,
+            fetched: false,
+            path: target,
+            source,
+            licence: LICENCE,
+            details,
+        });
+    }
+    let (plan, done, source) = match &args.zip {
+        Some(zip) => {
+            let (plan, done) = unpack(ctx, zip, &target)?;
+            let source = zip.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (plan, done, source)
+        }
+        None => {
+            let zip = source_folder(ctx, "chest-xray-pneumonia.zip");
+            fetch(ctx, url, &zip)?;
+            let (plan, done) = unpack(ctx, &zip, &target)
+                .hint(format_args!("the archive is kept: `--zip {}`", zip.display()))?;
+            atomic::at("remove", &zip, fs::remove_file(&zip))?;
+            (plan, done, url.to_owned())
+        }
+    };
+    let class = |class: &str| plan.files.values().filter(|path| in_folder(path, class)).count();
+    let details = details([
+        ("bytes", json!(done.bytes)),
+        ("normal", json!(class("NORMAL"))),
+        ("pneumonia", json!(class("PNEUMONIA"))),
+        ("duplicates left out", json!(plan.duplicates)),
+        ("litter left out", json!(plan.litter)),
+        ("others left out", json!(plan.others)),
+    ]);
+    Ok(Summary { what, fetched: true, path: target, source, licence: LICENCE, details })
+}
+
+/// Downloads the archive by the user's token; a part of it is taken up again.
+fn fetch(ctx: &Context, url: &str, zip: &Path) -> Result<(), Failure> {
+    let by_browser = |failure: Failure| {
+        failure
+            .hint(format_args!("download the archive from {PAGE}"))
+            .hint("then run `cxr fetch normal --zip FILE`")
+    };
+    let authorization = Token::find().map_err(|error| by_browser(error.into()))?.authorization();
+    let request =
+        Request { authorization: Some(&authorization), ..Request::new(url, LIMITS.bytes) };
+    download::download(&request, zip, &mut byte_bar(&ctx.ui, "archive")).map_err(|error| {
+        let refused =
+            matches!(&error, Error::Status { status, .. } if [401, 403].contains(&status.as_u16()));
+        let failure = by_browser(error.into());
+        if refused { failure.hint("or make a new token in your Kaggle settings") } else { failure }
+    })
+}
+
+/// Unpacks the set into place, as a whole or not at all.
+fn unpack(ctx: &Context, zip: &Path, target: &Path) -> Result<(Plan, Extracted), Failure> {
+    let cannot = || format!("cannot unpack `{}`", zip.display());
+    let mut archive = Archive::open(zip, LIMITS).context(cannot())?;
+    let plan = Plan::of(archive.names());
+    if plan.files.is_empty() {
+        return Err(Failure::new("there is no `train/NORMAL` in it")
+            .hint(format_args!("the archive of {PAGE} is meant")))
+        .context(cannot());
+    }
+    let folder = Folder::begin(target).hint("choose another folder with `--dataset`")?;
+    let mut bar = byte_bar(&ctx.ui, "unpack");
+    let bytes = archive.size_of(&plan.files);
+    let done = archive
+        .extract(&plan.files, folder.path(), &mut |at| bar(at, Some(bytes)))
+        .context(cannot())?;
+    folder.publish()?;
+    Ok((plan, done))
+}
+
+/// What is taken from the archive, and how much is left out and why.
+#[derive(Debug, Default, PartialEq)]
+struct Plan {
+    /// The entry of each film, and its path in the set: `train/NORMAL/a.jpeg`.
+    files: BTreeMap<String, PathBuf>,
+    /// Files of the copy of the set that lies inside the set.
+    duplicates: usize,
+    /// `__MACOSX`, `._a.jpeg`, `.DS_Store`.
+    litter: usize,
+    /// Files outside the set's folders.
+    others: usize,
+}
+
+impl Plan {
+    fn of(names: &[String]) -> Self {
+        let is_litter =
+            |name: &str| name.split('/').any(|part| part == "__MACOSX" || part.starts_with('.'));
+        let films = || names.iter().filter(|name| !is_litter(name)).filter_map(|name| film(name));
+        // The set is where a film lies least deep; any other place is a copy.
+        let root =
+            films().map(|(root, _)| root).min_by_key(|root| (root.matches('/').count(), *root));
+        let mut plan = Plan::default();
+        for name in names {
+            match film(name) {
+                _ if is_litter(name) => plan.litter += 1,
+                Some((at, path)) if Some(at) == root => {
+                    plan.files.insert(name.clone(), path.into());
+                }
+                Some(_) => plan.duplicates += 1,
+                None => plan.others += 1,
+            }
+        }
+        plan
+    }
+}
+
+/// Splits `chest_xray/train/NORMAL/a.jpeg` before `train`.
+fn film(name: &str) -> Option<(&str, &str)> {
+    let parts: Vec<&str> = name.rsplitn(4, '/').collect();
+    let [_, class, split, ..] = parts[..] else { return None };
+    let known =
+        ["train", "test", "val"].contains(&split) && ["NORMAL", "PNEUMONIA"].contains(&class);
+    let root = parts.get(3).copied().unwrap_or_default();
+    let path = name[root.len()..].trim_start_matches('/');
+    known.then_some((root, path))
+}
+
+/// Whether the folder that holds a file has this name.
+fn in_folder(path: &Path, name: &str) -> bool {
+    path.parent().is_some_and(|folder| folder.ends_with(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(names: &[&str]) -> Plan {
+        Plan::of(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_outer_set_is_taken_and_the_rest_counted() {
+        let plan = plan(&[
+            "chest_xray/chest_xray/train/NORMAL/a.jpeg",
+            "chest_xray/__MACOSX/train/NORMAL/._a.jpeg",
+            "chest_xray/train/NORMAL/a.jpeg",
+            "chest_xray/test/PNEUMONIA/b.jpeg",
+            "chest_xray/train/NORMAL/.DS_Store",
+            "chest_xray/train/OTHER/c.jpeg",
+            "chest_xray/readme.txt",
+        ]);
+        let files: Vec<_> = plan.files.values().map(|path| path.to_str().unwrap()).collect();
+        assert_eq!(files, ["test/PNEUMONIA/b.jpeg", "train/NORMAL/a.jpeg"]);
+        assert_eq!((plan.duplicates, plan.litter, plan.others), (1, 2, 2));
+    }
+
+    #[test]
+    fn a_set_at_the_top_or_deep_down_is_found() {
+        let top = plan(&["train/NORMAL/a.jpeg"]);
+        assert_eq!(top.files["train/NORMAL/a.jpeg"], Path::new("train/NORMAL/a.jpeg"));
+        let deep = plan(&["x/y/train/NORMAL/a.jpeg"]);
+        assert_eq!(deep.files["x/y/train/NORMAL/a.jpeg"], Path::new("train/NORMAL/a.jpeg"));
+        assert_eq!(plan(&["NORMAL/a.jpeg", "a.jpeg"]).others, 2);
+    }
+}
