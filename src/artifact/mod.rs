@@ -8,6 +8,7 @@ pub mod history;
 pub mod index;
 pub mod metrics;
 pub mod predictions;
+pub mod provenance;
 pub mod record;
 pub mod split;
 

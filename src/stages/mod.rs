@@ -12,6 +12,7 @@
 //! a lower layer.
 
 pub mod fetch;
+pub mod preprocess;
 pub mod split;
 
 use std::path::PathBuf;
@@ -29,7 +30,11 @@ use crate::pipeline::{Input, Job};
 
 /// Every stage, in the order of the pipeline: the one list that programs, help,
 /// `cxr run` and the tests are made from.
-pub const STAGES: &[Entry] = &[Entry::of::<fetch::Fetch>(), Entry::of::<split::Split>()];
+pub const STAGES: &[Entry] = &[
+    Entry::of::<fetch::Fetch>(),
+    Entry::of::<preprocess::Preprocess>(),
+    Entry::of::<split::Split>(),
+];
 
 /// A command: what it is called, what it takes, what it does.
 pub trait Stage {

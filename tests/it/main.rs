@@ -11,5 +11,6 @@ mod support;
 mod cli;
 mod fetch;
 mod layers;
+mod preprocess;
 mod registry;
 mod split;

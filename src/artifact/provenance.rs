@@ -1,0 +1,111 @@
+//! Where films come from and who is on them: from the ledgers that lie beside
+//! them, a `metadata.csv`, or their names.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{ArtifactError, read_csv};
+use crate::dataset::films::Candidate;
+use crate::dataset::identity::{self, Identity, KaggleName};
+use crate::dataset::metadata::{self, MetadataError};
+
+/// Why what is known of the films could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvenanceError {
+    /// A ledger cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] ArtifactError),
+    /// The `metadata.csv` cannot be used.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+}
+
+/// What is known of a film; text is empty where nothing is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Who is on it, unique over all sources.
+    pub patient: String,
+    /// The collection it comes from.
+    pub source: String,
+}
+
+/// How a ledger marks what lies in the folder.
+pub const KEPT: &str = "kept";
+/// How a ledger marks what was left out.
+pub const DROPPED: &str = "dropped";
+
+/// The name of a ledger in the folder of its class.
+const LEDGER: &str = "ledger.csv";
+
+/// What counts here of a ledger's row.
+#[derive(Deserialize)]
+struct LedgerRow {
+    patient: String,
+    source: String,
+    status: String,
+    /// The film's name in the class folder.
+    film: String,
+}
+
+/// What is known of the films of a dataset.
+#[derive(Debug, Default)]
+pub struct Provenance {
+    /// By path relative to the dataset folder.
+    ledgers: BTreeMap<String, Origin>,
+    /// By file name.
+    metadata: BTreeMap<String, Origin>,
+}
+
+impl Provenance {
+    /// The ledgers that lie in the class folders of `dataset`, sorted.
+    pub fn ledgers(dataset: &Path, films: &[Candidate]) -> Vec<PathBuf> {
+        let mut ledgers: Vec<_> =
+            films.iter().map(|film| dataset.join(film.class()).join(LEDGER)).collect();
+        ledgers.dedup();
+        ledgers.retain(|path| path.is_file());
+        ledgers
+    }
+
+    /// Reads `ledgers` and, if there is one, a `metadata.csv` in the layout of
+    /// the covid-chestxray-dataset.
+    ///
+    /// # Errors
+    /// See [`ProvenanceError`].
+    pub fn read(ledgers: &[PathBuf], metadata: Option<&Path>) -> Result<Self, ProvenanceError> {
+        let mut known = Self::default();
+        for path in ledgers {
+            let class = path.parent().and_then(Path::file_name).unwrap_or_default();
+            let rows: Vec<LedgerRow> = read_csv("ledger", path)?;
+            for row in rows.into_iter().filter(|row| row.status == KEPT) {
+                let film = format!("{}/{}", class.to_string_lossy(), row.film);
+                known.ledgers.insert(film, Origin { patient: row.patient, source: row.source });
+            }
+        }
+        for row in metadata.map(metadata::read).transpose()?.into_iter().flat_map(|m| m.rows) {
+            let patient = row.patient.as_deref().and_then(identity::from_patient_id);
+            if let Some(file) = row.filename {
+                let origin =
+                    Origin { patient: key(patient), source: "covid-chestxray-dataset".into() };
+                known.metadata.entry(file).or_insert(origin);
+            }
+        }
+        Ok(known)
+    }
+
+    /// What is known of `film`: its ledger's word, else that of the
+    /// `metadata.csv`, else what its name gives away.
+    pub fn of(&self, film: &Candidate) -> Origin {
+        let name = film.path.rsplit('/').next().unwrap_or_default();
+        let known = self.ledgers.get(&film.path).or_else(|| self.metadata.get(name));
+        known.cloned().unwrap_or_else(|| Origin {
+            patient: key(identity::from_name(name)),
+            source: KaggleName::parse(name).map_or("", |_| "chest_xray").into(),
+        })
+    }
+}
+
+fn key(identity: Option<Identity>) -> String {
+    identity.map_or_else(String::new, |identity| identity.key)
+}

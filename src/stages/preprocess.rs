@@ -1,0 +1,302 @@
+//! `cxr-preprocess`: films of any kind to one array and one table.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::Stage;
+use crate::artifact::index::{Index, IndexRow};
+use crate::artifact::provenance::{DROPPED, KEPT, Provenance};
+use crate::artifact::write_csv;
+use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::dataset::films::{self, Candidate, FilmsError};
+use crate::image::decode;
+use crate::io::{hash, npy};
+use crate::pipeline::{Input, Job};
+
+/// Height and width of a film as VGG16 takes it.
+const SIDE: usize = 224;
+/// Films whose pixels are held at once: bounds the memory, 38 MB.
+const BATCH: usize = 256;
+/// The largest file that is read: twenty times the largest film in
+/// uncompressed 16 bits.
+const MAX_BYTES: u64 = 1 << 30;
+/// Unusable files that are named on the screen; the ledger names all.
+const SHOWN: usize = 10;
+
+/// `cxr-preprocess`.
+#[derive(Debug)]
+pub struct Preprocess;
+
+crate::settings! {
+    /// Settings of `cxr-preprocess`: `[preprocess]` in `pipeline.toml`.
+    pub struct Settings {
+        /// A metadata.csv that tells the patients of films without a ledger
+        metadata: String = String::new(),
+        /// Share of unusable files that is still put up with
+        max_skipped: f64 = 0.05,
+        /// Stop at the first unusable file
+        fail_first: bool = false,
+    }
+}
+
+/// Arguments of `cxr-preprocess`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl Stage for Preprocess {
+    const NAME: &'static str = "preprocess";
+    const ABOUT: &'static str = "Decode the films and bring them to one size";
+    const READS: &'static str = "dataset/<class>/: films in JPEG, PNG, TIFF, BMP, WebP or GIF";
+    const WRITES: &'static str = "images.npy, index.csv, ledger.csv";
+    const AFTER: &'static [&'static str] = &["build-covid", "sample-normal"];
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
+        ("cxr-preprocess --dataset dataset", "Every folder of `dataset` is a class"),
+        ("cxr-preprocess --metadata metadata.csv", "Learn from it who is on which film"),
+        ("cxr-preprocess --max-skipped 0.2", "Go on if up to a fifth of the files is unusable"),
+        ("cxr-preprocess --fail-first", "Stop at the first unusable file"),
+    ];
+    type Settings = Settings;
+    type Args = Args;
+
+    fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
+        Ok(Sources::list(ctx, settings)?.inputs(&ctx.paths.dataset))
+    }
+
+    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
+        let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        if !(0.0..=1.0).contains(&settings.max_skipped) {
+            return Err(Failure::usage("`max-skipped` is a share between 0 and 1"));
+        }
+        let sources = Sources::list(ctx, &settings)?;
+        let provenance = Provenance::read(&sources.ledgers, sources.metadata.as_deref())
+            .hint("remove the file if nothing but the patients is lost with it")?;
+        let job = Self::begin(ctx, &settings)?;
+        let (rows, ledger) = convert(ctx, &settings, &sources.films, &provenance, &job)?;
+        let skipped = ledger.len() - rows.len();
+        let index = Index::new(rows);
+        check(&settings, &index, &sources.films, skipped)?;
+        index.write(&job.path("index.csv")?)?;
+        write_csv(&job.path("ledger.csv")?, &ledger)?;
+        if let [class] = index.classes.as_slice() {
+            ctx.ui.warn(format_args!(
+                "all films are of one class, `{class}`: nothing can be learnt from them"
+            ));
+        }
+        job.publish()?;
+        Ok(Outcome::new(&Summary::new(Self::folder(ctx, &settings), &index, skipped)))
+    }
+}
+
+/// The files that the stage reads.
+struct Sources {
+    films: Vec<Candidate>,
+    ledgers: Vec<PathBuf>,
+    metadata: Option<PathBuf>,
+}
+
+impl Sources {
+    fn list(ctx: &Context, settings: &Settings) -> Result<Self, Failure> {
+        let dataset = &ctx.paths.dataset;
+        let films = films::list(dataset).map_err(|error| {
+            let hint = match error {
+                FilmsError::Missing { .. } | FilmsError::NoClass { .. } => {
+                    "name a folder with a folder of films for each class with `--dataset`, or \
+                     make one with `cxr build-covid` and `cxr sample-normal`"
+                }
+                FilmsError::EmptyClass { .. } => "put films there, or remove the folder",
+                FilmsError::Unlistable { .. } => "check who may read it",
+            };
+            Failure::from(error).hint(hint)
+        })?;
+        let ledgers = Provenance::ledgers(dataset, &films);
+        let metadata = Some(&settings.metadata).filter(|path| !path.is_empty());
+        Ok(Self { films, ledgers, metadata: metadata.map(|path| ctx.paths.expand(path)) })
+    }
+
+    fn inputs(self, dataset: &Path) -> Vec<Input> {
+        let films = self.films.into_iter().filter(|film| film.objection.is_none());
+        let films = films.map(|film| Input::file(format!("dataset/{}", film.path), film.file));
+        let ledgers = self.ledgers.into_iter().map(|path| {
+            let below = path.strip_prefix(dataset).expect("ledgers lie in class folders");
+            Input::file(format!("dataset/{}", below.to_string_lossy()), path)
+        });
+        let metadata = self.metadata.into_iter().map(|path| Input::file("metadata.csv", path));
+        films.chain(ledgers).chain(metadata).collect()
+    }
+}
+
+/// What became of a file: a row of `ledger.csv`.
+#[derive(Debug, Serialize)]
+struct Entry {
+    path: String,
+    status: &'static str,
+    reason: String,
+}
+
+/// A film that is read: its row but for the number, and `[SIDE, SIDE, 3]` pixels.
+struct Converted {
+    row: IndexRow,
+    pixels: Vec<u8>,
+}
+
+/// Reads every film, in parallel and in batches, into `images.npy`.
+fn convert(
+    ctx: &Context,
+    settings: &Settings,
+    films: &[Candidate],
+    provenance: &Provenance,
+    job: &Job,
+) -> Result<(Vec<IndexRow>, Vec<Entry>), Failure> {
+    let mut images = npy::Writer::<u8>::create(&job.path("images.npy")?, &[SIDE, SIDE, 3])?;
+    let (mut rows, mut ledger, mut skipped) = (Vec::new(), Vec::new(), 0);
+    let progress = ctx.ui.progress("reading", films.len(), "films");
+    for batch in films.chunks(BATCH) {
+        let convert = |film| {
+            let converted = read(film, provenance);
+            progress.add(1);
+            converted
+        };
+        let converted: Vec<_> = batch.par_iter().map(convert).collect();
+        for (film, converted) in batch.iter().zip(converted) {
+            let path = film.path.clone();
+            match converted {
+                Ok(Converted { row, pixels }) => {
+                    images.push(&pixels)?;
+                    rows.push(IndexRow { row: rows.len(), ..row });
+                    ledger.push(Entry { path, status: KEPT, reason: String::new() });
+                }
+                Err(reason) if settings.fail_first => {
+                    return Err(Failure::new(reason).hint(
+                        "without `--fail-first` such files are left out, and named in the ledger",
+                    ))
+                    .context(format!("cannot use `{}`", film.file.display()));
+                }
+                Err(reason) => {
+                    skipped += 1;
+                    if skipped <= SHOWN {
+                        progress.ui().warn(format_args!("left out `{path}`: {reason}"));
+                    }
+                    ledger.push(Entry { path, status: DROPPED, reason });
+                }
+            }
+        }
+    }
+    drop(progress);
+    if skipped > SHOWN {
+        ctx.ui.warn(format_args!("left out {} more files", skipped - SHOWN));
+    }
+    images.finish()?;
+    Ok((rows, ledger))
+}
+
+/// Reads one film, or says why that cannot be done.
+fn read(film: &Candidate, provenance: &Provenance) -> Result<Converted, String> {
+    if let Some(objection) = film.objection {
+        return Err(objection.to_owned());
+    }
+    let size = std::fs::metadata(&film.file).map_err(|e| chain(&e))?.len();
+    if size > MAX_BYTES {
+        return Err(format!("its {size} bytes are more than the {MAX_BYTES} allowed"));
+    }
+    let bytes = std::fs::read(&film.file).map_err(|e| chain(&e))?;
+    let decoded = decode(&bytes).map_err(|e| chain(&e))?;
+    let origin = provenance.of(film);
+    let row = IndexRow {
+        row: 0,
+        path: film.path.clone(),
+        class: film.class().to_owned(),
+        patient: origin.patient,
+        source: origin.source,
+        width: decoded.width() as u32,
+        height: decoded.height() as u32,
+        mode: decoded.mode.to_owned(),
+        bytes: bytes.len() as u64,
+        hash: hash::bytes(&bytes),
+    };
+    Ok(Converted { row, pixels: decoded.to_rgb(SIDE, SIDE).into_raw_vec_and_offset().0 })
+}
+
+/// An error with its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Fails if too many files were left out, or all of a class.
+fn check(
+    settings: &Settings,
+    index: &Index,
+    films: &[Candidate],
+    skipped: usize,
+) -> Result<(), Failure> {
+    let share = skipped as f64 / films.len() as f64;
+    if share > settings.max_skipped {
+        let (all, limit) = (films.len(), settings.max_skipped);
+        let failure = Failure::new(format_args!(
+            "{skipped} of {all} files are unusable, which is more than the share of {limit} allowed"
+        ));
+        // Rounded up, so that the hint works.
+        let enough = (share * 100.0).ceil() / 100.0;
+        return Err(failure
+            .hint(format_args!("remove or repair them, or allow more: `--max-skipped {enough}`")));
+    }
+    let read = |class: &str| index.classes.binary_search_by(|c| c.as_str().cmp(class)).is_ok();
+    match films.iter().map(Candidate::class).find(|class| !read(class)) {
+        Some(class) => Err(Failure::new(format_args!("no file of the class `{class}` is usable"))
+            .hint("put films there, or remove the folder")),
+        None => Ok(()),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    folder: PathBuf,
+    films: usize,
+    skipped: usize,
+    classes: Vec<Class>,
+}
+
+#[derive(Debug, Serialize)]
+struct Class {
+    name: String,
+    films: usize,
+    /// Known persons.
+    patients: usize,
+    /// Films of unknown persons.
+    unknown: usize,
+}
+
+impl Summary {
+    fn new(folder: PathBuf, index: &Index, skipped: usize) -> Self {
+        let class = |name: &String| {
+            let films = || index.rows.iter().filter(|row| row.class == *name);
+            let mut patients: Vec<_> = films().map(|row| &row.patient).collect();
+            let unknown = patients.iter().filter(|patient| patient.is_empty()).count();
+            patients.retain(|patient| !patient.is_empty());
+            patients.sort();
+            patients.dedup();
+            Class { name: name.clone(), films: films().count(), patients: patients.len(), unknown }
+        };
+        let classes = index.classes.iter().map(class).collect();
+        Self { folder, films: index.rows.len(), skipped, classes }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { films, skipped, classes, .. } = self;
+        writeln!(f, "{films} films read, {skipped} files left out")?;
+        let width = classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
+        writeln!(f, "{:width$}  {:>6}  {:>8}  {:>7}", "class", "films", "patients", "unknown")?;
+        for Class { name, films, patients, unknown } in classes {
+            writeln!(f, "{name:width$}  {films:>6}  {patients:>8}  {unknown:>7}")?;
+        }
+        Ok(())
+    }
+}

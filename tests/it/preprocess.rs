@@ -1,0 +1,220 @@
+//! `cxr-preprocess`.
+
+use std::path::Path;
+
+use crate::support::{Sandbox, shared};
+
+const OUT: &str = "artifacts/tutorial/preprocess";
+
+/// A film of `tests/golden/films`.
+fn film(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/films").join(name);
+    std::fs::read(path).unwrap()
+}
+
+/// A dataset of two classes with two films each.
+fn dataset() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("dataset/covid/a.jpg", film("grey.jpg"));
+    sandbox.write("dataset/covid/b.png", film("rgba.png"));
+    sandbox.write("dataset/normal/IM-0240-0001.jpeg", film("rgb_420.jpg"));
+    sandbox.write("dataset/normal/deep/er/person1_bacteria_2.jpeg", film("grey.jpg"));
+    sandbox
+}
+
+/// The table `name` without its header, cells by column.
+fn table(sandbox: &Sandbox, name: &str, columns: &[&str]) -> Vec<Vec<String>> {
+    let text = sandbox.read(format!("{OUT}/{name}"));
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let position = |column: &&str| header.iter().position(|h| h == *column).unwrap();
+    let positions: Vec<_> = columns.iter().map(position).collect();
+    let cells = |row: csv::StringRecord| positions.iter().map(|&p| row[p].to_owned()).collect();
+    reader.records().map(|row| cells(row.unwrap())).collect()
+}
+
+#[test]
+fn films_of_any_kind_become_one_array_and_one_table() {
+    let sandbox = dataset();
+    sandbox.write("dataset/covid/.DS_Store", "junk");
+    sandbox.write("dataset/covid/__MACOSX/._a.jpg", "junk");
+    sandbox.write("dataset/covid/README.md", "junk");
+    sandbox.write("dataset/sources/x/y.jpg", film("grey.jpg"));
+    sandbox.write("dataset/viral/cmyk.tif", film("cmyk.jpg"));
+    sandbox.write("dataset/viral/grey16.jpg", film("grey16.png"));
+    insta::assert_snapshot!(sandbox.transcript("cxr-preprocess"), @r"
+    $ cxr-preprocess
+    exit: 0
+    --- stdout
+    6 films read, 0 files left out
+    class    films  patients  unknown
+    covid        2         0        2
+    normal       2         2        0
+    viral        2         0        2
+    --- stderr
+    ");
+    let columns = ["row", "path", "class", "patient", "source", "width", "height", "mode"];
+    let rows: Vec<_> =
+        table(&sandbox, "index.csv", &columns).iter().map(|row| row.join(" ")).collect();
+    assert_eq!(
+        rows,
+        [
+            "0 covid/a.jpg covid   22 13 L",
+            "1 covid/b.png covid   22 13 RGBA",
+            "2 normal/IM-0240-0001.jpeg normal kaggle:IM-0240 chest_xray 22 13 RGB",
+            "3 normal/deep/er/person1_bacteria_2.jpeg normal kaggle:person1 chest_xray 22 13 L",
+            "4 viral/cmyk.tif viral   22 13 CMYK",
+            "5 viral/grey16.jpg viral   22 13 L16",
+        ]
+    );
+    let bytes = &table(&sandbox, "index.csv", &["bytes", "hash"])[0];
+    let grey = film("grey.jpg");
+    assert_eq!(bytes[0], grey.len().to_string());
+    assert_eq!(bytes[1], blake3::hash(&grey).to_string());
+    let images = std::fs::read(sandbox.path(format!("{OUT}/images.npy"))).unwrap();
+    assert_eq!(images.len(), 128 + 6 * 224 * 224 * 3);
+    let image = |row: usize| &images[128 + row * 224 * 224 * 3..][..224 * 224 * 3];
+    assert_eq!(image(0), image(3));
+    assert!(image(0).chunks(3).all(|rgb| rgb[0] == rgb[1] && rgb[1] == rgb[2]));
+    assert!(image(1).chunks(3).any(|rgb| rgb[0] != rgb[1]));
+}
+
+#[test]
+fn unusable_files_are_named_counted_and_entered_in_the_ledger() {
+    let sandbox = dataset();
+    sandbox.ok("cxr-preprocess");
+    let before = sandbox.tree("artifacts");
+    sandbox.write("dataset/covid/empty.jpg", "");
+    sandbox.write("dataset/covid/text.png", "no film at all");
+    let truncated = film("rgb_420.jpg");
+    sandbox.write("dataset/normal/truncated.jpg", &truncated[..truncated.len() / 2]);
+
+    insta::assert_snapshot!(sandbox.transcript("cxr-preprocess"), @r"
+    $ cxr-preprocess
+    exit: 1
+    --- stdout
+    --- stderr
+    warning: left out `covid/empty.jpg`: the file is empty
+    warning: left out `covid/text.png`: not an image: the content is of no known format
+    warning: left out `normal/truncated.jpg`: truncated JPEG: the file ends before the picture does
+    error: 3 of 7 files are unusable, which is more than the share of 0.05 allowed
+
+    hint: remove or repair them, or allow more: `--max-skipped 0.43`
+    ");
+    insta::assert_snapshot!(sandbox.transcript("cxr-preprocess --fail-first"), @r"
+    $ cxr-preprocess --fail-first
+    exit: 1
+    --- stdout
+    --- stderr
+    error: cannot use `dataset/covid/empty.jpg`
+      caused by: the file is empty
+
+    hint: without `--fail-first` such files are left out, and named in the ledger
+    ");
+    assert_eq!(sandbox.tree("artifacts"), before, "failures leave the last good output");
+
+    let summary = sandbox.ok("cxr-preprocess --max-skipped 0.43 --json");
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!((&summary["films"], &summary["skipped"]), (&4.into(), &3.into()));
+    assert_eq!(summary["warnings"].as_array().unwrap().len(), 3);
+    let ledger: Vec<_> = table(&sandbox, "ledger.csv", &["path", "status", "reason"])
+        .iter()
+        .map(|row| row.join(" | "))
+        .collect();
+    assert_eq!(
+        ledger,
+        [
+            "covid/a.jpg | kept | ",
+            "covid/b.png | kept | ",
+            "covid/empty.jpg | dropped | the file is empty",
+            "covid/text.png | dropped | not an image: the content is of no known format",
+            "normal/IM-0240-0001.jpeg | kept | ",
+            "normal/deep/er/person1_bacteria_2.jpeg | kept | ",
+            "normal/truncated.jpg | dropped | truncated JPEG: the file ends before the picture does",
+        ]
+    );
+    assert_eq!(table(&sandbox, "index.csv", &["row"]).len(), 4);
+}
+
+#[test]
+fn a_ledger_beats_metadata_and_metadata_beats_names() {
+    let sandbox = dataset();
+    let header = "row,file,finding,view,modality,patient,evidence,source,status,reason,film";
+    let row = "1,x.jpg,COVID-19,PA,X-ray,cohen:7,patient id,covid-chestxray-dataset,kept,,a.jpg";
+    sandbox.write("dataset/covid/ledger.csv", format!("{header}\n{row}\n"));
+    sandbox.write(
+        "metadata.csv",
+        "patientid,finding,filename\n8,COVID-19,a.jpg\n311a,COVID-19,b.png\n9,x,IM-0240-0001.jpeg\n",
+    );
+    let origins = |line: &str| {
+        sandbox.ok(line);
+        table(&sandbox, "index.csv", &["patient", "source"])
+    };
+    let cohen = |patient: &str| [patient, "covid-chestxray-dataset"].map(str::to_owned).to_vec();
+    let kaggle = |patient: &str| [patient, "chest_xray"].map(str::to_owned).to_vec();
+    let unknown = vec![String::new(); 2];
+    let by_name = [kaggle("kaggle:IM-0240"), kaggle("kaggle:person1")];
+    let found = origins("cxr-preprocess");
+    assert_eq!(found[..2], [cohen("cohen:7"), unknown]);
+    assert_eq!(found[2..], by_name);
+    let found = origins("cxr-preprocess --metadata metadata.csv");
+    assert_eq!(found[..2], [cohen("cohen:7"), cohen("cohen:311a")]);
+    assert_eq!(found[2..], [cohen("cohen:9"), by_name[1].clone()]);
+
+    sandbox.write("dataset/covid/ledger.csv", "no,ledger\n1,2\n");
+    let text = sandbox.transcript("cxr-preprocess");
+    assert!(text.contains("exit: 1"), "{text}");
+    assert!(text.contains("`dataset/covid/ledger.csv` is not a usable ledger"), "{text}");
+}
+
+#[test]
+fn datasets_that_cannot_be_used_are_named() {
+    let sandbox = Sandbox::new();
+    let error = |line: &str| {
+        let text = sandbox.transcript(line);
+        assert!(text.contains("exit: 1"), "{text}");
+        text.split_once("error: ").unwrap().1.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(error("cxr-preprocess"), "there is no dataset folder `dataset`");
+    sandbox.write("dataset/README.md", "nothing here yet");
+    assert_eq!(error("cxr-preprocess"), "`dataset` holds no class folder");
+    sandbox.write("dataset/covid/a.jpg", film("grey.jpg"));
+    sandbox.write("dataset/normal/README.md", "nothing here yet");
+    assert_eq!(error("cxr-preprocess"), "the class folder `dataset/normal` holds no film");
+    sandbox.write("dataset/normal/a.jpg", "");
+    let all = "cxr-preprocess --max-skipped 1";
+    assert_eq!(error(all), "no file of the class `normal` is usable");
+    sandbox.write("dataset/normal/a.jpg", film("grey.jpg"));
+    sandbox.write("file", "");
+    let text = error("cxr-preprocess --artifacts file");
+    assert!(text.starts_with("cannot create `file"), "{text}");
+    let text = sandbox.transcript("cxr-preprocess --max-skipped 2");
+    assert!(text.contains("exit: 2") && text.contains("between 0 and 1"), "{text}");
+}
+
+#[test]
+fn a_single_class_is_read_with_a_warning() {
+    let sandbox = Sandbox::new();
+    sandbox.write("dataset/covid/a.jpg", film("grey.jpg"));
+    let text = sandbox.transcript("cxr-preprocess");
+    assert!(text.contains("exit: 0"), "{text}");
+    assert!(text.contains("warning: all films are of one class, `covid`"), "{text}");
+}
+
+#[test]
+fn the_tutorials_films_are_indexed_in_its_order_at_any_number_of_threads() {
+    let Some(shared) = shared() else { return };
+    let sandbox = Sandbox::new();
+    let dataset = shared.join("data/tutorial/dataset");
+    let run = |threads: usize| {
+        sandbox.ok(&format!("cxr-preprocess --dataset {} --threads {threads}", dataset.display()));
+        sandbox.tree(OUT)
+    };
+    assert_eq!(run(1), run(2));
+    let reference = std::fs::read_to_string(shared.join("reference/split.json")).unwrap();
+    let reference: serde_json::Value = serde_json::from_str(&reference).unwrap();
+    let expected: Vec<_> =
+        reference["paths"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
+    let paths = table(&sandbox, "index.csv", &["path"]).concat();
+    assert_eq!(paths, expected);
+}
