@@ -58,7 +58,9 @@ impl Figure for PrecisionRecall {
         let mut entries = Vec::new();
         if let Some(band) = &self.band {
             let fill = faded(BLUE, 0.18);
-            panel.band(canvas, band, fill);
+            let band: Vec<_> = band.iter().map(|&(x, low, high)| (x, (low, high))).collect();
+            let band = steps(&band).into_iter().map(|(x, (low, high))| (x, low, high));
+            panel.band(canvas, &band.collect::<Vec<_>>(), fill);
             entries.push((Key::Patch(fill), "95 % confidence band".to_owned()));
         }
         let chance = Stroke::new(MUTED, 1.4).dashed();
@@ -77,7 +79,7 @@ impl Figure for PrecisionRecall {
 }
 
 /// Holds each precision back to the recall before it, as average precision does.
-fn steps(curve: &[(f64, f64)]) -> Vec<(f64, f64)> {
+fn steps<T: Copy>(curve: &[(f64, T)]) -> Vec<(f64, T)> {
     let mut points = Vec::with_capacity(2 * curve.len());
     let mut before = None;
     for &(recall, precision) in curve {

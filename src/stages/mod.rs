@@ -12,6 +12,7 @@
 //! a lower layer.
 
 pub mod fetch;
+pub mod plot;
 pub mod preprocess;
 pub mod split;
 
@@ -34,6 +35,7 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<fetch::Fetch>(),
     Entry::of::<preprocess::Preprocess>(),
     Entry::of::<split::Split>(),
+    Entry::of::<plot::Plot>(),
 ];
 
 /// A command: what it is called, what it takes, what it does.

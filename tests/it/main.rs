@@ -11,6 +11,7 @@ mod support;
 mod cli;
 mod fetch;
 mod layers;
+mod plot;
 mod preprocess;
 mod registry;
 mod split;
