@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::phantom::is_phantom;
+
 /// What an identity rests on, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
@@ -44,18 +46,22 @@ pub struct Identity {
     pub evidence: Evidence,
 }
 
-/// The identity that a patient id of the covid-chestxray-dataset gives; ids
-/// are text (`311a`) and compared without regard to case.
-pub fn from_patient_id(id: &str) -> Option<Identity> {
+/// The identity that a patient id in a `metadata.csv` of `origin` (`cohen`, `phantom`)
+/// gives; ids are text (`311a`) and compared without regard to case.
+pub fn from_patient_id(origin: &str, id: &str) -> Option<Identity> {
     let id = id.trim().to_lowercase();
     let known = !id.is_empty() && id != "?";
-    known.then(|| Identity { key: format!("cohen:{id}"), evidence: Evidence::PatientId })
+    known.then(|| Identity { key: format!("{origin}:{id}"), evidence: Evidence::PatientId })
 }
 
 /// The identity that a bare file name gives: the Kaggle pattern, else the series.
 pub fn from_name(name: &str) -> Option<Identity> {
     match KaggleName::parse(name) {
-        Some(parsed) => Some(Identity { key: parsed.key(), evidence: Evidence::KaggleName }),
+        Some(parsed) => {
+            let origin = if is_phantom(name) { "phantom" } else { "kaggle" };
+            let key = format!("{origin}:{}", parsed.person());
+            Some(Identity { key, evidence: Evidence::KaggleName })
+        }
         None => series(name).map(|series| Identity {
             key: format!("name:{series}"),
             evidence: Evidence::NameSeries,
@@ -118,10 +124,10 @@ impl KaggleName {
         numbered.then(|| Self::Pneumonia { patient: patient.into(), pathogen })
     }
 
-    fn key(&self) -> String {
+    fn person(&self) -> String {
         match self {
-            Self::Normal { patient } => format!("kaggle:IM-{patient}"),
-            Self::Pneumonia { patient, .. } => format!("kaggle:person{patient}"),
+            Self::Normal { patient } => format!("IM-{patient}"),
+            Self::Pneumonia { patient, .. } => format!("person{patient}"),
         }
     }
 }
@@ -196,6 +202,7 @@ mod tests {
             ("NORMAL2-IM-0995-0001-0001.jpeg", "kaggle:IM-0995"),
             ("person1102_bacteria_3043.jpeg", "kaggle:person1102"),
             ("person1102_virus_2215.jpeg", "kaggle:person1102"),
+            ("phantom-IM-0240-0001.jpeg", "phantom:IM-0240"),
         ];
         for (name, expected) in known {
             let identity = from_name(name).unwrap();
@@ -224,7 +231,7 @@ mod tests {
 
     #[test]
     fn patient_ids_are_text() {
-        let key = |id| from_patient_id(id).map(|identity| identity.key);
+        let key = |id| from_patient_id("cohen", id).map(|identity| identity.key);
         assert_eq!(key(" 311A "), Some("cohen:311a".into()));
         assert_eq!(key("97"), Some("cohen:97".into()));
         assert_eq!((key(" "), key("?")), (None, None));

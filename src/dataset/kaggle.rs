@@ -1,5 +1,6 @@
 //! The Kaggle set `chest_xray` (Kermany et al. 2018), as it lies on disks.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -11,8 +12,8 @@ use super::verdict::{Reason, Verdict};
 /// How far below the source the tree may lie: `archive/chest_xray/`, and room for one more.
 const DEPTH: usize = 3;
 
-/// What counts as an image by its name; the list of `imutils`, which the tutorial used.
-const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
+/// The finding of a normal film, in the words of the covid-chestxray-dataset.
+pub const NORMAL: &str = "No Finding";
 
 /// Why the set could not be listed or sampled.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +70,7 @@ impl Image {
                 "Pneumonia/Bacterial"
             }
             Some(KaggleName::Pneumonia { pathogen: Pathogen::Virus, .. }) => "Pneumonia/Viral",
-            _ if self.file.split('/').nth(1) == Some("NORMAL") => "No Finding",
+            _ if self.file.split('/').any(|folder| folder == "NORMAL") => NORMAL,
             _ => "Pneumonia",
         }
     }
@@ -94,7 +95,10 @@ pub fn list(source: &Path) -> Result<Vec<Image>, KaggleError> {
     for entry in WalkDir::new(&tree) {
         let entry =
             entry.map_err(|e| KaggleError::Unlistable { path: source.into(), source: e })?;
-        if !entry.file_type().is_dir() && looks_like_an_image(entry.path()) {
+        let name = entry.file_name().to_string_lossy();
+        // `._x.jpeg` is listed for what it is.
+        let listed = source::looks_like_an_image(name.trim_start_matches("._"));
+        if !entry.file_type().is_dir() && listed {
             images.push(image(&root, &tree, entry.path()));
         }
     }
@@ -109,11 +113,6 @@ fn find(root: &Path) -> Option<PathBuf> {
         WalkDir::new(root).max_depth(DEPTH).sort_by_file_name().into_iter().filter_entry(is_source);
     let trees = folders.flatten().filter(|folder| folder.path().join("train/NORMAL").is_dir());
     trees.min_by_key(DirEntry::depth).map(DirEntry::into_path)
-}
-
-fn looks_like_an_image(path: &Path) -> bool {
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
 }
 
 fn image(root: &Path, tree: &Path, path: &Path) -> Image {
@@ -143,6 +142,15 @@ pub enum Pool {
     AsTutorial,
 }
 
+impl fmt::Display for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal { split } => write!(f, "`{split}/NORMAL`"),
+            Self::AsTutorial => write!(f, "`train`"),
+        }
+    }
+}
+
 impl Pool {
     fn objection(&self, image: &Image) -> Option<Reason> {
         let split = match self {
@@ -161,7 +169,7 @@ impl Pool {
         let in_class_folder = image.file.split('/').count() == 3;
         match image.finding() {
             _ if !in_class_folder => Some(Reason::OtherFolder),
-            "No Finding" => None,
+            NORMAL => None,
             _ => Some(Reason::Pneumonia),
         }
     }

@@ -1,9 +1,9 @@
 //! Rows of `metadata.csv`, selection, sampling, identity, splits, augmentation.
 
-pub mod films;
 pub mod identity;
 pub mod kaggle;
 pub mod metadata;
+pub mod phantom;
 pub mod selection;
 pub mod source;
 pub mod split;

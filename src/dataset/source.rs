@@ -4,20 +4,32 @@ use std::path::{Component, Path, PathBuf};
 
 use super::verdict::Reason;
 
+/// What counts as an image by its name; the list of `imutils`, which the tutorial used.
+const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
+
+/// Whether a file is an image by its name, and not hidden.
+pub fn looks_like_an_image(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
+    !name.starts_with('.') && extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
+}
+
 /// Finds the film `name` in the folder `images` of the source `root`.
 ///
-/// `name` must be one plain file name: no separator, no `..`, no drive. A
+/// `name` must be one plain file name (no separator, no `..`, no drive) of an image. A
 /// symbolic link is followed only to a file inside `root`, which must be a
 /// canonical path.
 ///
 /// # Errors
-/// [`Reason::UnsafePath`] or [`Reason::NoFile`].
+/// [`Reason::UnsafePath`], [`Reason::NotAnImage`] or [`Reason::NoFile`].
 pub fn film(root: &Path, images: &Path, name: &str) -> Result<PathBuf, Reason> {
     let mut components = Path::new(name).components();
     let plain =
         matches!(components.next(), Some(Component::Normal(_))) && components.next().is_none();
     if !plain || name.contains(['/', '\\', ':', '\0']) {
         return Err(Reason::UnsafePath);
+    }
+    if !looks_like_an_image(name) {
+        return Err(Reason::NotAnImage);
     }
     inside(root, &images.join(name))
 }
@@ -53,6 +65,11 @@ mod tests {
         assert_eq!(found("a.png"), Ok(images.join("a.png")));
         assert_eq!(found("none.png"), Err(Reason::NoFile));
         assert_eq!(found("folder.png"), Err(Reason::NoFile));
+        for name in
+            ["ledger.csv", "record.json", ".obsolete.json", ".png", ".a.png", "scan.nii.gz", "png"]
+        {
+            assert_eq!(found(name), Err(Reason::NotAnImage), "{name:?}");
+        }
         let secret = folder.path().join("secret.png");
         let names =
             ["../b.png", "..", ".", "", "a/../a.png", "./a.png", "..\\b.png", "c:a.png", "a.png\0"];

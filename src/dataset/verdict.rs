@@ -23,6 +23,8 @@ pub enum Reason {
     NoFileName,
     /// The name or the link leads out of the source.
     UnsafePath,
+    /// The name is not that of an image, or hidden.
+    NotAnImage,
     /// The file that the row names is not there.
     NoFile,
     /// An earlier row has the same file.
@@ -52,6 +54,7 @@ impl Reason {
             Self::OtherFolder => "other folder",
             Self::NoFileName => "no file name",
             Self::UnsafePath => "leads out of the source",
+            Self::NotAnImage => "not an image",
             Self::NoFile => "no file",
             Self::SameFile => "same file as an earlier row",
             Self::ArchiveLeftover => "archive leftover",

@@ -1,0 +1,113 @@
+//! Where phantoms lie: in the layouts of the two real sources.
+
+use super::{Condition, Encoding, Film};
+
+/// The collection that phantoms belong to, whatever their class.
+pub const SOURCE: &str = "phantom";
+
+/// What the name of every phantom begins with.
+const PREFIX: &str = "phantom-";
+
+/// The header of the covid-chestxray-dataset in June 2020, its unnamed last column included.
+const HEADER: &str = "patientid,offset,sex,age,finding,survival,intubated,intubation_present,went_icu,\
+    in_icu,needed_supplemental_O2,extubated,temperature,pO2_saturation,leukocyte_count,neutrophil_count,\
+    lymphocyte_count,view,modality,date,location,folder,filename,doi,url,license,clinical_notes,other_notes,";
+
+/// Whether a file's name is that of a phantom.
+pub fn is_phantom(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
+impl Film {
+    /// Path below the folder of sources, with `/`. Names follow the real
+    /// ones, so that they name the patient.
+    pub fn path(&self) -> String {
+        let (patient, day) = (self.patient, self.day);
+        let extension = match self.encoding {
+            Encoding::Png => "png",
+            Encoding::Jpeg(_) => "jpeg",
+        };
+        match self.condition {
+            Condition::Covid => {
+                format!("covid-chestxray-dataset/images/{PREFIX}{patient:04}-day{day}.{extension}")
+            }
+            Condition::Normal => {
+                format!(
+                    "chest_xray/train/NORMAL/{PREFIX}IM-{patient:04}-{:04}.{extension}",
+                    day + 1
+                )
+            }
+            Condition::Pneumonia => {
+                format!(
+                    "chest_xray/train/PNEUMONIA/{PREFIX}person{patient}_bacteria_{day}.{extension}"
+                )
+            }
+        }
+    }
+}
+
+/// The `metadata.csv` of the films of COVID-19 among `films`. Two rows more name no
+/// file, as in the real one: a CT volume and a row that nobody has labelled.
+pub fn metadata_csv(films: &[Film]) -> String {
+    let row =
+        |patient: usize, day: usize, finding: &str, view: &str, modality: &str, place: &str| {
+            let blanks = ",".repeat(12);
+            format!(
+                "{patient},{day},,,{finding}{blanks},{view},{modality},,,{place},,,,synthetic,,\n"
+            )
+        };
+    let mut table = format!("{HEADER}\n");
+    let covid = films.iter().filter(|film| film.condition == Condition::Covid);
+    for film in covid {
+        let path = film.path();
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        let view = if film.from_the_front { "AP" } else { "PA" };
+        let place = format!("images,{name}");
+        table += &row(film.patient, film.day, "Pneumonia/Viral/COVID-19", view, "X-ray", &place);
+    }
+    table +=
+        &row(9001, 0, "Pneumonia/Viral/COVID-19", "Axial", "CT", "volumes,phantom-9001.nii.gz");
+    table += &row(9002, 0, "todo", "PA", "X-ray", "images,phantom-9002.png");
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::super::{identity, metadata};
+    use super::super::Plan;
+    use super::*;
+
+    #[test]
+    fn the_table_parses_and_names_every_covid_film() {
+        let films = Plan { films: 9, seed: 42, marker: false }.films();
+        let table =
+            metadata::parse(metadata_csv(&films).as_bytes(), Path::new("metadata.csv")).unwrap();
+        assert_eq!(table.notes, [""; 0]);
+        let views: Vec<_> = table.rows.iter().map(|r| r.view.as_deref().unwrap()).collect();
+        assert_eq!(views, [["PA"; 9].as_slice(), &["AP"; 2], &["Axial", "PA"]].concat());
+        for (row, film) in table.rows.iter().zip(&films).take(11) {
+            assert!(film.path().ends_with(row.filename.as_deref().unwrap()));
+            assert_eq!(row.modality.as_deref(), Some("X-ray"));
+            assert_eq!(row.folder.as_deref(), Some("images"));
+        }
+    }
+
+    #[test]
+    fn names_are_distinct_and_name_the_patient() {
+        let films = Plan { films: 20, seed: 42, marker: false }.films();
+        let mut paths: Vec<_> = films.iter().map(Film::path).collect();
+        let keys: Vec<_> = paths
+            .iter()
+            .map(|p| identity::from_name(p.rsplit('/').next().unwrap()).unwrap().key)
+            .collect();
+        assert_eq!(keys[0], "name:phantom-0001");
+        assert!(
+            keys.contains(&"phantom:IM-0012".into()) && keys.contains(&"phantom:person1".into())
+        );
+        paths.sort();
+        paths.dedup();
+        assert_eq!(paths.len(), films.len());
+    }
+}

@@ -1,0 +1,40 @@
+//! Letters for the marks on a film, 5 by 7 pixels each.
+
+/// Rows of a letter from the top, the leftmost pixel in bit 4.
+fn glyph(letter: char) -> [u8; 7] {
+    match letter {
+        'C' => [0x0e, 0x11, 0x10, 0x10, 0x10, 0x11, 0x0e],
+        'E' => [0x1f, 0x10, 0x10, 0x1e, 0x10, 0x10, 0x1f],
+        'H' => [0x11, 0x11, 0x11, 0x1f, 0x11, 0x11, 0x11],
+        'I' => [0x0e, 0x04, 0x04, 0x04, 0x04, 0x04, 0x0e],
+        'L' => [0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x1f],
+        'N' => [0x11, 0x19, 0x15, 0x13, 0x11, 0x11, 0x11],
+        'R' => [0x1e, 0x11, 0x11, 0x1e, 0x14, 0x12, 0x11],
+        'S' => [0x0f, 0x10, 0x10, 0x0e, 0x01, 0x01, 0x1e],
+        'T' => [0x1f, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04],
+        'Y' => [0x11, 0x11, 0x0a, 0x04, 0x04, 0x04, 0x04],
+        _ => [0; 7],
+    }
+}
+
+/// The lit cells (column, row) of a line of text, 6 columns a letter, 7 rows.
+pub fn cells(line: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
+    line.chars().enumerate().flat_map(|(i, letter)| {
+        let rows = glyph(letter);
+        (0..7).flat_map(move |y| {
+            (0..5).filter(move |x| rows[y] >> (4 - x) & 1 == 1).map(move |x| (6 * i + x, y))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_read_from_the_left() {
+        let drawn: Vec<_> = cells("LI").filter(|&(_, row)| row == 0).collect();
+        assert_eq!(drawn, [(0, 0), (7, 0), (8, 0), (9, 0)]);
+        assert_eq!(cells(" ").count(), 0);
+    }
+}
