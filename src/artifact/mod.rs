@@ -4,8 +4,10 @@
 //! JSON artifacts carry `schema: "cxr.<kind>/<major>"`; keys are sorted, paths
 //! are relative, there is no clock: same inputs, same bytes.
 
+pub mod claim;
 pub mod history;
 pub mod index;
+pub mod ledger;
 pub mod metrics;
 pub mod predictions;
 pub mod provenance;

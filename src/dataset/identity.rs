@@ -46,12 +46,12 @@ pub struct Identity {
     pub evidence: Evidence,
 }
 
-/// The identity that a patient id in a `metadata.csv` of `origin` (`cohen`, `phantom`)
-/// gives; ids are text (`311a`) and compared without regard to case.
-pub fn from_patient_id(origin: &str, id: &str) -> Option<Identity> {
+/// The identity that a patient id of the covid-chestxray-dataset gives; ids
+/// are text (`311a`) and compared without regard to case.
+pub fn from_patient_id(id: &str) -> Option<Identity> {
     let id = id.trim().to_lowercase();
     let known = !id.is_empty() && id != "?";
-    known.then(|| Identity { key: format!("{origin}:{id}"), evidence: Evidence::PatientId })
+    known.then(|| Identity { key: format!("cohen:{id}"), evidence: Evidence::PatientId })
 }
 
 /// The identity that a bare file name gives: the Kaggle pattern, else the series.
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn patient_ids_are_text() {
-        let key = |id| from_patient_id("cohen", id).map(|identity| identity.key);
+        let key = |id| from_patient_id(id).map(|identity| identity.key);
         assert_eq!(key(" 311A "), Some("cohen:311a".into()));
         assert_eq!(key("97"), Some("cohen:97".into()));
         assert_eq!((key(" "), key("?")), (None, None));

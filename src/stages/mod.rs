@@ -11,9 +11,12 @@
 //! prints nor exits. It never uses another stage: what two of them share lives in
 //! a lower layer.
 
+pub mod build_covid;
 pub mod fetch;
+pub mod phantom;
 pub mod plot;
 pub mod preprocess;
+pub mod sample_normal;
 pub mod split;
 
 use std::path::PathBuf;
@@ -33,6 +36,9 @@ use crate::pipeline::{Input, Job};
 /// `cxr run` and the tests are made from.
 pub const STAGES: &[Entry] = &[
     Entry::of::<fetch::Fetch>(),
+    Entry::of::<phantom::Phantom>(),
+    Entry::of::<build_covid::BuildCovid>(),
+    Entry::of::<sample_normal::SampleNormal>(),
     Entry::of::<preprocess::Preprocess>(),
     Entry::of::<split::Split>(),
     Entry::of::<plot::Plot>(),

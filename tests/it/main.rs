@@ -8,10 +8,13 @@
 
 mod support;
 
+mod build_covid;
 mod cli;
 mod fetch;
 mod layers;
+mod phantom;
 mod plot;
 mod preprocess;
 mod registry;
+mod sample_normal;
 mod split;

@@ -49,13 +49,17 @@ impl Film {
 /// The `metadata.csv` of the films of COVID-19 among `films`. Two rows more name no
 /// file, as in the real one: a CT volume and a row that nobody has labelled.
 pub fn metadata_csv(films: &[Film]) -> String {
-    let row =
-        |patient: usize, day: usize, finding: &str, view: &str, modality: &str, place: &str| {
-            let blanks = ",".repeat(12);
-            format!(
-                "{patient},{day},,,{finding}{blanks},{view},{modality},,,{place},,,,synthetic,,\n"
-            )
-        };
+    let row = |patient: usize,
+               day: usize,
+               finding: &str,
+               view: &str,
+               modality: &str,
+               place: &str| {
+        let blanks = ",".repeat(12);
+        format!(
+            "{PREFIX}{patient},{day},,,{finding}{blanks},{view},{modality},,,{place},,,,synthetic,,\n"
+        )
+    };
     let mut table = format!("{HEADER}\n");
     let covid = films.iter().filter(|film| film.condition == Condition::Covid);
     for film in covid {
@@ -89,6 +93,7 @@ mod tests {
         assert_eq!(views, [["PA"; 9].as_slice(), &["AP"; 2], &["Axial", "PA"]].concat());
         for (row, film) in table.rows.iter().zip(&films).take(11) {
             assert!(film.path().ends_with(row.filename.as_deref().unwrap()));
+            assert_eq!(row.patient, Some(format!("phantom-{}", film.patient)));
             assert_eq!(row.modality.as_deref(), Some("X-ray"));
             assert_eq!(row.folder.as_deref(), Some("images"));
         }

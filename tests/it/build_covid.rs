@@ -1,0 +1,202 @@
+//! `cxr-build-covid`, on real metadata and on hostile ones.
+
+use std::path::Path;
+
+use crate::support::{Sandbox, shared};
+
+/// A source of two films and one that is not there.
+fn source() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let table = "patientid,finding,view,modality,folder,filename\n\
+        1,COVID-19,PA,X-ray,images,a.png\n\
+        2,\"COVID-19, ARDS\",PA,X-ray,images,b.png\n\
+        2,COVID-19,PA,X-ray,images,gone.png\n\
+        3,SARS,AP,X-ray,images,a.png\n";
+    sandbox.write("source/metadata.csv", table);
+    sandbox.write("source/images/a.png", "film a");
+    sandbox.write("source/images/b.png", "film b");
+    sandbox
+}
+
+fn names(sandbox: &Sandbox, folder: &str) -> Vec<String> {
+    sandbox.tree(folder).into_iter().map(|(name, _)| name).collect()
+}
+
+/// Kept films of a real version of the metadata.
+fn kept(sandbox: &Sandbox, cohen: &Path, version: &str) -> serde_json::Value {
+    let line = format!(
+        "cxr-build-covid --json --source {0} --metadata {0}/{version} --output out",
+        cohen.display()
+    );
+    let counts: serde_json::Value = serde_json::from_str(&sandbox.ok(&line)).unwrap();
+    let dropped: u64 =
+        counts["dropped"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(counts["rows"].as_u64().unwrap(), counts["kept"].as_u64().unwrap() + dropped);
+    counts
+}
+
+#[test]
+fn the_file_of_11_march_selects_the_tutorials_25_films() {
+    let Some(shared) = shared() else { return };
+    let sandbox = Sandbox::new();
+    let films = shared.join("data/tutorial/dataset/covid");
+    std::fs::create_dir(sandbox.path("source")).unwrap();
+    std::fs::create_dir(sandbox.path("source/images")).unwrap();
+    for entry in films.read_dir().unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), sandbox.path("source/images").join(entry.file_name())).unwrap();
+    }
+    let table = shared.join("data/cohen/metadata-history/2020-03-11.csv");
+    let text =
+        sandbox.ok(&format!("cxr-build-covid --source source --metadata {}", table.display()));
+    insta::assert_snapshot!(text, @"
+    dataset/covid: 25 films
+      rows of the source               49
+      kept                             25  of 12 patients
+      dropped                          24
+        other finding                  12
+        other view                     12
+    ");
+    let built = sandbox.tree("dataset/covid").into_iter();
+    let built = built.filter(|(name, _)| name != "ledger.csv" && name != "record.json");
+    assert_eq!(built.collect::<Vec<_>>(), sandbox.tree("source/images"));
+}
+
+#[test]
+fn every_version_of_the_metadata_is_built() {
+    let Some(shared) = shared() else { return };
+    let (sandbox, cohen) = (Sandbox::new(), shared.join("data/cohen"));
+    let films = |version: &str| {
+        let counts = kept(&sandbox, &cohen, version);
+        (counts["rows"].as_u64().unwrap(), counts["kept"].as_u64().unwrap())
+    };
+    assert_eq!(films("metadata-history/2020-03-11.csv"), (49, 18));
+    assert_eq!(films("metadata-history/2020-03-14.csv"), (68, 19));
+    assert_eq!(films("metadata-history/2020-03-28.csv"), (207, 70));
+    assert_eq!(films("metadata-history/2020-04-01.csv"), (279, 82));
+    assert_eq!(films("metadata-history/not-utf8.csv"), (751, 149));
+    assert_eq!(films("metadata.csv"), (751, 149));
+    let june = sandbox.tree("out").into_iter().filter(|(name, _)| !name.ends_with(".json"));
+    let june: Vec<_> = june.map(|(name, _)| name).collect();
+    assert_eq!(films("metadata-history/2020-10-schema.csv"), (751, 149));
+    let october = names(&sandbox, "out");
+    assert_eq!(october.into_iter().filter(|n| n != "record.json").collect::<Vec<_>>(), june);
+}
+
+#[test]
+fn the_ledger_holds_every_row() {
+    let sandbox = source();
+    sandbox.ok("cxr-build-covid --source source");
+    insta::assert_snapshot!(sandbox.read("dataset/covid/ledger.csv"), @r#"
+    row,file,finding,view,modality,patient,evidence,source,status,reason,film
+    1,a.png,COVID-19,PA,X-ray,cohen:1,patient id,covid-chestxray-dataset,kept,,a.png
+    2,b.png,"COVID-19, ARDS",PA,X-ray,cohen:2,patient id,covid-chestxray-dataset,kept,,b.png
+    3,gone.png,COVID-19,PA,X-ray,cohen:2,patient id,covid-chestxray-dataset,dropped,no file,
+    4,a.png,SARS,AP,X-ray,cohen:3,patient id,covid-chestxray-dataset,dropped,other finding,
+    "#);
+}
+
+#[test]
+fn a_failed_run_keeps_the_former_set_and_a_good_one_replaces_it() {
+    let sandbox = source();
+    sandbox.ok("cxr-build-covid --source source");
+    sandbox.write("dataset/covid/notes.txt", "mine");
+    let before = sandbox.tree("dataset");
+    let text = sandbox.transcript("cxr-build-covid --source source --finding Influenza");
+    assert!(text.contains("exit: 1"), "{text}");
+    assert_eq!(sandbox.tree("dataset"), before);
+    sandbox.ok("cxr-build-covid --source source --finding ARDS");
+    assert_eq!(
+        names(&sandbox, "dataset/covid"),
+        ["b.png", "ledger.csv", "notes.txt", "record.json"]
+    );
+}
+
+#[test]
+fn a_folder_of_the_user_is_left_alone_unless_forced() {
+    let sandbox = source();
+    sandbox.write("dataset/covid/mine.png", "mine");
+    let text = sandbox.transcript("cxr-build-covid --source source");
+    assert!(text.contains("`dataset/covid` is not empty and was not made by"), "{text}");
+    assert_eq!(names(&sandbox, "dataset/covid"), ["mine.png"]);
+    sandbox.ok("cxr-build-covid --source source --force");
+    assert_eq!(sandbox.read("dataset/covid/mine.png"), "mine");
+    assert_eq!(sandbox.read("dataset/covid/a.png"), "film a");
+}
+
+#[test]
+fn selecting_nothing_names_what_there_is() {
+    let sandbox = source();
+    insta::assert_snapshot!(sandbox.transcript("cxr-build-covid --source source --finding COVID"), @"
+    $ cxr-build-covid --source source --finding COVID
+    exit: 1
+    --- stdout
+    --- stderr
+    error: none of the 4 rows of `source/metadata.csv` is a film of the finding `COVID`, the view `PA` and the modality `X-ray`
+
+    hint: `--finding` takes what the file holds: `COVID-19` (2), `COVID-19, ARDS` (1), `SARS` (1)
+    ");
+    let hint = |flags: &str| {
+        let text = sandbox.transcript(&format!("cxr-build-covid --source source {flags}"));
+        text.split("hint: ").nth(1).unwrap().to_owned()
+    };
+    insta::assert_snapshot!(hint("--view L"), @"the 3 rows of the finding have the views `PA` (3) and the modalities `X-ray` (3); `--view any` and `--modality any` take all");
+    std::fs::remove_dir_all(sandbox.path("source/images")).unwrap();
+    std::fs::create_dir(sandbox.path("source/images")).unwrap();
+    assert!(
+        hint("").starts_with("3 rows match, but `[DIR]/source/images` has a usable file for none"),
+        "{}",
+        hint("")
+    );
+}
+
+#[test]
+fn an_unusable_source_is_named() {
+    let sandbox = source();
+    let error = |flags: &str| {
+        let text = sandbox.transcript(&format!("cxr-build-covid {flags}"));
+        assert!(text.contains("exit: 1") && text.contains("hint: "), "{text}");
+        text
+    };
+    assert!(
+        error("").contains("`dataset/sources/covid-chestxray-dataset/metadata.csv` does not exist")
+    );
+    sandbox.write("page.csv", "<html>");
+    assert!(error("--source source --metadata page.csv").contains("it looks like a web page"));
+    sandbox.write("other.csv", "id,label\n1,2\n");
+    let text = error("--source source --metadata other.csv");
+    assert!(
+        text.contains("no column `patientid`, `finding`, `filename`; it has `id`, `label`"),
+        "{text}"
+    );
+    assert!(!sandbox.path("dataset").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn no_name_and_no_link_leads_out_of_the_source() {
+    let sandbox = source();
+    let secret = sandbox.write("secret.png", "secret");
+    std::os::unix::fs::symlink(&secret, sandbox.path("source/images/link.png")).unwrap();
+    sandbox.write("source/images/record.json", "{}");
+    let mut table = "patientid,finding,view,filename\n1,COVID-19,PA,a.png\n".to_owned();
+    let absolute = secret.display().to_string();
+    let hostile = ["../../secret.png", &absolute, "link.png", "..", "record.json", "images/a.png"];
+    for name in hostile {
+        table += &format!("2,COVID-19,PA,{name}\n");
+    }
+    sandbox.write("source/metadata.csv", table);
+    insta::assert_snapshot!(sandbox.ok("cxr-build-covid --source source"), @"
+    dataset/covid: 1 films
+      rows of the source                7
+      kept                              1  of 1 patients
+      dropped                           6
+        leads out of the source         5
+        not an image                    1
+    ");
+    assert_eq!(
+        names(&sandbox, "dataset"),
+        ["covid/a.png", "covid/ledger.csv", "covid/record.json"]
+    );
+    assert_eq!(sandbox.read("secret.png"), "secret");
+}
