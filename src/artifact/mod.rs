@@ -5,10 +5,12 @@
 //! are relative, there is no clock: same inputs, same bytes.
 
 pub mod claim;
+pub mod features;
 pub mod history;
 pub mod index;
 pub mod ledger;
 pub mod metrics;
+pub mod model;
 pub mod predictions;
 pub mod provenance;
 pub mod record;

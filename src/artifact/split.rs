@@ -1,8 +1,10 @@
 //! `split/split.json`: which films train and which test.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
-use super::Document;
+use super::{ArtifactError, Document};
 
 /// A split of the films of `index.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,10 +48,22 @@ impl Document for Split {
     }
 }
 
+impl Split {
+    /// Reads the split of an index of `films` films whose file hashes to `index`.
+    pub fn read_for(path: &Path, index: &str, films: usize) -> Result<Self, ArtifactError> {
+        let split = Self::read(path)?;
+        let reason = match split.train.iter().chain(&split.test).find(|row| **row >= films) {
+            _ if split.index != index => "it was made from another `index.csv`".to_owned(),
+            Some(row) => format!("row {row} is not among the {films} of `index.csv`"),
+            None => return Ok(split),
+        };
+        Err(ArtifactError::Malformed { kind: Self::KIND, path: path.to_owned(), reason })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::ArtifactError;
 
     #[test]
     fn a_split_comes_back_and_wrong_ones_are_refused() {
@@ -68,6 +82,11 @@ mod tests {
         };
         split.write(&path).unwrap();
         assert_eq!(Split::read(&path).unwrap(), split);
+        let read_for =
+            |index, films| Split::read_for(&path, index, films).map_err(|e| e.to_string());
+        assert!(read_for("ab", 4).is_ok());
+        assert!(read_for("cd", 4).unwrap_err().contains("made from another `index.csv`"));
+        assert!(read_for("ab", 3).unwrap_err().contains("row 3 is not among the 3"));
         split.test.push(3);
         split.write(&path).unwrap();
         let error = Split::read(&path).unwrap_err().to_string();

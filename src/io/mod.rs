@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod atomic;
+pub mod cache;
 pub mod checkpoint;
 pub mod checksum;
 pub mod download;

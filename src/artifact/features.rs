@@ -1,0 +1,55 @@
+//! `extract/features.json`: what `features.npy` and `bank.npy` hold.
+
+use serde::{Deserialize, Serialize};
+
+use super::Document;
+use crate::backbone::Pooling;
+
+/// How a film becomes a row of features; a model asks the same of new films.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Extractor {
+    /// The frozen net: `vgg16`.
+    pub backbone: String,
+    /// Fingerprint of its weights.
+    pub weights: String,
+    /// How its last maps are pooled.
+    pub pooling: Pooling,
+    /// Height and width that films are resized to.
+    pub side: usize,
+    /// How pixels become the net's inputs: `rgb / 255`.
+    pub scale: String,
+    /// Numbers a film.
+    pub width: usize,
+}
+
+/// The features of the films of an index, `features.npy` f32 `[films, width]`, and
+/// of rotated training films, `bank.npy` f32 `[rotations, train, width]` in the
+/// order of the split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Features {
+    /// `cxr.features/1`; filled in when written.
+    #[serde(default)]
+    pub schema: String,
+    /// How they were made.
+    pub extractor: Extractor,
+    /// Rotated copies of each training film.
+    pub rotations: usize,
+    /// Largest angle of a rotation, in degrees.
+    pub degrees: f64,
+    /// BLAKE3 of the `split.json` whose training films are rotated, and which
+    /// names the `index.csv` whose rows the features follow.
+    pub split: String,
+}
+
+impl Document for Features {
+    const KIND: &'static str = "description of features";
+    const SCHEMA: &'static str = "cxr.features/1";
+
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self { rotations: 0, .. } => Err("it has no rotations".into()),
+            Self { extractor: Extractor { width: 0, .. }, .. } => Err("it has no features".into()),
+            _ => Ok(()),
+        }
+    }
+}
