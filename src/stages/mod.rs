@@ -12,12 +12,14 @@
 //! a lower layer.
 
 pub mod build_covid;
+pub mod extract;
 pub mod fetch;
 pub mod phantom;
 pub mod plot;
 pub mod preprocess;
 pub mod sample_normal;
 pub mod split;
+pub mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,6 +43,8 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<sample_normal::SampleNormal>(),
     Entry::of::<preprocess::Preprocess>(),
     Entry::of::<split::Split>(),
+    Entry::of::<extract::Extract>(),
+    Entry::of::<train::Train>(),
     Entry::of::<plot::Plot>(),
 ];
 

@@ -10,6 +10,7 @@ mod support;
 
 mod build_covid;
 mod cli;
+mod extract;
 mod fetch;
 mod layers;
 mod phantom;
@@ -18,3 +19,4 @@ mod preprocess;
 mod registry;
 mod sample_normal;
 mod split;
+mod train;

@@ -1,0 +1,378 @@
+//! `cxr-train`: fits heads on the features.
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, Array3, Axis};
+use ndarray_npy::read_npy;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::Stage;
+use crate::artifact::features::Features;
+use crate::artifact::history;
+use crate::artifact::index::Index;
+use crate::artifact::model::{Architecture, Model, Training};
+use crate::artifact::split::Split;
+use crate::artifact::{ArtifactError, Document, write_csv};
+use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::head::{Epoch, FitError, FitInputs, FitSettings, Fitted, Loss, fit};
+use crate::io::atomic::at;
+use crate::io::hash;
+use crate::pipeline::Input;
+
+/// `cxr-train`.
+pub struct Train;
+
+crate::settings! {
+    /// Settings of `cxr-train`: `[train]` in `pipeline.toml`.
+    pub struct Settings {
+        /// Passes over the training films
+        epochs: usize = 25,
+        /// Films a step; an epoch leaves out those that fill no batch
+        batch_size: usize = 8,
+        /// Adam's rate at the first step; it decays by itself divided by the epochs
+        learning_rate: f64 = 1e-3,
+        /// Hidden units
+        hidden: usize = 64,
+        /// Share of hidden units left out in training
+        dropout: f64 = 0.5,
+        /// Binary cross-entropy on `logits`, as Keras computes it, or on `probabilities`
+        loss: Loss = Loss::Logits,
+        /// Heads to train, with the seeds that follow the pipeline's; the first is kept
+        seeds: usize = 1,
+    }
+}
+
+/// Arguments of `cxr-train`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// The last epoch of one head, and a line of `seeds.csv`.
+#[derive(Debug, Clone, Serialize)]
+struct Seed {
+    seed: u64,
+    loss: f64,
+    accuracy: f64,
+    val_loss: f64,
+    val_accuracy: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Spread {
+    mean: f64,
+    /// Of a sample; missing for one head.
+    sd: Option<f64>,
+    min: f64,
+    max: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    classes: Vec<String>,
+    train: usize,
+    test: usize,
+    epochs: usize,
+    seeds: usize,
+    loss: Spread,
+    accuracy: Spread,
+    val_loss: Spread,
+    val_accuracy: Spread,
+}
+
+impl Stage for Train {
+    const NAME: &'static str = "train";
+    const ABOUT: &'static str = "Train the classifier's head on the features";
+    const READS: &'static str = "features.npy, bank.npy, split.json, index.csv";
+    const WRITES: &'static str = "model.safetensors, model.json, history.csv, seeds.csv";
+    const AFTER: &'static [&'static str] = &["preprocess", "split", "extract"];
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
+        ("cxr-train --profile tutorial", "As the tutorial does"),
+        ("cxr-train --seeds 30", "How much of the result is luck"),
+        ("cxr-train --epochs 50 --loss probabilities", "Longer, towards honest probabilities"),
+    ];
+    type Settings = Settings;
+    type Args = Args;
+
+    fn inputs(ctx: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
+        Ok(vec![
+            ctx.input("preprocess", "index.csv"),
+            ctx.input("split", "split.json"),
+            ctx.input("extract", "features.json"),
+            ctx.input("extract", "features.npy"),
+            ctx.input("extract", "bank.npy"),
+        ])
+    }
+
+    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
+        let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        if settings.seeds == 0 {
+            return Err(Failure::usage("`seeds` is 0, expected at least 1"));
+        }
+        let job = Self::begin(ctx, &settings)?;
+        let films = Films::read(ctx)?;
+        let seeds: Vec<u64> =
+            (0..settings.seeds as u64).map(|i| ctx.seed.wrapping_add(i)).collect();
+        let fitted: Result<Vec<Fitted>, FitError> = seeds
+            .par_iter()
+            .map(|&seed| {
+                films.fit(&settings.fit(), seed, |number, epoch| {
+                    if seed == ctx.seed {
+                        ctx.ui.note(line(number, settings.epochs, epoch));
+                    }
+                })
+            })
+            .collect();
+        let fitted = fitted.map_err(|error| films.explain(ctx, error))?;
+
+        let first = &fitted[0];
+        let weights = first.head.to_safetensors();
+        let path = job.path("model.safetensors")?;
+        at("write", &path, job.create("model.safetensors")?.write_all(&weights))?;
+        write_csv(&job.path("history.csv")?, &history(first))?;
+        let last: Vec<Seed> = seeds.iter().zip(&fitted).map(|(s, f)| Seed::of(*s, f)).collect();
+        if settings.seeds > 1 {
+            write_csv(&job.path("seeds.csv")?, &last)?;
+        }
+        let model = Model {
+            schema: Model::SCHEMA.to_owned(),
+            classes: films.index.classes.clone(),
+            extractor: films.description.extractor.clone(),
+            architecture: Architecture {
+                inputs: first.head.inputs(),
+                hidden: settings.hidden,
+                outputs: first.head.classes(),
+            },
+            training: Training {
+                seed: ctx.seed,
+                films: films.split.train.len(),
+                epochs: settings.epochs,
+                batch_size: settings.batch_size,
+                learning_rate: settings.learning_rate,
+                dropout: settings.dropout,
+                loss: settings.loss,
+            },
+            weights: hash::bytes(&weights),
+            inputs: job.inputs().clone(),
+        };
+        model.write(&job.path("model.json")?)?;
+        job.publish()?;
+
+        let spread = |value: fn(&Seed) -> f64| Spread::of(last.iter().map(value).collect());
+        Ok(Outcome::new(&Summary {
+            classes: model.classes,
+            train: films.split.train.len(),
+            test: films.split.test.len(),
+            epochs: settings.epochs,
+            seeds: settings.seeds,
+            loss: spread(|s| s.loss),
+            accuracy: spread(|s| s.accuracy),
+            val_loss: spread(|s| s.val_loss),
+            val_accuracy: spread(|s| s.val_accuracy),
+        }))
+    }
+}
+
+/// What the heads learn from.
+struct Films {
+    index: Index,
+    split: Split,
+    description: Features,
+    bank: Array3<f32>,
+    test: Array2<f32>,
+    train_labels: Vec<usize>,
+    test_labels: Vec<usize>,
+}
+
+impl Films {
+    /// Reads the artifacts and checks that they belong together.
+    fn read(ctx: &Context) -> Result<Self, Failure> {
+        let index = ctx.read("preprocess", "index.csv", Index::read)?;
+        let hash = hash::file(&ctx.artifact("preprocess", "index.csv"))?;
+        let films = index.rows.len();
+        let split = ctx.read("split", "split.json", |path| Split::read_for(path, &hash, films))?;
+        let description = ctx.read("extract", "features.json", Features::read)?;
+        if hash::file(&ctx.artifact("split", "split.json"))? != description.split {
+            let error = Failure::new("the features were made from another split");
+            return Err(error.hint(ctx.rerun("extract")));
+        }
+        let labels = index.labels();
+        let pick = |rows: &[usize]| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>();
+        let (train_labels, test_labels) = (pick(&split.train), pick(&split.test));
+        for (label, class) in index.classes.iter().enumerate() {
+            if !train_labels.contains(&label) {
+                let error = format!("the class `{class}` has no training film");
+                return Err(Failure::new(error).hint("add films, or split again with another seed"));
+            }
+        }
+        let features: Array2<f32> = ctx.read("extract", "features.npy", |path| {
+            let features: Array2<f32> = array("table of features", path)?;
+            shape(path, features.shape(), &[films, description.extractor.width])?;
+            Ok(features)
+        })?;
+        let bank: Array3<f32> = ctx.read("extract", "bank.npy", |path| {
+            let bank: Array3<f32> = array("bank of features", path)?;
+            let Features { rotations, extractor, .. } = &description;
+            shape(path, bank.shape(), &[*rotations, split.train.len(), extractor.width])?;
+            Ok(bank)
+        })?;
+        let test = features.select(Axis(0), &split.test);
+        Ok(Self { index, split, description, bank, test, train_labels, test_labels })
+    }
+
+    fn fit(
+        &self,
+        settings: &FitSettings,
+        seed: u64,
+        on_epoch: impl FnMut(usize, &Epoch),
+    ) -> Result<Fitted, FitError> {
+        let inputs = FitInputs {
+            bank: self.bank.view(),
+            labels: &self.train_labels,
+            classes: self.index.classes.len(),
+            validation: Some((self.test.view(), &self.test_labels)),
+        };
+        fit(&inputs, settings, seed, on_epoch)
+    }
+
+    /// The error with the films' names and a way out.
+    fn explain(&self, ctx: &Context, error: FitError) -> Failure {
+        let rows = match error {
+            FitError::NotFinite { what: "training", .. } => &self.split.train,
+            _ => &self.split.test,
+        };
+        match error {
+            FitError::NotFinite { film, .. } => {
+                let path = &self.index.rows[rows[film]].path;
+                Failure::new(format!("the features of `{path}` are not finite"))
+                    .hint(ctx.rerun("extract"))
+            }
+            FitError::TooFewFilms { .. } => {
+                Failure::from(error).hint("add films, or take a smaller `--batch-size`")
+            }
+            FitError::TooFewClasses(_) => {
+                Failure::from(error).hint("the dataset needs a folder for each class")
+            }
+            FitError::Setting { .. } => Err::<(), _>(error).usage().expect_err("it is an error"),
+            other => other.into(),
+        }
+    }
+}
+
+/// An array that fits in memory.
+fn array<D: ndarray::Dimension>(
+    kind: &'static str,
+    path: &Path,
+) -> Result<ndarray::Array<f32, D>, ArtifactError> {
+    if !path.exists() {
+        return Err(ArtifactError::Missing { kind, path: path.to_owned() });
+    }
+    read_npy(path).map_err(|e| malformed(kind, path, e.to_string()))
+}
+
+fn shape(path: &Path, got: &[usize], expected: &[usize]) -> Result<(), ArtifactError> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(malformed(
+        "array of features",
+        path,
+        format!("its shape is {got:?}, expected {expected:?}"),
+    ))
+}
+
+fn malformed(kind: &'static str, path: &Path, reason: String) -> ArtifactError {
+    ArtifactError::Malformed { kind, path: PathBuf::from(path), reason }
+}
+
+impl Settings {
+    fn fit(&self) -> FitSettings {
+        FitSettings {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate as f32,
+            hidden: self.hidden,
+            dropout: self.dropout as f32,
+            loss: self.loss,
+        }
+    }
+}
+
+/// An epoch as Keras prints it; `number` counts from 0.
+fn line(number: usize, epochs: usize, epoch: &Epoch) -> String {
+    let validation =
+        epoch.val_loss.zip(epoch.val_accuracy).map_or(String::new(), |(loss, accuracy)| {
+            format!(" - val_loss: {loss:.4} - val_accuracy: {accuracy:.4}")
+        });
+    let Epoch { loss, accuracy, .. } = epoch;
+    format!("Epoch {}/{epochs} - loss: {loss:.4} - accuracy: {accuracy:.4}{validation}", number + 1)
+}
+
+fn history(fitted: &Fitted) -> Vec<history::Epoch> {
+    let epochs = fitted.history.iter().enumerate();
+    epochs
+        .map(|(number, epoch)| history::Epoch {
+            epoch: number + 1,
+            loss: epoch.loss.into(),
+            accuracy: epoch.accuracy.into(),
+            val_loss: epoch.val_loss.expect("a split has test films").into(),
+            val_accuracy: epoch.val_accuracy.expect("a split has test films").into(),
+        })
+        .collect()
+}
+
+impl Seed {
+    fn of(seed: u64, fitted: &Fitted) -> Self {
+        let last = history(fitted).pop().expect("at least one epoch");
+        let history::Epoch { loss, accuracy, val_loss, val_accuracy, .. } = last;
+        Self { seed, loss, accuracy, val_loss, val_accuracy }
+    }
+}
+
+impl Spread {
+    fn of(values: Vec<f64>) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+        Self {
+            mean,
+            sd: (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()),
+            min: values.iter().copied().fold(f64::INFINITY, f64::min),
+            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mean, sd, min, max } = self;
+        match sd {
+            Some(sd) => write!(f, "{mean:.4}  sd {sd:.4}  range {min:.4} to {max:.4}"),
+            None => write!(f, "{mean:.4}"),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = if self.seeds == 1 { "1 head" } else { &format!("{} heads", self.seeds) };
+        let Self { train, test, epochs, .. } = self;
+        writeln!(
+            f,
+            "{heads} of {}: {epochs} epochs on {train} films, validated on {test}",
+            self.classes.join(", ")
+        )?;
+        writeln!(f, "loss          {}", self.loss)?;
+        writeln!(f, "accuracy      {}", self.accuracy)?;
+        writeln!(f, "val_loss      {}", self.val_loss)?;
+        write!(f, "val_accuracy  {}", self.val_accuracy)?;
+        if self.seeds > 1 {
+            write!(f, "\nthe model is that of the first seed; seeds.csv has them all")?;
+        }
+        Ok(())
+    }
+}
