@@ -1,7 +1,11 @@
 use ndarray::{Array4, ArrayView4};
 use rayon::prelude::*;
 
-use super::{Extent, lanes::Lanes, winograd::TILE};
+use super::{
+    Extent,
+    lanes::{Lanes, room},
+    winograd::TILE,
+};
 
 /// A batch of maps as the engine reads and writes them: NHWC, channels padded
 /// to [`Lanes`], each map inside a border of zeros that completes its last tiles.
@@ -19,9 +23,8 @@ impl Maps {
     pub(super) fn reset(&mut self, images: usize, extent: Extent, channels: usize) {
         *self = Self { images, channels, extent, data: std::mem::take(&mut self.data) };
         let (row, image, groups) = (self.row_len(), self.image_len(), self.groups());
-        self.data.resize(images * image, Lanes::ZERO);
         let last = (extent.cols + 1) * groups;
-        for image in self.data.chunks_exact_mut(image) {
+        for image in room(&mut self.data, images * image).chunks_exact_mut(image) {
             let (above, rest) = image.split_at_mut(row);
             let (rows, below) = rest.split_at_mut(extent.rows * row);
             above.fill(Lanes::ZERO);
@@ -105,7 +108,7 @@ impl Maps {
     ) -> impl IndexedParallelIterator<Item = &mut [Lanes]> {
         let (row, image) = (self.row_len(), self.image_len());
         let cells = row..row * (1 + self.extent.rows);
-        let images = self.data.chunks_exact_mut(image);
+        let images = self.data.chunks_exact_mut(image).take(self.images);
         let strips = images.flat_map(|image| image[cells.clone()].chunks_mut(rows * row));
         strips.collect::<Vec<_>>().into_par_iter()
     }

@@ -10,12 +10,14 @@ use super::{
     simd::{RowLoop, Simd},
 };
 
-/// A 3x3 SAME convolution of few input channels, such as an image's three, with
-/// bias and ReLU: computed directly, a run of pixels at a time in registers.
+/// Red, green and blue.
+const INPUTS: usize = 3;
+
+/// A 3x3 SAME convolution of an image's three channels, with bias and ReLU:
+/// computed directly, a run of pixels at a time in registers.
 #[derive(Debug)]
 pub struct Shallow {
     isa: Isa,
-    inputs: usize,
     outputs: usize,
     /// [block of `Simd::WIDTH` groups of outputs][tap and input][width].
     kernel: Vec<Lanes>,
@@ -23,12 +25,13 @@ pub struct Shallow {
 }
 
 impl Shallow {
-    /// Prepares `kernel` [3, 3, in, out] and `bias` [out].
+    /// Prepares `kernel` [3, 3, 3, out] and `bias` [out].
     ///
     /// # Panics
     /// If the channels do not agree or the processor lacks the instructions.
     pub fn new(kernel: ArrayView4<f32>, bias: ArrayView1<f32>, isa: Isa) -> Self {
         let (_, _, inputs, outputs) = kernel.dim();
+        assert_eq!(inputs, INPUTS, "channels of the kernel");
         assert_eq!(bias.len(), outputs, "a bias for each output channel");
         let width = dispatch!(isa, simd => width(simd));
         let block = width * Lanes::COUNT;
@@ -37,7 +40,7 @@ impl Shallow {
                 .map(|i| values.chunks(Lanes::COUNT).nth(i).map_or(Lanes::ZERO, Lanes::padded))
                 .collect()
         };
-        let kernel = kernel.into_shape_with_order((9 * inputs, outputs));
+        let kernel = kernel.into_shape_with_order((9 * INPUTS, outputs));
         let kernel = kernel.expect("kernels are in standard layout");
         let blocks = kernel.axis_chunks_iter(Axis(1), block);
         let rows = blocks.flat_map(|block| {
@@ -45,49 +48,48 @@ impl Shallow {
         });
         Self {
             isa,
-            inputs,
             outputs,
             kernel: rows.flatten().collect(),
             bias: bias.to_vec().chunks(Lanes::COUNT).map(Lanes::padded).collect(),
         }
     }
 
-    /// Writes the `keep` corner of the convolution of `images` [n, rows, cols, in] to `output`.
+    /// Writes the `keep` corner of the convolution of `images` [n, rows, cols, 3] to `output`.
     ///
     /// # Panics
     /// If the channels do not agree or `keep` is larger than the images.
     pub fn forward(&self, images: ArrayView4<f32>, keep: Extent, output: &mut Maps) {
         let (n, rows, cols, inputs) = images.dim();
-        assert_eq!(inputs, self.inputs, "channels of the images and of the kernel");
+        assert_eq!(inputs, INPUTS, "channels of the images");
         assert!(keep.rows <= rows && keep.cols <= cols, "more than the image holds");
         output.reset(n, keep, self.outputs);
         dispatch!(self.isa, simd => self.rows(simd, images, keep, output));
     }
 
     fn rows<S: Simd>(&self, simd: S, images: ArrayView4<f32>, keep: Extent, output: &mut Maps) {
-        let (_, rows, cols, inputs) = images.dim();
+        let (_, rows, cols, _) = images.dim();
         let groups = output.groups();
         output.strips_mut(1).enumerate().for_each(|(row, to)| {
             let (image, y) = (row / keep.rows, row % keep.rows);
             // Rows `y - 1` to `y + 1` inside a border of zeros.
             let lines: [Vec<f32>; 3] = array::from_fn(|i| {
-                let mut line = vec![0.0; (cols + 2) * inputs];
+                let mut line = vec![0.0; (cols + S::ROWS + 2) * INPUTS];
                 if (1..=rows).contains(&(y + i)) {
                     let from = images.slice(s![image, y + i - 1, .., ..]);
-                    for (to, &from) in line[inputs..].iter_mut().zip(from) {
+                    for (to, &from) in line[INPUTS..].iter_mut().zip(from) {
                         *to = from;
                     }
                 }
                 line
             });
-            let block = 9 * inputs * S::WIDTH;
+            let block = 9 * INPUTS * S::WIDTH;
             let blocks = self.kernel.chunks_exact(block).zip(self.bias.chunks(S::WIDTH));
             for (block, (kernel, bias)) in blocks.enumerate() {
                 for x in (0..keep.cols).step_by(S::ROWS) {
-                    let lines = lines.each_ref().map(|line| &line[x * inputs..]);
+                    let lines = lines.each_ref().map(|line| &line[x * INPUTS..]);
                     let to = &mut to[(1 + x) * groups + block * S::WIDTH..];
                     let pixels = S::ROWS.min(keep.cols - x);
-                    simd.run_rows(pixels, Pixels { lines, inputs, kernel, bias, to, groups });
+                    simd.run_rows(pixels, Pixels { lines, kernel, bias, to, groups });
                 }
             }
         });
@@ -97,7 +99,6 @@ impl Shallow {
 /// A run of `ROWS` pixels, `WIDTH` [`Lanes`] of outputs each.
 struct Pixels<'a> {
     lines: [&'a [f32]; 3],
-    inputs: usize,
     kernel: &'a [Lanes],
     bias: &'a [Lanes],
     to: &'a mut [Lanes],
@@ -107,17 +108,19 @@ struct Pixels<'a> {
 impl RowLoop for Pixels<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const WIDTH: usize>(self, simd: S) {
-        let Self { lines, inputs, kernel, bias, to, groups } = self;
+        let Self { lines, kernel, bias, to, groups } = self;
         let (kernel, _) = kernel.as_chunks::<WIDTH>();
         let mut sums = [[simd.splat(0.0); WIDTH]; ROWS];
-        for (line, kernel) in lines.iter().zip(kernel.chunks_exact(3 * inputs)) {
+        let (kernel, _) = kernel.as_chunks::<{ 3 * INPUTS }>();
+        for (line, kernel) in lines.iter().zip(kernel) {
+            let line = &line[..(ROWS + 2) * INPUTS];
             for (tap, kernel) in kernel.iter().enumerate() {
                 let mut factors = [simd.splat(0.0); WIDTH];
                 for i in 0..WIDTH {
                     factors[i] = simd.load(&kernel[i]);
                 }
                 for row in 0..ROWS {
-                    let value = simd.splat(line[row * inputs + tap]);
+                    let value = simd.splat(line[row * INPUTS + tap]);
                     for i in 0..WIDTH {
                         sums[row][i] = simd.mul_add(value, factors[i], sums[row][i]);
                     }

@@ -7,7 +7,7 @@ use super::{
     Multiply, POSITIONS,
     layer::{Pass, Products, Scratch},
 };
-use crate::conv::{Maps, lanes::Lanes, simd::Simd};
+use crate::conv::{Maps, lanes::room, simd::Simd};
 
 /// So many panels are multiplied with a block of kernels while it is in the cache.
 const PANELS: usize = 8;
@@ -16,14 +16,14 @@ impl Pass<'_> {
     pub fn staged<S: Simd>(&self, simd: S, output: &mut Maps, scratch: &mut Scratch) {
         let (groups, padded) = (self.input.groups(), self.layer.padded());
         let count = self.input.images() * self.rows * self.cols;
-        scratch.tiles.resize(count * POSITIONS * groups, Lanes::ZERO);
-        scratch.products.resize(count * POSITIONS * padded, Lanes::ZERO);
+        let transformed = room(&mut scratch.tiles, count * POSITIONS * groups);
+        let products = room(&mut scratch.products, count * POSITIONS * padded);
 
-        let panels = scratch.tiles.par_chunks_mut(S::ROWS * POSITIONS * groups);
+        let panels = transformed.par_chunks_mut(S::ROWS * POSITIONS * groups);
         panels.enumerate().for_each(|(i, panel)| self.read(simd, i * S::ROWS, panel));
 
-        let tiles: Vec<_> = scratch.tiles.chunks(S::ROWS * POSITIONS * groups).collect();
-        let positions = scratch.products.par_chunks_mut(count * padded).enumerate();
+        let tiles: Vec<_> = transformed.chunks(S::ROWS * POSITIONS * groups).collect();
+        let positions = products.par_chunks_mut(count * padded).enumerate();
         positions.for_each(|(position, products)| {
             let products = products.par_chunks_mut(PANELS * S::ROWS * padded);
             products.zip(tiles.par_chunks(PANELS)).for_each(|(products, tiles)| {
@@ -44,7 +44,7 @@ impl Pass<'_> {
             self.write(simd, strip, row_len, cols, |x| {
                 let tile = y * self.cols + x;
                 let panel = tile - tile % S::ROWS;
-                let from = &scratch.products[panel * padded + tile % S::ROWS..];
+                let from = &products[panel * padded + tile % S::ROWS..];
                 Products { from, position: count * padded, group: S::ROWS.min(count - panel) }
             });
         });
