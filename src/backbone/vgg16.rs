@@ -66,10 +66,14 @@ enum Layers {
 struct Memory {
     from: Maps,
     to: Maps,
+    batch: Maps,
     scratch: Scratch,
 }
 
-/// So many images pass through the layers together, which bounds the memory.
+/// So many layers see each image alone: its maps are large, and stay in the cache.
+const ALONE: usize = 7;
+
+/// So many images pass through the others together: their kernels are large.
 const BATCH: usize = 8;
 
 impl Vgg16 {
@@ -147,17 +151,26 @@ impl Vgg16 {
             }
             Layers::Winograd { first, others, memory } => {
                 let lock = || memory.lock().unwrap_or_else(PoisonError::into_inner);
-                let Memory { mut from, mut to, mut scratch } = lock().pop().unwrap_or_default();
+                let mut held = lock().pop().unwrap_or_default();
                 let batches = images.axis_chunks_iter(Axis(0), BATCH);
                 for (images, mut maps) in batches.zip(maps.axis_chunks_iter_mut(Axis(0), BATCH)) {
-                    first.forward(images, plan[0], &mut from);
-                    for (i, layer) in others.iter().enumerate() {
-                        layer.forward(&from, plan[i + 1], pools(i + 1), &mut to, &mut scratch);
-                        mem::swap(&mut from, &mut to);
+                    let Memory { from, to, batch, scratch } = &mut held;
+                    for (i, image) in images.axis_chunks_iter(Axis(0), 1).enumerate() {
+                        first.forward(image, plan[0], from);
+                        for i in 1..ALONE {
+                            others[i - 1].forward(from, plan[i], pools(i), to, scratch);
+                            mem::swap(from, to);
+                        }
+                        batch.gather(from, i, images.len_of(Axis(0)));
+                    }
+                    mem::swap(from, batch);
+                    for i in ALONE..LAYERS.len() {
+                        others[i - 1].forward(from, plan[i], pools(i), to, scratch);
+                        mem::swap(from, to);
                     }
                     maps.assign(&from.to_array());
                 }
-                lock().push(Memory { from, to, scratch });
+                lock().push(held);
             }
         }
         maps

@@ -36,6 +36,19 @@ impl Maps {
         }
     }
 
+    /// Makes `one`, a single map, the map `image` of `images` like it.
+    ///
+    /// # Panics
+    /// If `one` is not single, or is unlike the maps before it.
+    pub fn gather(&mut self, one: &Self, image: usize, images: usize) {
+        if image == 0 {
+            self.reset(images, one.extent, one.channels);
+        }
+        assert!(one.images == 1 && one.extent == self.extent && one.channels == self.channels);
+        let len = one.image_len();
+        self.data[image * len..][..len].copy_from_slice(&one.data[..len]);
+    }
+
     /// How many maps.
     pub fn images(&self) -> usize {
         self.images

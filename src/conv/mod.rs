@@ -9,6 +9,8 @@ mod maps;
 mod portable;
 mod shallow;
 mod simd;
+#[cfg(test)]
+mod suite;
 mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

@@ -32,6 +32,9 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn prefetch(self, _: *const Lanes) {}
+
+    #[inline(always)]
     fn splat(self, x: f32) -> Self::Reg {
         [x; Lanes::COUNT]
     }

@@ -20,6 +20,9 @@ pub(super) trait Simd: Copy + Send + Sync {
     /// 1 to [`Simd::ROWS`].
     fn run_rows(self, rows: usize, inner: impl RowLoop);
 
+    /// Asks for `from` to be brought into the cache, where there is a way; it need
+    /// not be valid.
+    fn prefetch(self, from: *const Lanes);
     /// `x` in all lanes.
     fn splat(self, x: f32) -> Self::Reg;
     /// Reads from memory.

@@ -9,10 +9,13 @@ use super::{
     Multiply, POSITIONS,
     layer::{Pass, Products, Scratch},
 };
-use crate::conv::{Maps, lanes::room, simd::Simd};
-
-/// About so many tiles make a task.
-const TILES: usize = 56;
+use crate::conv::{
+    Maps,
+    lanes::{Lanes, room},
+    simd::Simd,
+};
+/// So many bytes between the transforms stay in a core's cache.
+const CACHED: usize = 1 << 20;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
@@ -22,7 +25,8 @@ impl Pass<'_> {
     pub fn fused<S: Simd>(&self, simd: S, output: &mut Maps) {
         let (groups, padded) = (self.input.groups(), self.layer.padded());
         let (row_len, cols) = (output.row_len(), output.extent().cols);
-        let strip_rows = (TILES / self.cols).max(1);
+        let row = self.cols * POSITIONS * (groups + padded) * size_of::<Lanes>();
+        let strip_rows = (CACHED / row).max(1);
         let strips = self.rows.div_ceil(strip_rows);
         let tasks = output.strips_mut(strip_rows * self.side).enumerate();
         tasks.for_each(|(task, strip)| {

@@ -1,6 +1,7 @@
-use std::array;
-
-use super::PATCH;
+use super::{
+    PATCH, TILE,
+    tile::{Tile, TileMut},
+};
 use crate::conv::{
     lanes::Lanes,
     simd::{Loop, Simd},
@@ -24,26 +25,31 @@ impl Loop for InputTransform<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { map, row, groups, to, tiles } = self;
-        let cells: [[&[Lanes]; PATCH]; PATCH] =
-            array::from_fn(|y| array::from_fn(|x| &map[y * row + x * groups..][..groups]));
+        let tile = Tile::new(map, [row, groups, 1], groups);
+        let mut to = TileMut::new(to, [PATCH * groups * tiles, groups * tiles, tiles], groups);
         for group in 0..groups {
+            // The next tile shares two columns with this one.
+            for y in 0..PATCH {
+                for x in PATCH..PATCH + TILE {
+                    simd.prefetch(tile.beyond(y, x, group));
+                }
+            }
             // t = B^T d column by column, then t B row by row.
             let mut t = [[simd.splat(0.0); PATCH]; PATCH];
             for x in 0..PATCH {
                 let mut column = [simd.splat(0.0); PATCH];
                 for y in 0..PATCH {
-                    column[y] = simd.load(&cells[y][x][group]);
+                    column[y] = simd.load(tile.at(y, x, group));
                 }
                 let column = transform(simd, column);
                 for y in 0..PATCH {
                     t[y][x] = column[y];
                 }
             }
-            let to = &mut to[group * tiles..];
             for y in 0..PATCH {
                 let row = transform(simd, t[y]);
                 for x in 0..PATCH {
-                    simd.store(row[x], &mut to[(y * PATCH + x) * groups * tiles]);
+                    simd.store(row[x], to.at(y, x, group));
                 }
             }
         }

@@ -6,6 +6,15 @@ use crate::conv::{Extent, Isa, Maps, dispatch::dispatch, lanes::Lanes, simd::Sim
 /// Transformed kernels of up to so many bytes stay in a core's cache.
 const CACHED: usize = 3 << 20;
 
+/// The order in which a layer goes through tiles and steps.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::conv) enum Schedule {
+    /// Strip by strip, see [`super::fused`].
+    Fused,
+    /// Step by step, see [`super::staged`].
+    Staged,
+}
+
 /// A 3x3 SAME convolution with bias, ReLU and perhaps a 2x2 max pool, its
 /// kernels transformed.
 #[derive(Debug)]
@@ -16,6 +25,7 @@ pub struct Winograd {
     /// [position][block of `Simd::WIDTH` groups of outputs][input][width].
     kernel: Vec<Lanes>,
     bias: Vec<Lanes>,
+    pub(in crate::conv) schedule: Schedule,
 }
 
 /// Memory for what lies between the transforms, used again by each layer.
@@ -61,7 +71,9 @@ impl Winograd {
         assert_eq!(bias.len(), outputs, "a bias for each output channel");
         let kernel = dispatch!(isa, simd => kernel_transform(kernel, width(simd)));
         let bias = bias.to_vec().chunks(Lanes::COUNT).map(Lanes::padded).collect();
-        Self { isa, inputs, outputs, kernel, bias }
+        let cached = size_of_val(&kernel[..]) <= CACHED;
+        let schedule = if cached { Schedule::Fused } else { Schedule::Staged };
+        Self { isa, inputs, outputs, kernel, bias, schedule }
     }
 
     /// Writes the `keep` corner of the convolution of `input` to `output`, after
@@ -83,11 +95,13 @@ impl Winograd {
         let (made, side) = if pool { (keep.after_pool(), TILE / 2) } else { (keep, TILE) };
         output.reset(input.images(), made, self.outputs);
         let (rows, cols) = (made.rows.div_ceil(side), made.cols.div_ceil(side));
+        if input.images() * rows * cols == 0 {
+            return;
+        }
         let pass = Pass { layer: self, input, rows, cols, side };
-        if size_of_val(&self.kernel[..]) <= CACHED {
-            dispatch!(self.isa, simd => pass.fused(simd, output));
-        } else {
-            dispatch!(self.isa, simd => pass.staged(simd, output, scratch));
+        match self.schedule {
+            Schedule::Fused => dispatch!(self.isa, simd => pass.fused(simd, output)),
+            Schedule::Staged => dispatch!(self.isa, simd => pass.staged(simd, output, scratch)),
         }
     }
 

@@ -8,6 +8,8 @@
 //!
 //! The interpolation points are 0, 1, -1, 2, -2 and infinity.
 
+#![allow(clippy::needless_range_loop, reason = "constant indices keep tiles in registers")]
+
 mod fused;
 mod input_transform;
 mod kernel_transform;
@@ -15,9 +17,12 @@ mod layer;
 mod multiply;
 mod output_transform;
 mod staged;
+mod tile;
 
 use input_transform::InputTransform;
 use kernel_transform::kernel_transform;
+#[cfg(test)]
+pub(super) use layer::Schedule;
 pub use layer::{Scratch, Winograd};
 use multiply::Multiply;
 use output_transform::OutputTransform;

@@ -1,9 +1,12 @@
-use super::{PATCH, TILE};
+use super::{PATCH, TILE, tile::Tile};
 use crate::conv::{
     Extent,
     lanes::Lanes,
     simd::{Loop, Simd},
 };
+
+/// So many groups ahead the products are fetched.
+const AHEAD: usize = 3;
 
 /// `A^T m A` of one tile, plus bias, ReLU and, where it follows, the 2x2 max pool.
 pub struct OutputTransform<'a> {
@@ -28,15 +31,17 @@ pub struct OutputTransform<'a> {
 impl Loop for OutputTransform<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
+        let strides = [PATCH * self.position, self.position, self.group];
+        let products = Tile::new(self.products, strides, self.bias.len());
         for (group, bias) in self.bias.iter().enumerate() {
-            let products = &self.products[group * self.group..];
             let (bias, zero) = (simd.load(bias), simd.splat(0.0));
             // t = m A row by row, then A^T t column by column.
             let mut t = [[zero; PATCH]; TILE];
             for y in 0..PATCH {
                 let mut row = [zero; PATCH];
                 for x in 0..PATCH {
-                    row[x] = simd.load(&products[(y * PATCH + x) * self.position]);
+                    simd.prefetch(products.beyond(y, x, group + AHEAD));
+                    row[x] = simd.load(products.at(y, x, group));
                 }
                 let row = transform(simd, row);
                 for x in 0..TILE {
@@ -67,10 +72,12 @@ impl OutputTransform<'_> {
         group: usize,
         values: [[S::Reg; SIDE]; SIDE],
     ) {
-        for (y, row) in values.into_iter().enumerate().take(self.inside.rows) {
-            for (x, value) in row.into_iter().enumerate().take(self.inside.cols) {
-                let to = &mut self.map[y * self.row + x * self.bias.len() + group];
-                simd.store(value, to);
+        for y in 0..SIDE {
+            for x in 0..SIDE {
+                if y < self.inside.rows && x < self.inside.cols {
+                    let to = &mut self.map[y * self.row + x * self.bias.len() + group];
+                    simd.store(values[y][x], to);
+                }
             }
         }
     }

@@ -7,24 +7,45 @@ use super::{
     Multiply, POSITIONS,
     layer::{Pass, Products, Scratch},
 };
-use crate::conv::{Maps, lanes::room, simd::Simd};
+use crate::conv::{
+    Maps,
+    lanes::{Lanes, room},
+    simd::Simd,
+};
 
 /// So many panels are multiplied with a block of kernels while it is in the cache.
 const PANELS: usize = 8;
 
+/// So many bytes lie between the transforms, at most, unless one map needs more.
+const MEMORY: usize = 32 << 20;
+
 impl Pass<'_> {
     pub fn staged<S: Simd>(&self, simd: S, output: &mut Maps, scratch: &mut Scratch) {
+        let padded = self.layer.padded();
+        let tiles = self.rows * self.cols;
+        let image = tiles * POSITIONS * (self.input.groups() + padded) * size_of::<Lanes>();
+        let images = (MEMORY / image).max(1);
+        for first in (0..self.input.images()).step_by(images) {
+            let count = images.min(self.input.images() - first) * tiles;
+            let products = room(&mut scratch.products, count * POSITIONS * padded);
+            let transformed = room(&mut scratch.tiles, count * POSITIONS * self.input.groups());
+            self.transform(simd, first * tiles, transformed);
+            self.multiply(simd, transformed, products);
+            self.finish(simd, first * self.rows, count, products, output);
+        }
+    }
+
+    fn transform<S: Simd>(&self, simd: S, first: usize, to: &mut [Lanes]) {
+        let panels = to.par_chunks_mut(S::ROWS * POSITIONS * self.input.groups());
+        panels.enumerate().for_each(|(i, panel)| self.read(simd, first + i * S::ROWS, panel));
+    }
+
+    /// [panel][position][group][tile] to [position][panel][group][tile].
+    fn multiply<S: Simd>(&self, simd: S, tiles: &[Lanes], products: &mut [Lanes]) {
         let (groups, padded) = (self.input.groups(), self.layer.padded());
-        let count = self.input.images() * self.rows * self.cols;
-        let transformed = room(&mut scratch.tiles, count * POSITIONS * groups);
-        let products = room(&mut scratch.products, count * POSITIONS * padded);
-
-        let panels = transformed.par_chunks_mut(S::ROWS * POSITIONS * groups);
-        panels.enumerate().for_each(|(i, panel)| self.read(simd, i * S::ROWS, panel));
-
-        let tiles: Vec<_> = transformed.chunks(S::ROWS * POSITIONS * groups).collect();
-        let positions = products.par_chunks_mut(count * padded).enumerate();
-        positions.for_each(|(position, products)| {
+        let tiles: Vec<_> = tiles.chunks(S::ROWS * POSITIONS * groups).collect();
+        let position = products.len() / POSITIONS;
+        products.par_chunks_mut(position).enumerate().for_each(|(position, products)| {
             let products = products.par_chunks_mut(PANELS * S::ROWS * padded);
             products.zip(tiles.par_chunks(PANELS)).for_each(|(products, tiles)| {
                 for (block, kernel) in self.layer.blocks::<S>(position).enumerate() {
@@ -38,9 +59,21 @@ impl Pass<'_> {
                 }
             });
         });
+    }
 
+    /// Writes `count` tiles from the row of tiles `first` on.
+    fn finish<S: Simd>(
+        &self,
+        simd: S,
+        first: usize,
+        count: usize,
+        products: &[Lanes],
+        output: &mut Maps,
+    ) {
+        let padded = self.layer.padded();
         let (row_len, cols) = (output.row_len(), output.extent().cols);
-        output.strips_mut(self.side).enumerate().for_each(|(y, strip)| {
+        let strips = output.strips_mut(self.side).skip(first).take(count / self.cols);
+        strips.enumerate().for_each(|(y, strip)| {
             self.write(simd, strip, row_len, cols, |x| {
                 let tile = y * self.cols + x;
                 let panel = tile - tile % S::ROWS;

@@ -25,6 +25,12 @@ impl Simd for Avx2 {
     compiled!(features: "avx2,fma", width: 1, rows: [1 2 3 4 5 6]);
 
     #[inline(always)]
+    fn prefetch(self, from: *const Lanes) {
+        // SAFETY: a hint never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+
+    #[inline(always)]
     fn splat(self, x: f32) -> [__m256; 2] {
         // SAFETY: see above.
         [unsafe { _mm256_set1_ps(x) }; 2]

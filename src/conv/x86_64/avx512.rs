@@ -24,6 +24,12 @@ impl Simd for Avx512 {
     compiled!(features: "avx512f", width: 2, rows: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]);
 
     #[inline(always)]
+    fn prefetch(self, from: *const Lanes) {
+        // SAFETY: a hint never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+
+    #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
         // SAFETY: see above.
         unsafe { _mm512_set1_ps(x) }

@@ -1,0 +1,201 @@
+//! What every kernel must do, held against the direct convolution in f64. A
+//! kernel is one line at the end.
+
+use ndarray::{Array1, Array3, Array4, ArrayView3, Axis, concatenate, s};
+use proptest::prelude::*;
+use rayon::ThreadPoolBuilder;
+
+use super::{Extent, Isa, Maps, Scratch, Shallow, Winograd, direct, winograd::Schedule};
+
+/// The layers of VGG16, a quarter as high and wide and an eighth as deep:
+/// side, channels in and out, and whether a pool follows.
+const VGG: [(usize, usize, usize, bool); 12] = [
+    (56, 8, 8, true),
+    (28, 8, 16, false),
+    (28, 16, 16, true),
+    (14, 16, 32, false),
+    (14, 32, 32, false),
+    (14, 32, 32, true),
+    (7, 32, 64, false),
+    (7, 64, 64, false),
+    (7, 64, 64, true),
+    (4, 64, 64, false),
+    (4, 64, 64, false),
+    (4, 64, 64, true),
+];
+
+struct Case {
+    input: Array4<f32>,
+    kernel: Array4<f32>,
+    bias: Array1<f32>,
+    pool: bool,
+}
+
+impl Case {
+    /// Numbers between -1 and 1 that no pattern of the kernels repeats.
+    fn new(images: usize, extent: Extent, inputs: usize, outputs: usize, pool: bool) -> Self {
+        let mut state = 1_u32;
+        let mut next = move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(state) as f32 / 2_f32.powi(31) - 1.0
+        };
+        Self {
+            input: Array4::from_shape_simple_fn(
+                (images, extent.rows, extent.cols, inputs),
+                &mut next,
+            ),
+            kernel: Array4::from_shape_simple_fn((3, 3, inputs, outputs), &mut next),
+            bias: Array1::from_shape_simple_fn(outputs, &mut next),
+            pool,
+        }
+    }
+
+    fn extent(&self) -> Extent {
+        Extent { rows: self.input.dim().1, cols: self.input.dim().2 }
+    }
+
+    fn direct(&self, keep: Extent) -> Array4<f64> {
+        let (kernel, bias) = (self.kernel.mapv(f64::from), self.bias.mapv(f64::from));
+        let one = |image: ArrayView3<f32>| -> Array3<f64> {
+            let image = image.mapv(f64::from);
+            let mut map = direct::conv3x3(image.view(), kernel.view(), bias.view(), keep);
+            direct::relu(&mut map);
+            if self.pool { direct::max_pool2x2(map.view()) } else { map }
+        };
+        let maps: Vec<_> =
+            self.input.outer_iter().map(|map| one(map).insert_axis(Axis(0))).collect();
+        concatenate(Axis(0), &maps.iter().map(|map| map.view()).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn winograd(&self, isa: Isa, schedule: Schedule, keep: Extent) -> Array4<f32> {
+        let mut layer = Winograd::new(self.kernel.view(), self.bias.view(), isa);
+        layer.schedule = schedule;
+        let (mut output, mut scratch) = (Maps::default(), Scratch::default());
+        let input = Maps::from_array(self.input.view());
+        layer.forward(&input, keep, self.pool, &mut output, &mut scratch);
+        output.to_array()
+    }
+
+    fn shallow(&self, isa: Isa, keep: Extent) -> Array4<f32> {
+        let layer = Shallow::new(self.kernel.view(), self.bias.view(), isa);
+        let mut output = Maps::default();
+        layer.forward(self.input.view(), keep, &mut output);
+        output.to_array()
+    }
+}
+
+fn relative_error(got: &Array4<f32>, expected: &Array4<f64>) -> f64 {
+    let norm = |map: &Array4<f64>| map.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let norm_expected = norm(expected);
+    norm(&(got.mapv(f64::from) - expected)) / if norm_expected > 0.0 { norm_expected } else { 1.0 }
+}
+
+fn vgg_shapes(isa: Isa, schedule: Schedule) {
+    for (side, inputs, outputs, pool) in VGG {
+        for images in [1, 5] {
+            let case = Case::new(images, Extent::square(side), inputs, outputs, pool);
+            let got = case.winograd(isa, schedule, case.extent());
+            let error = relative_error(&got, &case.direct(case.extent()));
+            assert!(error < 2e-6, "{side} {inputs} {outputs}: {error:e}");
+        }
+    }
+}
+
+fn any_shape(isa: Isa, schedule: Schedule) {
+    let shape = (1..3_usize, 1..14_usize, 1..14_usize, 1..40_usize, 1..40_usize, any::<bool>());
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() };
+    proptest!(config, |((images, rows, cols, inputs, outputs, pool) in shape, cut in 0..4_usize)| {
+        let case = Case::new(images, Extent { rows, cols }, inputs, outputs, pool);
+        let keep = Extent { rows: rows.saturating_sub(cut).max(1), cols };
+        let error = relative_error(&case.winograd(isa, schedule, keep), &case.direct(keep));
+        prop_assert!(error < 2e-6, "{error:e}");
+    });
+}
+
+fn batches_and_threads(isa: Isa, schedule: Schedule) {
+    let case = Case::new(5, Extent { rows: 13, cols: 18 }, 24, 40, false);
+    let all = case.winograd(isa, schedule, case.extent());
+    for threads in [1, 2, 5] {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        assert_eq!(pool.install(|| case.winograd(isa, schedule, case.extent())), all);
+    }
+    for i in 0..5 {
+        let input = case.input.slice(s![i..=i, .., .., ..]).to_owned();
+        let alone =
+            Case { input, kernel: case.kernel.clone(), bias: case.bias.clone(), pool: false };
+        let alone = alone.winograd(isa, schedule, case.extent());
+        assert_eq!(alone, all.slice(s![i..=i, .., .., ..]));
+    }
+}
+
+fn not_a_number(isa: Isa, schedule: Schedule) {
+    for (pool, value) in [(false, f32::NAN), (true, f32::NAN), (false, f32::INFINITY)] {
+        let mut case = Case::new(1, Extent::square(10), 20, 20, pool);
+        case.input[[0, 6, 5, 17]] = value;
+        let got = case.winograd(isa, schedule, case.extent());
+        let expected = case.direct(case.extent());
+        assert!(expected.iter().any(|x| !x.is_finite()) && got.iter().any(|x| x.is_finite()));
+        for (got, expected) in got.iter().zip(&expected) {
+            assert!(expected.is_finite() || !got.is_finite(), "{expected} became {got}");
+        }
+    }
+}
+
+fn denormals(isa: Isa, schedule: Schedule) {
+    let mut case = Case::new(1, Extent::square(8), 16, 16, false);
+    case.input.mapv_inplace(|x| x * 1e-39);
+    case.bias.fill(0.0);
+    let got = case.winograd(isa, schedule, case.extent());
+    assert!(relative_error(&got, &case.direct(case.extent())) < 1e-3);
+    assert!(got.iter().any(|&x| x > 0.0));
+}
+
+fn images(isa: Isa) {
+    for (rows, cols, outputs) in [(28, 29, 64), (1, 1, 5), (9, 17, 33), (40, 31, 16)] {
+        for (images, cut) in [(1, 0), (5, 1)] {
+            let case = Case::new(images, Extent { rows, cols }, 3, outputs, false);
+            let keep = Extent { rows, cols: cols.saturating_sub(cut).max(1) };
+            let error = relative_error(&case.shallow(isa, keep), &case.direct(keep));
+            assert!(error < 1e-6, "{rows} {cols} {outputs}: {error:e}");
+        }
+    }
+}
+
+/// The suite of one kernel, skipped where the processor lacks its instructions.
+macro_rules! suite {
+    ($name:ident, $isa:expr, $($schedule:expr)?) => {
+        mod $name {
+            use super::*;
+
+            suite!(@tests $isa, $($schedule)?);
+        }
+    };
+    (@tests $isa:expr, ) => {
+        suite!(@test images, $isa,);
+    };
+    (@tests $isa:expr, $schedule:expr) => {
+        suite!(@test vgg_shapes, $isa, $schedule);
+        suite!(@test any_shape, $isa, $schedule);
+        suite!(@test batches_and_threads, $isa, $schedule);
+        suite!(@test not_a_number, $isa, $schedule);
+        suite!(@test denormals, $isa, $schedule);
+    };
+    (@test $test:ident, $isa:expr, $($schedule:expr)?) => {
+        #[test]
+        fn $test() {
+            if $isa.is_supported() {
+                super::$test($isa, $($schedule)?);
+            }
+        }
+    };
+}
+
+suite!(fused_avx512, Isa::Avx512, Schedule::Fused);
+suite!(fused_avx2, Isa::Avx2, Schedule::Fused);
+suite!(fused_portable, Isa::Portable, Schedule::Fused);
+suite!(staged_avx512, Isa::Avx512, Schedule::Staged);
+suite!(staged_avx2, Isa::Avx2, Schedule::Staged);
+suite!(staged_portable, Isa::Portable, Schedule::Staged);
+suite!(images_avx512, Isa::Avx512,);
+suite!(images_avx2, Isa::Avx2,);
+suite!(images_portable, Isa::Portable,);
