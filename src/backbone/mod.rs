@@ -1,5 +1,6 @@
 //! Frozen nets as tables over [`crate::conv`], and their weights.
 
+mod bench;
 mod locate;
 pub mod names;
 mod pooling;
@@ -8,6 +9,7 @@ mod reference;
 mod vgg16;
 mod weights;
 
+pub use bench::{LayerTiming, bench_layers};
 pub use locate::{
     IMAGENET_FINGERPRINT, LocateError, WEIGHTS_VARIABLE, weights_file, weights_place,
 };

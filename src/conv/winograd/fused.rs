@@ -14,6 +14,7 @@ use crate::conv::{
     lanes::{Lanes, room},
     simd::Simd,
 };
+
 /// So many bytes between the transforms stay in a core's cache.
 const CACHED: usize = 1 << 20;
 

@@ -1,0 +1,88 @@
+use std::time::Instant;
+
+use ndarray::{Array3, Array4};
+
+use super::{LAYERS, LayerSpec, Weights, weights::Layer};
+use crate::conv::{Algorithm, Extent, Isa, Maps, Scratch, Shallow, Winograd, direct};
+
+/// How fast a layer is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerTiming {
+    /// Keras' name.
+    pub name: &'static str,
+    /// How it was computed.
+    pub algorithm: Algorithm,
+    /// Milliseconds an image.
+    pub milliseconds: f64,
+    /// 10^9 additions and multiplications of the definition a second, whatever
+    /// the algorithm saves of them.
+    pub gflops: f64,
+}
+
+/// Times each layer on whole maps of 224 x 224 images, by each algorithm: the
+/// best of `rounds`, on a batch of `images` (one for the direct convolution).
+///
+/// # Panics
+/// If `rounds` or `images` is 0, or the processor lacks `isa`.
+pub fn bench_layers(weights: &Weights, isa: Isa, images: usize, rounds: usize) -> Vec<LayerTiming> {
+    let mut timings = Vec::new();
+    let mut side = 224;
+    for (spec, layer) in LAYERS.iter().zip(weights.layers()) {
+        let operations = 2.0 * 9.0 * (side * side * spec.inputs * spec.outputs) as f64;
+        for algorithm in Algorithm::ALL {
+            let seconds = match algorithm {
+                Algorithm::Direct => time_direct(layer, spec, side, rounds),
+                Algorithm::Winograd => time(layer, spec, side, isa, images, rounds),
+            };
+            timings.push(LayerTiming {
+                name: spec.name,
+                algorithm,
+                milliseconds: seconds * 1e3,
+                gflops: operations / seconds / 1e9,
+            });
+        }
+        if spec.pool {
+            side /= 2;
+        }
+    }
+    timings
+}
+
+fn time_direct(layer: &Layer, spec: &LayerSpec, side: usize, rounds: usize) -> f64 {
+    let map = Array3::from_elem((side, side, spec.inputs), 0.5);
+    best(rounds, || {
+        let keep = Extent::square(side);
+        direct::conv3x3(map.view(), layer.kernel.view(), layer.bias.view(), keep);
+    })
+}
+
+fn time(
+    layer: &Layer,
+    spec: &LayerSpec,
+    side: usize,
+    isa: Isa,
+    images: usize,
+    rounds: usize,
+) -> f64 {
+    let input = Array4::from_elem((images, side, side, spec.inputs), 0.5);
+    let (kernel, bias) = (layer.kernel.view(), layer.bias.view());
+    let (keep, mut output) = (Extent::square(side), Maps::default());
+    let seconds = if spec.inputs == 3 {
+        let layer = Shallow::new(kernel, bias, isa);
+        best(rounds, || layer.forward(input.view(), keep, &mut output))
+    } else {
+        let (layer, mut scratch) = (Winograd::new(kernel, bias, isa), Scratch::default());
+        let input = Maps::from_array(input.view());
+        best(rounds, || layer.forward(&input, keep, spec.pool, &mut output, &mut scratch))
+    };
+    seconds / images as f64
+}
+
+fn best(rounds: usize, mut run: impl FnMut()) -> f64 {
+    let times = (0..rounds).map(|_| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64()
+    });
+    times.min_by(f64::total_cmp).expect("at least one round")
+}
