@@ -3,6 +3,7 @@
 pub mod films;
 pub mod identity;
 pub mod kaggle;
+pub mod link;
 pub mod metadata;
 pub mod phantom;
 pub mod selection;
