@@ -70,6 +70,12 @@ impl Index {
         let position = |class| self.classes.binary_search(class).expect("classes are collected");
         self.rows.iter().map(|r| position(&r.class)).collect()
     }
+
+    /// The patient of every film, where known.
+    pub fn patients(&self) -> Vec<Option<String>> {
+        let known = |patient: &String| !patient.is_empty();
+        self.rows.iter().map(|r| Some(r.patient.clone()).filter(known)).collect()
+    }
 }
 
 #[cfg(test)]

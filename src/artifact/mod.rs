@@ -6,6 +6,7 @@
 
 pub mod claim;
 pub mod features;
+pub mod groups;
 pub mod history;
 pub mod index;
 pub mod ledger;

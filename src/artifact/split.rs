@@ -12,7 +12,7 @@ pub struct Split {
     /// `cxr.split/1`; filled in when written.
     #[serde(default)]
     pub schema: String,
-    /// How it was made: `image`, `group`.
+    /// How it was made: `image`, `group`, `source`, `folder`.
     pub method: String,
     /// The seed of the draw.
     pub seed: u64,
@@ -22,13 +22,31 @@ pub struct Split {
     pub train: Vec<usize>,
     /// Row numbers to test on, in the order of the draw.
     pub test: Vec<usize>,
-    /// Patients with films on both sides, sorted. Films without a known
-    /// patient cannot be checked and are counted in `unknown`.
+    /// The groups counted: the sides are disjoint if none is on both.
+    #[serde(default)]
+    pub groups: GroupCount,
+    /// Groups with films on both sides, sorted: none if the sides are disjoint.
+    /// Films without a known patient, counted in `unknown`, are checked by their
+    /// pictures where `groups.by` is `link`, else not at all.
     pub leaking: Vec<String>,
     /// Films whose patient is not known.
     pub unknown: usize,
     /// BLAKE3 of the `index.csv` that the row numbers refer to.
     pub index: String,
+}
+
+/// How many groups of films, each of one person, a split deals with. A film of
+/// an unknown person is a group of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupCount {
+    /// What tells them: `patient`, the ids of `index.csv`, or `link`.
+    pub by: String,
+    /// With films to train on.
+    pub train: usize,
+    /// With films to test on.
+    pub test: usize,
+    /// With films on both sides.
+    pub both: usize,
 }
 
 impl Document for Split {
@@ -76,6 +94,7 @@ mod tests {
             test_size: 0.2,
             train: vec![3, 0],
             test: vec![1],
+            groups: GroupCount { by: "patient".into(), train: 2, test: 1, both: 0 },
             leaking: vec![],
             unknown: 0,
             index: "ab".into(),

@@ -14,6 +14,7 @@
 pub mod build_covid;
 pub mod extract;
 pub mod fetch;
+pub mod link;
 pub mod phantom;
 pub mod plot;
 pub mod preprocess;
@@ -42,6 +43,7 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<build_covid::BuildCovid>(),
     Entry::of::<sample_normal::SampleNormal>(),
     Entry::of::<preprocess::Preprocess>(),
+    Entry::of::<link::LinkFilms>(),
     Entry::of::<split::Split>(),
     Entry::of::<extract::Extract>(),
     Entry::of::<train::Train>(),

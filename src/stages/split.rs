@@ -1,15 +1,19 @@
 //! `cxr-split`: deals the films into training and test.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::Stage;
-use crate::artifact::{Document, index::Index, split};
+use crate::artifact::groups::{Grouping, read_groups};
+use crate::artifact::index::{Index, IndexRow};
+use crate::artifact::{Document, split};
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::dataset::split::{
-    ClassOrder, SplitError, TrainTest, leaks, stratified_group_split, train_test_split,
+    ClassOrder, SplitError, TrainTest, hold_out, leaks, stratified_group_split, train_test_split,
 };
 use crate::pipeline::Input;
 
@@ -24,6 +28,10 @@ pub enum Method {
     Image,
     /// All films of a patient together.
     Group,
+    /// The films of one source test, all others train.
+    Source,
+    /// The films in `<class>/<folder>/` test, all others train: a test set of one's own.
+    Folder,
 }
 
 /// The order in which the classes draw in a split by image.
@@ -39,8 +47,12 @@ pub enum Stratify {
 crate::settings! {
     /// Settings of `cxr-split`: `[split]` in `pipeline.toml`.
     pub struct Settings {
-        /// What is dealt: single films, or all films of a patient together
+        /// What is dealt: single films, or all films of a patient together; or what is held out
         method: Method = Method::Image,
+        /// What tells which films show one person: `patient`, their ids, or `link`, what cxr-link found
+        groups: Grouping = Grouping::Patient,
+        /// The source or the folder to test on, with `--method source` or `folder`
+        hold_out: String = String::new(),
         /// Share of films to test on
         test_size: f64 = 0.2,
         /// Form of the labels that scikit-learn would get; decides which class draws first
@@ -58,19 +70,24 @@ pub struct Args {
 impl Stage for Split {
     const NAME: &'static str = "split";
     const ABOUT: &'static str = "Deal the films into training and test";
-    const READS: &'static str = "index.csv";
+    const READS: &'static str = "index.csv; groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "split.json";
-    const AFTER: &'static [&'static str] = &["preprocess"];
+    const AFTER: &'static [&'static str] = &["preprocess", "link"];
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-split --profile tutorial", "As the tutorial does: film by film"),
         ("cxr-split --method group", "No patient on both sides"),
+        ("cxr-split --method group --groups link", "Nor a person under two ids"),
+        ("cxr-split --method source --hold-out chest_xray", "Test on another hospital's films"),
+        ("cxr-split --method folder --hold-out test", "Test on `<class>/test/`"),
         ("cxr-split --test-size 0.3 --seed 7", "Another draw"),
     ];
     type Settings = Settings;
     type Args = Args;
 
-    fn inputs(ctx: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
-        Ok(vec![ctx.input("preprocess", "index.csv")])
+    fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
+        let mut inputs = vec![ctx.input("preprocess", "index.csv")];
+        inputs.extend(settings.groups.files().iter().map(|name| ctx.input("link", name)));
+        Ok(inputs)
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
@@ -81,8 +98,17 @@ impl Stage for Split {
             return Err(Failure::new(format_args!("all films are of one class, `{class}`"))
                 .hint("the dataset needs a folder for each class, two at least"));
         }
-        let sides = draw(&index, &settings, ctx.seed).map_err(explain)?;
-        let summary = Summary::new(&index, &sides, &settings, ctx.seed);
+        let hash = &job.inputs()["preprocess/index.csv"];
+        let persons = match settings.groups {
+            Grouping::Patient => index.patients(),
+            Grouping::Link => {
+                let read = |path: &Path| read_groups(path, hash, index.rows.len());
+                ctx.read("link", "groups.csv", read)?.into_iter().map(Some).collect()
+            }
+        };
+        let sides = draw(&index, &persons, &settings, ctx.seed)
+            .map_err(|error| explain(error, &index, &settings))?;
+        let summary = Summary::new(&index, &persons, &sides, &settings, ctx.seed);
         summary.warn(ctx);
 
         let document = split::Split {
@@ -92,9 +118,10 @@ impl Stage for Split {
             test_size: settings.test_size,
             train: sides.train,
             test: sides.test,
+            groups: summary.groups.clone(),
             leaking: summary.leaking.clone(),
             unknown: summary.unknown,
-            index: job.inputs()["preprocess/index.csv"].clone(),
+            index: hash.clone(),
         };
         document.write(&job.path("split.json")?)?;
         job.publish()?;
@@ -102,7 +129,12 @@ impl Stage for Split {
     }
 }
 
-fn draw(index: &Index, settings: &Settings, seed: u64) -> Result<TrainTest, SplitError> {
+fn draw(
+    index: &Index,
+    persons: &[Option<String>],
+    settings: &Settings,
+    seed: u64,
+) -> Result<TrainTest, SplitError> {
     let classes: Vec<&str> = index.rows.iter().map(|film| film.class.as_str()).collect();
     match settings.method {
         Method::Image => {
@@ -114,26 +146,29 @@ fn draw(index: &Index, settings: &Settings, seed: u64) -> Result<TrainTest, Spli
         }
         Method::Group => {
             // A film of an unknown patient is a group of its own.
-            let group =
-                |(i, patient): (usize, Option<_>)| (patient, patient.is_none().then_some(i));
-            let groups: Vec<_> = patients(index).into_iter().enumerate().map(group).collect();
+            let group = |(i, person): (usize, &'_ Option<String>)| {
+                (person.clone(), person.is_none().then_some(i))
+            };
+            let groups: Vec<_> = persons.iter().enumerate().map(group).collect();
             stratified_group_split(&classes, &groups, settings.test_size, seed)
+        }
+        Method::Source | Method::Folder => {
+            let side = |film| side_of(film, settings.method) == Some(settings.hold_out.as_str());
+            hold_out(&classes, &index.rows.iter().map(side).collect::<Vec<_>>())
         }
     }
 }
 
-/// The patient of each film, where known.
-fn patients(index: &Index) -> Vec<Option<&str>> {
-    let known = |patient: &'_ String| !patient.is_empty();
-    index
-        .rows
-        .iter()
-        .map(|film| Some(&film.patient).filter(|p| known(p)).map(String::as_str))
-        .collect()
+/// What a film may be held out by: its source, or its folder below the class's.
+fn side_of(film: &IndexRow, method: Method) -> Option<&str> {
+    match method {
+        Method::Source => Some(&film.source),
+        _ => film.path.split('/').nth(1).filter(|_| film.path.matches('/').count() > 1),
+    }
 }
 
 /// The error with a way out.
-fn explain(error: SplitError) -> Failure {
+fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
     let hint = match error {
         SplitError::TestShare(_) | SplitError::GroupTestShare(_) => {
             return Err::<(), _>(error)
@@ -147,6 +182,19 @@ fn explain(error: SplitError) -> Failure {
             "add films of more patients, try another `--seed`, or accept patients on both sides \
              with `--method image`"
         }
+        SplitError::NothingHeldOut => {
+            let mut sides: Vec<_> =
+                index.rows.iter().filter_map(|film| side_of(film, settings.method)).collect();
+            sides.sort_unstable();
+            sides.dedup();
+            let choices: Vec<_> = sides.iter().map(|s| format!("`--hold-out {s}`")).collect();
+            let hint = match choices.is_empty() {
+                true => "no class folder holds folders of films".to_owned(),
+                false => format!("say {}", choices.join(" or ")),
+            };
+            return Err::<(), _>(error).hint(hint).usage().expect_err("it is an error");
+        }
+        SplitError::AllHeldOut { .. } => "add films of this class from elsewhere",
         SplitError::NoFilms | SplitError::FoldCount(_) => return error.into(),
     };
     Failure::from(error).hint(hint)
@@ -158,10 +206,11 @@ struct Summary {
     seed: u64,
     train: usize,
     test: usize,
+    groups: split::GroupCount,
     classes: Vec<Class>,
-    /// Patients on both sides.
+    /// Groups on both sides.
     leaking: Vec<String>,
-    /// Test films of those patients.
+    /// Test films of those groups.
     leaking_test_films: usize,
     /// Films of unknown patients.
     unknown: usize,
@@ -175,9 +224,14 @@ struct Class {
 }
 
 impl Summary {
-    fn new(index: &Index, sides: &TrainTest, settings: &Settings, seed: u64) -> Self {
-        let patients = patients(index);
-        let leaks = leaks(&patients, sides);
+    fn new(
+        index: &Index,
+        persons: &[Option<String>],
+        sides: &TrainTest,
+        settings: &Settings,
+        seed: u64,
+    ) -> Self {
+        let leaks = leaks(persons, sides);
         let of_class = |rows: &[usize], class: &str| {
             rows.iter().filter(|row| index.rows[**row].class == class).count()
         };
@@ -187,20 +241,36 @@ impl Summary {
             test: of_class(&sides.test, name),
         };
         let method = settings.method.to_possible_value().expect("every method has a name");
+        // A film of an unknown patient is a group of its own.
+        let groups_of = |rows: &[usize]| {
+            let known: BTreeSet<_> = rows.iter().filter_map(|row| persons[*row].as_ref()).collect();
+            known.len() + rows.iter().filter(|row| persons[**row].is_none()).count()
+        };
         Self {
             method: method.get_name().to_owned(),
+            groups: split::GroupCount {
+                by: settings.groups.to_string(),
+                train: groups_of(&sides.train),
+                test: groups_of(&sides.test),
+                both: leaks.len(),
+            },
             seed,
             train: sides.train.len(),
             test: sides.test.len(),
             classes: index.classes.iter().map(class).collect(),
-            leaking: leaks.iter().map(|leak| leak.group.to_owned()).collect(),
+            leaking: leaks.iter().map(|leak| leak.group.clone()).collect(),
             leaking_test_films: leaks.iter().map(|leak| leak.test.len()).sum(),
-            unknown: patients.iter().filter(|patient| patient.is_none()).count(),
+            unknown: index.rows.iter().filter(|film| film.patient.is_empty()).count(),
         }
     }
 
     fn warn(&self, ctx: &Context) {
         const SHOWN: usize = 12;
+        for Class { name, .. } in self.classes.iter().filter(|class| class.test == 0) {
+            ctx.ui.warn(format_args!(
+                "no film of `{name}` is tested: how well it is told apart stays unknown"
+            ));
+        }
         if !self.leaking.is_empty() {
             let named = self.leaking.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
             let more = match self.leaking.len().saturating_sub(SHOWN) {
@@ -215,7 +285,7 @@ impl Summary {
                 named.join(", "),
             ));
         }
-        if self.unknown > 0 {
+        if self.unknown > 0 && self.groups.by == Grouping::Patient.to_string() {
             ctx.ui.warn(format_args!(
                 "{} no known patient: whether {} on both sides cannot be told",
                 counted(self.unknown, "film has", "films have"),
@@ -235,7 +305,11 @@ impl fmt::Display for Summary {
             writeln!(f, "{name:width$}  {train:>6}  {test:>6}")?;
         }
         writeln!(f, "{:width$}  {train:>6}  {test:>6}", "all")?;
-        write!(f, "patients on both sides: {}", self.leaking.len())
+        write!(f, "patients on both sides: {}", self.leaking.len())?;
+        if self.leaking.is_empty() {
+            write!(f, ", of {} in training and {} in test", self.groups.train, self.groups.test)?;
+        }
+        Ok(())
     }
 }
 

@@ -85,6 +85,7 @@ fn write_films(sandbox: &Sandbox, films: &[u8], train: &[usize], test: &[usize])
         test_size: 0.2,
         train: train.to_vec(),
         test: test.to_vec(),
+        groups: Default::default(),
         leaking: vec![],
         unknown: films.len(),
         index: hash::file(&path("preprocess/index.csv")).unwrap(),

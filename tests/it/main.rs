@@ -13,6 +13,7 @@ mod cli;
 mod extract;
 mod fetch;
 mod layers;
+mod link;
 mod phantom;
 mod plot;
 mod preprocess;

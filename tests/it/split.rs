@@ -75,7 +75,7 @@ fn patients_on_both_sides_are_named_unless_they_stay_together() {
     covid       16       4
     normal      16       4
     all         32       8
-    patients on both sides: 0
+    patients on both sides: 0, of 16 in training and 4 in test
     --- stderr
     ");
     let split = sandbox.json(SPLIT);
@@ -194,4 +194,71 @@ fn a_missing_or_broken_index_comes_with_the_command_that_makes_it() {
 
     hint: run `cxr preprocess --profile tutorial` to make it
     ");
+}
+
+#[test]
+fn a_source_or_a_folder_is_held_out_whole() {
+    let sandbox = Sandbox::new();
+    let mut text = index(&[]);
+    for row in 0..12 {
+        let class = ["covid", "normal"][row / 6];
+        let (folder, source) = if row % 3 == 0 { ("external/", "b") } else { ("", "a") };
+        let path = format!("{class}/{folder}{row:02}.png");
+        text += &format!("{row},{path},{class},p{},{source},10,10,L,5,{row}\n", row / 2);
+    }
+    sandbox.write("artifacts/tutorial/preprocess/index.csv", text);
+    for line in ["--method source --hold-out b", "--method folder --hold-out external"] {
+        let text = sandbox.transcript(&format!("cxr-split {line}"));
+        assert!(text.contains("warning: 4 patients stand on both sides"), "{text}");
+        let split = sandbox.json(SPLIT);
+        assert_eq!(split["test"], json!([0, 3, 6, 9]));
+        assert_eq!(split["leaking"], json!(["p0", "p1", "p3", "p4"]));
+        assert_eq!(split["groups"], json!({ "by": "patient", "train": 6, "test": 4, "both": 4 }));
+    }
+    insta::assert_snapshot!(sandbox.transcript("cxr-split --method source --hold-out c"), @r"
+    $ cxr-split --method source --hold-out c
+    exit: 2
+    --- stdout
+    --- stderr
+    error: nothing is held out to test on
+
+    hint: say `--hold-out a` or `--hold-out b`
+    ");
+}
+
+#[test]
+fn linked_groups_stay_together_and_must_fit_the_index() {
+    let sandbox = pairs();
+    let hash = blake3::hash(
+        &std::fs::read(sandbox.path("artifacts/tutorial/preprocess/index.csv")).unwrap(),
+    );
+    let linked = |hash: &str| {
+        let document = json!({
+            "schema": "cxr.link/1", "films": 40, "groups": 10, "links": {}, "merged": [],
+            "conflicts": [], "index": hash,
+        });
+        sandbox.write("artifacts/tutorial/link/link.json", document.to_string());
+    };
+    let row = |i: usize| format!("{i},x/{i},x,g{},\n", i / 4);
+    let rows: String = (0..40).map(row).collect();
+    sandbox.write(
+        "artifacts/tutorial/link/groups.csv",
+        format!("row,path,class,group,evidence\n{rows}"),
+    );
+    linked(hash.to_hex().as_str());
+    sandbox.ok("cxr-split --method group --groups link");
+    let split = sandbox.json(SPLIT);
+    let test: Vec<usize> = serde_json::from_value(split["test"].clone()).unwrap();
+    assert!((0..10).all(|g| [0, 4].contains(&test.iter().filter(|row| *row / 4 == g).count())));
+    assert_eq!(split["leaking"], json!([]));
+    assert_eq!(split["groups"], json!({ "by": "link", "train": 8, "test": 2, "both": 0 }));
+    linked("other");
+    let text = sandbox.transcript("cxr-split --method group --groups link");
+    assert!(
+        text.contains(
+            "groups.csv` is not a usable table of groups: it was made from another `index.csv`"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("hint: run `cxr link --profile tutorial`"), "{text}");
 }

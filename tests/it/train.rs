@@ -62,6 +62,7 @@ fn write_split(sandbox: &Sandbox, train: Vec<usize>, test: Vec<usize>) {
         test_size: 0.25,
         train,
         test,
+        groups: Default::default(),
         leaking: vec![],
         unknown: 16,
         index,

@@ -6,12 +6,14 @@
 
 mod folds;
 mod halves;
+mod held_out;
 mod leak;
 
 use std::fmt::Display;
 
 pub use folds::{Folds, stratified_group_kfold, stratified_kfold};
 pub use halves::{ClassOrder, TrainTest, stratified_group_split, train_test_split};
+pub use held_out::hold_out;
 pub use leak::{Leak, leaks};
 
 /// Why films cannot be split as asked.
@@ -62,6 +64,15 @@ pub enum SplitError {
     /// Keeping groups together puts all films of a class on one side.
     #[error("with groups kept together, no draw puts films of every class on both sides")]
     OneSided,
+    /// No film is held out for the test.
+    #[error("nothing is held out to test on")]
+    NothingHeldOut,
+    /// All films of a class are held out.
+    #[error("all films of class `{class}` are held out, so none is left to train on")]
+    AllHeldOut {
+        /// The class.
+        class: String,
+    },
 }
 
 /// The distinct values, ascending, and the position of each item's value there:

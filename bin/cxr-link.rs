@@ -1,0 +1,5 @@
+//! `cxr-link`: see `cxr::stages::link`.
+
+fn main() -> std::process::ExitCode {
+    cxr::stages::main::<cxr::stages::link::LinkFilms>()
+}

@@ -1,0 +1,47 @@
+use std::fmt::Display;
+
+use super::{SplitError, TrainTest, unique};
+
+/// Tests on the films that are `held_out` and trains on all others, both in the
+/// order of the rows. Nothing is drawn: the sides are given, as with an external
+/// test set.
+///
+/// Errors if a side is empty, or a class has no film to train on.
+pub fn hold_out<C: Ord + Display>(
+    labels: &[C],
+    held_out: &[bool],
+) -> Result<TrainTest, SplitError> {
+    assert_eq!(labels.len(), held_out.len(), "a side for each film");
+    let (test, train): (Vec<usize>, Vec<usize>) = (0..labels.len()).partition(|row| held_out[*row]);
+    if labels.is_empty() {
+        return Err(SplitError::NoFilms);
+    }
+    if test.is_empty() {
+        return Err(SplitError::NothingHeldOut);
+    }
+    let (classes, class_of) = unique(labels);
+    let untrained =
+        (0..classes.len()).find(|class| train.iter().all(|row| class_of[*row] != *class));
+    match untrained {
+        Some(class) => Err(SplitError::AllHeldOut { class: classes[class].to_string() }),
+        None => Ok(TrainTest { train, test }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_out_is_tested_and_every_class_is_trained() {
+        let labels = ["a", "b", "a", "b"];
+        let sides = hold_out(&labels, &[false, false, true, true]).unwrap();
+        assert_eq!(sides, TrainTest { train: vec![0, 1], test: vec![2, 3] });
+        let one_class = hold_out(&labels, &[true, false, false, false]).unwrap();
+        assert_eq!(one_class.test, [0]);
+        assert_eq!(hold_out(&labels, &[false; 4]), Err(SplitError::NothingHeldOut));
+        let all = Err(SplitError::AllHeldOut { class: "b".into() });
+        assert_eq!(hold_out(&labels, &[false, true, false, true]), all);
+        assert_eq!(hold_out::<&str>(&[], &[]), Err(SplitError::NoFilms));
+    }
+}

@@ -1,0 +1,193 @@
+//! `cxr-link`: finds the films of one person, by what is on record of them and
+//! by what is on them.
+//!
+//! A model that has seen a person in training knows more of that person's other
+//! films than of a stranger's. Ids alone do not keep them apart: one person may
+//! have two.
+
+use std::fmt;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::Stage;
+use crate::artifact::groups::{GroupRow, LinkRow, Linked};
+use crate::artifact::index::{Index, IndexRow};
+use crate::artifact::{Document, write_csv};
+use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::dataset::link::{FARTHEST, Film, Groups, Link, Thumbnail, by_picture, by_record};
+use crate::io::npy::Reader;
+use crate::pipeline::Input;
+
+/// `cxr-link`.
+#[derive(Debug)]
+pub struct LinkFilms;
+
+crate::settings! {
+    /// Settings of `cxr-link`: `[link]` in `pipeline.toml`.
+    pub struct Settings {
+        /// Bits of 64 in which the perceptual hashes of one film may differ, up to 11
+        distance: u32 = 6,
+        /// Least correlation of two pictures of one film
+        correlation: f64 = 0.9,
+    }
+}
+
+/// Arguments of `cxr-link`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Films whose pixels are held at once: 38 MB.
+const BATCH: usize = 256;
+/// Findings that are named on the screen; `link.json` names all.
+const SHOWN: usize = 10;
+
+impl Stage for LinkFilms {
+    const NAME: &'static str = "link";
+    const ABOUT: &'static str = "Find the films of one person";
+    const READS: &'static str = "images.npy, index.csv";
+    const WRITES: &'static str = "groups.csv, links.csv, link.json";
+    const AFTER: &'static [&'static str] = &["preprocess"];
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
+        ("cxr-link", "By patient id, file name, file and picture"),
+        ("cxr-link --correlation 0.8", "Take pictures that are less alike for one film"),
+    ];
+    type Settings = Settings;
+    type Args = Args;
+
+    fn inputs(ctx: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
+        Ok(vec![ctx.input("preprocess", "index.csv"), ctx.input("preprocess", "images.npy")])
+    }
+
+    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
+        let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        settings.check()?;
+        let job = Self::begin(ctx, &settings)?;
+        let index = ctx.read("preprocess", "index.csv", Index::read)?;
+        let thumbnails = thumbnails(ctx, index.rows.len())?;
+        let films: Vec<Film<'_>> = index.rows.iter().map(film).collect();
+        let mut links = by_record(&films);
+        links.extend(by_picture(&films, &thumbnails, settings.distance, settings.correlation));
+        links.sort_by_key(|link| (link.a, link.b, link.kind));
+        let groups = Groups::new(&films, &links);
+
+        write_csv(&job.path("groups.csv")?, &group_rows(&index, &groups))?;
+        write_csv(&job.path("links.csv")?, &links.iter().map(link_row).collect::<Vec<_>>())?;
+        let mut linked = Linked {
+            schema: Linked::SCHEMA.to_owned(),
+            films: films.len(),
+            groups: groups.count(),
+            links: Default::default(),
+            merged: groups.merged(&films),
+            conflicts: groups.conflicts(&films, &links),
+            index: job.inputs()["preprocess/index.csv"].clone(),
+        };
+        for link in &links {
+            *linked.links.entry(link.kind.text().to_owned()).or_default() += 1;
+        }
+        linked.write(&job.path("link.json")?)?;
+        job.publish()?;
+        warn(ctx, &linked);
+        Ok(Outcome::new(&Summary(linked)))
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        if self.distance > FARTHEST {
+            let error = format!("`distance` is {}, expected 0 to {FARTHEST}", self.distance);
+            return Err(Failure::usage(error));
+        }
+        if !(0.0..=1.0).contains(&self.correlation) {
+            let error = format!("`correlation` is {}, expected 0 to 1", self.correlation);
+            return Err(Failure::usage(error));
+        }
+        Ok(())
+    }
+}
+
+/// The picture of every film.
+fn thumbnails(ctx: &Context, films: usize) -> Result<Vec<Thumbnail>, Failure> {
+    let path = ctx.artifact("preprocess", "images.npy");
+    let again = || ctx.rerun("preprocess");
+    let mut images = Reader::<u8>::open(&path, &[None, None, Some(3)]).hint(again())?;
+    let side = images.shape()[1];
+    if images.rows() != films || images.shape()[2] != side || side == 0 || side % 32 != 0 {
+        let shape = images.shape();
+        let error =
+            format!("`images.npy` has the shape {shape:?}, expected [{films}, 224, 224, 3]");
+        return Err(Failure::new(error).hint(again()));
+    }
+    let bar = ctx.ui.progress("look", films, "films");
+    let mut thumbnails = Vec::with_capacity(films);
+    for first in (0..films).step_by(BATCH) {
+        let pixels = images.read(first..(first + BATCH).min(films))?;
+        let batch = pixels.par_chunks_exact(side * side * 3);
+        thumbnails.par_extend(batch.map(|pixels| Thumbnail::new(pixels, side)));
+        bar.add(pixels.len() / (side * side * 3));
+    }
+    Ok(thumbnails)
+}
+
+fn film(row: &IndexRow) -> Film<'_> {
+    Film { path: &row.path, class: &row.class, patient: &row.patient, hash: &row.hash }
+}
+
+fn group_rows(index: &Index, groups: &Groups) -> Vec<GroupRow> {
+    let of_film = |film: &IndexRow| {
+        let evidence: Vec<_> = groups.evidence[film.row].iter().map(|kind| kind.text()).collect();
+        GroupRow {
+            row: film.row,
+            path: film.path.clone(),
+            class: film.class.clone(),
+            group: groups.of[film.row].clone(),
+            evidence: evidence.join("; "),
+        }
+    };
+    index.rows.iter().map(of_film).collect()
+}
+
+fn link_row(link: &Link) -> LinkRow {
+    let Link { a, b, kind, detail } = link;
+    LinkRow { a: *a, b: *b, evidence: kind.text().to_owned(), detail: detail.clone() }
+}
+
+/// Says what the user would not expect of the dataset.
+fn warn(ctx: &Context, linked: &Linked) {
+    for ids in linked.merged.iter().take(SHOWN) {
+        ctx.ui.warn(format_args!("{} are one person", ids.join(" and ")));
+    }
+    for conflict in linked.conflicts.iter().take(SHOWN) {
+        let classes: Vec<_> =
+            conflict.classes.iter().map(|(class, films)| format!("{class} {films}")).collect();
+        let (group, classes) = (&conflict.group, classes.join(", "));
+        ctx.ui.warn(if conflict.same_film {
+            format!("one film of `{group}` stands in several classes: {classes}")
+        } else {
+            format!("the films of `{group}` are of several classes: {classes}")
+        });
+    }
+    let more =
+        linked.merged.len().saturating_sub(SHOWN) + linked.conflicts.len().saturating_sub(SHOWN);
+    if more > 0 {
+        ctx.ui.warn(format_args!("link.json names {more} more such findings"));
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Summary(Linked);
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Linked { films, groups, links, merged, conflicts, .. } = &self.0;
+        writeln!(f, "{films} films of {groups} persons, as far as can be told")?;
+        for (evidence, links) in links {
+            writeln!(f, "{evidence:15}  {links:>6} links")?;
+        }
+        writeln!(f, "persons under several patient ids: {}", merged.len())?;
+        write!(f, "persons in several classes: {}", conflicts.len())
+    }
+}

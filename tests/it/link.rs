@@ -1,0 +1,120 @@
+//! `cxr-link`.
+
+use serde_json::json;
+
+use crate::support::{Sandbox, shared};
+
+const OUT: &str = "artifacts/tutorial/link";
+
+/// The lines of a table, without its header.
+fn lines(sandbox: &Sandbox, name: &str) -> Vec<String> {
+    sandbox.read(format!("{OUT}/{name}")).lines().skip(1).map(str::to_owned).collect()
+}
+
+/// A film of soft shapes, from a seed, as PNG, at any size.
+fn film(seed: u32, side: u32) -> Vec<u8> {
+    let grey = |x: u32, y: u32| {
+        let (x, y) = (f64::from(x) / f64::from(side), f64::from(y) / f64::from(side));
+        let wave = |k: u32| {
+            (f64::from(seed * 7 + k).sin() * 9.0 * x
+                + f64::from(seed * 3 + k * k).cos() * 9.0 * y
+                + f64::from(k))
+            .sin()
+        };
+        (127.0 + 17.0 * (0..7).map(wave).sum::<f64>()) as u8
+    };
+    let mut bytes = Vec::new();
+    let pixels: Vec<u8> = (0..side * side).map(|i| grey(i % side, i / side)).collect();
+    let mut out = png::Encoder::new(&mut bytes, side, side);
+    out.set_color(png::ColorType::Grayscale);
+    out.write_header().unwrap().write_image_data(&pixels).unwrap();
+    bytes
+}
+
+#[test]
+fn films_are_linked_by_name_file_and_picture() {
+    let sandbox = Sandbox::new();
+    sandbox.write("dataset/covid/a.png", film(1, 300));
+    sandbox.write("dataset/covid/b.png", film(2, 300));
+    sandbox.write("dataset/normal/IM-0001-0001.png", film(3, 300));
+    sandbox.write("dataset/normal/IM-0001-0002.png", film(4, 300));
+    sandbox.write("dataset/normal/copy.png", film(2, 300));
+    sandbox.write("dataset/normal/smaller.png", film(4, 240));
+    sandbox.ok("cxr-preprocess");
+    insta::assert_snapshot!(sandbox.transcript("cxr-link"), @r"
+    $ cxr-link
+    exit: 0
+    --- stdout
+    6 films of 3 persons, as far as can be told
+    kaggle name           1 links
+    near duplicate        1 links
+    same file             1 links
+    persons under several patient ids: 0
+    persons in several classes: 1
+    --- stderr
+    warning: one film of `film:covid/b.png` stands in several classes: covid 1, normal 1
+    ");
+    assert_eq!(
+        lines(&sandbox, "groups.csv"),
+        [
+            "0,covid/a.png,covid,film:covid/a.png,",
+            "1,covid/b.png,covid,film:covid/b.png,same file",
+            "2,normal/IM-0001-0001.png,normal,kaggle:IM-0001,kaggle name",
+            "3,normal/IM-0001-0002.png,normal,kaggle:IM-0001,kaggle name; near duplicate",
+            "4,normal/copy.png,normal,film:covid/b.png,same file",
+            "5,normal/smaller.png,normal,kaggle:IM-0001,near duplicate",
+        ]
+    );
+    let linked = sandbox.json(format!("{OUT}/link.json"));
+    assert_eq!(linked["conflicts"][0]["same_film"], json!(true));
+    let links = lines(&sandbox, "links.csv");
+    assert!(links[2].starts_with("3,5,near duplicate,\"correlation 0.9"), "{links:?}");
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_files() {
+    let make = |threads: usize| {
+        let sandbox = Sandbox::new();
+        (0..9).for_each(|i| drop(sandbox.write(&format!("dataset/x/{i}.png"), film(i % 5, 96))));
+        (0..9).for_each(|i| drop(sandbox.write(&format!("dataset/y/{i}.png"), film(9 + i, 96))));
+        sandbox.ok("cxr-preprocess");
+        sandbox.ok(&format!("cxr-link --threads {threads}"));
+        sandbox.tree(OUT)
+    };
+    assert_eq!(make(1), make(2));
+}
+
+#[test]
+fn the_real_set_holds_two_persons_under_two_ids_each() {
+    let Some(shared) = shared() else { return };
+    let cohen = shared.join("data/cohen");
+    let sandbox = Sandbox::new();
+    for (name, view) in [("covid", "PA"), ("supine", "AP Supine")] {
+        let mut build = sandbox.cxr("cxr-build-covid --modality any --source");
+        build.arg(&cohen).args(["--view", view, "--output", &format!("dataset/{name}")]);
+        build.assert().success();
+    }
+    sandbox.ok("cxr-preprocess");
+    sandbox.ok("cxr-link");
+    let linked = sandbox.json(format!("{OUT}/link.json"));
+    assert_eq!(linked["merged"], json!([["cohen:178", "cohen:97"], ["cohen:201", "cohen:78"]]));
+    assert_eq!(linked["links"]["near duplicate"], json!(7));
+    let torn = linked["conflicts"].as_array().unwrap();
+    let group = |c: &&serde_json::Value| c["group"] == "cohen:201+cohen:78";
+    assert_eq!(torn.iter().find(group).unwrap()["same_film"], json!(true));
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let sandbox = Sandbox::new();
+    let text = sandbox.transcript("cxr-link --distance 12");
+    assert!(
+        text.contains("exit: 2") && text.contains("`distance` is 12, expected 0 to 11"),
+        "{text}"
+    );
+    let text = sandbox.transcript("cxr-link --correlation 2");
+    assert!(
+        text.contains("exit: 2") && text.contains("`correlation` is 2, expected 0 to 1"),
+        "{text}"
+    );
+}
