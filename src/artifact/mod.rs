@@ -4,7 +4,9 @@
 //! JSON artifacts carry `schema: "cxr.<kind>/<major>"`; keys are sorted, paths
 //! are relative, there is no clock: same inputs, same bytes.
 
+pub mod array;
 pub mod claim;
+pub mod crossval;
 pub mod features;
 pub mod groups;
 pub mod history;

@@ -5,6 +5,7 @@
 //! not show in the interface, which takes and returns `ndarray`s.
 
 mod batch;
+mod cross_fit;
 mod file;
 mod fit;
 mod inputs;
@@ -12,6 +13,7 @@ mod loss;
 mod mlp;
 mod optimizer;
 
+pub use cross_fit::{OutOfFold, cross_fit};
 pub use file::HeadError;
 pub use fit::{Epoch, Fitted, fit};
 pub use inputs::{FitError, FitInputs, FitSettings};

@@ -12,6 +12,7 @@
 //! a lower layer.
 
 pub mod build_covid;
+pub mod crossval;
 pub mod extract;
 pub mod fetch;
 pub mod link;
@@ -47,6 +48,7 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<split::Split>(),
     Entry::of::<extract::Extract>(),
     Entry::of::<train::Train>(),
+    Entry::of::<crossval::Crossval>(),
     Entry::of::<plot::Plot>(),
 ];
 

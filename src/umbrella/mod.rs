@@ -3,6 +3,7 @@
 
 mod child;
 pub mod clean;
+pub mod compare;
 pub mod dag;
 pub mod diff;
 pub mod plan;
@@ -27,7 +28,10 @@ struct Porcelain {
     run: fn(&Context, &ArgMatches) -> Result<Outcome, Failure>,
 }
 
-const COMMANDS: &[Porcelain] = &[Porcelain { name: "run", command: run::command, run: run::run }];
+const COMMANDS: &[Porcelain] = &[
+    Porcelain { name: "run", command: run::command, run: run::run },
+    Porcelain { name: "compare", command: compare::command, run: compare::run },
+];
 
 /// The whole of `bin/cxr.rs`.
 pub fn main() -> ExitCode {

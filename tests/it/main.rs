@@ -10,6 +10,8 @@ mod support;
 
 mod build_covid;
 mod cli;
+mod compare;
+mod crossval;
 mod extract;
 mod fetch;
 mod layers;

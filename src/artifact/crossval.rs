@@ -1,0 +1,206 @@
+//! `crossval/crossval.json` and `crossval/predictions.csv`: what heads say of
+//! films that they have not seen, and what that is worth.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::metrics::Score;
+use super::predictions::Prediction;
+use super::{ArtifactError, Document};
+use crate::io::atomic;
+
+/// A repeated cross-validation. Intervals hold 95 %.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CrossValidation {
+    /// `cxr.crossval/1`; filled in when written.
+    #[serde(default)]
+    pub schema: String,
+    /// The classes' names, in the order of the probabilities.
+    pub classes: Vec<String>,
+    /// The class that sensitivity and all binary scores ask for.
+    pub positive: String,
+    /// Films, each predicted once a run.
+    pub films: usize,
+    /// Groups they fall into, of which none is torn by a fold.
+    pub groups: usize,
+    /// What tells the groups: `patient` or `link`.
+    pub grouped_by: String,
+    /// Folds of a run.
+    pub folds: usize,
+    /// Ways in which the films were dealt into folds.
+    pub repeats: usize,
+    /// Heads for each of them and each fold.
+    pub seeds: usize,
+    /// What the heads learned from: `upright`, films without rotations.
+    pub trained_on: String,
+    /// How films are called positive.
+    pub threshold: Threshold,
+    /// Scores of the out-of-fold predictions of all runs, with intervals by
+    /// bootstrap over groups.
+    pub pooled: BTreeMap<String, Score>,
+    /// Scores of single folds.
+    pub across_folds: BTreeMap<String, Spread>,
+    /// Scores of runs, each of all films.
+    pub across_runs: BTreeMap<String, Spread>,
+    /// Every fold of every run.
+    pub by_fold: Vec<Fold>,
+    /// How sure the predictions are, and should be.
+    pub calibration: Calibration,
+    /// BLAKE3 of the `index.csv` that the films are of.
+    pub index: String,
+}
+
+impl Document for CrossValidation {
+    const KIND: &'static str = "cross-validation";
+    const SCHEMA: &'static str = "cxr.crossval/1";
+}
+
+/// How films are called positive; thresholds are chosen on training folds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// `probable`, `youden`, `sensitivity`.
+    pub rule: String,
+    /// The wanted sensitivity, under that rule.
+    pub wanted: Option<f64>,
+    /// Over the folds; none where films are called by the most probable class.
+    pub chosen: Option<Spread>,
+}
+
+/// Values of one figure.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Values that are defined.
+    pub n: usize,
+    /// Their mean; none without values.
+    pub mean: Option<f64>,
+    /// Their standard deviation, as a sample's; none below two values.
+    pub sd: Option<f64>,
+    /// The least of them.
+    pub min: Option<f64>,
+    /// The greatest of them.
+    pub max: Option<f64>,
+}
+
+impl Spread {
+    /// Of those of `values` that are defined.
+    pub fn of(values: impl IntoIterator<Item = Option<f64>>) -> Self {
+        let values: Vec<f64> = values.into_iter().flatten().collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+        Self {
+            n: values.len(),
+            mean: (n > 0.0).then_some(mean),
+            sd: (n > 1.0).then(|| (squares / (n - 1.0)).sqrt()),
+            min: values.iter().copied().reduce(f64::min),
+            max: values.iter().copied().reduce(f64::max),
+        }
+    }
+}
+
+/// One fold of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fold {
+    /// The way of dealing, from 0.
+    pub repeat: usize,
+    /// The head, from 0.
+    pub seed: usize,
+    /// The fold, from 0.
+    pub fold: usize,
+    /// Films predicted.
+    pub films: usize,
+    /// The threshold, chosen on the other folds.
+    pub threshold: Option<f64>,
+    /// Scores of its films; none where undefined.
+    pub scores: BTreeMap<String, Option<f64>>,
+}
+
+/// Temperature scaling (Guo et al. 2017) of out-of-fold predictions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Fitted on the out-of-fold predictions of all runs: what to scale the
+    /// model's by. Above 1 the heads are too sure.
+    pub temperature: Option<f64>,
+    /// Why there is none; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub undefined: String,
+    /// Brier score, log loss and calibration error as predicted.
+    pub before: BTreeMap<String, Option<f64>>,
+    /// The same, each fold scaled by what was fitted on the others.
+    pub after: BTreeMap<String, Option<f64>>,
+}
+
+/// A line of `predictions.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutOfFoldRow {
+    /// What one of the heads says.
+    pub film: Prediction,
+    /// The film's group.
+    pub group: String,
+    /// The way of dealing, from 0.
+    pub repeat: usize,
+    /// The head, from 0.
+    pub seed: usize,
+    /// The fold, from 0.
+    pub fold: usize,
+}
+
+/// Writes `predictions.csv`: the columns of `evaluate/predictions.csv`, then
+/// `group, repeat, seed, fold`.
+pub fn write_predictions(
+    path: &Path,
+    classes: &[String],
+    rows: &[OutOfFoldRow],
+) -> Result<(), ArtifactError> {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    let mut write = |line: Vec<String>| out.write_record(&line).expect("a vector takes every byte");
+    let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+    let probabilities: Vec<String> = classes.iter().map(|class| format!("p_{class}")).collect();
+    let ends = texts(&["group", "repeat", "seed", "fold"]);
+    write([texts(&["path", "patient", "truth", "predicted"]), probabilities, ends].concat());
+    for OutOfFoldRow { film, group, repeat, seed, fold } in rows {
+        let start =
+            texts(&[&film.path, &film.patient, &classes[film.truth], &classes[film.predicted]]);
+        let probabilities = film.probabilities.iter().map(f64::to_string).collect();
+        let end = vec![group.clone(), repeat.to_string(), seed.to_string(), fold.to_string()];
+        write([start, probabilities, end].concat());
+    }
+    Ok(atomic::write(path, &out.into_inner().expect("a vector takes every byte"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against numpy's `mean` and `std(ddof=1)`.
+    #[test]
+    fn spreads_are_those_of_samples() {
+        let spread = Spread::of([Some(0.5), None, Some(0.75), Some(1.0)]);
+        assert_eq!((spread.n, spread.mean, spread.sd), (3, Some(0.75), Some(0.25)));
+        assert_eq!((spread.min, spread.max), (Some(0.5), Some(1.0)));
+        let none = Spread { n: 0, mean: None, sd: None, min: None, max: None };
+        assert_eq!(Spread::of([None]), none);
+        assert_eq!(Spread::of([Some(1.0)]).sd, None);
+    }
+
+    #[test]
+    fn predictions_have_the_columns_of_the_contract_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("predictions.csv");
+        let film = Prediction {
+            path: "covid/a.png".into(),
+            patient: "cohen:1".into(),
+            truth: 0,
+            predicted: 1,
+            probabilities: vec![0.25, 0.75],
+        };
+        let row =
+            OutOfFoldRow { film, group: "cohen:1+cohen:2".into(), repeat: 1, seed: 0, fold: 4 };
+        write_predictions(&path, &["covid".into(), "normal".into()], &[row]).unwrap();
+        let expected = "path,patient,truth,predicted,p_covid,p_normal,group,repeat,seed,fold\n\
+                        covid/a.png,cohen:1,covid,normal,0.25,0.75,cohen:1+cohen:2,1,0,4\n";
+        assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
+    }
+}

@@ -1,0 +1,275 @@
+//! `cxr compare A B`: two profiles side by side, with a plain sentence on what
+//! changed and why it matters.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgMatches, Command};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cli::{Context, Failure, Outcome, ResultExt};
+
+/// The arguments of `cxr compare`.
+pub fn command() -> Command {
+    let profile = |name: &'static str| Arg::new(name).required(true).value_name("PROFILE");
+    Command::new("compare")
+        .about("Show two profiles side by side: how they split, what they score, and how far to believe it")
+        .arg(profile("a").help("A profile that has run, or the folder of its artifacts"))
+        .arg(profile("b").help("Another"))
+        .after_help(
+            "Examples:\n  # What is left of the tutorial's accuracy?\n  cxr compare tutorial strict",
+        )
+}
+
+/// Compares the profiles.
+pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
+    let side = |name: &str| {
+        let given: &String = matches.get_one(name).expect("it is required");
+        Side::read(given, &[ctx.paths.artifacts.join(given), PathBuf::from(given)])
+    };
+    let (a, b) = (side("a")?, side("b")?);
+    let rows = vec![
+        split(&a, &b),
+        leaking(&a, &b),
+        judged(&a, &b),
+        figure(&a, &b, "accuracy", "of all films, how many are named rightly"),
+        figure(&a, &b, "sensitivity", "of the positive films, how many are found"),
+        figure(&a, &b, "specificity", "of the other films, how many are left in peace"),
+        figure(&a, &b, "roc_auc", "how often a positive film scores above another"),
+        calibration(&a, &b),
+        audit(&a, &b),
+    ];
+    Ok(Outcome::new(&Summary { a: a.name, b: b.name, rows }))
+}
+
+/// What a profile left behind; what it did not is null.
+struct Side {
+    name: String,
+    split: Value,
+    metrics: Value,
+    crossval: Value,
+    audit: Value,
+}
+
+impl Side {
+    /// From the first of `folders` that is there.
+    fn read(name: &str, folders: &[PathBuf]) -> Result<Self, Failure> {
+        let Some(folder) = folders.iter().find(|folder| folder.is_dir()) else {
+            let error = format!("the profile `{name}` has not run: no `{}`", folders[0].display());
+            return Err(Failure::new(error).hint(format!("run `cxr run --profile {name}`")));
+        };
+        let read = |file: &str| document(&folder.join(file));
+        Ok(Self {
+            name: name.to_owned(),
+            split: read("split/split.json")?,
+            metrics: read("evaluate/metrics.json")?,
+            crossval: read("crossval/crossval.json")?,
+            audit: read("audit/audit.json")?,
+        })
+    }
+
+    /// A figure with its interval: of the cross-validation, where there is one,
+    /// else of the test films.
+    fn figure(&self, name: &str) -> Option<Estimate> {
+        let of = |document: &Value, place: String| document.pointer(&place).and_then(Estimate::of);
+        // A rate has Wilson's interval, which ten films that are all right do not shrink to nothing.
+        of(&self.crossval, format!("/pooled/{name}"))
+            .or_else(|| of(&self.metrics, format!("/{name}")))
+            .or_else(|| of(&self.metrics, format!("/scores/{name}")))
+    }
+
+    /// The films that the figures are of.
+    fn films(&self) -> Option<u64> {
+        let films = |of: &Value| of.get("films").and_then(Value::as_u64);
+        films(&self.crossval).or_else(|| films(&self.metrics))
+    }
+
+    fn leaking(&self) -> Option<usize> {
+        self.split.get("leaking").and_then(Value::as_array).map(Vec::len)
+    }
+}
+
+/// A JSON document; null where there is none.
+fn document(path: &Path) -> Result<Value, Failure> {
+    if !path.is_file() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&std::fs::read(path)?)
+        .context(format!("`{}` is not valid JSON", path.display()))
+        .hint("remove it, and let `cxr run` make it anew")
+}
+
+struct Estimate {
+    value: f64,
+    interval: Option<(f64, f64)>,
+}
+
+impl Estimate {
+    fn of(value: &Value) -> Option<Self> {
+        let part = |key: &str| value.get(key).and_then(Value::as_f64);
+        Some(Self { value: part("value")?, interval: part("low").zip(part("high")) })
+    }
+
+    /// How it stands to another, as far as these films can tell.
+    fn against(&self, other: &Self) -> String {
+        let step = other.value - self.value;
+        let way = if step > 0.0 { "higher" } else { "lower" };
+        let apart = match (self.interval, other.interval) {
+            (Some((low, high)), Some((from, to))) => from > high || to < low,
+            _ => {
+                return format!(
+                    "{:.2} {way}; without both intervals chance is not ruled out",
+                    step.abs()
+                );
+            }
+        };
+        match apart {
+            _ if step.abs() < 0.005 => "the same, to two digits".to_owned(),
+            true => format!(
+                "{:.2} {way}, and the intervals lie apart: the difference is no luck of the draw",
+                step.abs()
+            ),
+            false => format!(
+                "{:.2} {way}, but the intervals overlap: these films do not show a difference",
+                step.abs()
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.value)?;
+        self.interval.map_or(Ok(()), |(low, high)| write!(f, " [{low:.2}, {high:.2}]"))
+    }
+}
+
+/// A line of the comparison.
+#[derive(Debug, Serialize)]
+struct Row {
+    what: &'static str,
+    a: String,
+    b: String,
+    /// What changed and why it matters.
+    sentence: String,
+}
+
+impl Row {
+    fn new(what: &'static str, [a, b]: [Option<String>; 2], sentence: impl Into<String>) -> Self {
+        let shown = |side: Option<String>| side.unwrap_or_else(|| "-".to_owned());
+        Self { what, a: shown(a), b: shown(b), sentence: sentence.into() }
+    }
+}
+
+fn split(a: &Side, b: &Side) -> Row {
+    let method = |side: &Side| {
+        let method = side.split.get("method")?.as_str()?;
+        let by = side.split.pointer("/groups/by").and_then(Value::as_str).unwrap_or("patient");
+        Some(if method == "group" { format!("group, by {by}") } else { method.to_owned() })
+    };
+    let sides = [method(a), method(b)];
+    let sentence = match sides.each_ref().map(|side| side.as_deref().unwrap_or("")) {
+        [from, to] if from == to => "both deal the films alike",
+        ["image", to] if to.starts_with("group") => {
+            "a person's films now stay together, so the test asks about strangers"
+        }
+        [from, "image"] if from.starts_with("group") => {
+            "a person's films are now torn apart, so the test asks about faces it may know"
+        }
+        _ => "the tests ask different questions, so their figures are not of one kind",
+    };
+    Row::new("split", sides, sentence)
+}
+
+fn leaking(a: &Side, b: &Side) -> Row {
+    let sentence = match (a.leaking(), b.leaking()) {
+        (Some(0), Some(0)) => "nobody is known from training in either",
+        (Some(_), Some(0)) => "what was recognised rather than diagnosed no longer counts",
+        (_, Some(_)) => "what the model knows of them from training flatters its figures",
+        _ => "without a split nothing is proven",
+    };
+    let shown = |side: &Side| side.leaking().map(|n| n.to_string());
+    Row::new("persons on both sides", [shown(a), shown(b)], sentence)
+}
+
+fn judged(a: &Side, b: &Side) -> Row {
+    let shown = |side: &Side| {
+        let films = side.films()?;
+        let crossed = side.crossval.get("films").is_some();
+        Some(format!("{films} {}", if crossed { "out of fold" } else { "test films" }))
+    };
+    let sentence = match (a.films(), b.films()) {
+        (Some(from), Some(to)) if to > from => "more films, so the intervals say more",
+        (Some(from), Some(to)) if to < from => "fewer films, so the intervals say less",
+        (Some(_), Some(_)) => "as many films in both",
+        _ => "what was not judged cannot be compared",
+    };
+    Row::new("judged on", [shown(a), shown(b)], sentence)
+}
+
+fn figure(a: &Side, b: &Side, name: &'static str, meaning: &str) -> Row {
+    let (from, to) = (a.figure(name), b.figure(name));
+    let sentence = match (&from, &to) {
+        (Some(from), Some(to)) => format!("{meaning}: {}", from.against(to)),
+        _ => meaning.to_owned(),
+    };
+    let what = if name == "roc_auc" { "roc auc" } else { name };
+    Row::new(what, [from, to].map(|side| side.map(|e| e.to_string())), sentence)
+}
+
+fn calibration(a: &Side, b: &Side) -> Row {
+    let scaled = |side: &Side| {
+        let after = side.crossval.pointer("/calibration/after/expected_calibration_error")?;
+        after.as_f64()
+    };
+    let shown = |side: &Side| {
+        let raw = side.figure("expected_calibration_error")?.value;
+        Some(match scaled(side) {
+            Some(scaled) => format!("{raw:.3}, scaled {scaled:.3}"),
+            None => format!("{raw:.3}"),
+        })
+    };
+    let sentence = match (scaled(a), scaled(b)) {
+        (None, Some(_)) => "now known out of fold, and what one temperature mends of it",
+        _ => "how far a stated probability is from what comes true",
+    };
+    Row::new("calibration error", [shown(a), shown(b)], sentence)
+}
+
+fn audit(a: &Side, b: &Side) -> Row {
+    let verdict = |side: &Side| {
+        let verdict = side.audit.get("verdict")?;
+        let text = verdict.as_str().or_else(|| verdict.get("text")?.as_str());
+        Some(text.map_or_else(|| verdict.to_string(), str::to_owned))
+    };
+    let sides = [verdict(a), verdict(b)];
+    let sentence = match &sides {
+        [None, None] => "neither was audited: what the models look at is not known",
+        [None, Some(_)] => "only the second was asked what it looks at",
+        [Some(_), None] => "only the first was asked what it looks at",
+        [Some(_), Some(_)] => "whether the classes can be told apart without the lungs",
+    };
+    Row::new("audit", sides, sentence)
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    a: String,
+    b: String,
+    rows: Vec<Row>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |texts: &mut dyn Iterator<Item = &str>| texts.map(|t| t.chars().count()).max();
+        let what = width(&mut self.rows.iter().map(|r| r.what)).unwrap_or(0);
+        let first = width(&mut self.rows.iter().map(|r| r.a.as_str()).chain([self.a.as_str()]));
+        let first = first.unwrap_or(0);
+        writeln!(f, "{:what$}  {:first$}  {}", "", self.a, self.b)?;
+        for Row { what: name, a, b, sentence } in &self.rows {
+            writeln!(f, "{name:what$}  {a:first$}  {b}\n{:what$}  {sentence}", "")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! `cxr compare`.
+
+use serde_json::json;
+
+use crate::support::Sandbox;
+
+/// Two profiles that have run, by what they left behind.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let write = |path: &str, value: serde_json::Value| {
+        sandbox.write(&format!("artifacts/{path}"), value.to_string());
+    };
+    let rate =
+        |value: f64, low: f64, high: f64| json!({ "value": value, "low": low, "high": high });
+    write(
+        "tutorial/split/split.json",
+        json!({ "method": "image", "leaking": ["cohen:1", "cohen:2"] }),
+    );
+    let scores = json!({ "roc_auc": rate(1.0, 1.0, 1.0), "accuracy": rate(0.9, 0.7, 1.0) });
+    let metrics = json!({
+        "films": 10, "accuracy": rate(0.9, 0.6, 0.98), "sensitivity": rate(1.0, 0.57, 1.0),
+        "specificity": { "value": null, "low": 0.0, "high": 1.0 }, "scores": scores,
+    });
+    write("tutorial/evaluate/metrics.json", metrics);
+    write(
+        "strict/split/split.json",
+        json!({ "method": "group", "groups": { "by": "link" }, "leaking": [] }),
+    );
+    let pooled = json!({
+        "accuracy": rate(0.7, 0.65, 0.75), "sensitivity": rate(0.4, 0.3, 0.5), "roc_auc": rate(0.95, 0.9, 0.99),
+        "specificity": rate(0.8, 0.7, 0.9), "expected_calibration_error": rate(0.12, 0.1, 0.14),
+    });
+    let after = json!({ "after": { "expected_calibration_error": 0.03 } });
+    write(
+        "strict/crossval/crossval.json",
+        json!({ "films": 200, "pooled": pooled, "calibration": after }),
+    );
+    write("strict/audit/audit.json", json!({ "verdict": "the border alone reaches AUC 0.97" }));
+    sandbox
+}
+
+#[test]
+fn two_profiles_stand_side_by_side_with_a_sentence_a_line() {
+    let sandbox = sandbox();
+    insta::assert_snapshot!(sandbox.ok("cxr compare tutorial strict"), @r"
+                           tutorial            strict
+    split                  image               group, by link
+                           a person's films now stay together, so the test asks about strangers
+    persons on both sides  2                   0
+                           what was recognised rather than diagnosed no longer counts
+    judged on              10 test films       200 out of fold
+                           more films, so the intervals say more
+    accuracy               0.900 [0.60, 0.98]  0.700 [0.65, 0.75]
+                           of all films, how many are named rightly: 0.20 lower, but the intervals overlap: these films do not show a difference
+    sensitivity            1.000 [0.57, 1.00]  0.400 [0.30, 0.50]
+                           of the positive films, how many are found: 0.60 lower, and the intervals lie apart: the difference is no luck of the draw
+    specificity            -                   0.800 [0.70, 0.90]
+                           of the other films, how many are left in peace
+    roc auc                1.000 [1.00, 1.00]  0.950 [0.90, 0.99]
+                           how often a positive film scores above another: 0.05 lower, and the intervals lie apart: the difference is no luck of the draw
+    calibration error      -                   0.120, scaled 0.030
+                           now known out of fold, and what one temperature mends of it
+    audit                  -                   the border alone reaches AUC 0.97
+                           only the second was asked what it looks at
+    ");
+}
+
+#[test]
+fn programs_get_the_same_as_json() {
+    let output = sandbox().ok("cxr compare tutorial strict --json");
+    let summary: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!((&summary["a"], &summary["b"]), (&json!("tutorial"), &json!("strict")));
+    assert_eq!(summary["rows"][1]["a"], json!("2"));
+    assert_eq!(summary["rows"].as_array().unwrap().len(), 9);
+}
+
+#[test]
+fn a_profile_that_has_not_run_and_a_broken_file_are_named() {
+    let sandbox = sandbox();
+    insta::assert_snapshot!(sandbox.transcript("cxr compare tutorial missing"), @r"
+    $ cxr compare tutorial missing
+    exit: 1
+    --- stdout
+    --- stderr
+    error: the profile `missing` has not run: no `artifacts/missing`
+
+    hint: run `cxr run --profile missing`
+    ");
+    sandbox.write("artifacts/strict/audit/audit.json", "{");
+    let text = sandbox.transcript("cxr compare tutorial artifacts/strict");
+    assert!(
+        text.contains("error: `artifacts/strict/audit/audit.json` is not valid JSON"),
+        "{text}"
+    );
+}
