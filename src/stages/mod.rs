@@ -13,6 +13,7 @@
 
 pub mod build_covid;
 pub mod crossval;
+pub mod evaluate;
 pub mod extract;
 pub mod fetch;
 pub mod link;
@@ -49,6 +50,7 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<extract::Extract>(),
     Entry::of::<train::Train>(),
     Entry::of::<crossval::Crossval>(),
+    Entry::of::<evaluate::Evaluate>(),
     Entry::of::<plot::Plot>(),
 ];
 

@@ -12,6 +12,7 @@ mod build_covid;
 mod cli;
 mod compare;
 mod crossval;
+mod evaluate;
 mod extract;
 mod fetch;
 mod layers;

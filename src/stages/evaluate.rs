@@ -1,0 +1,300 @@
+//! `cxr-evaluate`: judges the model on the test films.
+
+use std::fmt;
+
+use ndarray::{Array2, Axis};
+use serde::Serialize;
+
+use super::Stage;
+use crate::artifact::array::read_array;
+use crate::artifact::index::Index;
+use crate::artifact::metrics::{ClassMetrics, Judge, Metrics, Score};
+use crate::artifact::model::Model;
+use crate::artifact::predictions::{Prediction, Predictions};
+use crate::artifact::split::Split;
+use crate::artifact::{ArtifactError, Document, read_bytes};
+use crate::cli::{Context, Failure, Outcome};
+use crate::head::Head;
+use crate::metrics::{Rate, classification_report, predicted};
+use crate::pipeline::{Input, Job};
+
+/// `cxr-evaluate`.
+pub struct Evaluate;
+
+crate::settings! {
+    /// Settings of `cxr-evaluate`: `[evaluate]` in `pipeline.toml`.
+    pub struct Settings {
+        /// Class that sensitivity asks for; `covid` where there is one, if not given
+        positive: String = String::new(),
+        /// Share of positive films where the model would be used, for predictive values
+        prevalence: f64 = 0.05,
+        /// Resamples of patients for the intervals of scores; 0 for none
+        resamples: usize = 2000,
+        /// Exit with code 3 below this accuracy
+        min_accuracy: f64 = 0.0,
+        /// Exit with code 3 below this sensitivity
+        min_sensitivity: f64 = 0.0,
+        /// Exit with code 3 below this specificity
+        min_specificity: f64 = 0.0,
+    }
+}
+
+/// Arguments of `cxr-evaluate`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl Stage for Evaluate {
+    const NAME: &'static str = "evaluate";
+    const ABOUT: &'static str = "Judge the model on the test films";
+    const READS: &'static str = "model.safetensors, features.npy, split.json, index.csv";
+    const WRITES: &'static str = "metrics.json, predictions.csv";
+    const AFTER: &'static [&'static str] = &["preprocess", "split", "extract", "train"];
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
+        ("cxr-evaluate --profile tutorial", "As the tutorial does, with intervals"),
+        ("cxr-evaluate --min-sensitivity 0.9", "In CI: exit code 3 if too few are found"),
+        ("cxr-evaluate --positive pneumonia --prevalence 0.2", "Another question"),
+    ];
+    type Settings = Settings;
+    type Args = Args;
+
+    fn inputs(ctx: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
+        Ok(vec![
+            ctx.input("preprocess", "index.csv"),
+            ctx.input("split", "split.json"),
+            ctx.input("extract", "features.npy"),
+            ctx.input("train", "model.json"),
+            ctx.input("train", "model.safetensors"),
+        ])
+    }
+
+    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
+        let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        settings.check()?;
+        let job = Self::begin(ctx, &settings)?;
+        let index = ctx.read("preprocess", "index.csv", Index::read)?;
+        let positive = positive(&settings.positive, &index.classes)?;
+        let split = split(ctx, &job, &index)?;
+        let predictions = predict(ctx, &job, &index, &split)?;
+        let judge = Judge {
+            positive,
+            prevalence: settings.prevalence,
+            resamples: settings.resamples,
+            seed: ctx.seed,
+        };
+        let metrics = judge.judge(&predictions);
+        predictions.write(&job.path("predictions.csv")?)?;
+        metrics.write(&job.path("metrics.json")?)?;
+        job.publish()?;
+
+        let names: Vec<&str> = metrics.classes.iter().map(String::as_str).collect();
+        let summary = Summary {
+            report: classification_report(&metrics.confusion, &names),
+            leaking: split.leaking.len(),
+            metrics,
+        };
+        let missed = settings.missed(&summary.metrics);
+        missed.iter().for_each(|missed| ctx.ui.warn(missed));
+        let outcome = Outcome::new(&summary);
+        Ok(if missed.is_empty() { outcome } else { outcome.answer_no() })
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        let shares = [
+            ("prevalence", self.prevalence),
+            ("min-accuracy", self.min_accuracy),
+            ("min-sensitivity", self.min_sensitivity),
+            ("min-specificity", self.min_specificity),
+        ];
+        match shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+            Some((name, share)) => {
+                Err(Failure::usage(format_args!("`{name}` is `{share}`, expected 0 to 1")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The wanted values that are not reached; what is undefined is not.
+    fn missed(&self, metrics: &Metrics) -> Vec<String> {
+        let wanted = [
+            ("accuracy", metrics.accuracy, self.min_accuracy),
+            ("sensitivity", metrics.sensitivity, self.min_sensitivity),
+            ("specificity", metrics.specificity, self.min_specificity),
+        ];
+        let missed = wanted.iter().filter(|(_, got, least)| got.value.unwrap_or(0.0) < *least);
+        missed
+            .map(|(name, got, least)| match got.value {
+                Some(value) => format!("{name} is {value:.4}, wanted at least {least}"),
+                None => format!("{name} is undefined, wanted at least {least}"),
+            })
+            .collect()
+    }
+}
+
+/// The position of the positive class.
+fn positive(wanted: &str, classes: &[String]) -> Result<usize, Failure> {
+    let name = if wanted.is_empty() { "covid" } else { wanted };
+    classes.iter().position(|class| class == name).ok_or_else(|| {
+        let message = match wanted {
+            "" => "it is not said which class is the positive one".to_owned(),
+            _ => format!("there is no class `{wanted}`"),
+        };
+        let choices: Vec<String> = classes.iter().map(|c| format!("`--positive {c}`")).collect();
+        Failure::usage(message).hint(format_args!("say {}", choices.join(" or ")))
+    })
+}
+
+/// The split, which must belong to the index.
+fn split(ctx: &Context, job: &Job, index: &Index) -> Result<Split, Failure> {
+    let hash = &job.inputs()["preprocess/index.csv"];
+    ctx.read("split", "split.json", |path| Split::read_for(path, hash, index.rows.len()))
+}
+
+/// What the model says of the test films, in the order of the index.
+fn predict(ctx: &Context, job: &Job, index: &Index, split: &Split) -> Result<Predictions, Failure> {
+    let head = head(ctx, job, index)?;
+    let shape = [index.rows.len(), head.inputs()];
+    let features: Array2<f32> =
+        ctx.read("extract", "features.npy", |path| read_array("table of features", path, &shape))?;
+    let mut rows = split.test.clone();
+    rows.sort_unstable();
+    let probabilities = head.predict(features.select(Axis(0), &rows).view()).mapv(f64::from);
+    if let Some(film) = probabilities.outer_iter().position(|p| p.iter().any(|p| p.is_nan())) {
+        let path = &index.rows[rows[film]].path;
+        let error = Failure::new(format_args!("the model has no probabilities for `{path}`"));
+        return Err(error.hint(ctx.rerun("train")));
+    }
+    let (labels, named) = (index.labels(), predicted(probabilities.view()));
+    let rows = rows.iter().zip(named).zip(probabilities.outer_iter());
+    let rows = rows.map(|((&row, predicted), probabilities)| Prediction {
+        path: index.rows[row].path.clone(),
+        patient: index.rows[row].patient.clone(),
+        truth: labels[row],
+        predicted,
+        probabilities: probabilities.to_vec(),
+    });
+    Ok(Predictions { classes: index.classes.clone(), rows: rows.collect() })
+}
+
+/// The model's head, if the model belongs to these films, this split (else it
+/// might be judged on films it learned from) and these features.
+fn head(ctx: &Context, job: &Job, index: &Index) -> Result<Head, Failure> {
+    let model = ctx.read("train", "model.json", Model::read)?;
+    let other =
+        |(name, hash): &(&String, &String)| job.inputs().get(*name).is_some_and(|now| now != *hash);
+    if let Some((name, _)) = model.inputs.iter().find(other) {
+        let error = Failure::new(format_args!("the model was trained from another `{name}`"));
+        return Err(error.hint(ctx.rerun("train")));
+    }
+    ctx.read("train", "model.safetensors", |path| {
+        let malformed =
+            |reason| ArtifactError::Malformed { kind: "head", path: path.to_owned(), reason };
+        if model.weights != job.inputs()["train/model.safetensors"] {
+            return Err(malformed("`model.json` describes another one".to_owned()));
+        }
+        let head = Head::from_safetensors(&read_bytes("head", path)?);
+        let head = head.map_err(|e| malformed(e.to_string()))?;
+        match (head.classes(), index.classes.len()) {
+            (got, expected) if got != expected => {
+                Err(malformed(format!("it tells {got} classes apart, expected {expected}")))
+            }
+            _ => Ok(head),
+        }
+    })
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    #[serde(flatten)]
+    metrics: Metrics,
+    /// scikit-learn's table.
+    report: String,
+    /// Patients on both sides of the split.
+    leaking: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { metrics, report, leaking } = self;
+        writeln!(f, "{report}")?;
+        confusion(f, metrics)?;
+        writeln!(f)?;
+        rate(f, "acc", &metrics.accuracy)?;
+        rate(f, "sensitivity", &metrics.sensitivity)?;
+        rate(f, "specificity", &metrics.specificity)?;
+        score(f, "roc auc", &metrics.scores["roc_auc"])?;
+        writeln!(f)?;
+        let of = |films, patients| {
+            let films = counted(films, "image", "images");
+            format!("{films} of {}", counted(patients, "patient", "patients"))
+        };
+        for class in &metrics.classes {
+            let ClassMetrics { films, patients, .. } = metrics.by_class[class];
+            let sign = if *class == metrics.positive { ", the positive class" } else { "" };
+            writeln!(f, "{class}: {}{sign}", of(films, patients))?;
+        }
+        write!(f, "all: {}", of(metrics.films, metrics.patients))?;
+        if metrics.unknown > 0 {
+            write!(f, ", {} of no known patient", metrics.unknown)?;
+        }
+        if *leaking > 0 {
+            let patients = counted(*leaking, "patient stands", "patients stand");
+            write!(f, "\n{patients} in training, too: expect less of new patients")?;
+        }
+        Ok(())
+    }
+}
+
+fn confusion(f: &mut fmt::Formatter<'_>, metrics: &Metrics) -> fmt::Result {
+    const CORNER: &str = "truth \\ predicted";
+    let names = metrics.classes.iter().map(|class| class.chars().count());
+    let width = names.max().unwrap_or(0).max(6) + 2;
+    write!(f, "{CORNER}")?;
+    metrics.classes.iter().try_for_each(|class| write!(f, "{class:>width$}"))?;
+    writeln!(f)?;
+    for (class, row) in metrics.classes.iter().zip(metrics.confusion.rows()) {
+        write!(f, "{class:>corner$}", corner = CORNER.len())?;
+        row.iter().try_for_each(|count| write!(f, "{count:>width$}"))?;
+        writeln!(f)?;
+    }
+    Ok(())
+}
+
+fn rate(f: &mut fmt::Formatter<'_>, name: &str, rate: &Rate) -> fmt::Result {
+    let Rate { value, low, high, hits, of } = rate;
+    match value {
+        Some(value) => writeln!(
+            f,
+            "{name}: {value:.4}{:pad$}  95 % interval {low:.4} to {high:.4}, {hits} of {of}",
+            "",
+            pad = PAD - name.len()
+        ),
+        None => writeln!(f, "{name}: undefined, there is no such film"),
+    }
+}
+
+fn score(f: &mut fmt::Formatter<'_>, name: &str, score: &Score) -> fmt::Result {
+    let Score { value, low, high, undefined } = score;
+    let Some(value) = value else { return writeln!(f, "{name}: undefined, {undefined}") };
+    write!(f, "{name}: {value:.4}")?;
+    match low.zip(*high) {
+        Some((low, high)) => writeln!(
+            f,
+            "{:pad$}  95 % interval {low:.4} to {high:.4}, patients resampled",
+            "",
+            pad = PAD - name.len()
+        ),
+        None => writeln!(f),
+    }
+}
+
+/// The length of the longest name of a figure.
+const PAD: usize = "sensitivity".len();
+
+fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}

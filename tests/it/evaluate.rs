@@ -1,0 +1,334 @@
+//! `cxr-evaluate`.
+
+use std::path::PathBuf;
+
+use cxr::artifact::Document;
+use cxr::artifact::features::Extractor;
+use cxr::artifact::index::{Index, IndexRow};
+use cxr::artifact::model::{Architecture, Model, Training};
+use cxr::artifact::predictions::Predictions;
+use cxr::artifact::split::{GroupCount, Split};
+use cxr::backbone::Pooling;
+use cxr::head::{Dense, FitInputs, FitSettings, Head, Loss, fit};
+use cxr::io::hash;
+use ndarray::{Array1, Array2, Axis, array};
+use ndarray_npy::{ReadNpyExt, write_npy};
+use serde_json::json;
+
+use crate::support::{Sandbox, shared};
+
+const METRICS: &str = "artifacts/tutorial/evaluate/metrics.json";
+
+/// A film of a class, of a patient, with features.
+type Film<'a> = (&'a str, &'a str, Vec<f32>);
+
+/// A pipeline as it is before `cxr-evaluate`.
+struct Pipeline {
+    sandbox: Sandbox,
+    classes: Vec<String>,
+}
+
+impl Pipeline {
+    /// With films to test on (and one to train on, which nobody looks at).
+    fn new(films: &[Film], leaking: &[&str], head: &Head) -> Self {
+        let rows = films.iter().enumerate().map(|(row, (class, patient, _))| IndexRow {
+            row,
+            path: format!("{class}/{row:02}.png"),
+            class: (*class).to_owned(),
+            patient: (*patient).to_owned(),
+            source: "test".into(),
+            width: 10,
+            height: 10,
+            mode: "L".into(),
+            bytes: 5,
+            hash: row.to_string(),
+        });
+        let index = Index::new(rows.collect());
+        let pipeline = Self { sandbox: Sandbox::new(), classes: index.classes.clone() };
+        index.write(&pipeline.path("preprocess/index.csv")).unwrap();
+        let split = Split {
+            schema: String::new(),
+            method: "image".into(),
+            seed: 42,
+            test_size: 0.2,
+            train: vec![0],
+            test: (1..films.len()).rev().collect(),
+            groups: GroupCount::default(),
+            leaking: leaking.iter().map(|p| (*p).to_owned()).collect(),
+            unknown: 0,
+            index: hash::file(&pipeline.path("preprocess/index.csv")).unwrap(),
+        };
+        split.write(&pipeline.path("split/split.json")).unwrap();
+        let features =
+            Array2::from_shape_fn((films.len(), films[0].2.len()), |(i, j)| films[i].2[j]);
+        pipeline.write_features(&features);
+        pipeline.write_model(head);
+        pipeline
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let path = self.sandbox.path(format!("artifacts/tutorial/{name}"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    fn write_features(&self, features: &Array2<f32>) {
+        write_npy(self.path("extract/features.npy"), features).unwrap();
+    }
+
+    /// Writes a model of the films, split and features that there are.
+    fn write_model(&self, head: &Head) {
+        let weights = head.to_safetensors();
+        std::fs::write(self.path("train/model.safetensors"), &weights).unwrap();
+        let (inputs, hidden, outputs) = (head.inputs(), head.hidden.bias.len(), self.classes.len());
+        let model = Model {
+            schema: String::new(),
+            classes: self.classes.clone(),
+            extractor: Extractor {
+                backbone: "vgg16".into(),
+                weights: "d9".into(),
+                pooling: Pooling::Tutorial,
+                side: 224,
+                scale: "rgb / 255".into(),
+                width: inputs,
+            },
+            architecture: Architecture { inputs, hidden, outputs },
+            training: Training {
+                seed: 42,
+                films: 1,
+                epochs: 25,
+                batch_size: 8,
+                learning_rate: 1e-3,
+                dropout: 0.5,
+                loss: Loss::default(),
+            },
+            weights: hash::bytes(&weights),
+            inputs: ["preprocess/index.csv", "split/split.json", "extract/features.npy"]
+                .map(|name| (name.to_owned(), hash::file(&self.path(name)).unwrap()))
+                .into(),
+        };
+        model.write(&self.path("train/model.json")).unwrap();
+    }
+}
+
+/// A head whose outputs are the softmax of its inputs.
+fn identity(classes: usize) -> Head {
+    let layer = || Dense { kernel: Array2::eye(classes), bias: Array1::zeros(classes) };
+    Head { hidden: layer(), output: layer() }
+}
+
+/// The published run of the tutorial: one of five normal films is taken for covid.
+fn tutorial() -> Pipeline {
+    let mut films: Vec<Film> = vec![("covid", "a", vec![0.0, 0.0])];
+    for (patient, covid) in [("a", 2.5), ("b", 2.0), ("b", 1.5), ("c", 1.2), ("d", 1.1)] {
+        films.push(("covid", patient, vec![covid, 1.0]));
+    }
+    for (patient, normal) in [("e", 0.5), ("f", 2.0), ("g", 2.5), ("", 3.0), ("h", 3.5)] {
+        films.push(("normal", patient, vec![1.0, normal]));
+    }
+    Pipeline::new(&films, &["a"], &identity(2))
+}
+
+#[test]
+fn the_published_run_is_reported_with_intervals() {
+    let Pipeline { sandbox, .. } = tutorial();
+    insta::assert_snapshot!(sandbox.transcript("cxr-evaluate"), @r"
+    $ cxr-evaluate
+    exit: 0
+    --- stdout
+                  precision    recall  f1-score   support
+
+           covid       0.83      1.00      0.91         5
+          normal       1.00      0.80      0.89         5
+
+        accuracy                           0.90        10
+       macro avg       0.92      0.90      0.90        10
+    weighted avg       0.92      0.90      0.90        10
+
+    truth \ predicted   covid  normal
+                covid       5       0
+               normal       1       4
+
+    acc: 0.9000          95 % interval 0.5958 to 0.9821, 9 of 10
+    sensitivity: 1.0000  95 % interval 0.5655 to 1.0000, 5 of 5
+    specificity: 0.8000  95 % interval 0.3755 to 0.9638, 4 of 5
+    roc auc: 0.9000      95 % interval 0.6000 to 1.0000, patients resampled
+
+    covid: 5 images of 4 patients, the positive class
+    normal: 5 images of 4 patients
+    all: 10 images of 8 patients, 1 of no known patient
+    1 patient stands in training, too: expect less of new patients
+    --- stderr
+    ");
+    let metrics = sandbox.json(METRICS);
+    assert_eq!(metrics["schema"], json!("cxr.metrics/1"));
+    assert_eq!(metrics["confusion"], json!([[5, 0], [1, 4]]));
+    assert_eq!(metrics["accuracy"]["value"], json!(0.9));
+    assert_eq!(metrics["sensitivity"]["hits"], json!(5));
+    assert_eq!(metrics["specificity"]["value"], json!(0.8));
+    insta::assert_snapshot!(sandbox.read("artifacts/tutorial/evaluate/predictions.csv"), @r"
+    path,patient,truth,predicted,p_covid,p_normal
+    covid/01.png,a,covid,covid,0.8175744414329529,0.18242551386356354
+    covid/02.png,b,covid,covid,0.7310585975646973,0.2689414322376251
+    covid/03.png,b,covid,covid,0.622459352016449,0.3775406777858734
+    covid/04.png,c,covid,covid,0.5498340129852295,0.4501659870147705
+    covid/05.png,d,covid,covid,0.5249791741371155,0.47502079606056213
+    normal/06.png,e,normal,covid,0.622459352016449,0.3775406777858734
+    normal/07.png,f,normal,normal,0.2689414322376251,0.7310585975646973
+    normal/08.png,g,normal,normal,0.18242551386356354,0.8175744414329529
+    normal/09.png,,normal,normal,0.11920291930437088,0.8807970285415649
+    normal/10.png,h,normal,normal,0.07585817575454712,0.9241418242454529
+    ");
+}
+
+#[test]
+fn the_json_document_holds_figures_and_report() {
+    let Pipeline { sandbox, .. } = tutorial();
+    let document: serde_json::Value =
+        serde_json::from_str(&sandbox.ok("cxr-evaluate --json")).unwrap();
+    assert_eq!(document["schema"], json!("cxr.evaluate-summary/1"));
+    assert_eq!(document["leaking"], json!(1));
+    assert!(document["report"].as_str().unwrap().contains("weighted avg"));
+    let metrics = sandbox.json(METRICS);
+    for key in ["accuracy", "confusion", "scores", "by_class", "positive"] {
+        assert_eq!(document[key], metrics[key], "{key}");
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_files() {
+    let Pipeline { sandbox, .. } = tutorial();
+    let files = |threads| {
+        sandbox.ok(&format!("cxr-evaluate --threads {threads}"));
+        sandbox.tree("artifacts/tutorial/evaluate")
+    };
+    assert_eq!(files(1), files(2));
+}
+
+#[test]
+fn missed_thresholds_are_exit_code_3() {
+    let Pipeline { sandbox, .. } = tutorial();
+    sandbox.ok("cxr-evaluate --min-sensitivity 1 --min-specificity 0.8 --min-accuracy 0.9");
+    let output = sandbox.cxr("cxr-evaluate -q --min-specificity 0.81").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr, "warning: specificity is 0.8000, wanted at least 0.81\n");
+    assert!(sandbox.path(METRICS).exists());
+    let text = sandbox.transcript("cxr-evaluate --min-accuracy 90");
+    assert!(
+        text.contains("exit: 2") && text.contains("`min-accuracy` is `90`, expected 0 to 1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn other_classes_need_a_positive_one() {
+    let film = |class, k: usize| {
+        let features = (0..3).map(|j| if j == k { 2.0 } else { 0.5 }).collect();
+        (class, "", features)
+    };
+    let films = [
+        film("bacteria", 0),
+        film("bacteria", 0),
+        film("normal", 1),
+        film("normal", 2),
+        film("virus", 2),
+    ];
+    let Pipeline { sandbox, .. } = Pipeline::new(&films, &[], &identity(3));
+    insta::assert_snapshot!(sandbox.transcript("cxr-evaluate"), @r"
+    $ cxr-evaluate
+    exit: 2
+    --- stdout
+    --- stderr
+    error: it is not said which class is the positive one
+
+    hint: say `--positive bacteria` or `--positive normal` or `--positive virus`
+    ");
+    sandbox.ok("cxr-evaluate --positive virus");
+    let metrics = sandbox.json(METRICS);
+    assert_eq!(metrics["positive"], json!("virus"));
+    assert_eq!(metrics["sensitivity"]["value"], json!(1.0));
+    assert_eq!(metrics["specificity"]["hits"], json!(2));
+    assert_eq!(metrics["scores"]["macro_f1"]["value"], json!((1.0 + 2.0 / 3.0 + 2.0 / 3.0) / 3.0));
+}
+
+#[test]
+fn a_test_set_of_one_class_says_what_is_undefined() {
+    let films = [("normal", "", vec![1.0, 2.0]), ("covid", "a", vec![2.0, 1.0])];
+    let Pipeline { sandbox, .. } = Pipeline::new(&films, &[], &identity(2));
+    let text = sandbox.ok("cxr-evaluate");
+    assert!(text.contains("specificity: undefined, there is no such film\n"), "{text}");
+    assert!(text.contains("roc auc: undefined, no film is negative\n"), "{text}");
+    let metrics = sandbox.json(METRICS);
+    assert_eq!(
+        metrics["specificity"],
+        json!({ "value": null, "low": 0.0, "high": 1.0, "hits": 0, "of": 0 })
+    );
+    let text = sandbox.transcript("cxr-evaluate --min-specificity 0.5");
+    assert!(text.contains("exit: 3") && text.contains("specificity is undefined"), "{text}");
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_refused_and_the_last_figures_stay() {
+    let pipeline = tutorial();
+    let sandbox = &pipeline.sandbox;
+    sandbox.ok("cxr-evaluate");
+    let before = sandbox.tree("artifacts/tutorial/evaluate");
+    let refused = |expected: &str| {
+        let text = sandbox.transcript("cxr-evaluate");
+        assert!(text.contains("exit: 1") && text.contains(expected), "{text}");
+        assert!(text.contains("hint: run `cxr "), "{text}");
+        assert_eq!(sandbox.tree("artifacts/tutorial/evaluate"), before);
+    };
+
+    std::fs::write(pipeline.path("train/model.safetensors"), identity(3).to_safetensors()).unwrap();
+    refused("is not a usable head: `model.json` describes another one");
+    pipeline.write_model(&identity(3));
+    refused("is not a usable head: it tells 3 classes apart, expected 2");
+    let wide = Dense { kernel: Array2::zeros((7, 2)), bias: array![0.0, 0.0] };
+    pipeline.write_model(&Head { hidden: wide, ..identity(2) });
+    refused("is not a usable table of features: its shape is [11, 2], expected [11, 7]");
+    pipeline.write_model(&identity(2));
+    pipeline.write_features(&Array2::zeros((11, 2)));
+    refused("the model was trained from another `extract/features.npy`");
+    pipeline.write_features(&Array2::from_elem((11, 2), f32::NAN));
+    pipeline.write_model(&identity(2));
+    refused("the model has no probabilities for `covid/01.png`");
+    let split = sandbox.read("artifacts/tutorial/split/split.json").replace("42", "43");
+    std::fs::write(pipeline.path("split/split.json"), split).unwrap();
+    refused("the model was trained from another `split/split.json`");
+    std::fs::remove_file(pipeline.path("train/model.json")).unwrap();
+    refused("there is no `artifacts/tutorial/train/model.json`");
+}
+
+/// The tutorial's features from Keras, a head trained on them here.
+#[test]
+fn a_head_on_the_tutorials_features_reaches_the_tutorials_accuracy() {
+    let Some(shared) = shared() else { return };
+    let archive = std::fs::File::open(shared.join("reference/features.npz")).unwrap();
+    let mut archive = zip::ZipArchive::new(archive).unwrap();
+    let features: Array2<f32> = Array2::read_npy(archive.by_name("pooled.npy").unwrap()).unwrap();
+    let text = std::fs::read_to_string(shared.join("reference/split.json")).unwrap();
+    let reference: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let rows =
+        |side: &str| -> Vec<usize> { serde_json::from_value(reference[side].clone()).unwrap() };
+    let (train, test) = (rows("train"), rows("test"));
+    let labels: Vec<usize> = train.iter().map(|row| usize::from(*row >= 25)).collect();
+    let bank = features.select(Axis(0), &train).insert_axis(Axis(0));
+    let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
+    let fitted = fit(&inputs, &FitSettings::default(), 42, |_, _| ()).unwrap();
+
+    let class = |row: usize| if row < 25 { "covid" } else { "normal" };
+    let films: Vec<Film> = [train[0]]
+        .iter()
+        .chain(&test)
+        .map(|&row| (class(row), "", features.row(row).to_vec()))
+        .collect();
+    let Pipeline { sandbox, .. } = Pipeline::new(&films, &[], &fitted.head);
+    sandbox.ok("cxr-evaluate --min-accuracy 0.9");
+    let predictions =
+        Predictions::read(&sandbox.path("artifacts/tutorial/evaluate/predictions.csv")).unwrap();
+    let expected = fitted.head.predict(features.select(Axis(0), &[test[0]]).view());
+    let first = predictions.rows.iter().find(|row| row.path.ends_with("/01.png")).unwrap();
+    assert_eq!(first.probabilities, expected.row(0).mapv(f64::from).to_vec());
+}
