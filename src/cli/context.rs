@@ -1,5 +1,6 @@
 //! What a stage is given to work with.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -7,7 +8,9 @@ use serde::de::DeserializeOwned;
 use toml::Table;
 
 use super::{Failure, Globals, ResultExt, Ui};
-use crate::artifact::ArtifactError;
+use crate::artifact::record::Record;
+use crate::artifact::{ArtifactError, Document};
+use crate::io::staging::RECORD;
 use crate::pipeline::config::Config;
 use crate::pipeline::{Input, Job, Paths};
 
@@ -70,13 +73,48 @@ impl Context {
     ) -> Result<Job, Failure> {
         if let Some(gone) = inputs.iter().find(|i| !i.path.exists()) {
             let error = Failure::new(format_args!("there is no `{}`", gone.path.display()));
-            let maker = gone.name.split('/').next().unwrap_or_default();
-            let made = self.paths.stage(maker).join("x").parent() == gone.path.parent();
-            return Err(if made { error.hint(self.rerun(maker)) } else { error });
+            return Err(match self.maker(gone) {
+                Some((stage, _)) => error.hint(self.rerun(stage)),
+                None => error,
+            });
         }
-        Job::begin(stage, folder, settings, self.seed, inputs)
-            .map(|job| job.locked_in(&self.paths))
-            .hint("check that the files are readable, the folder is writable and the disk has room")
+        let job = Job::begin(stage, folder, settings, self.seed, inputs)
+            .hint(
+                "check that the files are readable, the folder is writable and the disk has room",
+            )?
+            .locked_in(&self.paths);
+        self.verify(&job, inputs)?;
+        Ok(job)
+    }
+
+    /// Refuses files that are not what their stage wrote: a flipped bit is not
+    /// data.
+    fn verify(&self, job: &Job, inputs: &[Input]) -> Result<(), Failure> {
+        let mut records = BTreeMap::new();
+        for input in inputs {
+            let Some((stage, file)) = self.maker(input) else { continue };
+            let record = records
+                .entry(stage)
+                .or_insert_with(|| Record::read(&self.artifact(stage, RECORD)).ok());
+            let written = record.as_ref().and_then(|r| r.outputs.get(file));
+            if written.is_some_and(|hash| *hash != job.inputs()[&input.name]) {
+                let path = input.path.display();
+                let error =
+                    format!("`{path}` is not what `cxr-{stage}` wrote: its content has changed");
+                return Err(Failure::new(error).hint(self.rerun(stage)).hint(format_args!(
+                    "to use a file that you changed on purpose, remove `{}`",
+                    self.artifact(stage, RECORD).display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The stage that writes an input, and its name there; `None` for what comes
+    /// from outside the pipeline.
+    fn maker<'a>(&self, input: &'a Input) -> Option<(&'a str, &'a str)> {
+        let (stage, file) = input.name.split_once('/')?;
+        (self.artifact(stage, file) == input.path).then_some((stage, file))
     }
 
     /// The file `name` of the stage `stage`, as another stage's input.

@@ -99,6 +99,24 @@ impl Sandbox {
     }
 }
 
+/// An array of a `.npz` file, flat, in C order.
+pub fn npz<T: cxr::io::npy::Element>(path: &Path, name: &str) -> Vec<T> {
+    let file = std::fs::File::open(path).unwrap();
+    let mut archive = zip::ZipArchive::new(file).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let member = dir.path().join("member.npy");
+    let mut out = std::fs::File::create(&member).unwrap();
+    std::io::copy(&mut archive.by_name(&format!("{name}.npy")).unwrap(), &mut out).unwrap();
+    for rank in 0..5 {
+        let shape = vec![None; rank];
+        if let Ok(mut reader) = cxr::io::npy::Reader::<T>::open(&member, &shape) {
+            let rows = reader.rows();
+            return reader.read(0..rows).unwrap();
+        }
+    }
+    panic!("{name} in {} is no usable array", path.display())
+}
+
 /// The folder of the built programs.
 fn programs() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_cxr")).parent().expect("a folder").to_owned()

@@ -1,0 +1,139 @@
+//! The tutorial on its own 50 films with the real weights: one run of the whole
+//! pipeline, which the tests here share. Skipped without `../shared`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use cxr::metrics::ks_two_sample;
+use serde_json::Value;
+
+use crate::support::{Sandbox, npz, shared};
+
+/// The finished run: its folder, and the standard output of `cxr run`.
+struct Run {
+    sandbox: Sandbox,
+    shared: PathBuf,
+    stdout: String,
+}
+
+const PLACES: &str = "--profile tutorial --artifacts a --dataset";
+
+impl Run {
+    /// Runs a command on the same folders; it must succeed.
+    fn ok(&self, command: &str) -> String {
+        let dataset = self.shared.join("data/tutorial/dataset");
+        let weights = self.shared.join("weights/vgg16_imagenet_notop.safetensors");
+        let line = format!("{command} {PLACES} {}", dataset.display());
+        let output = self.sandbox.cxr(&line).env("CXR_WEIGHTS", weights).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "`{line}` failed:\n{stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn reference(&self, name: &str) -> Value {
+        let text = std::fs::read_to_string(self.shared.join("reference").join(name)).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+fn run() -> Option<&'static Run> {
+    static RUN: OnceLock<Option<Run>> = OnceLock::new();
+    RUN.get_or_init(|| {
+        let mut run = Run { sandbox: Sandbox::new(), shared: shared()?, stdout: String::new() };
+        run.stdout = run.ok("cxr run");
+        Some(run)
+    })
+    .as_ref()
+}
+
+#[test]
+fn it_reaches_the_tutorials_accuracy_and_says_how_sure_that_is() {
+    let Some(run) = run() else { return };
+    let metrics = run.sandbox.json("a/tutorial/evaluate/metrics.json");
+    let accuracy = &metrics["accuracy"];
+    assert!(accuracy["value"].as_f64().unwrap() >= 0.9, "{accuracy}");
+    assert_eq!(accuracy["of"], 10);
+    assert!(accuracy["low"].as_f64().unwrap() < 0.75, "{accuracy}");
+    for word in ["acc", "sensitivity", "specificity", "precision", "support", "95 %"] {
+        assert!(run.stdout.contains(word), "no `{word}` in\n{}", run.stdout);
+    }
+    let rows = metrics["confusion"].as_array().unwrap();
+    let count = |row: &Value| row.as_array().unwrap().iter().filter_map(Value::as_u64).sum::<u64>();
+    assert_eq!(rows.iter().map(count).collect::<Vec<_>>(), [5, 5]);
+}
+
+#[test]
+fn films_and_split_are_those_of_the_reference() {
+    let Some(run) = run() else { return };
+    let reference = run.reference("split.json");
+    let split = run.sandbox.json("a/tutorial/split/split.json");
+    assert_eq!(split["train"], reference["train"]);
+    assert_eq!(split["test"], reference["test"]);
+    let index = run.sandbox.read("a/tutorial/preprocess/index.csv");
+    let mut rows = csv::Reader::from_reader(index.as_bytes());
+    let paths: Vec<Value> = rows
+        .deserialize::<BTreeMap<String, String>>()
+        .map(|row| row.unwrap().remove("path").unwrap().into())
+        .collect();
+    assert_eq!(Value::from(paths), reference["paths"]);
+}
+
+#[test]
+fn features_are_those_of_keras_as_far_as_the_decoders_agree() {
+    let Some(run) = run() else { return };
+    let expected = npz::<f32>(&run.shared.join("reference/features.npz"), "pooled");
+    let path = run.sandbox.path("a/tutorial/extract/features.npy");
+    let got: ndarray::Array2<f32> = ndarray_npy::read_npy(path).unwrap();
+    let images = npz::<u8>(&run.shared.join("reference/images_u8.npz"), "images");
+    let path = run.sandbox.path("a/tutorial/preprocess/images.npy");
+    let pixels: ndarray::Array4<u8> = ndarray_npy::read_npy(path).unwrap();
+    let mut same = 0;
+    for (film, (ours, theirs)) in pixels.outer_iter().zip(images.chunks(224 * 224 * 3)).enumerate() {
+        let theirs_features = &expected[film * 512..][..512];
+        let (mut error, mut norm) = (0.0, 0.0);
+        for (a, b) in got.row(film).iter().zip(theirs_features) {
+            error += f64::from(a - b).powi(2);
+            norm += f64::from(*b).powi(2);
+        }
+        let error = (error / norm).sqrt();
+        let equal = ours.iter().eq(theirs);
+        same += usize::from(equal);
+        // Where the pixels are those of OpenCV, so are the features; elsewhere
+        // the JPEG decoders differ by a level here and there.
+        assert!(error <= if equal { 1e-5 } else { 2e-2 }, "film {film}: {error}");
+    }
+    assert!(same >= 5, "{same} of 50 films have the pixels of OpenCV");
+}
+
+#[test]
+fn thirty_seeds_are_distributed_as_those_of_keras() {
+    let Some(run) = run() else { return };
+    // The reference turned its films in the plane of width and channel.
+    run.ok("cxr-train --seeds 30 --json");
+    let seeds = run.sandbox.read("a/tutorial/train/seeds.csv");
+    let mut ours: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for row in csv::Reader::from_reader(seeds.as_bytes()).deserialize() {
+        let row: BTreeMap<String, String> = row.unwrap();
+        for (name, value) in row {
+            ours.entry(name).or_default().extend(value.parse::<f64>());
+        }
+    }
+    let keras = run.reference("keras_30_seeds.json");
+    for name in ["val_loss", "loss"] {
+        let last = |r: &Value| r["history"][name].as_array().unwrap().last().unwrap().as_f64();
+        let theirs: Vec<f64> = keras.as_array().unwrap().iter().filter_map(last).collect();
+        assert_eq!((ours[name].len(), theirs.len()), (30, 30));
+        let p = ks_two_sample(&ours[name], &theirs).unwrap().p_value;
+        assert!(p > 0.05, "{name}: p = {p}\n{:?}\n{theirs:?}", ours[name]);
+    }
+}
+
+#[test]
+fn the_plots_and_the_lock_file_are_there_and_nothing_is_stale() {
+    let Some(run) = run() else { return };
+    for name in ["history.png", "history.svg", "confusion.png", "confusion.svg"] {
+        assert!(run.sandbox.path("a/tutorial/plot").join(name).exists(), "{name}");
+    }
+    assert!(run.sandbox.read("a/pipeline.lock").contains("[profile.tutorial.train]"));
+}
