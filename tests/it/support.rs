@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every helper is used by every test")]
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -97,6 +98,46 @@ impl Sandbox {
         }
         files
     }
+}
+
+/// A file of weights of VGG16's shapes with small random numbers, made once:
+/// enough for all that does not depend on what the net has learnt.
+pub fn random_weights() -> &'static Path {
+    static FILE: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = FILE.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weights.safetensors");
+        std::fs::write(&path, vgg16_bytes()).unwrap();
+        (dir, path)
+    });
+    path
+}
+
+fn vgg16_bytes() -> Vec<u8> {
+    let blocks = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)];
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    let (mut channels, mut state) = (3, 1u32);
+    for (block, (layers, out)) in blocks.into_iter().enumerate() {
+        for layer in 1..=layers {
+            let name = format!("block{}_conv{layer}", block + 1);
+            let scale = (2.0 / (9 * channels) as f32).sqrt();
+            for (part, shape) in [("kernel", vec![3, 3, channels, out]), ("bias", vec![out])] {
+                let start = data.len();
+                for _ in 0..shape.iter().product() {
+                    state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+                    let uniform = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
+                    data.extend((uniform * 3.5 * scale).to_le_bytes());
+                }
+                let tensor = serde_json::json!({
+                    "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()]
+                });
+                header.insert(format!("{name}.{part}"), tensor);
+            }
+            channels = out;
+        }
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    [&(header.len() as u64).to_le_bytes()[..], &header, &data].concat()
 }
 
 /// An array of a `.npz` file, flat, in C order.
