@@ -139,6 +139,12 @@ impl Context {
         read(&self.artifact(stage, name)).hint(self.rerun(stage))
     }
 
+    /// How many bytes of features may be kept: `cache-limit`, in mebibytes.
+    pub fn cache_limit(&self) -> Result<u64, Failure> {
+        let limit: u64 = self.config.value("cache-limit").usage()?.unwrap_or(4096);
+        Ok(limit.saturating_mul(1 << 20))
+    }
+
     /// The hint that names the command which makes the files of `stage`.
     pub fn rerun(&self, stage: &str) -> String {
         let mut command = format!("run `cxr {stage} --profile {}", self.config.profile);

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use super::atomic::{self, FileError, at};
 
@@ -63,9 +64,65 @@ impl Cache {
         atomic::write(&self.path(key), &[sum.as_bytes(), &data[..]].concat())
     }
 
+    /// The number of files and their size in bytes, what a killed process left
+    /// half written included.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn size(&self) -> Result<(usize, u64), FileError> {
+        let files = self.files()?;
+        Ok((files.len(), files.iter().map(|f| f.bytes).sum()))
+    }
+
+    /// Removes the files that were written longest ago until at most `limit`
+    /// bytes are left. Returns what went: files and bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read or a file not removed.
+    pub fn prune(&self, limit: u64) -> Result<(usize, u64), FileError> {
+        let mut files = self.files()?;
+        files.sort_by_key(|f| f.written);
+        let mut left: u64 = files.iter().map(|f| f.bytes).sum();
+        let mut gone = (0, 0);
+        for file in files {
+            if left <= limit {
+                break;
+            }
+            at("remove", &file.path, fs::remove_file(&file.path))?;
+            left -= file.bytes;
+            gone = (gone.0 + 1, gone.1 + file.bytes);
+        }
+        Ok(gone)
+    }
+
+    fn files(&self) -> Result<Vec<Stored>, FileError> {
+        let mut files = Vec::new();
+        if !self.folder.exists() {
+            return Ok(files);
+        }
+        for entry in walkdir::WalkDir::new(&self.folder).sort_by_file_name() {
+            let entry = at("read", &self.folder, entry.map_err(Into::into))?;
+            if entry.file_type().is_file() {
+                let meta = at("read", entry.path(), entry.metadata().map_err(Into::into))?;
+                let written = at("read", entry.path(), meta.modified())?;
+                files.push(Stored { path: entry.into_path(), bytes: meta.len(), written });
+            }
+        }
+        Ok(files)
+    }
+
     fn path(&self, key: &str) -> PathBuf {
         self.folder.join(&key[..2]).join(key)
     }
+}
+
+/// A file of the cache.
+struct Stored {
+    path: PathBuf,
+    bytes: u64,
+    written: SystemTime,
 }
 
 #[cfg(test)]
@@ -96,5 +153,23 @@ mod tests {
         }
         cache.put("abc", &numbers).unwrap();
         assert_eq!(cache.get("abc", 3).unwrap(), Entry::Hit(numbers));
+    }
+
+    #[test]
+    fn pruning_removes_the_oldest_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::new(dir.path());
+        assert_eq!(cache.size().unwrap(), (0, 0));
+        for (age, key) in [(3, "aaa"), (1, "bbb"), (2, "ccc")] {
+            cache.put(key, &[1.0]).unwrap();
+            let file = fs::File::options().append(true).open(cache.path(key)).unwrap();
+            let then = SystemTime::now() - std::time::Duration::from_secs(age * 60);
+            file.set_modified(then).unwrap();
+        }
+        assert_eq!(cache.size().unwrap(), (3, 3 * 36));
+        assert_eq!(cache.prune(80).unwrap(), (1, 36));
+        assert_eq!(cache.get("aaa", 1).unwrap(), Entry::Miss);
+        assert_eq!(cache.prune(36).unwrap(), (1, 36));
+        assert_eq!(cache.get("bbb", 1).unwrap(), Entry::Hit(vec![1.0]));
     }
 }

@@ -23,7 +23,8 @@ use toml::{Table, Value};
 pub const BUILT_IN: &str = include_str!("../../pipeline.toml");
 
 /// The keys of the file, and of a profile, that are no stage's table.
-const TOP_KEYS: [&str; 5] = ["default-profile", "dataset", "artifacts", "seed", "threads"];
+const TOP_KEYS: [&str; 6] =
+    ["default-profile", "dataset", "artifacts", "seed", "threads", "cache-limit"];
 const PROFILE_KEYS: [&str; 4] = ["about", "stages", "dataset", "seed"];
 
 /// Why a pipeline file cannot be used.

@@ -19,6 +19,11 @@ impl Paths {
         self.artifacts.join(&self.profile).join(stage)
     }
 
+    /// Where features are kept for all profiles.
+    pub fn features_cache(&self) -> PathBuf {
+        self.artifacts.join("cache/features")
+    }
+
     /// Fills in `{dataset}`, `{artifacts}` and `{profile}` in a setting.
     pub fn expand(&self, template: &str) -> PathBuf {
         self.expand_with(template, &self.dataset)

@@ -121,7 +121,7 @@ impl Stage for Extract {
             temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
             Cache::new(temporary.path())
         } else {
-            Cache::new(ctx.paths.artifacts.join("cache/features"))
+            Cache::new(ctx.paths.features_cache())
         };
         let version =
             format!("{} {engine:?} {fingerprint} {}", env!("CARGO_PKG_VERSION"), settings.pooling);
@@ -157,6 +157,7 @@ impl Stage for Extract {
         };
         description.write(&job.path("features.json")?)?;
         job.publish()?;
+        cache.prune(ctx.cache_limit()?)?;
         Ok(Outcome::new(&Summary {
             films: films.len(),
             train: source.split.train.len(),

@@ -1,6 +1,7 @@
 //! `cxr`, the umbrella: `cxr train` runs the program `cxr-train`; what works on
 //! the whole pipeline is here, one file per command.
 
+pub mod cache;
 mod child;
 pub mod clean;
 pub mod compare;
