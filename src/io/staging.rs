@@ -165,7 +165,7 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Removes the folders from `folder` up to (not including) `top` that are empty.
-fn remove_empty(mut folder: &Path, top: &Path) {
+pub fn remove_empty(mut folder: &Path, top: &Path) {
     while folder != top && folder.starts_with(top) && fs::remove_dir(folder).is_ok() {
         folder = parent(folder);
     }

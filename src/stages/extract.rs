@@ -115,6 +115,8 @@ impl Stage for Extract {
             .hint("name another file with `--weights`, or run `cxr fetch weights`")?;
         let fingerprint = weights.fingerprint();
         let net = Vgg16::new(&weights, Options { pooling: settings.pooling, engine });
+        // The net keeps its own, transformed; these are 59 MB.
+        drop(weights);
 
         let temporary;
         let cache = if args.no_cache {

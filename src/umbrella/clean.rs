@@ -13,7 +13,7 @@ use crate::artifact::record::Record;
 use crate::cli::{Context, Failure, Outcome};
 use crate::io::atomic::{FileError, at};
 use crate::io::hash;
-use crate::io::staging::{RECORD, recover};
+use crate::io::staging::{RECORD, recover, remove_empty};
 use crate::pipeline::lockfile;
 
 /// The arguments of `cxr clean`.
@@ -71,14 +71,14 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
 
 fn clean(folder: &Path, record: &Record, summary: &mut Summary) -> Result<(), FileError> {
     // Without its record a half-removed stage counts as never run.
-    remove(&folder.join(RECORD), summary)?;
+    remove(&folder.join(RECORD), folder, summary)?;
     for (name, hash) in &record.outputs {
         let path = folder.join(name);
         if !path.exists() {
             continue;
         }
         if hash::file(&path)? == *hash {
-            remove(&path, summary)?;
+            remove(&path, folder, summary)?;
         } else {
             summary.kept.push(path.display().to_string());
         }
@@ -90,10 +90,10 @@ fn clean(folder: &Path, record: &Record, summary: &mut Summary) -> Result<(), Fi
     Ok(())
 }
 
-fn remove(path: &Path, summary: &mut Summary) -> Result<(), FileError> {
+fn remove(path: &Path, folder: &Path, summary: &mut Summary) -> Result<(), FileError> {
     if !summary.dry_run {
         at("remove", path, fs::remove_file(path))?;
-        let _ = path.parent().map(fs::remove_dir);
+        remove_empty(path.parent().unwrap_or(folder), folder);
     }
     summary.removed.push(path.display().to_string());
     Ok(())

@@ -32,6 +32,13 @@ struct Porcelain {
 const COMMANDS: &[Porcelain] = &[
     Porcelain { name: "run", command: run::command, run: run::run },
     Porcelain { name: "compare", command: compare::command, run: compare::run },
+    Porcelain { name: "status", command: status::command, run: status::run },
+    Porcelain { name: "dag", command: dag::command, run: dag::run },
+    Porcelain { name: "diff", command: diff::command, run: diff::run },
+    Porcelain { name: "clean", command: clean::command, run: clean::run },
+    Porcelain { name: "cache", command: cache::command, run: cache::run },
+    Porcelain { name: "completions", command: shell::completions, run: shell::run_completions },
+    Porcelain { name: "man", command: shell::man, run: shell::run_man },
 ];
 
 /// The whole of `bin/cxr.rs`.

@@ -21,6 +21,8 @@ mod phantom;
 mod plot;
 mod preprocess;
 mod registry;
+mod runner;
 mod sample_normal;
 mod split;
 mod train;
+mod tutorial;

@@ -27,14 +27,17 @@ const STAGES: [&str; 9] = [
 
 /// A folder with a small demo that has not run yet.
 fn demo() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.write("pipeline.toml", format!("default-profile = \"demo\"\n{CONFIG}[sample-normal]\ncount = 8\n"));
+    let sandbox = Sandbox::new().with_weights(random_weights());
+    sandbox.write(
+        "pipeline.toml",
+        format!("default-profile = \"demo\"\n{CONFIG}[sample-normal]\ncount = 8\n"),
+    );
     sandbox
 }
 
 /// Runs a line that must succeed; returns what it said on stderr.
 fn ran(sandbox: &Sandbox, line: &str) -> String {
-    let output = sandbox.cxr(line).env("CXR_WEIGHTS", random_weights()).output().unwrap();
+    let output = sandbox.cxr(line).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "`{line}` failed:\n{stderr}");
     stderr
@@ -43,7 +46,7 @@ fn ran(sandbox: &Sandbox, line: &str) -> String {
 /// The exit code and stdout of `cxr status`.
 fn status(sandbox: &Sandbox, flags: &str) -> (i32, String) {
     let line = format!("cxr status {flags}");
-    let output = sandbox.cxr(&line).env("CXR_WEIGHTS", random_weights()).output().unwrap();
+    let output = sandbox.cxr(&line).output().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
 
@@ -67,7 +70,8 @@ fn a_run_is_fresh_until_something_changes_and_then_reruns_just_that() {
     assert_eq!(sandbox.tree("artifacts"), before);
 
     // A setting: the stages before it stay, those after it follow.
-    sandbox.write("pipeline.toml", sandbox.read("pipeline.toml").replace("epochs = 4", "epochs = 5"));
+    sandbox
+        .write("pipeline.toml", sandbox.read("pipeline.toml").replace("epochs = 4", "epochs = 5"));
     assert_eq!(state(&sandbox, "train"), "stale: params.epochs 4 -> 5");
     assert_eq!(state(&sandbox, "evaluate"), "stale: after train");
     assert_eq!(state(&sandbox, "extract"), "fresh");
@@ -80,10 +84,17 @@ fn a_run_is_fresh_until_something_changes_and_then_reruns_just_that() {
 
     // A film less, an output gone, an output changed.
     let films = sandbox.tree("artifacts/demo/dataset/covid");
-    let film = &films.iter().find(|(n, _)| n.ends_with("png") || n.ends_with("jpg") || n.ends_with("jpeg")).unwrap().0;
+    let film = &films
+        .iter()
+        .find(|(n, _)| n.ends_with("png") || n.ends_with("jpg") || n.ends_with("jpeg"))
+        .unwrap()
+        .0;
     std::fs::remove_file(sandbox.path("artifacts/demo/dataset/covid").join(film)).unwrap();
     assert_eq!(state(&sandbox, "build-covid"), format!("stale: output {film} missing"));
-    assert!(state(&sandbox, "preprocess").starts_with(&format!("stale: input dataset/covid/{film} removed")));
+    assert!(
+        state(&sandbox, "preprocess")
+            .starts_with(&format!("stale: input dataset/covid/{film} removed"))
+    );
     ran(&sandbox, "cxr run");
     std::fs::remove_file(sandbox.path("artifacts/demo/plot/history.png")).unwrap();
     assert_eq!(state(&sandbox, "plot"), "stale: output history.png missing");
@@ -110,11 +121,7 @@ fn one_more_film_costs_one_decode_and_its_own_features() {
     // The same picture with a comment after its end is another file.
     bytes.extend(b"another file");
     sandbox.write(&format!("artifacts/demo/dataset/normal/z-{name}"), bytes);
-    let output = sandbox
-        .cxr("cxr run --json --from preprocess")
-        .env("CXR_WEIGHTS", random_weights())
-        .output()
-        .unwrap();
+    let output = sandbox.cxr("cxr run --json --from preprocess").output().unwrap();
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let stage = |name| {
         let stages = document["stages"].as_array().unwrap();
@@ -139,7 +146,11 @@ fn stages_killed_at_any_moment_lose_nothing() {
         let took = started.elapsed();
         let other = sandbox.tree("artifacts/demo");
         ran(&sandbox, &format!("cxr-{stage}"));
-        assert_eq!(named(&sandbox.tree("artifacts/demo")), named(&good), "{stage} is not reproducible");
+        assert_eq!(
+            named(&sandbox.tree("artifacts/demo")),
+            named(&good),
+            "{stage} is not reproducible"
+        );
         for _ in 0..12 {
             random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let share = (random >> 33) as f64 / f64::from(1u32 << 31);
@@ -163,7 +174,9 @@ fn stages_killed_at_any_moment_lose_nothing() {
 
 /// Files without the folders that a killed process leaves and the next sweeps.
 fn visible(tree: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
-    tree.into_iter().filter(|(name, _)| !name.split('/').any(|part| part.starts_with('.'))).collect()
+    tree.into_iter()
+        .filter(|(name, _)| !name.split('/').any(|part| part.starts_with('.')))
+        .collect()
 }
 
 /// Hashes in place of bytes, for messages that can be read.
@@ -182,7 +195,7 @@ fn start(sandbox: &Sandbox, line: &str) -> std::process::Child {
             None => command.env_remove(key),
         };
     }
-    command.env("CXR_WEIGHTS", random_weights()).process_group(0);
+    command.process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -201,7 +214,11 @@ fn an_interrupt_stops_the_children_and_the_next_run_goes_on() {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         let output = child.wait_with_output().unwrap();
         let code = output.status.code();
-        assert!(matches!(code, Some(130 | 0)), "{code:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            matches!(code, Some(130 | 0)),
+            "{code:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let litter: Vec<_> = sandbox.tree("artifacts/demo").into_iter().map(|f| f.0).collect();
         assert!(!litter.iter().any(|n| n.contains(".tmp")), "{litter:?}");
     }
@@ -212,12 +229,11 @@ fn an_interrupt_stops_the_children_and_the_next_run_goes_on() {
 #[test]
 fn the_second_run_waits_and_names_the_first() {
     let sandbox = demo();
-    let lock = cxr::pipeline::owner::RunLock::acquire(
-        &sandbox.path("artifacts"),
-        Duration::ZERO,
-        |_| panic!("it is free"),
-    )
-    .unwrap();
+    let lock =
+        cxr::pipeline::owner::RunLock::acquire(&sandbox.path("artifacts"), Duration::ZERO, |_| {
+            panic!("it is free")
+        })
+        .unwrap();
     let text = sandbox.transcript("cxr run --lock-timeout 1");
     assert!(text.contains("exit: 1"), "{text}");
     assert!(text.contains(&format!("waiting for process {}", std::process::id())), "{text}");
@@ -287,11 +303,11 @@ fn a_disk_that_takes_no_more_leaves_the_last_good_files() {
     ran(&sandbox, "cxr run");
     let good = sandbox.tree("artifacts/demo");
     for stage in STAGES {
-        // Files may not grow beyond 512 bytes, and the signal that tells so is
+        // Files may not hold a byte, and the signal that tells so is
         // ignored: every write fails, as on a full disk.
         let assert = sandbox.cxr(&format!("cxr-{stage}"));
         let program = assert.get_program().to_string_lossy().into_owned();
-        let script = format!("trap '' XFSZ; ulimit -f 1; exec '{program}' --seed 7");
+        let script = format!("trap '' XFSZ; ulimit -f 0; exec '{program}' --seed 7");
         let output = Command::new("bash")
             .args(["-c", &script])
             .current_dir(sandbox.path(""))
@@ -325,7 +341,10 @@ fn graphs_diffs_completions_and_manuals() {
     assert!(sandbox.ok("cxr dag --format mermaid").starts_with("graph LR\n"));
     assert!(sandbox.ok("cxr dag --format dot").starts_with("digraph"));
     for shell in ["bash", "zsh", "fish"] {
-        assert!(sandbox.ok(&format!("cxr completions {shell}")).contains("sample-normal"), "{shell}");
+        assert!(
+            sandbox.ok(&format!("cxr completions {shell}")).contains("sample-normal"),
+            "{shell}"
+        );
     }
     sandbox.ok("cxr man --output man");
     assert!(sandbox.read("man/cxr-train.1").contains(".TH cxr-train 1"));

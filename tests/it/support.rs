@@ -21,11 +21,17 @@ pub fn shared() -> Option<PathBuf> {
 /// An empty folder to work in, and the programs run in it.
 pub struct Sandbox {
     dir: TempDir,
+    weights: Option<PathBuf>,
 }
 
 impl Sandbox {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+        Self { dir: tempfile::tempdir().expect("a temporary folder"), weights: None }
+    }
+
+    /// The same with this file of weights.
+    pub fn with_weights(self, weights: &Path) -> Self {
+        Self { weights: Some(weights.to_owned()), ..self }
     }
 
     /// A path inside the folder.
@@ -61,6 +67,7 @@ impl Sandbox {
         command.args(words).current_dir(self.dir.path());
         command.env("NO_COLOR", "1").env("XDG_CACHE_HOME", self.path("cache"));
         command.env_remove("CXR_WEIGHTS").env_remove("CXR_LOG");
+        command.envs(self.weights.iter().map(|path| ("CXR_WEIGHTS", path)));
         command
     }
 

@@ -23,9 +23,8 @@ impl Run {
     /// Runs a command on the same folders; it must succeed.
     fn ok(&self, command: &str) -> String {
         let dataset = self.shared.join("data/tutorial/dataset");
-        let weights = self.shared.join("weights/vgg16_imagenet_notop.safetensors");
         let line = format!("{command} {PLACES} {}", dataset.display());
-        let output = self.sandbox.cxr(&line).env("CXR_WEIGHTS", weights).output().unwrap();
+        let output = self.sandbox.cxr(&line).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "`{line}` failed:\n{stderr}");
         String::from_utf8(output.stdout).unwrap()
@@ -40,7 +39,10 @@ impl Run {
 fn run() -> Option<&'static Run> {
     static RUN: OnceLock<Option<Run>> = OnceLock::new();
     RUN.get_or_init(|| {
-        let mut run = Run { sandbox: Sandbox::new(), shared: shared()?, stdout: String::new() };
+        let shared = shared()?;
+        let weights = shared.join("weights/vgg16_imagenet_notop.safetensors");
+        let sandbox = Sandbox::new().with_weights(&weights);
+        let mut run = Run { sandbox, shared, stdout: String::new() };
         run.stdout = run.ok("cxr run");
         Some(run)
     })
@@ -89,7 +91,8 @@ fn features_are_those_of_keras_as_far_as_the_decoders_agree() {
     let path = run.sandbox.path("a/tutorial/preprocess/images.npy");
     let pixels: ndarray::Array4<u8> = ndarray_npy::read_npy(path).unwrap();
     let mut same = 0;
-    for (film, (ours, theirs)) in pixels.outer_iter().zip(images.chunks(224 * 224 * 3)).enumerate() {
+    for (film, (ours, theirs)) in pixels.outer_iter().zip(images.chunks(224 * 224 * 3)).enumerate()
+    {
         let theirs_features = &expected[film * 512..][..512];
         let (mut error, mut norm) = (0.0, 0.0);
         for (a, b) in got.row(film).iter().zip(theirs_features) {
