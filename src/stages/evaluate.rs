@@ -57,6 +57,7 @@ impl Stage for Evaluate {
         ("cxr-evaluate --min-sensitivity 0.9", "In CI: exit code 3 if too few are found"),
         ("cxr-evaluate --positive pneumonia --prevalence 0.2", "Another question"),
     ];
+    const SHOW: bool = true;
     type Settings = Settings;
     type Args = Args;
 

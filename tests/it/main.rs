@@ -20,6 +20,7 @@ mod link;
 mod phantom;
 mod plot;
 mod preprocess;
+mod reference;
 mod registry;
 mod runner;
 mod sample_normal;

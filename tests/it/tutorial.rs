@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use cxr::metrics::ks_two_sample;
 use serde_json::Value;
 
 use crate::support::{Sandbox, npz, shared};
@@ -87,49 +86,14 @@ fn features_are_those_of_keras_as_far_as_the_decoders_agree() {
     let expected = npz::<f32>(&run.shared.join("reference/features.npz"), "pooled");
     let path = run.sandbox.path("a/tutorial/extract/features.npy");
     let got: ndarray::Array2<f32> = ndarray_npy::read_npy(path).unwrap();
-    let images = npz::<u8>(&run.shared.join("reference/images_u8.npz"), "images");
-    let path = run.sandbox.path("a/tutorial/preprocess/images.npy");
-    let pixels: ndarray::Array4<u8> = ndarray_npy::read_npy(path).unwrap();
-    let mut same = 0;
-    for (film, (ours, theirs)) in pixels.outer_iter().zip(images.chunks(224 * 224 * 3)).enumerate()
-    {
-        let theirs_features = &expected[film * 512..][..512];
-        let (mut error, mut norm) = (0.0, 0.0);
-        for (a, b) in got.row(film).iter().zip(theirs_features) {
-            error += f64::from(a - b).powi(2);
-            norm += f64::from(*b).powi(2);
-        }
-        let error = (error / norm).sqrt();
-        let equal = ours.iter().eq(theirs);
-        same += usize::from(equal);
-        // Where the pixels are those of OpenCV, so are the features; elsewhere
-        // the JPEG decoders differ by a level here and there.
-        assert!(error <= if equal { 1e-5 } else { 2e-2 }, "film {film}: {error}");
-    }
-    assert!(same >= 5, "{same} of 50 films have the pixels of OpenCV");
-}
-
-#[test]
-fn thirty_seeds_are_distributed_as_those_of_keras() {
-    let Some(run) = run() else { return };
-    // The reference turned its films in the plane of width and channel.
-    run.ok("cxr-train --seeds 30 --json");
-    let seeds = run.sandbox.read("a/tutorial/train/seeds.csv");
-    let mut ours: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for row in csv::Reader::from_reader(seeds.as_bytes()).deserialize() {
-        let row: BTreeMap<String, String> = row.unwrap();
-        for (name, value) in row {
-            ours.entry(name).or_default().extend(value.parse::<f64>());
-        }
-    }
-    let keras = run.reference("keras_30_seeds.json");
-    for name in ["val_loss", "loss"] {
-        let last = |r: &Value| r["history"][name].as_array().unwrap().last().unwrap().as_f64();
-        let theirs: Vec<f64> = keras.as_array().unwrap().iter().filter_map(last).collect();
-        assert_eq!((ours[name].len(), theirs.len()), (30, 30));
-        let p = ks_two_sample(&ours[name], &theirs).unwrap().p_value;
-        assert!(p > 0.05, "{name}: p = {p}\n{:?}\n{theirs:?}", ours[name]);
-    }
+    assert_eq!(got.len(), expected.len());
+    let square = |x: f32| f64::from(x).powi(2);
+    let error: f64 = got.iter().zip(&expected).map(|(a, b)| square(a - b)).sum();
+    let norm: f64 = expected.iter().map(|b| square(*b)).sum();
+    // On OpenCV's own pixels it is below 1e-5: see `reference.rs`. One level in
+    // 0.4 % of the samples, where the JPEG decoders differ, makes the rest.
+    let error = (error / norm).sqrt();
+    assert!(error < 1e-3, "{error:e}");
 }
 
 #[test]
