@@ -76,7 +76,7 @@ struct Summary {
     cached: usize,
     /// Images that went through the net.
     computed: usize,
-    #[serde(skip)]
+    /// What computing them took.
     seconds: f64,
 }
 

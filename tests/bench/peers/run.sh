@@ -1,0 +1,26 @@
+#!/bin/sh
+# Compares cxr with its peers on this machine: see README.md beside it.
+#
+#   tests/bench/peers/run.sh [--rounds 3] [--rotations 5] [--job] ...
+#
+# CXR_BIN=DIR takes the programs from there instead of building them.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+venv=$root/target/peers/venv
+
+# The copy of the list is made last: it tells that the installation is whole.
+if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    cp "$here/requirements.txt" "$venv/requirements.txt"
+fi
+
+if [ -z "${CXR_BIN:-}" ]; then
+    cargo build --release --manifest-path "$root/Cargo.toml"
+    CXR_BIN=${CARGO_TARGET_DIR:-$root/target}/release
+fi
+export CXR_BIN
+exec "$venv/bin/python" "$here/compare.py" "$@"
