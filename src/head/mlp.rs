@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::ops::softmax;
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 /// A fully connected layer, `x · kernel + bias`.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +76,18 @@ impl Head {
             || softmax(&self.logits(&matrix(features)?)?, 1)?.flatten_all()?.to_vec1();
         let values = probabilities().expect("f32 tensors on the CPU whose shapes fit");
         Array2::from_shape_vec(shape, values).expect("a probability for each row and class")
+    }
+
+    /// How the logit of `class` changes with each of a film's `features` `[inputs]`.
+    ///
+    /// # Panics
+    ///
+    /// When the features are not [`Head::inputs`] long, or there is no such class.
+    pub fn gradient(&self, features: ArrayView1<f32>, class: usize) -> Array1<f32> {
+        let sums = features.dot(&self.hidden.kernel) + &self.hidden.bias;
+        let mut units = self.output.kernel.column(class).to_owned();
+        units.zip_mut_with(&sums, |unit, sum| *unit *= f32::from(u8::from(*sum > 0.0)));
+        self.hidden.kernel.dot(&units)
     }
 
     /// Logits `[n, classes]` of features `[n, inputs]`.
@@ -169,6 +181,29 @@ mod tests {
             let sum: f32 = logits.iter().map(|z| z.exp()).sum();
             for (p, z) in row.iter().zip(logits) {
                 assert!((p - z.exp() / sum).abs() < 1e-6, "{p} for logit {z}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_logit() {
+        let mut state = 0.0f64;
+        let head = Head::new(6, 9, 3, || {
+            state += 0.618_033_988_749_895;
+            state.fract()
+        });
+        let features = array![[0.3f32, -0.2, 0.9, 0.1, -0.6, 0.4]];
+        for class in 0..3 {
+            let gradient = head.gradient(features.row(0), class);
+            for (i, slope) in gradient.iter().enumerate() {
+                let logit = |step: f32| {
+                    let mut moved = features.clone();
+                    moved[[0, i]] += step;
+                    let logits = head.logits(&matrix(moved.view()).unwrap()).unwrap();
+                    logits.to_vec2::<f32>().unwrap()[0][class]
+                };
+                let expected = (logit(1e-3) - logit(-1e-3)) / 2e-3;
+                assert!((slope - expected).abs() < 1e-3, "{slope} {expected}");
             }
         }
     }

@@ -12,11 +12,13 @@
 mod decode;
 mod error;
 mod jpeg;
+mod mask;
 mod resize;
 mod rotate;
 
 pub use decode::{MAX_PIXELS, decode};
 pub use error::DecodeError;
+pub use mask::{Part, centre};
 pub use resize::resize;
 pub use rotate::{Plane, rotate, scale};
 

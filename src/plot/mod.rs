@@ -18,6 +18,7 @@ mod confusion;
 mod crossval;
 #[cfg(test)]
 mod golden;
+mod heat;
 mod history;
 #[cfg(test)]
 mod layout;
@@ -39,6 +40,7 @@ pub use calibration::{Bin, Calibration};
 pub use canvas::{Canvas, Pixels};
 pub use confusion::Confusion;
 pub use crossval::{CrossValidation, FoldScores};
+pub use heat::{Heat, Overlay};
 pub use history::{Epochs, History};
 pub use precision_recall::PrecisionRecall;
 pub use render::{png, svg};

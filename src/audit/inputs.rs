@@ -1,0 +1,91 @@
+//! What the cheap probes see of a film.
+
+use std::collections::BTreeSet;
+
+use ndarray::{Array2, ArrayView3};
+
+use crate::image::resize;
+
+/// What a file tells without its picture.
+#[derive(Debug, Clone, Copy)]
+pub struct Attributes<'a> {
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Pixel mode, such as `L` or `RGB`.
+    pub mode: &'a str,
+}
+
+/// Logarithms of width, height, aspect, bytes and bytes a pixel, then a column for
+/// each mode that occurs: `[files, 5 + modes]`.
+pub fn attributes(files: &[Attributes]) -> Array2<f64> {
+    let modes: BTreeSet<&str> = files.iter().map(|file| file.mode).collect();
+    let row = |file: &Attributes| {
+        let (width, height) = (f64::from(file.width.max(1)), f64::from(file.height.max(1)));
+        let bytes = file.bytes.max(1) as f64;
+        let sizes = [width, height, width / height, bytes, bytes / (width * height)].map(f64::ln);
+        let modes: Vec<f64> = modes.iter().map(|mode| f64::from(*mode == file.mode)).collect();
+        sizes.into_iter().chain(modes).collect::<Vec<_>>()
+    };
+    let values: Vec<f64> = files.iter().flat_map(row).collect();
+    Array2::from_shape_vec((files.len(), 5 + modes.len()), values).expect("a value a column")
+}
+
+/// Side of the thumbnail whose rim [`rim`] reads.
+const RIM_OF: usize = 64;
+/// Width of that rim.
+const RIM: usize = 2;
+/// Side of [`thumbnail`].
+const THUMBNAIL: usize = 16;
+
+/// Grey levels of the outer two pixels of a 64 x 64 thumbnail of `film`
+/// `[height, width, channels]`: 496 numbers.
+pub fn rim(film: ArrayView3<u8>) -> Vec<f64> {
+    let outer = |i: usize| !(RIM..RIM_OF - RIM).contains(&i);
+    let grey = grey(film, RIM_OF).into_iter().enumerate();
+    grey.filter(|(i, _)| outer(i / RIM_OF) || outer(i % RIM_OF)).map(|(_, level)| level).collect()
+}
+
+/// Grey levels of a 16 x 16 thumbnail of `film` `[height, width, channels]`: 256 numbers.
+pub fn thumbnail(film: ArrayView3<u8>) -> Vec<f64> {
+    grey(film, THUMBNAIL)
+}
+
+fn grey(film: ArrayView3<u8>, side: usize) -> Vec<f64> {
+    let small = resize(film, side, side);
+    let mean = |pixel: &[u8]| pixel.iter().map(|c| f64::from(*c)).sum::<f64>() / pixel.len() as f64;
+    let levels = small.as_slice().expect("standard layout").chunks_exact(film.dim().2);
+    levels.map(mean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    #[test]
+    fn the_rim_does_not_see_the_centre() {
+        let film = |centre: u8| {
+            Array3::from_shape_fn((224, 224, 3), |(y, x, _)| {
+                if (16..208).contains(&y) && (16..208).contains(&x) { centre } else { 40 }
+            })
+        };
+        assert_eq!(rim(film(0).view()), vec![40.0; 496]);
+        assert_eq!(rim(film(255).view()), vec![40.0; 496]);
+        let [dark, bright] = [0, 255].map(|centre| thumbnail(film(centre).view()));
+        assert_eq!(dark.len(), 256);
+        assert_ne!(dark, bright);
+    }
+
+    #[test]
+    fn attributes_are_logarithms_and_modes() {
+        let file = |width, mode| Attributes { width, height: 100, bytes: 500, mode };
+        let table = attributes(&[file(100, "RGB"), file(200, "L")]);
+        assert_eq!(table.dim(), (2, 7));
+        assert_eq!((table[[0, 2]], table[[1, 2]]), (0.0, 2.0f64.ln()));
+        assert_eq!((table[[0, 5]], table[[0, 6]], table[[1, 5]]), (0.0, 1.0, 1.0));
+    }
+}
