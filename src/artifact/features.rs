@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Document;
 use crate::backbone::Pooling;
+use crate::image::Part;
 
 /// How a film becomes a row of features; a model asks the same of new films.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +25,8 @@ pub struct Extractor {
 
 /// The features of the films of an index, `features.npy` f32 `[films, width]`, and
 /// of rotated training films, `bank.npy` f32 `[rotations, train, width]` in the
-/// order of the split.
+/// order of the split; where `masks` names parts of films, also of these parts
+/// alone, `masked.npy` f32 `[masks, films, width]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Features {
     /// `cxr.features/1`; filled in when written.
@@ -36,6 +38,9 @@ pub struct Features {
     pub rotations: usize,
     /// Largest angle of a rotation, in degrees.
     pub degrees: f64,
+    /// The parts of films in `masked.npy`, in its order; empty if there is none.
+    #[serde(default)]
+    pub masks: Vec<Part>,
     /// BLAKE3 of the `split.json` whose training films are rotated, and which
     /// names the `index.csv` whose rows the features follow.
     pub split: String,

@@ -17,7 +17,7 @@ use crate::artifact::split::Split;
 use crate::backbone::{Options, Pooling, Vgg16, Weights, weights_file};
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::conv::Engine;
-use crate::image::{Plane, rotate, scale};
+use crate::image::{Part, Plane, rotate, scale};
 use crate::io::cache::{Cache, Entry};
 use crate::io::hash;
 use crate::io::npy::{NpyError, Reader, Writer};
@@ -49,6 +49,8 @@ crate::settings! {
         axes: Axes = Axes::HeightWidth,
         /// What the head sees of the net's 7x7 maps: `tutorial`, rows and columns 0 to 3, or `global`
         pooling: Pooling = Pooling::Tutorial,
+        /// Extract each film's border and centre alone too, for the audit
+        masks: bool = true,
         /// Images that go through the net at once
         batch: usize = 8,
         /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
@@ -87,7 +89,7 @@ impl Stage for Extract {
     const NAME: &'static str = "extract";
     const ABOUT: &'static str = "Compute the features of films and of rotated training films";
     const READS: &'static str = "images.npy, index.csv, split.json, the weights of VGG16";
-    const WRITES: &'static str = "features.npy, bank.npy, features.json";
+    const WRITES: &'static str = "features.npy, bank.npy, masked.npy, features.json";
     const AFTER: &'static [&'static str] = &["preprocess", "split"];
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-extract --profile tutorial", "As the tutorial does"),
@@ -142,7 +144,11 @@ impl Stage for Extract {
         let started = Instant::now();
         let computed = compute(ctx, &mut source, &net, settings.batch, &todo, &cache)?;
         let seconds = started.elapsed().as_secs_f64();
+        let (masked, films): (Vec<_>, Vec<_>) = films.iter().partition(|film| film.is_masked());
         write(&job, &source, &films, settings.rotations, &cache)?;
+        if settings.masks {
+            write_masked(&job, &source, &masked, &cache)?;
+        }
         let description = Features {
             schema: Features::SCHEMA.to_owned(),
             extractor: Extractor {
@@ -155,17 +161,18 @@ impl Stage for Extract {
             },
             rotations: settings.rotations,
             degrees: settings.degrees,
+            masks: if settings.masks { Part::ALL.to_vec() } else { Vec::new() },
             split: job.inputs()["split/split.json"].clone(),
         };
         description.write(&job.path("features.json")?)?;
         job.publish()?;
         cache.prune(ctx.cache_limit()?)?;
         Ok(Outcome::new(&Summary {
-            films: films.len(),
+            films: source.index.rows.len(),
             train: source.split.train.len(),
             rotations: settings.rotations,
             pooling: settings.pooling,
-            cached: films.len() - todo.len(),
+            cached: source.index.rows.len() - todo.chunk_by(|a, b| a.row == b.row).count(),
             computed,
             seconds,
         }))
@@ -214,8 +221,9 @@ impl Source {
         self.images.read(row..row + 1)
     }
 
-    /// Every film with the angles that it is wanted at, and its key: a hash of
+    /// Every film with the views that are wanted of it, and its key: a hash of
     /// these, its pixels, and the `version` of all that computes its features.
+    /// Masked views are a film of their own, after the film, with their own key.
     fn films(
         &mut self,
         settings: &Settings,
@@ -224,14 +232,25 @@ impl Source {
     ) -> Result<Vec<Film>, NpyError> {
         let mut rotations = vec![0; self.index.rows.len()];
         self.split.train.iter().for_each(|&row| rotations[row] = settings.rotations);
-        let film = |(row, n)| {
+        let mut films = Vec::new();
+        for (row, n) in rotations.into_iter().enumerate() {
             let pixels = blake3::hash(&self.pixels(row)?);
             let angles = settings.angles(seed, &pixels, n);
             let plane = (n > 0).then_some(self.plane);
             let key = hash::bytes(format!("{version} {pixels} {plane:?} {angles:?}").as_bytes());
-            Ok(Film { row, key, angles })
-        };
-        rotations.into_iter().enumerate().map(film).collect()
+            let rotated = angles.into_iter().map(View::Rotated);
+            films.push(Film {
+                row,
+                key,
+                views: [View::Upright].into_iter().chain(rotated).collect(),
+            });
+            if settings.masks {
+                let views = Part::ALL.map(View::Masked).to_vec();
+                let key = hash::bytes(format!("{version} {pixels} {views:?}").as_bytes());
+                films.push(Film { row, key, views });
+            }
+        }
+        Ok(films)
     }
 }
 
@@ -245,7 +264,10 @@ fn compute(
     todo: &[&Film],
     cache: &Cache,
 ) -> Result<usize, Failure> {
-    let views: Vec<(&Film, Option<f64>)> = todo.iter().flat_map(|film| film.views()).collect();
+    let mut views: Vec<(&Film, View)> = Vec::new();
+    for film in todo {
+        views.extend(film.views.iter().map(|view| (*film, *view)));
+    }
     let bar = ctx.ui.progress("extract", views.len(), "images");
     let mut features = Vec::new();
     for batch in views.chunks(batch) {
@@ -262,25 +284,43 @@ fn compute(
     Ok(views.len())
 }
 
-/// Writes `features.npy` and `bank.npy` from the cache.
-fn write(
-    job: &Job,
-    source: &Source,
-    films: &[Film],
-    rotations: usize,
-    cache: &Cache,
-) -> Result<(), Failure> {
-    let kept = |film: &Film| match cache.get(&film.key, film.len())? {
+/// The features of a film, which were put in the cache.
+fn kept(source: &Source, film: &Film, cache: &Cache) -> Result<Vec<f32>, Failure> {
+    match cache.get(&film.key, film.len())? {
         Entry::Hit(features) => Ok(features),
         _ => {
             let path = &source.index.rows[film.row].path;
             Err(Failure::new(format!("the features of `{path}` vanished from the cache"))
                 .hint("run it again, and let nothing clear the cache meanwhile"))
         }
-    };
+    }
+}
+
+/// Writes `masked.npy` from the cache.
+fn write_masked(job: &Job, source: &Source, films: &[&Film], cache: &Cache) -> Result<(), Failure> {
+    let mut out = Writer::<f32>::create(&job.path("masked.npy")?, &[films.len(), WIDTH])?;
+    for part in 0..Part::ALL.len() {
+        let mut rows = Vec::with_capacity(films.len() * WIDTH);
+        for film in films {
+            rows.extend_from_slice(&kept(source, film, cache)?[part * WIDTH..][..WIDTH]);
+        }
+        out.push(&rows)?;
+    }
+    out.finish()?;
+    Ok(())
+}
+
+/// Writes `features.npy` and `bank.npy` from the cache.
+fn write(
+    job: &Job,
+    source: &Source,
+    films: &[&Film],
+    rotations: usize,
+    cache: &Cache,
+) -> Result<(), Failure> {
     let mut out = Writer::<f32>::create(&job.path("features.npy")?, &[WIDTH])?;
     for film in films {
-        out.push(&kept(film)?[..WIDTH])?;
+        out.push(&kept(source, film, cache)?[..WIDTH])?;
     }
     out.finish()?;
     let train = &source.split.train;
@@ -289,7 +329,7 @@ fn write(
     for first in (0..rotations).step_by(block) {
         let mut bank = vec![Vec::new(); block.min(rotations - first)];
         for &row in train {
-            let features = kept(&films[row])?;
+            let features = kept(source, films[row], cache)?;
             let rotated = features.chunks_exact(WIDTH).skip(1 + first);
             bank.iter_mut().zip(rotated).for_each(|(bank, row)| bank.extend(row));
         }
@@ -302,28 +342,36 @@ fn write(
 /// Features of one image.
 const WIDTH: usize = Vgg16::CHANNELS;
 
-/// A film to extract, upright and at each of its angles.
+/// A film as the net is shown it.
+#[derive(Debug, Clone, Copy)]
+enum View {
+    Upright,
+    /// By so many degrees.
+    Rotated(f64),
+    /// A part of it, upright.
+    Masked(Part),
+}
+
+/// A film to extract, and how.
 struct Film {
     row: usize,
     key: String,
-    angles: Vec<f64>,
+    views: Vec<View>,
 }
 
 impl Film {
     /// Numbers that its views make.
     fn len(&self) -> usize {
-        WIDTH * (1 + self.angles.len())
+        WIDTH * self.views.len()
     }
 
-    /// It upright, then at each angle.
-    fn views(&self) -> impl Iterator<Item = (&Self, Option<f64>)> {
-        let angles = std::iter::once(None).chain(self.angles.iter().copied().map(Some));
-        angles.map(move |angle| (self, angle))
+    fn is_masked(&self) -> bool {
+        matches!(self.views[0], View::Masked(_))
     }
 }
 
 /// The batch as the net takes it, `[n, side, side, 3]`.
-fn load(source: &mut Source, batch: &[(&Film, Option<f64>)]) -> Result<Array4<f32>, NpyError> {
+fn load(source: &mut Source, batch: &[(&Film, View)]) -> Result<Array4<f32>, NpyError> {
     let mut films: Vec<(usize, Vec<u8>)> = Vec::new();
     for (film, _) in batch {
         if films.last().is_none_or(|(row, _)| *row != film.row) {
@@ -331,13 +379,17 @@ fn load(source: &mut Source, batch: &[(&Film, Option<f64>)]) -> Result<Array4<f3
         }
     }
     let (side, plane) = (source.side, source.plane);
-    let view = |(mut out, (film, angle)): (ArrayViewMut3<f32>, &(&Film, Option<f64>))| {
+    let view = |(mut out, (film, view)): (ArrayViewMut3<f32>, &(&Film, View))| {
         let at = films.binary_search_by_key(&film.row, |(row, _)| *row);
         let pixels = &films[at.expect("every film of the batch was read")].1;
         let out = out.as_slice_mut().expect("one image of an array in standard layout");
-        match angle {
-            Some(degrees) => rotate(pixels, side, *degrees, plane, out),
-            None => scale(pixels, out),
+        match view {
+            View::Upright => scale(pixels, out),
+            View::Rotated(degrees) => rotate(pixels, side, *degrees, plane, out),
+            View::Masked(part) => {
+                scale(pixels, out);
+                part.keep(out, side);
+            }
         }
     };
     let mut images = Array4::zeros((batch.len(), side, side, 3));

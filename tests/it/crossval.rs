@@ -75,6 +75,7 @@ fn films() -> Sandbox {
         },
         rotations: 1,
         degrees: 15.0,
+        masks: vec![],
         split: hash::file(&path("split/split.json")).unwrap(),
     };
     features.write(&path("extract/features.json")).unwrap();

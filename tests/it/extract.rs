@@ -8,6 +8,7 @@ use cxr::artifact::features::Features;
 use cxr::artifact::index::{Index, IndexRow};
 use cxr::artifact::split::Split;
 use cxr::backbone::LAYERS;
+use cxr::image::Part;
 use cxr::io::npy::Writer;
 use cxr::io::tensor::Tensor;
 use cxr::io::{hash, safetensors};
@@ -16,7 +17,7 @@ use ndarray_npy::read_npy;
 
 use crate::support::Sandbox;
 
-const EXTRACT: &str = "cxr-extract --artifacts a --rotations 3";
+const EXTRACT: &str = "cxr-extract --artifacts a --rotations 3 --masks=false";
 const FOLDER: &str = "a/tutorial/extract";
 
 /// A file of weights drawn at random, such that signals keep their size.
@@ -190,6 +191,23 @@ fn a_new_film_costs_its_own_work_and_changes_no_other() {
 }
 
 #[test]
+fn parts_of_films_have_features_of_their_own() {
+    let sandbox = films();
+    run(&sandbox, EXTRACT);
+    let line = EXTRACT.replace("--masks=false", "--masks");
+    let summary = run(&sandbox, &line);
+    assert_eq!((&summary["computed"], &summary["cached"]), (&(4 * 2).into(), &0.into()));
+    let masked: Array3<f32> = read_npy(sandbox.path(format!("{FOLDER}/masked.npy"))).unwrap();
+    assert_eq!(masked.dim(), (2, 4, 512));
+    let (features, _) = arrays(&sandbox);
+    assert_ne!(masked.index_axis(Axis(0), 0), features);
+    assert_ne!(masked.index_axis(Axis(0), 0), masked.index_axis(Axis(0), 1));
+    let description = Features::read(&sandbox.path(format!("{FOLDER}/features.json"))).unwrap();
+    assert_eq!(description.masks, Part::ALL);
+    assert_eq!(run(&sandbox, &line)["cached"], 4);
+}
+
+#[test]
 fn corrupt_entries_are_named_and_computed_anew() {
     let sandbox = films();
     run(&sandbox, EXTRACT);
@@ -206,7 +224,7 @@ fn corrupt_entries_are_named_and_computed_anew() {
 
 #[test]
 fn a_killed_extraction_goes_on_where_it_was() {
-    let line = "cxr-extract --artifacts a --rotations 6 --batch 1";
+    let line = "cxr-extract --artifacts a --rotations 6 --batch 1 --masks=false";
     let undisturbed = films();
     run(&undisturbed, line);
     let sandbox = films();

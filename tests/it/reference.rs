@@ -141,6 +141,7 @@ fn write_artifacts(
         },
         rotations: 25,
         degrees: 15.0,
+        masks: vec![],
         split: hash::file(&path("split/split.json")).unwrap(),
     };
     description.write(&path("extract/features.json")).unwrap();

@@ -81,6 +81,7 @@ fn write_split(sandbox: &Sandbox, train: Vec<usize>, test: Vec<usize>) {
         },
         rotations: 3,
         degrees: 15.0,
+        masks: vec![],
         split: hash::file(&path).unwrap(),
     };
     features.write(&sandbox.path("a/tutorial/extract/features.json")).unwrap();
