@@ -5,8 +5,10 @@
 //! are relative, there is no clock: same inputs, same bytes.
 
 pub mod array;
+pub mod audit;
 pub mod claim;
 pub mod crossval;
+pub mod explanation;
 pub mod features;
 pub mod groups;
 pub mod history;

@@ -1,12 +1,14 @@
 //! `train/model.json`: what `model.safetensors` is, and how to feed it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Document;
 use super::features::Extractor;
-use crate::head::Loss;
+use super::{ArtifactError, Document, read_bytes};
+use crate::head::{Head, Loss};
+use crate::io::hash;
 
 /// A trained classifier, its weights aside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +59,22 @@ pub struct Training {
     pub dropout: f64,
     /// What was minimised.
     pub loss: Loss,
+}
+
+impl Model {
+    /// Reads its weights, `model.safetensors` at `path`.
+    ///
+    /// # Errors
+    /// If they are missing, broken, or those of another model.
+    pub fn head(&self, path: &Path) -> Result<Head, ArtifactError> {
+        let malformed =
+            |reason| ArtifactError::Malformed { kind: "head", path: path.to_owned(), reason };
+        let bytes = read_bytes("head", path)?;
+        if self.weights != hash::bytes(&bytes) {
+            return Err(malformed("`model.json` describes another one".to_owned()));
+        }
+        Head::from_safetensors(&bytes).map_err(|e| malformed(e.to_string()))
+    }
 }
 
 impl Document for Model {

@@ -11,9 +11,11 @@
 //! prints nor exits. It never uses another stage: what two of them share lives in
 //! a lower layer.
 
+pub mod audit;
 pub mod build_covid;
 pub mod crossval;
 pub mod evaluate;
+pub mod explain;
 pub mod extract;
 pub mod fetch;
 pub mod link;
@@ -52,6 +54,8 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<crossval::Crossval>(),
     Entry::of::<evaluate::Evaluate>(),
     Entry::of::<plot::Plot>(),
+    Entry::of::<explain::Explain>(),
+    Entry::of::<audit::AuditStage>(),
 ];
 
 /// A command: what it is called, what it takes, what it does.

@@ -8,11 +8,13 @@
 
 mod support;
 
+mod audit;
 mod build_covid;
 mod cli;
 mod compare;
 mod crossval;
 mod evaluate;
+mod explain;
 mod extract;
 mod fetch;
 mod layers;

@@ -1,0 +1,45 @@
+//! `audit/audit.json`: how well the class is predicted without the lungs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Document;
+use crate::audit::{Finding, Probe, Verdict};
+
+/// The probes, what they mean, and what else was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Audit {
+    /// `cxr.audit/1`; filled in when written.
+    #[serde(default)]
+    pub schema: String,
+    /// Films of the audit; where there are more than it takes, a draw of patients.
+    pub films: usize,
+    /// Folds, with no patient in two, that each probe is tested on in turn.
+    pub folds: usize,
+    /// Each probe by what it sees: `model` (the whole film), `border` and `centre`
+    /// (through the same net and head), `border-pixels`, `thumbnail`, `attributes`
+    /// (a kernel classifier), and `shuffled` labels.
+    pub probes: BTreeMap<String, Probe>,
+    /// Cramér's V of class and source; none if there is but one.
+    pub cramers_v: Option<f64>,
+    /// Probes on the films of each source that holds several classes.
+    pub within_source: BTreeMap<String, BTreeMap<String, Probe>>,
+    /// What follows for the model.
+    pub verdict: Verdict,
+    /// What else makes the figures worth less than they look.
+    pub findings: Vec<Finding>,
+}
+
+impl Document for Audit {
+    const KIND: &'static str = "audit";
+    const SCHEMA: &'static str = "cxr.audit/1";
+}
+
+impl Audit {
+    /// The figures that conditions may name: `<probe>-auc` and `cramers-v`.
+    pub fn figures(&self) -> BTreeMap<String, Option<f64>> {
+        let probes = self.probes.iter().map(|(name, probe)| (format!("{name}-auc"), probe.auc));
+        probes.chain([("cramers-v".to_owned(), self.cramers_v)]).collect()
+    }
+}

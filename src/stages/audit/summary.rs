@@ -1,0 +1,91 @@
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::artifact::audit::Audit;
+use crate::audit::Probe;
+
+/// What is said of an audit.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// All figures.
+    #[serde(flatten)]
+    pub audit: Audit,
+    /// The conditions of `--fail-if` that hold.
+    pub met: Vec<String>,
+}
+
+/// Probes in the order in which they are told, and what each sees.
+const PROBES: [(&str, &str); 7] = [
+    ("model", "the whole film"),
+    ("attributes", "file attributes alone"),
+    ("border-pixels", "the outermost pixels alone"),
+    ("border", "the border, centre blacked out"),
+    ("centre", "the centre, border blacked out"),
+    ("thumbnail", "a thumbnail of 16 x 16"),
+    ("shuffled", "shuffled labels"),
+];
+/// Width of what a probe sees.
+const WIDTH: usize = 32;
+/// Columns of the screen.
+const SCREEN: usize = 96;
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Audit { films, folds, probes, cramers_v, within_source, verdict, findings, .. } =
+            &self.audit;
+        paragraph(f, "", &verdict.text)?;
+        writeln!(f, "\n{:WIDTH$}  AUC, 95 % interval", format!("{films} films in {folds} folds"))?;
+        for (name, words) in PROBES {
+            if let Some(probe) = probes.get(name) {
+                line(f, words, probe)?;
+            }
+        }
+        if let Some(v) = cramers_v {
+            writeln!(f, "{:WIDTH$}  {v:.2}", "source and class, Cramér's V")?;
+        }
+        for (source, probes) in within_source {
+            writeln!(f, "within {}", if source.is_empty() { "no known source" } else { source })?;
+            for (name, words) in PROBES {
+                if let Some(probe) = probes.get(name) {
+                    line(f, &format!("  {words}"), probe)?;
+                }
+            }
+        }
+        if !findings.is_empty() {
+            writeln!(f)?;
+        }
+        for finding in findings {
+            paragraph(f, "- ", &finding.text)?;
+        }
+        Ok(())
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, words: &str, probe: &Probe) -> fmt::Result {
+    let Probe { auc, low, high, undefined, .. } = probe;
+    match (auc, low.zip(*high)) {
+        (None, _) => writeln!(f, "{words:WIDTH$}  undefined: {undefined}"),
+        (Some(auc), None) => writeln!(f, "{words:WIDTH$}  {auc:.2}"),
+        (Some(auc), Some((low, high))) => {
+            writeln!(f, "{words:WIDTH$}  {auc:.2}  {low:.2} to {high:.2}")
+        }
+    }
+}
+
+/// Text broken into lines of the screen, indented below `bullet`.
+fn paragraph(f: &mut fmt::Formatter<'_>, bullet: &str, text: &str) -> fmt::Result {
+    let indent = " ".repeat(bullet.len());
+    let mut line = bullet.to_owned();
+    for word in text.split(' ') {
+        if line.trim_start().len() > bullet.trim().len()
+            && line.chars().count() + word.chars().count() > SCREEN
+        {
+            writeln!(f, "{}", line.trim_end())?;
+            line.clone_from(&indent);
+        }
+        line += word;
+        line.push(' ');
+    }
+    writeln!(f, "{}", line.trim_end())
+}

@@ -1,0 +1,151 @@
+use ndarray::{Array1, Array2, Array4};
+
+use super::{Line, Settings, scaled, stack};
+use crate::artifact::Document;
+use crate::artifact::array::read_array;
+use crate::artifact::features::Features;
+use crate::artifact::index::Index;
+use crate::artifact::model::Model;
+use crate::artifact::split::Split;
+use crate::cli::{Context, Failure, ResultExt};
+use crate::head::Head;
+use crate::io::npy::{NpyError, Reader};
+use crate::metrics::predicted;
+use crate::pipeline::Job;
+
+/// A film to explain.
+pub struct Film {
+    /// Its row in the index.
+    pub row: usize,
+    /// The class that the model names.
+    pub predicted: usize,
+    /// The probabilities of the classes.
+    probabilities: Vec<f32>,
+    /// What the head is given.
+    pub features: Array1<f32>,
+    /// Whether there is a picture of it.
+    pub shown: bool,
+    path: String,
+}
+
+impl Film {
+    /// The stem of its picture: its path, with all but letters, digits, `.`, `_` and
+    /// `-` replaced.
+    pub fn picture(&self) -> String {
+        let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        self.path.chars().map(plain).collect()
+    }
+}
+
+/// The films, and the model that judges them.
+pub struct Films {
+    pub model: Model,
+    pub head: Head,
+    index: Index,
+    split: Split,
+    features: Array2<f32>,
+    images: Reader<u8>,
+}
+
+impl Films {
+    /// Reads the artifacts and checks that they belong together.
+    pub fn read(ctx: &Context, job: &Job) -> Result<Self, Failure> {
+        let index = ctx.read("preprocess", "index.csv", Index::read)?;
+        let (hash, films) = (&job.inputs()["preprocess/index.csv"], index.rows.len());
+        let split = ctx.read("split", "split.json", |path| Split::read_for(path, hash, films))?;
+        let model = ctx.read("train", "model.json", Model::read)?;
+        let head = ctx.read("train", "model.safetensors", |path| model.head(path))?;
+        let description = ctx.read("extract", "features.json", Features::read)?;
+        if description.extractor != model.extractor || model.classes != index.classes {
+            let error = Failure::new("the model was trained on other features or classes");
+            return Err(error.hint(ctx.rerun("train")));
+        }
+        let shape = [films, description.extractor.width];
+        let features = ctx.read("extract", "features.npy", |path| {
+            read_array("table of features", path, &shape)
+        })?;
+        let side = model.extractor.side;
+        let images = Reader::open(
+            &ctx.artifact("preprocess", "images.npy"),
+            &[Some(side), Some(side), Some(3)],
+        )
+        .hint(ctx.rerun("preprocess"))?;
+        if images.rows() != films {
+            let error =
+                Failure::new("`images.npy` and `index.csv` differ in their number of films");
+            return Err(error.hint(ctx.rerun("preprocess")));
+        }
+        Ok(Self { model, head, index, split, features, images })
+    }
+
+    /// Height and width of a film.
+    pub fn side(&self) -> usize {
+        self.model.extractor.side
+    }
+
+    /// The films `asked` for by path, then the test films, the worst errors first.
+    pub fn choose(&self, asked: &[String], settings: &Settings) -> Result<Vec<Film>, Failure> {
+        let probabilities = self.head.predict(self.features.view());
+        let named = predicted(probabilities.mapv(f64::from).view());
+        let labels = self.index.labels();
+        let film = |row: usize, shown: bool| Film {
+            row,
+            predicted: named[row],
+            probabilities: probabilities.row(row).to_vec(),
+            features: self.features.row(row).to_owned(),
+            shown,
+            path: self.index.rows[row].path.clone(),
+        };
+        let find = |path: &String| {
+            self.index.rows.iter().position(|row| row.path == *path).ok_or_else(|| {
+                Failure::usage(format_args!("there is no film `{path}`"))
+                    .hint("name it as the column `path` of `index.csv` does: `covid/x.jpg`")
+            })
+        };
+        let asked: Vec<usize> = asked.iter().map(find).collect::<Result<_, _>>()?;
+        let mut test: Vec<usize> =
+            self.split.test.iter().copied().filter(|row| !asked.contains(row)).collect();
+        // The less the model believes in the truth, the worse.
+        let belief = |row: &usize| probabilities[[*row, labels[*row]]];
+        test.sort_by(|a, b| belief(a).total_cmp(&belief(b)).then(a.cmp(b)));
+        test.truncate(settings.films);
+        let errors = test.iter().filter(|row| named[**row] != labels[**row]).count();
+        let shown = errors.min(settings.errors);
+        let test = test.iter().enumerate().map(|(rank, row)| film(*row, rank < shown));
+        Ok(asked.iter().map(|row| film(*row, true)).chain(test).collect())
+    }
+
+    /// The films as the net takes them, `[n, side, side, 3]`.
+    pub fn load(&mut self, films: &[Film]) -> Result<Array4<f32>, NpyError> {
+        let side = self.side();
+        let mut images = Vec::with_capacity(films.len());
+        for film in films {
+            images.push(scaled(&self.images.read(film.row..film.row + 1)?, side));
+        }
+        Ok(stack(&images))
+    }
+
+    /// Its path in the dataset.
+    pub fn path<'a>(&self, film: &'a Film) -> &'a str {
+        &film.path
+    }
+
+    /// What it is, and what the model takes it for.
+    pub fn says(&self, film: &Film) -> String {
+        let (class, named) =
+            (&self.index.rows[film.row].class, &self.model.classes[film.predicted]);
+        let probability = film.probabilities[film.predicted];
+        format!("{class}, taken for {named} with probability {probability:.2}")
+    }
+
+    /// Its line in `explain.csv`.
+    pub fn line(&self, film: &Film, outside: Option<f64>) -> Line {
+        Line {
+            path: film.path.clone(),
+            class: self.index.rows[film.row].class.clone(),
+            predicted: self.model.classes[film.predicted].clone(),
+            probability: film.probabilities[film.predicted],
+            outside,
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! `cxr-explain`: where on a film the heat lies that explains the model's answer.
+//!
+//! Grad-CAM of the class that the model names, for the test films and those
+//! asked for; overlays of the worst errors, of the mean of each class, and of the
+//! films asked for. The worst also by occlusion, which takes a pass of the net
+//! for every patch.
+
+mod films;
+mod summary;
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
+use serde::Serialize;
+
+use self::films::{Film, Films};
+use self::summary::Summary;
+use super::Stage;
+use crate::artifact::explanation::Explanation;
+use crate::artifact::{Document, write_csv};
+use crate::backbone::{Options, Pooling, Vgg16, Weights, weights_file};
+use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::conv::{Engine, Extent};
+use crate::explain::{Occlusion, even_outside, grad_cam, outside_centre};
+use crate::head::Head;
+use crate::image::{centre, scale};
+use crate::io::atomic;
+use crate::pipeline::{Input, Job};
+use crate::plot::{Heat, Overlay, Pixels, png};
+
+/// The stage.
+#[derive(Debug)]
+pub struct Explain;
+
+crate::settings! {
+    /// Settings of `cxr-explain`: `[explain]` in `pipeline.toml`.
+    pub struct Settings {
+        /// Most test films to explain; those that the model errs on most come first
+        films: usize = 100,
+        /// Overlays of the worst errors
+        errors: usize = 4,
+        /// Films to explain by occlusion too, of those with overlays
+        occlude: usize = 1,
+        /// Patches that occlusion covers along each side of a film
+        grid: usize = 7,
+        /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
+        weights: String = String::new(),
+    }
+}
+
+/// Arguments of `cxr-explain`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+    /// A film to explain, as `index.csv` has it (`covid/x.jpg`); repeatable
+    #[arg(long, value_name = "PATH")]
+    film: Vec<String>,
+}
+
+/// A line of `explain.csv`.
+#[derive(Debug, Serialize)]
+struct Line {
+    path: String,
+    class: String,
+    predicted: String,
+    /// Probability of the predicted class.
+    probability: f32,
+    /// Share of the heat outside the centre; empty without heat.
+    outside: Option<f64>,
+}
+
+/// Films that go through the net at once.
+const BATCH: usize = 8;
+
+impl Stage for Explain {
+    const NAME: &'static str = "explain";
+    const ABOUT: &'static str = "Show where on the films the model finds its answers";
+    const READS: &'static str = "index.csv, images.npy, split.json, features.npy, \
+                                 model.safetensors, the weights of VGG16";
+    const WRITES: &'static str = "<film>.png, mean-<class>.png, explain.json, explain.csv";
+    const AFTER: &'static [&'static str] = &["preprocess", "split", "extract", "train"];
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
+        ("cxr-explain --profile tutorial", "The worst errors, and the mean of each class"),
+        ("cxr-explain --film covid/lancet-case2a.jpg --errors 0", "One film, and why"),
+        ("cxr-explain --occlude 4 --grid 14", "By occlusion too, in small patches: slow"),
+    ];
+    type Settings = Settings;
+    type Args = Args;
+
+    fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
+        let mut inputs = vec![
+            ctx.input("preprocess", "index.csv"),
+            ctx.input("preprocess", "images.npy"),
+            ctx.input("split", "split.json"),
+            ctx.input("extract", "features.json"),
+            ctx.input("extract", "features.npy"),
+            ctx.input("train", "model.json"),
+            ctx.input("train", "model.safetensors"),
+        ];
+        inputs.push(match settings.weights.as_str() {
+            "" => Input::file(
+                "weights",
+                weights_file().map_err(|error| {
+                    let hint = error.hint();
+                    Failure::from(error).hint(hint)
+                })?,
+            ),
+            path => Input::file("weights", path),
+        });
+        Ok(inputs)
+    }
+
+    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
+        let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        if settings.grid == 0 {
+            return Err(Failure::usage("`grid` is 0, expected at least 1"));
+        }
+        let engine = Engine::from_env().usage()?;
+        let job = Self::begin(ctx, &settings)?;
+        let mut films = Films::read(ctx, &job)?;
+        let chosen = films.choose(&args.film, &settings)?;
+        let inputs = Self::inputs(ctx, &settings)?;
+        let weights = &inputs.last().expect("the weights are an input").path;
+        let weights = Weights::read(weights)
+            .hint("name another file with `--weights`, or run `cxr fetch weights`")?;
+        let pooling = films.model.extractor.pooling;
+        let explainer = Explainer {
+            net: Vgg16::new(&weights, Options { pooling, engine }),
+            pooling,
+            side: films.side(),
+        };
+
+        let mut lines = Vec::new();
+        let mut means: BTreeMap<usize, Mean> = BTreeMap::new();
+        let mut pictures = BTreeMap::new();
+        let bar = ctx.ui.progress("explaining", chosen.len(), "films");
+        let mut occluded = 0;
+        for batch in chosen.chunks(BATCH) {
+            let images = films.load(batch)?;
+            let maps = explainer.net.last_conv(images.view());
+            for ((film, image), maps) in
+                batch.iter().zip(images.outer_iter()).zip(maps.outer_iter())
+            {
+                let heat = explainer.heat(&films.head, film, maps);
+                let outside = outside_centre(heat.view(), explainer.side);
+                means
+                    .entry(film.predicted)
+                    .or_insert_with(|| Mean::new(&heat, image))
+                    .add(&heat, image, outside);
+                lines.push(films.line(film, outside));
+                if film.shown {
+                    let covered = (occluded < settings.occlude)
+                        .then(|| explainer.occlude(&films.head, film, image, settings.grid));
+                    occluded += usize::from(covered.is_some());
+                    let name = film.picture();
+                    let figure = explainer.figure(&films, film, &heat, covered.as_ref());
+                    write_picture(&job, &name, image, figure)?;
+                    pictures.insert(format!("{name}.png"), films.says(film));
+                }
+            }
+            bar.add(batch.len());
+        }
+        drop(bar);
+        for (class, mean) in &means {
+            let class = &films.model.classes[*class];
+            let name = format!("mean-{class}");
+            let title = format!("{} films taken for {class}", mean.films);
+            let (film, heat) = mean.mean();
+            let overlay = explainer.overlay("mean of Grad-CAM, each film's scaled to 1", &heat);
+            let figure =
+                ("Where the model finds its answers".to_owned(), title.clone(), vec![overlay]);
+            write_picture(&job, &name, film.view(), figure)?;
+            pictures.insert(format!("{name}.png"), title);
+        }
+        let explanation = explainer.explanation(&films, &lines, &means, pictures);
+        lines.sort_by(|a, b| a.path.cmp(&b.path));
+        write_csv(&job.path("explain.csv")?, &lines)?;
+        explanation.write(&job.path("explain.json")?)?;
+        job.publish()?;
+        Ok(Outcome::new(&Summary { folder: Self::folder(ctx, &settings), explanation }))
+    }
+}
+
+/// Title, subtitle and overlays of a picture.
+type Picture = (String, String, Vec<Overlay>);
+
+fn write_picture(
+    job: &Job,
+    name: &str,
+    image: ArrayView3<f32>,
+    (title, subtitle, overlays): Picture,
+) -> Result<(), Failure> {
+    let side = image.dim().0;
+    let rgb: Vec<u8> = image.iter().map(|level| (level * 255.0).round() as u8).collect();
+    let share = |pixel: usize| pixel as f64 / side as f64;
+    let figure = Heat {
+        name: name.to_owned(),
+        title,
+        subtitle,
+        film: Pixels { width: side, height: side, rgb: &rgb },
+        centre: (share(centre(side).start), share(centre(side).end)),
+        overlays,
+    };
+    atomic::write(&job.path(&format!("{name}.png"))?, &png(&figure))?;
+    Ok(())
+}
+
+/// The net, and how the head reads it.
+struct Explainer {
+    net: Vgg16,
+    pooling: Pooling,
+    side: usize,
+}
+
+impl Explainer {
+    /// Cells along a side of the last maps, and those that the head reads.
+    fn cells(&self) -> (usize, usize) {
+        let all = self.side / 32;
+        (self.pooling.reads(Extent { rows: all, cols: all }).rows, all)
+    }
+
+    /// Grad-CAM of the class that the model names, 0 where the head reads nothing.
+    fn heat(&self, head: &Head, film: &Film, maps: ArrayView3<f32>) -> Array2<f32> {
+        let gradient = head.gradient(film.features.view(), film.predicted);
+        let mut heat = grad_cam(maps, gradient.view());
+        let seen = 2 * self.cells().0;
+        heat.slice_mut(s![seen.., ..]).fill(0.0);
+        heat.slice_mut(s![.., seen..]).fill(0.0);
+        heat
+    }
+
+    /// How much the probability of the named class falls for each covered patch.
+    fn occlude(
+        &self,
+        head: &Head,
+        film: &Film,
+        image: ArrayView3<f32>,
+        grid: usize,
+    ) -> Array2<f32> {
+        let score = |films: &Array4<f32>| {
+            let probabilities = head.predict(self.net.pooled(films.view()).view());
+            Ok::<_, std::convert::Infallible>(probabilities.column(film.predicted).to_vec())
+        };
+        let Ok(falls) = Occlusion { grid, batch: BATCH }.map(image, score);
+        falls
+    }
+
+    fn overlay(&self, note: &str, heat: &Array2<f32>) -> Overlay {
+        Overlay {
+            label: "Grad-CAM".to_owned(),
+            note: note.to_owned(),
+            cells: heat.nrows(),
+            heat: heat.iter().copied().collect(),
+            seen: self.cells(),
+        }
+    }
+
+    fn figure(
+        &self,
+        films: &Films,
+        film: &Film,
+        heat: &Array2<f32>,
+        covered: Option<&Array2<f32>>,
+    ) -> Picture {
+        let note = match outside_centre(heat.view(), self.side) {
+            Some(share) => format!("{:.0} % of the heat lies outside the centre", 100.0 * share),
+            None => "no heat: nothing that the head reads speaks for this class".to_owned(),
+        };
+        let mut overlays = vec![self.overlay(&note, heat)];
+        if let Some(falls) = covered {
+            let most = falls.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            overlays.push(Overlay {
+                label: "occlusion".to_owned(),
+                note: format!("fall of the probability when a patch is covered, {most:.2} at most"),
+                cells: falls.nrows(),
+                heat: falls.iter().copied().collect(),
+                seen: (1, 1),
+            });
+        }
+        (films.path(film).to_owned(), films.says(film), overlays)
+    }
+
+    fn explanation(
+        &self,
+        films: &Films,
+        lines: &[Line],
+        means: &BTreeMap<usize, Mean>,
+        pictures: BTreeMap<String, String>,
+    ) -> Explanation {
+        let (seen, all) = self.cells();
+        let mean = |values: Vec<f64>| {
+            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        };
+        let of_class = |(class, of): (&usize, &Mean)| {
+            Some((films.model.classes[*class].clone(), mean(of.outside.clone())?))
+        };
+        Explanation {
+            schema: Explanation::SCHEMA.to_owned(),
+            films: lines.len(),
+            pooling: self.pooling,
+            cells: (seen * seen, all * all),
+            outside: mean(lines.iter().filter_map(|line| line.outside).collect()),
+            even: even_outside(seen, all, self.side),
+            by_class: means.iter().filter_map(of_class).collect(),
+            pictures,
+        }
+    }
+}
+
+/// Films taken for one class, and their heat, each film's scaled to 1.
+struct Mean {
+    films: usize,
+    heat: Array2<f32>,
+    image: Array3<f32>,
+    outside: Vec<f64>,
+}
+
+impl Mean {
+    /// Of no films yet, like these.
+    fn new(heat: &Array2<f32>, image: ArrayView3<f32>) -> Self {
+        let (heat, image) = (Array2::zeros(heat.dim()), Array3::zeros(image.dim()));
+        Self { films: 0, heat, image, outside: Vec::new() }
+    }
+
+    fn add(&mut self, heat: &Array2<f32>, image: ArrayView3<f32>, outside: Option<f64>) {
+        let most = heat.iter().copied().fold(0.0, f32::max);
+        if most > 0.0 {
+            self.heat.scaled_add(1.0 / most, heat);
+        }
+        self.image += &image;
+        self.films += 1;
+        self.outside.extend(outside);
+    }
+
+    fn mean(&self) -> (Array3<f32>, Array2<f32>) {
+        let films = self.films as f32;
+        (&self.image / films, &self.heat / films)
+    }
+}
+
+/// A film as the net takes it.
+fn scaled(pixels: &[u8], side: usize) -> Array3<f32> {
+    let mut image = Array3::zeros((side, side, 3));
+    scale(pixels, image.as_slice_mut().expect("standard layout"));
+    image
+}
+
+fn stack(images: &[Array3<f32>]) -> Array4<f32> {
+    let views: Vec<_> = images.iter().map(|image| image.view()).collect();
+    ndarray::stack(Axis(0), &views).expect("films of one shape")
+}

@@ -1,0 +1,156 @@
+//! `cxr-audit`: shortcuts are called out where they are, and only there.
+
+use std::path::Path;
+
+use cxr::artifact::Document;
+use cxr::artifact::features::{Extractor, Features};
+use cxr::artifact::split::Split;
+use cxr::backbone::Pooling;
+use cxr::io::hash;
+use ndarray::{Array2, Axis};
+use ndarray_npy::{ReadNpyExt, write_npy};
+
+use crate::support::{Sandbox, shared};
+
+const A: &str = "a/tutorial";
+
+/// The names of an audit's findings.
+fn findings(audit: &serde_json::Value) -> Vec<String> {
+    let findings = audit["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The tutorial's films up to the trained model, on the features that Keras found.
+fn tutorial(sandbox: &Sandbox, shared: &Path) {
+    let metadata = shared.join("data/cohen/metadata-history");
+    let day = std::fs::read_dir(metadata).unwrap().map(|e| e.unwrap().path());
+    let day = day.filter(|path| path.to_string_lossy().contains("2020-03-11")).min().unwrap();
+    let dataset = shared.join("data/tutorial/dataset").display().to_string();
+    let day = day.display();
+    sandbox.ok(&format!("cxr-preprocess --artifacts a --dataset {dataset} --metadata {day}"));
+    sandbox.ok("cxr-split --artifacts a");
+    let path = |name: &str| sandbox.path(format!("{A}/{name}"));
+    let npz = std::fs::File::open(shared.join("reference/features.npz")).unwrap();
+    let mut npz = zip::ZipArchive::new(npz).unwrap();
+    let features = Array2::<f32>::read_npy(npz.by_name("pooled.npy").unwrap()).unwrap();
+    let split = Split::read(&path("split/split.json")).unwrap();
+    let bank = features.select(Axis(0), &split.train).insert_axis(Axis(0));
+    std::fs::create_dir_all(path("extract")).unwrap();
+    write_npy(path("extract/features.npy"), &features).unwrap();
+    write_npy(path("extract/bank.npy"), &bank).unwrap();
+    let extractor = Extractor {
+        backbone: "vgg16".into(),
+        weights: "d9".into(),
+        pooling: Pooling::Tutorial,
+        side: 224,
+        scale: "rgb / 255".into(),
+        width: 512,
+    };
+    let description = Features {
+        schema: Features::SCHEMA.into(),
+        extractor,
+        rotations: 1,
+        degrees: 15.0,
+        masks: vec![],
+        split: hash::file(&path("split/split.json")).unwrap(),
+    };
+    description.write(&path("extract/features.json")).unwrap();
+    sandbox.ok("cxr-train --artifacts a");
+}
+
+#[test]
+fn the_tutorials_shortcut_pneumonia_and_leaks_are_called_out() {
+    let Some(shared) = shared() else { return };
+    let sandbox = Sandbox::new();
+    tutorial(&sandbox, &shared);
+    let said = sandbox.ok("cxr-audit --artifacts a");
+    let audit = sandbox.json(format!("{A}/audit/audit.json"));
+    assert_eq!((&audit["schema"], &audit["films"]), (&"cxr.audit/1".into(), &50.into()));
+    let auc = |probe: &str| audit["probes"][probe]["auc"].as_f64().unwrap();
+    // FORMATS.md: 0.99 by attributes, 0.98 by the border, 0.46 with shuffled labels.
+    assert!(auc("attributes") > 0.95, "{said}");
+    assert!(auc("border-pixels") > 0.93, "{said}");
+    assert!(auc("model") > 0.9, "{said}");
+    assert!((auc("shuffled") - 0.5).abs() < 0.1, "{said}");
+    assert_eq!(audit["verdict"]["answer"], "shortcut");
+    assert!(said.contains("this data cannot show that the model reads lungs"), "{said}");
+    let findings = findings(&audit);
+    for name in [
+        "pneumonia-among-normals",
+        "leaked-patients",
+        "validation-is-test",
+        "few-test-films",
+        "blind-region",
+        "source-is-class",
+    ] {
+        assert!(findings.iter().any(|found| found == name), "no {name} in {findings:?}");
+    }
+    assert!(said.contains("18 of 25 films of `normal` are pneumonia"), "{said}");
+    assert!(said.contains("cxr extract` was run without `masks`"), "{said}");
+
+    let first = sandbox.tree(&format!("{A}/audit"));
+    sandbox.ok("cxr-audit --artifacts a --threads 1");
+    assert!(first == sandbox.tree(&format!("{A}/audit")), "the same bytes on one thread");
+
+    // Wanted bounds: held, missed, undefined, and no bounds at all.
+    let run = |line: &str| {
+        let output = sandbox.cxr(&format!("cxr-audit --artifacts a {line}")).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run("--fail-if shuffled-auc>0.8 --fail-if model-auc<0.5").0, 0);
+    let (code, stderr) = run("--fail-if model-auc<0.5 --fail-if border-pixels-auc>0.8");
+    assert_eq!(code, 3);
+    assert!(stderr.contains("border-pixels-auc is 0.9"), "{stderr}");
+    let (code, stderr) = run("--fail-if border-auc>0.8");
+    assert_eq!(code, 3);
+    assert!(stderr.contains("border-auc is undefined"), "{stderr}");
+    let (code, stderr) = run("--fail-if edge-auc>0.8");
+    assert_eq!(code, 2);
+    assert!(stderr.contains("there is no figure `edge-auc`, expected one of attributes-auc"));
+    let (code, stderr) = run("--fail-if border-auc");
+    assert_eq!(code, 2);
+    assert!(stderr.contains("compares nothing") && stderr.contains("hint:"), "{stderr}");
+}
+
+/// The audit of a set of phantoms, through the net.
+fn phantoms(sandbox: &Sandbox, shared: &Path, shortcut: &str) -> serde_json::Value {
+    let weights = shared.join("weights/vgg16_imagenet_notop.safetensors");
+    let run = |line: &str| {
+        let line = format!("{line} --artifacts a --dataset d");
+        let output = sandbox.cxr(&line).env("CXR_WEIGHTS", &weights).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "`{line}` failed:\n{stderr}");
+    };
+    run(&format!("cxr-phantom --films 16 --shortcut {shortcut}"));
+    run("cxr-build-covid");
+    run("cxr-sample-normal --count 16");
+    run("cxr-preprocess");
+    run("cxr-split");
+    run("cxr-extract --rotations 1");
+    run("cxr-train --epochs 40");
+    run("cxr-audit");
+    sandbox.json(format!("{A}/audit/audit.json"))
+}
+
+#[test]
+fn a_planted_marker_is_found_and_nothing_where_nothing_is() {
+    let Some(shared) = shared() else { return };
+    let sandbox = Sandbox::new();
+    let plain = phantoms(&sandbox, &shared, "none");
+    assert_ne!(plain["verdict"]["answer"], "shortcut", "{plain:#}");
+    let sandbox = Sandbox::new();
+    let marked = phantoms(&sandbox, &shared, "marker");
+    assert_eq!(marked["verdict"]["answer"], "shortcut", "{marked:#}");
+    assert!(marked["probes"]["border"]["auc"].as_f64() > Some(0.9), "{marked:#}");
+}
+
+#[test]
+fn too_few_patients_are_said_not_guessed() {
+    let Some(shared) = shared() else { return };
+    let sandbox = Sandbox::new();
+    tutorial(&sandbox, &shared);
+    sandbox.ok("cxr-audit --artifacts a --films 1");
+    let audit = sandbox.json(format!("{A}/audit/audit.json"));
+    assert_eq!(audit["verdict"]["answer"], "unknown");
+    assert_eq!(audit["probes"]["model"]["undefined"], "a class shows fewer than two patients");
+}
