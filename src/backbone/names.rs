@@ -51,7 +51,7 @@ pub enum Error {
 }
 
 /// Picks VGG16's 26 tensors out of a file of any framework: in network order,
-/// each layer's kernel [3, 3, in, out] before its bias [out], named
+/// each layer's kernel [3, 3, in, out] before its bias `[out]`, named
 /// `block1_conv1.kernel`, `block1_conv1.bias` and so on. Tensors of the top, of
 /// optimizers and of anything else are dropped.
 ///

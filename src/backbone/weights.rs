@@ -52,7 +52,7 @@ pub enum WeightsError {
 pub struct Layer {
     /// The kernel, [3, 3, in, out], in standard layout.
     pub kernel: Array4<f32>,
-    /// The bias, [out].
+    /// The bias, `[out]`.
     pub bias: Array1<f32>,
 }
 
@@ -66,7 +66,7 @@ pub struct Weights {
 
 impl Weights {
     /// Reads a safetensors file with Keras' names: `block1_conv1.kernel`
-    /// [3, 3, in, out], `block1_conv1.bias` [out] and so on. Other tensors are ignored.
+    /// [3, 3, in, out], `block1_conv1.bias` `[out]` and so on. Other tensors are ignored.
     ///
     /// # Errors
     /// If the file cannot be read, or as [`Weights::from_safetensors`].

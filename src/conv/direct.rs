@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::Extent;
 
 /// The `keep` corner of the 3x3 SAME convolution of `input` [rows, cols, in]
-/// with `kernel` [3, 3, in, out], plus `bias` [out]; beyond the map there are zeros.
+/// with `kernel` [3, 3, in, out], plus `bias` `[out]`; beyond the map there are zeros.
 ///
 /// # Panics
 /// If the channels do not agree or `keep` is larger than the map.

@@ -25,7 +25,7 @@ pub struct Shallow {
 }
 
 impl Shallow {
-    /// Prepares `kernel` [3, 3, 3, out] and `bias` [out].
+    /// Prepares `kernel` `[3, 3, 3, out]` and `bias` `[out]`.
     ///
     /// # Panics
     /// If the channels do not agree or the processor lacks the instructions.

@@ -1,6 +1,6 @@
 //! Why the model said what it said.
 //!
-//! [`grad_cam`] reads the last convolution's maps, which costs one pass of a film
+//! [`grad_cam()`] reads the last convolution's maps, which costs one pass of a film
 //! and shows where the features lay that spoke for a class. [`Occlusion`] covers
 //! the film patch by patch, which costs a pass for each and shows what changes the
 //! answer. Both give heat on a grid over the film; [`outside_centre`] says how

@@ -24,7 +24,7 @@ pub struct OutOfFold {
 ///
 /// # Errors
 ///
-/// See [`fit`]; a film that is named is a row of the films trained on.
+/// See [`fit()`]; a film that is named is a row of the films trained on.
 ///
 /// # Panics
 ///

@@ -1,6 +1,6 @@
 //! The trainable part of the classifier: two dense layers on pooled features.
 //!
-//! [`fit`] trains a [`Head`] as the tutorial's Keras script does, so that many
+//! [`fit()`] trains a [`Head`] as the tutorial's Keras script does, so that many
 //! seeds end in the same distribution of losses. candle differentiates; it does
 //! not show in the interface, which takes and returns `ndarray`s.
 

@@ -2,7 +2,7 @@
 //!
 //! A film goes through three steps, each equal to what the Python world does:
 //!
-//! 1. [`decode`]: any file to 8-bit grey or RGB, as OpenCV's `imread` reads it;
+//! 1. [`decode()`]: any file to 8-bit grey or RGB, as OpenCV's `imread` reads it;
 //! 2. [`resize()`]: to the net's side, as OpenCV's `resize` does, bit for bit;
 //! 3. [`scale`] or [`rotate()`]: to the net's `f32` in 0..=1, rotated as Keras does.
 //!

@@ -264,31 +264,31 @@ mod tests {
 
     #[derive(Debug, PartialEq, serde::Deserialize, serde::Serialize)]
     #[serde(default, deny_unknown_fields)]
-    struct Train {
+    struct Toy {
         epochs: usize,
         rate: f64,
     }
 
-    impl Default for Train {
+    impl Default for Toy {
         fn default() -> Self {
             Self { epochs: 25, rate: 1e-3 }
         }
     }
 
     fn parse(text: &str, profile: Option<&str>) -> Result<Config, ConfigError> {
-        let known = [("train", Table::try_from(Train::default()).unwrap())];
+        let known = [("toy", Table::try_from(Toy::default()).unwrap())];
         Config::parse("p.toml", text, profile, &known)
     }
 
     #[test]
     fn flags_beat_profiles_beat_stages_beat_defaults() {
-        let text = "[train]\nepochs = 5\nrate = 1\n[profile.quick.train]\nepochs = 3";
+        let text = "[toy]\nepochs = 5\nrate = 1\n[profile.quick.toy]\nepochs = 3";
         let config = parse(text, Some("quick")).unwrap();
-        let train = |flags| config.settings::<Train>("train", flags).unwrap();
-        assert_eq!(train(Table::new()), Train { epochs: 3, rate: 1.0 });
-        assert_eq!(train("epochs = 7".parse().unwrap()).epochs, 7);
+        let toy = |flags| config.settings::<Toy>("toy", flags).unwrap();
+        assert_eq!(toy(Table::new()), Toy { epochs: 3, rate: 1.0 });
+        assert_eq!(toy("epochs = 7".parse().unwrap()).epochs, 7);
         let other = parse(text, Some("tutorial")).unwrap();
-        assert_eq!(other.settings::<Train>("train", Table::new()).unwrap().epochs, 5);
+        assert_eq!(other.settings::<Toy>("toy", Table::new()).unwrap().epochs, 5);
     }
 
     #[test]
@@ -301,17 +301,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let error = |text: &str, profile| parse(text, profile).unwrap_err().to_string();
-        let key = "unknown key `profile.a.train.epoch` in `p.toml`; did you mean `epochs`?";
-        assert_eq!(error("[profile.a.train]\nepoch = 3", None), key);
-        assert_eq!(
-            error("[trian]", None),
-            "unknown key `trian` in `p.toml`; did you mean `train`?"
-        );
+        let key = "unknown key `profile.a.toy.epoch` in `p.toml`; did you mean `epochs`?";
+        assert_eq!(error("[profile.a.toy]\nepoch = 3", None), key);
+        assert_eq!(error("[tyo]", None), "unknown key `tyo` in `p.toml`; did you mean `toy`?");
         assert_eq!(error("zzzzzzzzz = 1", None), "unknown key `zzzzzzzzz` in `p.toml`");
-        assert_eq!(error("[train", None), "`p.toml` is not valid TOML");
+        assert_eq!(error("[toy", None), "`p.toml` is not valid TOML");
         assert!(error("", Some("nope")).starts_with("no profile `nope` in `p.toml`; it has "));
-        let config = parse("[train]\nepochs = \"many\"", None).unwrap();
-        let wrong = config.settings::<Train>("train", Table::new()).unwrap_err();
-        assert_eq!(wrong.to_string(), "`train` in `p.toml` has an unusable value");
+        let config = parse("[toy]\nepochs = \"many\"", None).unwrap();
+        let wrong = config.settings::<Toy>("toy", Table::new()).unwrap_err();
+        assert_eq!(wrong.to_string(), "`toy` in `p.toml` has an unusable value");
     }
 }

@@ -1,7 +1,7 @@
 //! One file per figure.
 //!
 //! A [`Figure`] knows its name, its size, what it shows in words, and how to
-//! draw itself on a [`Canvas`]; [`png`] and [`svg`] render any figure from the
+//! draw itself on a [`Canvas`]; [`png()`] and [`svg`] render any figure from the
 //! same drawing, through plotters' raster and SVG backends. Figures take plain
 //! numbers and draw every interval they are given.
 //!

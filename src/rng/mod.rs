@@ -2,7 +2,7 @@
 //!
 //! [`NumpyRandom`] and [`PythonRandom`] repeat the legacy streams of numpy and
 //! of Python where a result must equal theirs; [`Rng`] serves all else, seeded
-//! through [`derive`].
+//! through [`derive()`].
 
 mod derive;
 mod mt19937;

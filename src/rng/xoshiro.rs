@@ -10,7 +10,7 @@ use std::f64::consts::TAU;
 pub struct Rng([u64; 4]);
 
 impl Rng {
-    /// A generator whose whole stream follows from `seed`; see [`super::derive`].
+    /// A generator whose whole stream follows from `seed`; see [`super::derive()`].
     pub fn new(seed: u64) -> Self {
         let mut split = SplitMix64(seed);
         Self(std::array::from_fn(|_| split.next_u64()))

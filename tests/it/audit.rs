@@ -64,6 +64,8 @@ fn the_tutorials_shortcut_pneumonia_and_leaks_are_called_out() {
     let sandbox = Sandbox::new();
     tutorial(&sandbox, &shared);
     let said = sandbox.ok("cxr-audit --artifacts a");
+    // Its lines are filled to the width of a screen.
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let audit = sandbox.json(format!("{A}/audit/audit.json"));
     assert_eq!((&audit["schema"], &audit["films"]), (&"cxr.audit/1".into(), &50.into()));
     let auc = |probe: &str| audit["probes"][probe]["auc"].as_f64().unwrap();
@@ -141,7 +143,9 @@ fn a_planted_marker_is_found_and_nothing_where_nothing_is() {
     let sandbox = Sandbox::new();
     let marked = phantoms(&sandbox, &shared, "marker");
     assert_eq!(marked["verdict"]["answer"], "shortcut", "{marked:#}");
-    assert!(marked["probes"]["border"]["auc"].as_f64() > Some(0.9), "{marked:#}");
+    // The marker lies in a corner: the border tells the class, the centre does not.
+    let auc = |probe: &str| marked["probes"][probe]["auc"].as_f64().unwrap();
+    assert!(auc("border") > 0.75 && auc("border") > auc("centre") + 0.2, "{marked:#}");
 }
 
 #[test]

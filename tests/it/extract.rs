@@ -281,7 +281,7 @@ fn inputs_that_are_wrong_are_named_and_the_last_features_stay() {
 fn without_weights_the_way_to_them_is_named() {
     let sandbox = films();
     insta::assert_snapshot!(sandbox.transcript(EXTRACT), @r"
-    $ cxr-extract --artifacts a --rotations 3
+    $ cxr-extract --artifacts a --rotations 3 --masks=false
     exit: 1
     --- stdout
     --- stderr

@@ -10,8 +10,18 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Sandbox, random_weights};
 
-const CONFIG: &str = "[phantom]\nfilms = 8\n[extract]\nrotations = 1\n[train]\nepochs = 4\n\
-                      batch-size = 4\n";
+const CONFIG: &str = "
+[phantom]
+films = 8
+[sample-normal]
+count = 8
+[extract]
+rotations = 1
+masks = false
+[train]
+epochs = 4
+batch-size = 4
+";
 
 const STAGES: [&str; 9] = [
     "phantom",
@@ -28,10 +38,9 @@ const STAGES: [&str; 9] = [
 /// A folder with a small demo that has not run yet.
 fn demo() -> Sandbox {
     let sandbox = Sandbox::new().with_weights(random_weights());
-    sandbox.write(
-        "pipeline.toml",
-        format!("default-profile = \"demo\"\n{CONFIG}[sample-normal]\ncount = 8\n"),
-    );
+    let stages = STAGES.map(|s| format!("{s:?}")).join(", ");
+    let demo = format!("[profile.demo]\nstages = [{stages}]\n");
+    sandbox.write("pipeline.toml", format!("default-profile = \"demo\"\n{CONFIG}{demo}"));
     sandbox
 }
 

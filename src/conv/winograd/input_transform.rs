@@ -15,7 +15,7 @@ pub struct InputTransform<'a> {
     pub row: usize,
     /// [`Lanes`] of a cell.
     pub groups: usize,
-    /// [position][group][tile], from this tile on.
+    /// `[position][group][tile]`, from this tile on.
     pub to: &'a mut [Lanes],
     /// Tiles that stand side by side in `to`.
     pub tiles: usize,

@@ -16,7 +16,7 @@ const G: [[f64; 3]; PATCH] = [
 ];
 
 /// `G g G^T` of `kernel` [3, 3, in, out], in f64 and rounded once:
-/// [position][block of `width` groups of outputs][input][width], inputs padded to
+/// `[position]`[block of `width` groups of outputs]`[input][width]`, inputs padded to
 /// whole [`Lanes`] and outputs to whole blocks.
 pub fn kernel_transform(kernel: ArrayView4<f32>, width: usize) -> Vec<Lanes> {
     let (_, _, inputs, outputs) = kernel.dim();

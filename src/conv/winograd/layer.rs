@@ -53,7 +53,7 @@ pub(super) struct Pass<'a> {
 
 /// Where a tile's products are.
 pub(super) struct Products<'a> {
-    /// [position][group][tile], from this tile on.
+    /// `[position][group][tile]`, from this tile on.
     pub from: &'a [Lanes],
     /// [`Lanes`] from one position to the next.
     pub position: usize,
@@ -62,7 +62,7 @@ pub(super) struct Products<'a> {
 }
 
 impl Winograd {
-    /// Prepares `kernel` [3, 3, in, out] and `bias` [out]; with the instructions of `isa`.
+    /// Prepares `kernel` `[3, 3, in, out]` and `bias` `[out]`; with the instructions of `isa`.
     ///
     /// # Panics
     /// If the channels do not agree or the processor lacks the instructions.
@@ -119,7 +119,7 @@ impl Winograd {
 }
 
 impl Pass<'_> {
-    /// Transforms the tiles from `first` on into `panel`, [position][group][tile].
+    /// Transforms the tiles from `first` on into `panel`, `[position][group][tile]`.
     pub fn read<S: Simd>(&self, simd: S, first: usize, panel: &mut [Lanes]) {
         let (input, groups) = (self.input, self.input.groups());
         let tiles = panel.len() / (POSITIONS * groups);

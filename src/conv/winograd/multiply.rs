@@ -9,11 +9,11 @@ use crate::conv::{
 /// Each output is summed in the order of the input channels, so it depends
 /// neither on the panel's other tiles nor on how many there are.
 pub struct Multiply<'a> {
-    /// [group of inputs][row].
+    /// `[group of inputs][row]`.
     pub tiles: &'a [Lanes],
-    /// [input][width]; an input for each lane of a group.
+    /// `[input][width]`; an input for each lane of a group.
     pub kernel: &'a [Lanes],
-    /// [width][row].
+    /// `[width][row]`.
     pub to: &'a mut [Lanes],
 }
 

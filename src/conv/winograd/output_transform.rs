@@ -10,7 +10,7 @@ const AHEAD: usize = 3;
 
 /// `A^T m A` of one tile, plus bias, ReLU and, where it follows, the 2x2 max pool.
 pub struct OutputTransform<'a> {
-    /// The products, [position][group][tile], from this tile on.
+    /// The products, `[position][group][tile]`, from this tile on.
     pub products: &'a [Lanes],
     /// [`Lanes`] from one position to the next.
     pub position: usize,

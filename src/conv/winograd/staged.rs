@@ -40,7 +40,7 @@ impl Pass<'_> {
         panels.enumerate().for_each(|(i, panel)| self.read(simd, first + i * S::ROWS, panel));
     }
 
-    /// [panel][position][group][tile] to [position][panel][group][tile].
+    /// `[panel][position][group][tile]` to `[position][panel][group][tile]`.
     fn multiply<S: Simd>(&self, simd: S, tiles: &[Lanes], products: &mut [Lanes]) {
         let (groups, padded) = (self.input.groups(), self.layer.padded());
         let tiles: Vec<_> = tiles.chunks(S::ROWS * POSITIONS * groups).collect();
