@@ -60,7 +60,10 @@ fn the_pipeline_file_holds_every_key_with_its_default() {
 fn the_readme_holds_the_table_of_stages() {
     let mut table = String::from("| command | reads | writes |\n|---|---|---|\n");
     for stage in STAGES {
-        table += &format!("| `cxr-{}` | {} | {} |\n", stage.name, stage.reads, stage.writes);
+        // A bare `<class>` would be taken for HTML.
+        let cell = |text: &str| text.replace('<', "\\<");
+        let (reads, writes) = (cell(stage.reads), cell(stage.writes));
+        table += &format!("| `cxr-{}` | {reads} | {writes} |\n", stage.name);
     }
     let readme = text("README.md");
     let (start, end) = ("<!-- stages: from the registry -->\n", "<!-- end of stages -->");
