@@ -1,4 +1,5 @@
-//! `explain/explain.json`: where the heat lies that explains a model's answers.
+//! `explain/explain.json`: where the heat lies that explains a model's answers;
+//! `explain/explain.csv` and `explain/heat.npy`: the same film by film.
 
 use std::collections::BTreeMap;
 
@@ -32,4 +33,20 @@ pub struct Explanation {
 impl Document for Explanation {
     const KIND: &'static str = "explanation";
     const SCHEMA: &'static str = "cxr.explain/1";
+}
+
+/// A line of `explain.csv`: one film. `heat.npy`, f32 `[films, cells, cells]`, has
+/// the films in the same order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Relative to the dataset folder.
+    pub path: String,
+    /// The true class.
+    pub class: String,
+    /// The class that the model names.
+    pub predicted: String,
+    /// Its probability.
+    pub probability: f32,
+    /// Share of the heat outside the centre; empty without heat.
+    pub outside: Option<f64>,
 }

@@ -1,5 +1,6 @@
 //! `evaluate/predictions.csv`: a line per film that was judged. Columns: `path,
-//! patient, truth, predicted`, then `p_<class>` for each class.
+//! patient, truth, predicted`, then `p_<class>` for each class; what follows them, as
+//! in `crossval/predictions.csv`, is not read here.
 
 use std::path::Path;
 
@@ -66,8 +67,10 @@ impl Predictions {
             return Err("its columns are not path, patient, truth, predicted, p_<class>…".into());
         }
         let class = |name: &str| name.strip_prefix("p_").map(str::to_owned);
-        let classes: Option<Vec<_>> = header.iter().skip(4).map(class).collect();
-        let classes = classes.ok_or("a column after `predicted` is no `p_<class>`")?;
+        let classes: Vec<String> = header.iter().skip(4).map_while(class).collect();
+        if classes.is_empty() {
+            return Err("the column after `predicted` is no `p_<class>`".into());
+        }
         let position = |name: &str| {
             classes
                 .iter()
@@ -81,12 +84,13 @@ impl Predictions {
                 Ok(p) if (0.0..=1.0).contains(&p) => Ok(p),
                 _ => Err(format!("`{text}` is not a probability")),
             };
+            let probabilities = line.iter().skip(4).take(classes.len()).map(number);
             rows.push(Prediction {
                 path: line[0].to_owned(),
                 patient: line[1].to_owned(),
                 truth: position(&line[2])?,
                 predicted: position(&line[3])?,
-                probabilities: line.iter().skip(4).map(number).collect::<Result<_, _>>()?,
+                probabilities: probabilities.collect::<Result<_, _>>()?,
             });
         }
         Ok(Self { classes, rows })

@@ -19,5 +19,5 @@ mod verdict;
 pub use condition::{Condition, ConditionError};
 pub use finding::Finding;
 pub use kernel::Kernel;
-pub use probe::{Judge, Probe};
+pub use probe::{Judge, PROBES, Probe};
 pub use verdict::{Answer, LUNG_FREE, Verdict};

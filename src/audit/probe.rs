@@ -5,6 +5,17 @@ use super::Kernel;
 use crate::metrics::{Undefined, bootstrap, one_vs_rest, roc_auc};
 use crate::rng::{Rng, derive};
 
+/// The probes in the order in which they are told, by name, and what each sees.
+pub const PROBES: [(&str, &str); 7] = [
+    ("model", "the whole film"),
+    ("attributes", "file attributes alone"),
+    ("border-pixels", "the outermost pixels alone"),
+    ("border", "the border, centre blacked out"),
+    ("centre", "the centre, border blacked out"),
+    ("thumbnail", "a thumbnail of 16 x 16"),
+    ("shuffled", "shuffled labels"),
+];
+
 /// How well a classifier that sees little does: its area under the ROC curve,
 /// macro one-vs-rest, with the ends of a 95 % interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@
 //! work and changes no bit, since both steps treat channels alike.
 
 mod decode;
+pub mod encode;
 mod error;
 mod jpeg;
 mod mask;

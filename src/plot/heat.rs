@@ -68,6 +68,22 @@ fn ramp(share: f64) -> Color {
     mixed(RAMP[below], RAMP[below + 1], at - below as f64)
 }
 
+/// Heat as it lies over a film, 4 bytes of red, green, blue and opacity a cell: each
+/// cell as a share of the hottest, those below 0 as none.
+pub fn heat_rgba(cells: &[f32]) -> Vec<u8> {
+    let most = cells.iter().copied().fold(0.0, f32::max);
+    let share = |heat: &f32| if most > 0.0 { f64::from(heat.max(0.0) / most) } else { 0.0 };
+    let rgba = |heat: f64| {
+        let (red, green, blue) = ramp(heat).rgb;
+        [red, green, blue, (255.0 * opacity(heat)).round() as u8]
+    };
+    cells.iter().map(share).flat_map(rgba).collect()
+}
+
+fn opacity(heat: f64) -> f64 {
+    OPACITY * heat.sqrt()
+}
+
 impl Overlay {
     fn most(&self) -> f32 {
         self.heat.iter().copied().fold(0.0, f32::max)
@@ -108,7 +124,7 @@ impl Overlay {
             let shown = if blind {
                 mixed(grey, BLIND, if (x + y) % 12 < 2 { 0.85 } else { 0.6 })
             } else {
-                mixed(grey, ramp(heat), OPACITY * heat.sqrt())
+                mixed(grey, ramp(heat), opacity(heat))
             };
             rgb.extend([shown.rgb.0, shown.rgb.1, shown.rgb.2]);
         }
@@ -243,6 +259,14 @@ mod tests {
         assert_eq!(overlay.at(0.75, 0.25), 0.0);
         assert_eq!(overlay.at(0.0, 1.0), 1.0);
         assert_eq!(Overlay { heat: vec![0.0; 4], ..overlay }.at(0.2, 0.2), 0.0);
+    }
+
+    #[test]
+    fn heat_over_a_film_is_clear_where_there_is_none() {
+        let rgba = heat_rgba(&[0.0, 4.0, -3.0, 1.0]);
+        assert_eq!((rgba[3], rgba[11]), (0, 0));
+        assert_eq!((rgba[7], rgba[15]), (191, 96));
+        assert_eq!(heat_rgba(&[0.0; 4]).iter().skip(3).step_by(4).max(), Some(&0));
     }
 
     #[test]

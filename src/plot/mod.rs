@@ -40,7 +40,7 @@ pub use calibration::{Bin, Calibration};
 pub use canvas::{Canvas, Pixels};
 pub use confusion::Confusion;
 pub use crossval::{CrossValidation, FoldScores};
-pub use heat::{Heat, Overlay};
+pub use heat::{Heat, Overlay, heat_rgba};
 pub use history::{Epochs, History};
 pub use precision_recall::PrecisionRecall;
 pub use render::{png, svg};

@@ -22,6 +22,7 @@ pub mod link;
 pub mod phantom;
 pub mod plot;
 pub mod preprocess;
+pub mod report;
 pub mod sample_normal;
 pub mod split;
 pub mod train;
@@ -56,6 +57,7 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<plot::Plot>(),
     Entry::of::<explain::Explain>(),
     Entry::of::<audit::AuditStage>(),
+    Entry::of::<report::Report>(),
 ];
 
 /// A command: what it is called, what it takes, what it does.

@@ -24,6 +24,7 @@ mod plot;
 mod preprocess;
 mod reference;
 mod registry;
+mod report;
 mod runner;
 mod sample_normal;
 mod split;

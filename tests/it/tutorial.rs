@@ -48,6 +48,11 @@ fn run() -> Option<&'static Run> {
     .as_ref()
 }
 
+/// The report of that run.
+pub fn report() -> Option<PathBuf> {
+    Some(run()?.sandbox.path("a/tutorial/report/report.html"))
+}
+
 #[test]
 fn it_reaches_the_tutorials_accuracy_and_says_how_sure_that_is() {
     let Some(run) = run() else { return };

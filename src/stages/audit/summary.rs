@@ -3,7 +3,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::artifact::audit::Audit;
-use crate::audit::Probe;
+use crate::audit::{PROBES, Probe};
 
 /// What is said of an audit.
 #[derive(Debug, Serialize)]
@@ -15,16 +15,6 @@ pub struct Summary {
     pub met: Vec<String>,
 }
 
-/// Probes in the order in which they are told, and what each sees.
-const PROBES: [(&str, &str); 7] = [
-    ("model", "the whole film"),
-    ("attributes", "file attributes alone"),
-    ("border-pixels", "the outermost pixels alone"),
-    ("border", "the border, centre blacked out"),
-    ("centre", "the centre, border blacked out"),
-    ("thumbnail", "a thumbnail of 16 x 16"),
-    ("shuffled", "shuffled labels"),
-];
 /// Width of what a probe sees.
 const WIDTH: usize = 32;
 /// Columns of the screen.

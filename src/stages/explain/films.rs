@@ -1,8 +1,9 @@
 use ndarray::{Array1, Array2, Array4};
 
-use super::{Line, Settings, scaled, stack};
+use super::{Settings, scaled, stack};
 use crate::artifact::Document;
 use crate::artifact::array::read_array;
+use crate::artifact::explanation::Line;
 use crate::artifact::features::Features;
 use crate::artifact::index::Index;
 use crate::artifact::model::Model;

@@ -9,14 +9,15 @@ mod films;
 mod summary;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
-use serde::Serialize;
+use ndarray_npy::WriteNpyExt;
 
 use self::films::{Film, Films};
 use self::summary::Summary;
 use super::Stage;
-use crate::artifact::explanation::Explanation;
+use crate::artifact::explanation::{Explanation, Line};
 use crate::artifact::{Document, write_csv};
 use crate::backbone::{Options, Pooling, Vgg16, Weights, weights_file};
 use crate::cli::{Context, Failure, Outcome, ResultExt};
@@ -24,7 +25,7 @@ use crate::conv::{Engine, Extent};
 use crate::explain::{Occlusion, even_outside, grad_cam, outside_centre};
 use crate::head::Head;
 use crate::image::{centre, scale};
-use crate::io::atomic;
+use crate::io::atomic::{self, at};
 use crate::pipeline::{Input, Job};
 use crate::plot::{Heat, Overlay, Pixels, png};
 
@@ -58,18 +59,6 @@ pub struct Args {
     film: Vec<String>,
 }
 
-/// A line of `explain.csv`.
-#[derive(Debug, Serialize)]
-struct Line {
-    path: String,
-    class: String,
-    predicted: String,
-    /// Probability of the predicted class.
-    probability: f32,
-    /// Share of the heat outside the centre; empty without heat.
-    outside: Option<f64>,
-}
-
 /// Films that go through the net at once.
 const BATCH: usize = 8;
 
@@ -78,7 +67,8 @@ impl Stage for Explain {
     const ABOUT: &'static str = "Show where on the films the model finds its answers";
     const READS: &'static str = "index.csv, images.npy, split.json, features.npy, \
                                  model.safetensors, the weights of VGG16";
-    const WRITES: &'static str = "<film>.png, mean-<class>.png, explain.json, explain.csv";
+    const WRITES: &'static str =
+        "<film>.png, mean-<class>.png, explain.json, explain.csv, heat.npy";
     const AFTER: &'static [&'static str] = &["preprocess", "split", "extract", "train"];
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-explain --profile tutorial", "The worst errors, and the mean of each class"),
@@ -148,7 +138,7 @@ impl Stage for Explain {
                     .entry(film.predicted)
                     .or_insert_with(|| Mean::new(&heat, image))
                     .add(&heat, image, outside);
-                lines.push(films.line(film, outside));
+                lines.push((films.line(film, outside), heat.clone()));
                 if film.shown {
                     let covered = (occluded < settings.occlude)
                         .then(|| explainer.occlude(&films.head, film, image, settings.grid));
@@ -173,13 +163,26 @@ impl Stage for Explain {
             write_picture(&job, &name, film.view(), figure)?;
             pictures.insert(format!("{name}.png"), title);
         }
+        lines.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+        write_heat(&job, lines.iter().map(|(_, heat)| heat))?;
+        let lines: Vec<Line> = lines.into_iter().map(|(line, _)| line).collect();
         let explanation = explainer.explanation(&films, &lines, &means, pictures);
-        lines.sort_by(|a, b| a.path.cmp(&b.path));
         write_csv(&job.path("explain.csv")?, &lines)?;
         explanation.write(&job.path("explain.json")?)?;
         job.publish()?;
         Ok(Outcome::new(&Summary { folder: Self::folder(ctx, &settings), explanation }))
     }
+}
+
+/// Writes the heat of the films as `heat.npy`, f32 `[films, cells, cells]`.
+fn write_heat<'a>(job: &Job, heat: impl Iterator<Item = &'a Array2<f32>>) -> Result<(), Failure> {
+    let heat: Vec<_> = heat.map(|heat| heat.view()).collect();
+    let heat = ndarray::stack(Axis(0), &heat).unwrap_or_default();
+    let path = job.path("heat.npy")?;
+    let mut file = job.create("heat.npy")?;
+    heat.write_npy(&mut file).context(format!("cannot write `{}`", path.display()))?;
+    at("write", &path, file.flush())?;
+    Ok(())
 }
 
 /// Title, subtitle and overlays of a picture.

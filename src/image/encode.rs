@@ -1,0 +1,56 @@
+//! Pixels as files of few bytes, for pages.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+/// A square of `side` RGB pixels as JPEG of `quality` 1 to 100; grey films take one
+/// channel.
+///
+/// # Panics
+///
+/// If there are not `side * side * 3` bytes.
+pub fn jpeg(rgb: &[u8], side: usize, quality: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
+    let grey = rgb.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]);
+    let written = if grey {
+        let levels: Vec<u8> = rgb.iter().copied().step_by(3).collect();
+        encoder.write_image(&levels, side as u32, side as u32, ExtendedColorType::L8)
+    } else {
+        encoder.write_image(rgb, side as u32, side as u32, ExtendedColorType::Rgb8)
+    };
+    written.expect("the pixels fill the square, and memory takes every byte");
+    bytes
+}
+
+/// A square of `side` RGBA pixels as PNG.
+///
+/// # Panics
+///
+/// If there are not `side * side * 4` bytes.
+pub fn png(rgba: &[u8], side: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(rgba, side as u32, side as u32, ExtendedColorType::Rgba8)
+        .expect("the pixels fill the square, and memory takes every byte");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grey_takes_one_channel_and_comes_back() {
+        let grey: Vec<u8> = (0..64).flat_map(|i| [i * 3; 3]).collect();
+        let film = super::super::decode(&jpeg(&grey, 8, 95)).unwrap();
+        assert_eq!((film.mode, film.width(), film.height()), ("L", 8, 8));
+        assert!(film.pixels.iter().zip((0..64).map(|i| i * 3)).all(|(a, b)| a.abs_diff(b) < 6));
+        let colour: Vec<u8> = (0..64).flat_map(|i| [i * 3, 0, 0]).collect();
+        assert_eq!(super::super::decode(&jpeg(&colour, 8, 95)).unwrap().mode, "RGB");
+        let clear = [vec![255, 0, 0, 0], vec![0, 0, 255, 200]].concat().repeat(2);
+        let back = image::load_from_memory(&png(&clear, 2)).unwrap().into_rgba8();
+        assert_eq!(back.into_raw(), clear);
+    }
+}

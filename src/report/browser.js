@@ -1,0 +1,66 @@
+"use strict";
+(() => {
+  const form = document.getElementById("filters");
+  if (!form) return;
+  const list = document.getElementById("browser");
+  const cards = [...list.children];
+  const asked = form.elements;
+  const orders = {
+    "": (a, b) => cards.indexOf(a) - cards.indexOf(b),
+    confident: (a, b) => b.dataset.confidence - a.dataset.confidence,
+    path: (a, b) => a.dataset.path.localeCompare(b.dataset.path, "en", { numeric: true }),
+  };
+
+  function show() {
+    const least = asked.least.value === "" ? 0 : Number(asked.least.value);
+    const most = asked.most.value === "" ? 1 : Number(asked.most.value);
+    let shown = 0;
+    for (const card of cards) {
+      const { truth, predicted, confidence } = card.dataset;
+      const result = truth === predicted ? "right" : "wrong";
+      card.hidden =
+        (asked.truth.value && asked.truth.value !== truth) ||
+        (asked.predicted.value && asked.predicted.value !== predicted) ||
+        (asked.result.value && asked.result.value !== result) ||
+        confidence < least || confidence > most;
+      shown += !card.hidden;
+    }
+    list.append(...[...cards].sort(orders[asked.order.value]));
+    const films = cards.length === 1 ? "film" : "films";
+    asked.count.value = shown === cards.length ? `${shown} ${films}` : `${shown} of ${cards.length} ${films}`;
+    document.getElementById("none").hidden = shown > 0;
+  }
+
+  const large = document.getElementById("large");
+  function enlarge(card) {
+    const copy = card.querySelector(".film").cloneNode(true);
+    // The film itself stays where its heat map refers to it.
+    copy.removeAttribute("role");
+    copy.removeAttribute("tabindex");
+    copy.removeAttribute("aria-label");
+    for (const named of copy.querySelectorAll("[id]")) named.removeAttribute("id");
+    const texts = [...card.querySelectorAll("p")].map((p) => p.cloneNode(true));
+    large.querySelector("div").replaceChildren(copy, ...texts);
+    large.showModal();
+  }
+  for (const card of cards) {
+    const film = card.querySelector(".film");
+    film.tabIndex = 0;
+    film.setAttribute("role", "button");
+    film.setAttribute("aria-label", `Enlarge ${card.dataset.path}`);
+    film.addEventListener("click", () => enlarge(card));
+    film.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      enlarge(card);
+    });
+  }
+  large.addEventListener("click", (event) => event.target === large && large.close());
+
+  form.addEventListener("input", show);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(show));
+  form.hidden = false;
+  // A browser keeps the choices of a page that is loaded again.
+  show();
+})();

@@ -1,0 +1,308 @@
+//! The items of CLAIM, update of 2024 (Tejani et al., Radiology: Artificial
+//! Intelligence 6(4):e240300), in words of our own, and what the artifacts answer.
+
+use super::Page;
+use super::card::{Answer, Item, after, item, met, partly, unmet};
+
+/// Every item.
+pub(super) fn items(page: &Page) -> Vec<Item> {
+    let by_hand = |what: &str| unmet(format!("left to the authors: {what}"));
+    vec![
+        item(
+            "1",
+            "title names the AI method",
+            met("transfer learning: a frozen convolutional net with a trained head"),
+        ),
+        item("2", "structured summary", by_hand("the summary")),
+        item(
+            "3",
+            "background, intended use, role",
+            partly(
+                "education and research, never diagnosis; the clinical background is for the authors to tell",
+            ),
+        ),
+        item("4", "aims and hypotheses", by_hand("the hypothesis")),
+        item("5", "prospective or retrospective", met("retrospective")),
+        item(
+            "6",
+            "goal of the study",
+            met("to reproduce a published classifier and to ask what its figures are worth"),
+        ),
+        item(
+            "7",
+            "data sources",
+            partly("the collection of every film is on record; centres are not"),
+        ),
+        item("8", "inclusion and exclusion", eligibility(page)),
+        item("9", "preprocessing", preprocessing(page)),
+        item("10", "subsets of images", met("none: the whole film is used, squeezed to a square")),
+        item(
+            "11",
+            "de-identification",
+            partly(
+                "done by the collections; letters burnt into films are not removed, and may give the source away",
+            ),
+        ),
+        item("12", "missing data", missing(page)),
+        item(
+            "13",
+            "image acquisition",
+            unmet("device, dose and projection differ and are known in part only"),
+        ),
+        item(
+            "14",
+            "reference standard",
+            partly(
+                "the collection's label of each film; how it was established is not in the data",
+            ),
+        ),
+        item("15", "why that reference standard", unmet("no other is public for these films")),
+        item("16", "who annotated", unmet("not in the data")),
+        item(
+            "17",
+            "annotation of the test set",
+            unmet("the same labels as in training; nobody read the test films again"),
+        ),
+        item("18", "variability between readers", unmet("there is one label a film")),
+        item("19", "how partitions were made", partition(page)),
+        item("20", "level at which partitions are disjoint", disjoint(page)),
+        item("21", "intended sample size", unmet("none was planned")),
+        item("22", "the model in detail", model(page)),
+        item(
+            "23",
+            "software",
+            met(format!(
+                "cxr {}, one program for every step; its libraries stand in `Cargo.lock`",
+                page.version
+            )),
+        ),
+        item(
+            "24",
+            "initial parameters",
+            met("ImageNet weights, frozen; the head as Keras draws it, from the seed"),
+        ),
+        item("25", "training", training(page)),
+        item("26", "how the final model was chosen", chosen(page)),
+        item("27", "ensembles", met("none")),
+        item("28", "measures of performance", measures(page)),
+        item("29", "uncertainty", measures(page)),
+        item("30", "robustness", robustness(page)),
+        item("31", "explainability", explained(page)),
+        item("32", "evaluation on internal data", performance(page)),
+        item("33", "evaluation on external data", external(page)),
+        item("34", "trial registration", unmet("not registered")),
+        item("35", "patients or films included and excluded", eligibility(page)),
+        item("36", "characteristics of each partition", characteristics(page)),
+        item("37", "performance with uncertainty", performance(page)),
+        item("38", "diagnostic accuracy and precision", performance(page)),
+        item("39", "analysis of failures", failures(page)),
+        item("40", "limitations", limitations(page)),
+        item(
+            "41",
+            "implications for practice",
+            met("none: the figures are no ground for any use on patients"),
+        ),
+        item(
+            "42",
+            "full protocol",
+            partly(
+                "no protocol; the report's provenance has every setting, seed and hash, and the commands to repeat it",
+            ),
+        ),
+        item("43", "availability of software, model, data", availability(page)),
+        item("44", "funding", by_hand("funding")),
+    ]
+}
+
+pub(super) fn eligibility(page: &Page) -> Answer {
+    if page.sources.is_empty() {
+        return unmet("the class folders hold no ledger of what was kept and dropped");
+    }
+    let of = |source: &super::Source| {
+        format!("{}: {} of {} rows kept", source.class, source.kept, source.rows)
+    };
+    let sources: Vec<String> = page.sources.iter().map(of).collect();
+    met(format!("{}; the reasons stand in each `ledger.csv`", sources.join("; ")))
+}
+
+pub(super) fn preprocessing(page: &Page) -> Answer {
+    after(
+        "train",
+        page.model.as_ref().map(|model| {
+            let fact = |name: &str| {
+                model.facts.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str())
+            };
+            met(format!("{}; {}, {}", fact("Input"), fact("Frozen net"), fact("Pooling")))
+        }),
+    )
+}
+
+pub(super) fn missing(page: &Page) -> Answer {
+    if page.films.is_empty() {
+        return after("preprocess", None);
+    }
+    let unread: usize = page.films.iter().map(|class| class.files - class.films).sum();
+    let unknown: usize = page.films.iter().map(|class| class.unknown).sum();
+    met(format!(
+        "{unread} files could not be read and are listed; of {unknown} films the patient is not known, each counts as one of its own"
+    ))
+}
+
+pub(super) fn partition(page: &Page) -> Answer {
+    after(
+        "split",
+        page.split.as_ref().map(|split| {
+            met(format!(
+                "by {}: {} films train, {} test, seed {}{}",
+                split.method,
+                split.train,
+                split.test,
+                page.seed,
+                if page.judged.len() > 1 { "; and a repeated cross-validation" } else { "" }
+            ))
+        }),
+    )
+}
+
+pub(super) fn disjoint(page: &Page) -> Answer {
+    after(
+        "split",
+        page.split.as_ref().map(|split| match (split.leaking.len(), split.unknown) {
+            (0, 0) => met("no person stands on both sides"),
+            (0, _) if split.by == "link" => {
+                met("no person stands on both sides, by ids, names, files and pictures")
+            }
+            (0, unknown) => partly(format!(
+                "no known person stands on both sides; of {unknown} films the person is not known"
+            )),
+            (persons, _) => unmet(format!(
+                "{persons} persons stand on both sides, on {} of {} test films",
+                split.leaked_films, split.test
+            )),
+        }),
+    )
+}
+
+pub(super) fn model(page: &Page) -> Answer {
+    after(
+        "train",
+        page.model.as_ref().map(|model| {
+            let facts: Vec<String> =
+                model.facts.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            met(facts.join("; "))
+        }),
+    )
+}
+
+fn training(page: &Page) -> Answer {
+    let rotations = page.stages.iter().find(|stage| stage.name == "extract").map(|stage| {
+        let of = |name: &str| {
+            let setting = stage.settings.iter().find(|(n, _, _)| n == name);
+            setting.map_or("?", |(_, value, _)| value.as_str())
+        };
+        format!("; {} rotations of each film by up to {} degrees", of("rotations"), of("degrees"))
+    });
+    match model(page) {
+        (status, text) if page.model.is_some() => (status, text + &rotations.unwrap_or_default()),
+        answer => answer,
+    }
+}
+
+fn chosen(page: &Page) -> Answer {
+    after("train", page.model.as_ref().map(|model| {
+        partly(format!(
+            "the head of the first seed after the last epoch, {} trained; validation films are the test films, so nothing may be chosen by them",
+            model.seeds
+        ))
+    }))
+}
+
+pub(super) fn measures(page: &Page) -> Answer {
+    after("evaluate", page.judged.first().map(|_| {
+        met("accuracy, sensitivity, specificity, predictive values, areas, calibration; 95 % intervals by Wilson for rates and by bootstrap over patients for scores")
+    }))
+}
+
+fn robustness(page: &Page) -> Answer {
+    after("audit", page.audit.as_ref().map(|audit| {
+        partly(format!("{} probes that see no or little lung, and shuffled labels; no noise, no other devices", audit.probes.len()))
+    }))
+}
+
+fn explained(page: &Page) -> Answer {
+    after(
+        "explain",
+        page.explained.as_ref().map(|explained| {
+            met(format!(
+                "Grad-CAM of {} films, occlusion of the worst; in the report's film browser",
+                explained.films
+            ))
+        }),
+    )
+}
+
+fn external(page: &Page) -> Answer {
+    match page.split.as_ref().map(|split| split.method.as_str()) {
+        Some("source") => partly("one source was held out of training"),
+        _ => unmet(
+            "no film of another place was kept for the test; `cxr split --method source` holds one out",
+        ),
+    }
+}
+
+pub(super) fn characteristics(page: &Page) -> Answer {
+    after(
+        "split",
+        page.split.as_ref().map(|_| {
+            partly("films and patients by class and side; age, sex and severity are not used")
+        }),
+    )
+}
+
+pub(super) fn performance(page: &Page) -> Answer {
+    after(
+        "evaluate",
+        page.judged.first().map(|judged| {
+            let of = |e: &super::Estimate| {
+                let interval = match e.low.zip(e.high) {
+                    Some((low, high)) => format!(" [{low:.2}, {high:.2}]"),
+                    None => String::new(),
+                };
+                e.value.map(|value| format!("{} {value:.2}{interval}", e.name.to_lowercase()))
+            };
+            let figures: Vec<String> = judged.headline.iter().filter_map(of).collect();
+            met(format!("{} films, {}: {}", judged.films, judged.on, figures.join(", ")))
+        }),
+    )
+}
+
+fn failures(page: &Page) -> Answer {
+    let wrong = page.browser.iter().filter(|film| film.truth != film.predicted).count();
+    match page.browser.len() {
+        0 => unmet("the report shows no films"),
+        films => partly(format!(
+            "{wrong} of {films} films are named wrongly; the film browser shows them first; nobody has read them"
+        )),
+    }
+}
+
+pub(super) fn limitations(page: &Page) -> Answer {
+    after(
+        "audit",
+        page.audit.as_ref().map(|audit| {
+            met(format!("{}; and {} findings below", audit.text, audit.findings.len()))
+        }),
+    )
+}
+
+pub(super) fn availability(page: &Page) -> Answer {
+    after(
+        "train",
+        page.model.as_ref().map(|model| {
+            met(format!(
+                "`train/model.safetensors`, BLAKE3 {}; software and data as the README names them",
+                model.weights
+            ))
+        }),
+    )
+}

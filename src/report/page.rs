@@ -1,0 +1,299 @@
+//! What a report is made of: plain numbers and words, nothing of files.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Everything that the page and the model card say.
+///
+/// A part is missing where the stage that makes it has not run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Page {
+    /// The profile's name: `tutorial`.
+    pub profile: String,
+    /// What the profile is for, in a line.
+    pub about: String,
+    /// The version of the programs.
+    pub version: String,
+    /// The seed that every random choice derives from.
+    pub seed: u64,
+    /// The classes' names.
+    pub classes: Vec<String>,
+    /// The class that sensitivity asks for; empty if nothing was judged.
+    pub positive: String,
+    /// What the model was judged on, the fairest judgement first.
+    pub judged: Vec<Judged>,
+    /// What tells the classes apart without the lungs.
+    pub audit: Option<Audit>,
+    /// What became of the rows of each source.
+    pub sources: Vec<Source>,
+    /// The films that were read, by class.
+    pub films: Vec<ClassFilms>,
+    /// How they were dealt into training and test.
+    pub split: Option<Split>,
+    /// Which films show one person.
+    pub linked: Option<Linked>,
+    /// The classifier.
+    pub model: Option<Model>,
+    /// How calibrated the out-of-fold probabilities are.
+    pub calibration: Option<Calibration>,
+    /// Inline SVG by the name of the figure.
+    pub figures: BTreeMap<String, String>,
+    /// Where the model finds its answers.
+    pub explained: Option<Explained>,
+    /// The films that were judged, those least believed first.
+    pub browser: Vec<Film>,
+    /// What each stage ran with, in the order of the pipeline.
+    pub stages: Vec<StageRun>,
+    /// Command lines that make all of it again.
+    pub commands: Vec<String>,
+}
+
+/// A figure with its 95 % interval.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Estimate {
+    /// What is measured: `sensitivity`.
+    pub name: String,
+    /// None where it is undefined.
+    pub value: Option<f64>,
+    /// Lower end of the interval; none where there is none.
+    pub low: Option<f64>,
+    /// Upper end of the interval; none where there is none.
+    pub high: Option<f64>,
+    /// What it counts, or why it is undefined: `5 of 5 films`.
+    pub note: String,
+}
+
+/// The model judged on films.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Judged {
+    /// `cross-validation` or `test films`.
+    pub on: String,
+    /// How, in a sentence.
+    pub how: String,
+    /// Films judged.
+    pub films: usize,
+    /// Persons on them, as far as known.
+    pub persons: usize,
+    /// Accuracy, sensitivity, specificity, area under the ROC curve.
+    pub headline: Vec<Estimate>,
+    /// Every other figure.
+    pub more: Vec<Estimate>,
+    /// A row per class: sensitivity, specificity, predictive values.
+    pub by_class: Vec<ClassFigures>,
+}
+
+/// One class against the rest.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ClassFigures {
+    /// The class.
+    pub class: String,
+    /// Films of it that were judged.
+    pub films: usize,
+    /// Sensitivity, specificity, positive and negative predictive value.
+    pub figures: Vec<Estimate>,
+}
+
+/// How well the class is predicted without the lungs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Audit {
+    /// `shortcut`, `no-shortcut`, `nothing-learnt` or `unknown`.
+    pub answer: String,
+    /// What follows, in a sentence.
+    pub text: String,
+    /// Films of the audit.
+    pub films: usize,
+    /// What each probe sees, and its area under the ROC curve.
+    pub probes: Vec<Estimate>,
+    /// The probes within each source that has several classes.
+    pub within: BTreeMap<String, Vec<Estimate>>,
+    /// What else makes the figures worth less than they look.
+    pub findings: Vec<String>,
+}
+
+/// So many of something.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Count {
+    /// Of what.
+    pub what: String,
+    /// How many.
+    pub count: usize,
+}
+
+/// What became of the rows or files that a class was chosen from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Source {
+    /// The class.
+    pub class: String,
+    /// Rows or files looked at.
+    pub rows: usize,
+    /// Those kept as films.
+    pub kept: usize,
+    /// Persons on the films kept, as far as known.
+    pub patients: usize,
+    /// Films kept of unknown persons.
+    pub unknown: usize,
+    /// Those dropped, by reason, the most frequent first.
+    pub dropped: Vec<Count>,
+}
+
+/// The films of a class.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ClassFilms {
+    /// The class.
+    pub class: String,
+    /// Files in its folder.
+    pub files: usize,
+    /// Those that could not be read, by reason.
+    pub unreadable: Vec<Count>,
+    /// Films.
+    pub films: usize,
+    /// Persons on them, as far as known.
+    pub patients: usize,
+    /// Films of unknown persons.
+    pub unknown: usize,
+    /// Films by the collection they come from.
+    pub sources: Vec<Count>,
+    /// Films to train on.
+    pub train: usize,
+    /// Films to test on.
+    pub test: usize,
+}
+
+/// Training and test.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Split {
+    /// `image`, `group`, `source`, `folder`.
+    pub method: String,
+    /// What tells persons apart: `patient` or `link`.
+    pub by: String,
+    /// Films to train on.
+    pub train: usize,
+    /// Films to test on.
+    pub test: usize,
+    /// The share of films asked for as test.
+    pub test_size: f64,
+    /// Persons with films on both sides.
+    pub leaking: Vec<String>,
+    /// Test films of those persons.
+    pub leaked_films: usize,
+    /// Films whose person is not known.
+    pub unknown: usize,
+}
+
+/// What linking found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Linked {
+    /// Films looked at.
+    pub films: usize,
+    /// Persons they show.
+    pub groups: usize,
+    /// Pairs of films, by what ties them.
+    pub links: Vec<Count>,
+    /// Ids that turned out to be one person.
+    pub merged: Vec<String>,
+    /// Persons with films of several classes.
+    pub conflicts: usize,
+}
+
+/// The classifier and how it was trained.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Model {
+    /// Name and value, in the order in which a film passes.
+    pub facts: Vec<(String, String)>,
+    /// BLAKE3 of its weights.
+    pub weights: String,
+    /// Heads trained with other seeds beside it.
+    pub seeds: usize,
+    /// Loss and accuracy after the last epoch.
+    pub last: Vec<(String, f64)>,
+}
+
+/// How sure the out-of-fold predictions are, and should be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Calibration {
+    /// What logits are to be divided by; none if that is undefined.
+    pub temperature: Option<f64>,
+    /// Score, as predicted, and with the temperature of the other folds.
+    pub scores: Vec<(String, Option<f64>, Option<f64>)>,
+}
+
+/// Grad-CAM, summed up.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Explained {
+    /// Films explained.
+    pub films: usize,
+    /// The model reads the upper left so many of so many cells.
+    pub cells: (usize, usize),
+    /// Share of a side of the film that the model reads, 0 to 1.
+    pub seen: f64,
+    /// Mean share of the heat outside the centre of the film.
+    pub outside: Option<f64>,
+    /// That share if the heat were spread evenly.
+    pub even: f64,
+    /// The mean share for each class that the model names.
+    pub by_class: Vec<(String, f64)>,
+    /// The mean film and heat of each class that the model names.
+    pub means: Vec<Mean>,
+}
+
+/// The mean of the films taken for a class.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Mean {
+    /// The class that the model names.
+    pub class: String,
+    /// Films taken for it.
+    pub films: usize,
+    /// The mean film, as a data URI.
+    pub picture: String,
+    /// The mean heat, as a data URI.
+    pub heat: String,
+}
+
+/// A film that was judged.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Film {
+    /// Its path in the dataset.
+    pub path: String,
+    /// Its true class.
+    pub truth: String,
+    /// The class that the model names.
+    pub predicted: String,
+    /// The probability of that class.
+    pub confidence: f64,
+    /// Of so many predictions by models that had not seen it, so many are wrong.
+    pub wrong: (usize, usize),
+    /// Who is on it; empty if unknown.
+    pub person: String,
+    /// Whether that person has films in training, too.
+    pub leaked: bool,
+    /// The collection it comes from; empty if unknown.
+    pub source: String,
+    /// Width and height of the original.
+    pub size: (u32, u32),
+    /// What the net sees, as a data URI.
+    pub picture: String,
+    /// Heat, as a data URI; empty without.
+    pub heat: String,
+    /// Share of the heat outside the centre.
+    pub outside: Option<f64>,
+}
+
+/// What a stage ran with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct StageRun {
+    /// Its name: `train`.
+    pub name: String,
+    /// The version of its program.
+    pub program: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Its settings, and whether they differ from the profile's.
+    pub settings: Vec<(String, String, bool)>,
+    /// Names and BLAKE3 of the files it read; films are counted.
+    pub inputs: Vec<(String, String)>,
+    /// Films that it read.
+    pub films: usize,
+    /// Names and BLAKE3 of the files it wrote.
+    pub outputs: Vec<(String, String)>,
+}

@@ -1,0 +1,109 @@
+//! The templates filled in.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Rest, Serde};
+use minijinja::{Environment, UndefinedBehavior, Value, context};
+
+use super::{Page, card, claim, tripod};
+
+/// A template that cannot be filled in: a fault of this module.
+#[derive(Debug, thiserror::Error)]
+#[error("the report cannot be written")]
+pub struct RenderError(#[from] minijinja::Error);
+
+/// The page, as one HTML file that asks for no other.
+///
+/// # Errors
+///
+/// Only if a template does not fit the page.
+pub fn html(page: &Page) -> Result<String, RenderError> {
+    let environment = environment();
+    let context = context! {
+        page => Serde(page),
+        style => include_str!("style.css"),
+        script => include_str!("browser.js"),
+    };
+    Ok(environment.get_template("page.html")?.render(context)?)
+}
+
+/// The model card in Markdown, with the items of TRIPOD+AI and CLAIM and whether
+/// they are met.
+///
+/// # Errors
+///
+/// Only if a template does not fit the page.
+pub fn model_card(page: &Page) -> Result<String, RenderError> {
+    let (tripod, claim) = (tripod::items(page), claim::items(page));
+    let environment = environment();
+    let context = context! {
+        page => Serde(page),
+        unmet => card::unmet_count(tripod.iter().chain(&claim)),
+        tripod => Serde(tripod),
+        claim => Serde(claim),
+    };
+    Ok(environment.get_template("card.md")?.render(context)?)
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
+    for (name, text) in [
+        ("page.html", include_str!("page.html")),
+        ("parts.html", include_str!("parts.html")),
+        ("card.md", include_str!("card.md")),
+    ] {
+        environment.add_template(name, text).expect("the templates are tested");
+    }
+    environment.add_filter("fixed", fixed);
+    environment.add_filter("percent", percent);
+    environment.add_filter("counted", counted);
+    environment.add_filter("cell", cell);
+    environment.add_filter("sentence", sentence);
+    environment.add_filter("prose", prose);
+    environment.add_filter("short", |hash: &str| hash.chars().take(12).collect::<String>());
+    environment
+}
+
+/// A number with so many digits after the point; a dash where there is none.
+fn fixed(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
+}
+
+/// A share in percent; a dash where there is none.
+fn percent(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{:.0} %", 100.0 * value))
+}
+
+/// `1 film`, `2 films`; `{{ n|counted("body", "bodies") }}`.
+fn counted(n: usize, one: &str, many: Rest<String>) -> String {
+    match (n, many.first()) {
+        (1, _) => format!("1 {one}"),
+        (n, Some(many)) => format!("{n} {many}"),
+        (n, None) => format!("{n} {one}s"),
+    }
+}
+
+/// Text that begins with a capital and ends with a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if text.ends_with('.') { "" } else { "." };
+    first + letters.as_str() + end
+}
+
+/// Text as HTML, with what stands in backticks as code.
+fn prose(text: &str) -> Value {
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let part = |(i, part): (usize, &str)| match i % 2 {
+        1 => format!("<code>{part}</code>"),
+        _ => part.to_owned(),
+    };
+    Value::from_safe_string(escaped.split('`').enumerate().map(part).collect())
+}
+
+/// Text for a cell of a Markdown table.
+fn cell(text: Value) -> String {
+    text.to_string().replace('|', "\\|").replace('\n', " ")
+}

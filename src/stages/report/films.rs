@@ -1,0 +1,247 @@
+//! The films of the browser, their pictures and their heat.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use ndarray::{Array2, Array3, Axis};
+use ndarray_npy::ReadNpyExt;
+use rayon::prelude::*;
+
+use super::{Files, Settings, optional};
+use crate::artifact::explanation::{Explanation, Line};
+use crate::artifact::index::Index;
+use crate::artifact::predictions::{Prediction, Predictions};
+use crate::artifact::{ArtifactError, read_bytes, read_csv};
+use crate::backbone::Pooling;
+use crate::cli::{Context, Failure, ResultExt};
+use crate::image::encode;
+use crate::io::npy::Reader;
+use crate::plot::heat_rgba;
+use crate::report::{Explained, Film, Mean};
+
+/// What the predictions of one film come to.
+struct Said {
+    row: usize,
+    predicted: usize,
+    /// Mean probability of the predicted class, and of the true one.
+    confidence: f64,
+    belief: f64,
+    /// Wrong predictions, of so many.
+    wrong: (usize, usize),
+}
+
+/// Heat of a film, and the class that it speaks for.
+struct Heat {
+    predicted: String,
+    cells: Array2<f32>,
+    outside: Option<f64>,
+}
+
+/// The films of the browser, and the means of those explained.
+pub struct Pictures {
+    /// The films that were judged, those least believed first.
+    pub browser: Vec<Film>,
+    means: Vec<Mean>,
+}
+
+impl Pictures {
+    /// Reads pixels and heat of the films that were judged.
+    pub fn read(ctx: &Context, settings: &Settings, files: &Files) -> Result<Self, Failure> {
+        let judged = files.out_of_fold.as_ref().or(files.predictions.as_ref());
+        let pixels = ctx.artifact("preprocess", "images.npy");
+        let (Some(judged), true) = (judged, settings.films > 0 && pixels.exists()) else {
+            return Ok(Self { browser: Vec::new(), means: Vec::new() });
+        };
+        let mut said = said(&files.index, judged);
+        said.sort_by(|a, b| a.belief.total_cmp(&b.belief).then(a.row.cmp(&b.row)));
+        said.truncate(settings.films);
+        let heat = heat(ctx)?;
+        let mut images = Images::open(ctx, &files.index)?;
+        let pixels = said.iter().map(|film| images.read(film.row));
+        let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
+        let browser = said
+            .par_iter()
+            .zip(&pixels)
+            .map(|(said, pixels)| {
+                let picture = jpeg(pixels, images.side, settings.quality);
+                film(files, judged, said, picture, &heat)
+            })
+            .collect();
+        let means = means(&files.index, &mut images, &heat, settings.quality)?;
+        Ok(Self { browser, means })
+    }
+
+    /// Grad-CAM, summed up.
+    pub fn explained(&self, explanation: &Explanation, files: &Files) -> Explained {
+        let (seen, all) = explanation.cells;
+        let share = match explanation.pooling {
+            Pooling::Global => 1.0,
+            Pooling::Tutorial => (seen as f64 / all.max(1) as f64).sqrt(),
+        };
+        let classes = files.index.classes.iter();
+        let by_class =
+            classes.filter_map(|class| Some((class.clone(), *explanation.by_class.get(class)?)));
+        Explained {
+            films: explanation.films,
+            cells: (seen, all),
+            seen: share,
+            outside: explanation.outside,
+            even: explanation.even,
+            by_class: by_class.collect(),
+            means: self.means.clone(),
+        }
+    }
+}
+
+/// What is said of each film in one or several runs, by the class that most name.
+fn said(index: &Index, judged: &Predictions) -> Vec<Said> {
+    let mut of_film: BTreeMap<&str, Vec<&Prediction>> = BTreeMap::new();
+    for row in &judged.rows {
+        of_film.entry(&row.path).or_default().push(row);
+    }
+    let sum_up = |film: &crate::artifact::index::IndexRow| {
+        let runs = of_film.get(film.path.as_str())?;
+        let truth = runs[0].truth;
+        let mean = |class: usize| {
+            runs.iter().map(|run| run.probabilities[class]).sum::<f64>() / runs.len() as f64
+        };
+        let votes = |class: usize| runs.iter().filter(|run| run.predicted == class).count();
+        // The first of equals.
+        let predicted = (0..judged.classes.len()).rev().max_by_key(|class| votes(*class))?;
+        Some(Said {
+            row: film.row,
+            predicted,
+            confidence: mean(predicted),
+            belief: mean(truth),
+            wrong: (runs.len() - votes(truth), runs.len()),
+        })
+    };
+    index.rows.iter().filter_map(sum_up).collect()
+}
+
+fn film(
+    files: &Files,
+    judged: &Predictions,
+    said: &Said,
+    picture: String,
+    heat: &BTreeMap<String, Heat>,
+) -> Film {
+    let row = &files.index.rows[said.row];
+    let predicted = &judged.classes[said.predicted];
+    let leaked = files.split.as_ref().is_some_and(|split| {
+        split.test.contains(&said.row) && split.leaking.contains(&row.patient)
+    });
+    // Heat tells of the model; heads of a cross-validation may say something else.
+    let heat = heat.get(&row.path).filter(|heat| heat.predicted == *predicted);
+    Film {
+        path: row.path.clone(),
+        truth: row.class.clone(),
+        predicted: predicted.clone(),
+        confidence: said.confidence,
+        wrong: said.wrong,
+        person: row.patient.clone(),
+        leaked,
+        source: row.source.clone(),
+        size: (row.width, row.height),
+        picture,
+        heat: heat.map_or_else(String::new, |heat| png(&heat.cells)),
+        outside: heat.and_then(|heat| heat.outside),
+    }
+}
+
+/// The heat of every film that was explained, by path.
+fn heat(ctx: &Context) -> Result<BTreeMap<String, Heat>, Failure> {
+    let read = |path: &std::path::Path| read_csv::<Line>("table of explanations", path);
+    let lines = optional(ctx, "explain", "explain.csv", read)?.unwrap_or_default();
+    let read = |path: &std::path::Path| {
+        let malformed = |reason: String| ArtifactError::Malformed {
+            kind: "table of heat",
+            path: path.to_owned(),
+            reason,
+        };
+        let bytes = read_bytes("table of heat", path)?;
+        let heat: Array3<f32> =
+            Array3::read_npy(bytes.as_slice()).map_err(|e| malformed(e.to_string()))?;
+        match heat.dim() {
+            (films, rows, cols) if films == lines.len() && rows == cols => Ok(heat),
+            shape => Err(malformed(format!(
+                "its shape is {shape:?}, expected squares of {} films",
+                lines.len()
+            ))),
+        }
+    };
+    let Some(heat) = optional(ctx, "explain", "heat.npy", read)? else {
+        return Ok(BTreeMap::new());
+    };
+    let films = lines.into_iter().zip(heat.outer_iter()).map(|(line, cells)| {
+        let Line { path, predicted, outside, .. } = line;
+        (path, Heat { predicted, outside, cells: cells.to_owned() })
+    });
+    Ok(films.collect())
+}
+
+/// The mean film and heat of the films taken for each class.
+fn means(
+    index: &Index,
+    images: &mut Images,
+    heat: &BTreeMap<String, Heat>,
+    quality: u8,
+) -> Result<Vec<Mean>, Failure> {
+    let mut means = Vec::new();
+    for class in &index.classes {
+        let mut films = 0;
+        let mut pixels = vec![0.0_f64; images.side * images.side * 3];
+        let mut sum: Option<Array2<f32>> = None;
+        for row in &index.rows {
+            let Some(heat) = heat.get(&row.path).filter(|heat| heat.predicted == *class) else {
+                continue;
+            };
+            let film = images.read(row.row)?;
+            pixels.iter_mut().zip(film).for_each(|(sum, level)| *sum += f64::from(level));
+            let most = heat.cells.iter().copied().fold(0.0, f32::max);
+            let scaled = if most > 0.0 { &heat.cells / most } else { heat.cells.clone() };
+            sum = Some(sum.map_or_else(|| scaled.clone(), |sum| sum + &scaled));
+            films += 1;
+        }
+        let Some(sum) = sum else { continue };
+        let pixels: Vec<u8> = pixels.iter().map(|p| (p / films as f64).round() as u8).collect();
+        let picture = jpeg(&pixels, images.side, quality);
+        means.push(Mean { class: class.clone(), films, picture, heat: png(&sum) });
+    }
+    Ok(means)
+}
+
+/// The films as the net sees them.
+struct Images {
+    reader: Reader<u8>,
+    side: usize,
+}
+
+impl Images {
+    fn open(ctx: &Context, index: &Index) -> Result<Self, Failure> {
+        let path = ctx.artifact("preprocess", "images.npy");
+        let reader = Reader::open(&path, &[None, None, Some(3)]).hint(ctx.rerun("preprocess"))?;
+        let side = reader.shape()[1];
+        if reader.rows() != index.rows.len() || reader.shape()[2] != side {
+            let error = Failure::new("`images.npy` and `index.csv` do not belong together");
+            return Err(error.hint(ctx.rerun("preprocess")));
+        }
+        Ok(Self { reader, side })
+    }
+
+    fn read(&mut self, row: usize) -> Result<Vec<u8>, Failure> {
+        Ok(self.reader.read(row..row + 1)?)
+    }
+}
+
+fn jpeg(pixels: &[u8], side: usize, quality: u8) -> String {
+    let bytes = encode::jpeg(pixels, side, quality);
+    format!("data:image/jpeg;base64,{}", BASE64.encode(bytes))
+}
+
+fn png(heat: &Array2<f32>) -> String {
+    let cells: Vec<f32> = heat.iter().copied().collect();
+    let bytes = encode::png(&heat_rgba(&cells), heat.len_of(Axis(0)));
+    format!("data:image/png;base64,{}", BASE64.encode(bytes))
+}

@@ -1,0 +1,224 @@
+//! The model, what it was judged on, and how far to trust that.
+
+use std::collections::BTreeMap;
+
+use super::Files;
+use crate::artifact::crossval::CrossValidation;
+use crate::artifact::features::Extractor;
+use crate::artifact::metrics::{ClassMetrics, Metrics, Score};
+use crate::artifact::{audit, model};
+use crate::audit::{Answer, PROBES, Probe};
+use crate::backbone::Pooling;
+use crate::metrics::Rate;
+use crate::report::{Audit, Calibration, ClassFigures, Estimate, Judged, Model};
+
+/// The figures that come first, by the name of their score, and in words.
+const HEADLINE: [(&str, &str); 4] = [
+    ("accuracy", "Accuracy"),
+    ("sensitivity", "Sensitivity"),
+    ("specificity", "Specificity"),
+    ("roc_auc", "Area under the ROC curve"),
+];
+
+/// The others.
+const MORE: [(&str, &str); 13] = [
+    ("balanced_accuracy", "Balanced accuracy"),
+    ("f1", "F1"),
+    ("mcc", "Matthews correlation"),
+    ("average_precision", "Average precision"),
+    ("ppv_at_prevalence", "Positive predictive value"),
+    ("npv_at_prevalence", "Negative predictive value"),
+    ("macro_f1", "F1, mean of the classes"),
+    ("macro_roc_auc", "Area under the ROC curve, mean of the classes"),
+    ("macro_average_precision", "Average precision, mean of the classes"),
+    ("macro_brier", "Brier score of all classes"),
+    ("brier", "Brier score"),
+    ("log_loss", "Log loss"),
+    ("expected_calibration_error", "Expected calibration error"),
+];
+
+/// What the model was judged on, the fairest first.
+pub fn judged(files: &Files) -> Vec<Judged> {
+    let crossval = files.crossval.as_ref().map(crossval);
+    let test = files.metrics.as_ref().map(|metrics| test(metrics, files));
+    crossval.into_iter().chain(test).collect()
+}
+
+fn crossval(c: &CrossValidation) -> Judged {
+    let at = |name: &str| if name.contains("_at_") { "at the prevalence of use" } else { "" };
+    let runs = c.repeats * c.seeds;
+    Judged {
+        on: "cross-validation".to_owned(),
+        how: format!(
+            "Each of the {} films was judged by heads that had seen neither it nor another film \
+             of its person: {} folds, dealt in {} ways, {runs} judgements a film. Intervals draw \
+             persons, not films.",
+            c.films, c.folds, c.repeats
+        ),
+        films: c.films,
+        persons: c.groups,
+        headline: HEADLINE.iter().filter_map(|n| score(&c.pooled, n, "")).collect(),
+        more: MORE.iter().filter_map(|n| score(&c.pooled, n, at(n.0))).collect(),
+        by_class: Vec::new(),
+    }
+}
+
+fn test(metrics: &Metrics, files: &Files) -> Judged {
+    let Metrics { films, patients, unknown, positive, .. } = metrics;
+    let leaking = files.split.as_ref().map_or(0, |split| split.leaking.len());
+    let who = match unknown {
+        0 => format!("of {patients} patients"),
+        unknown => format!("{unknown} of them of nobody known, the others of {patients} patients"),
+    };
+    let leak = match leaking {
+        0 => "",
+        _ => ", some of whom stand in training, too",
+    };
+    let rate = |name: &str, rate: &Rate, of: &str| Estimate {
+        name: name.to_owned(),
+        value: rate.value,
+        low: rate.value.map(|_| rate.low),
+        high: rate.value.map(|_| rate.high),
+        note: match rate.of {
+            0 => "there is no such film".to_owned(),
+            _ => format!("{} of {} {of}", rate.hits, rate.of),
+        },
+    };
+    let mut headline = vec![
+        rate("Accuracy", &metrics.accuracy, "films named rightly"),
+        rate("Sensitivity", &metrics.sensitivity, &format!("{positive} films found")),
+        rate("Specificity", &metrics.specificity, "other films left in peace"),
+    ];
+    headline.extend(score(&metrics.scores, &HEADLINE[3], "patients resampled"));
+    let at = format!("where {:.0} % of films are {positive}", 100.0 * metrics.prevalence);
+    let note = |name: &str| if name.contains("_at_") { at.clone() } else { String::new() };
+    let of_class = |class: &String| {
+        let ClassMetrics { films, sensitivity, specificity, ppv, npv, .. } =
+            &metrics.by_class[class];
+        ClassFigures {
+            class: class.clone(),
+            films: *films,
+            figures: vec![
+                rate("Sensitivity", sensitivity, "films"),
+                rate("Specificity", specificity, "films"),
+                rate("Positive predictive value", ppv, "films"),
+                rate("Negative predictive value", npv, "films"),
+            ],
+        }
+    };
+    Judged {
+        on: "test films".to_owned(),
+        how: format!("The {films} films of the test set, {who}{leak}."),
+        films: *films,
+        persons: *patients,
+        headline,
+        more: MORE.iter().filter_map(|n| score(&metrics.scores, n, &note(n.0))).collect(),
+        by_class: metrics.classes.iter().map(of_class).collect(),
+    }
+}
+
+fn score(
+    scores: &BTreeMap<String, Score>,
+    (name, words): &(&str, &str),
+    note: &str,
+) -> Option<Estimate> {
+    let score = scores.get(*name)?;
+    Some(Estimate {
+        name: (*words).to_owned(),
+        value: score.value,
+        low: score.low.and(score.high).and(score.low),
+        high: score.low.and(score.high),
+        note: if score.value.is_none() { score.undefined.clone() } else { note.to_owned() },
+    })
+}
+
+/// What tells the classes apart without the lungs.
+pub fn audit(audit: &audit::Audit) -> Audit {
+    let probes = |probes: &BTreeMap<String, Probe>| {
+        let words = PROBES.iter().filter_map(|(name, words)| Some((probes.get(*name)?, words)));
+        words.map(|(probe, words)| estimate(words, probe)).collect()
+    };
+    let answer = match audit.verdict.answer {
+        Answer::Shortcut => "shortcut",
+        Answer::NoShortcut => "no-shortcut",
+        Answer::NothingLearnt => "nothing-learnt",
+        Answer::Unknown => "unknown",
+    };
+    Audit {
+        answer: answer.to_owned(),
+        text: audit.verdict.text.clone(),
+        films: audit.films,
+        probes: probes(&audit.probes),
+        within: audit.within_source.iter().map(|(s, p)| (s.clone(), probes(p))).collect(),
+        findings: audit.findings.iter().map(|finding| finding.text.clone()).collect(),
+    }
+}
+
+fn estimate(words: &str, probe: &Probe) -> Estimate {
+    Estimate {
+        name: words.to_owned(),
+        value: probe.auc,
+        low: probe.high.and(probe.low),
+        high: probe.low.and(probe.high),
+        note: if probe.auc.is_none() { probe.undefined.clone() } else { String::new() },
+    }
+}
+
+/// The classifier and how it was trained.
+pub fn model(model: &model::Model, files: &Files) -> Model {
+    let (extractor, training) = (&model.extractor, &model.training);
+    let fact = |name: &str, value: String| (name.to_owned(), value);
+    let mut facts = vec![
+        fact("Input", format!("{0} × {0} pixels, {1}", extractor.side, extractor.scale)),
+        fact("Frozen net", format!("{}, ImageNet weights", extractor.backbone.to_uppercase())),
+        fact("Pooling", format!("mean of {}, {} features", cells(extractor), extractor.width)),
+        fact(
+            "Head",
+            format!(
+                "{} hidden units with ReLU, dropout {}, softmax over {}",
+                model.architecture.hidden,
+                training.dropout,
+                model.classes.join(", ")
+            ),
+        ),
+        fact("Training films", training.films.to_string()),
+        fact("Epochs", training.epochs.to_string()),
+        fact("Batch size", training.batch_size.to_string()),
+        fact("Optimiser", format!("Adam, learning rate {}", training.learning_rate)),
+        fact("Loss", format!("binary cross-entropy on {}", training.loss)),
+        fact("Seed", training.seed.to_string()),
+    ];
+    if files.seeds > 1 {
+        facts.push(fact("Heads trained", format!("{}; the first is the model", files.seeds)));
+    }
+    let last = files.history.last().map_or_else(Vec::new, |epoch| {
+        vec![
+            ("Training loss".to_owned(), epoch.loss),
+            ("Training accuracy".to_owned(), epoch.accuracy),
+            ("Validation loss".to_owned(), epoch.val_loss),
+            ("Validation accuracy".to_owned(), epoch.val_accuracy),
+        ]
+    });
+    Model { facts, weights: model.weights.clone(), seeds: files.seeds, last }
+}
+
+/// The cells of the last maps that the head reads.
+fn cells(extractor: &Extractor) -> String {
+    let all = extractor.side / 32;
+    match extractor.pooling {
+        Pooling::Tutorial => {
+            format!("the upper left 4 × 4 of {all} × {all} cells, as in the tutorial")
+        }
+        Pooling::Global => format!("all {all} × {all} cells"),
+    }
+}
+
+/// How calibrated the out-of-fold probabilities are.
+pub fn calibration(c: &CrossValidation) -> Calibration {
+    let of = &c.calibration;
+    let score = |(name, before): (&String, &Option<f64>)| {
+        let words = MORE.iter().find(|(key, _)| key == name).map_or(name.as_str(), |(_, w)| w);
+        (words.to_owned(), *before, of.after.get(name).copied().flatten())
+    };
+    Calibration { temperature: of.temperature, scores: of.before.iter().map(score).collect() }
+}

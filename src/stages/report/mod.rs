@@ -1,0 +1,293 @@
+//! `cxr-report`: one page for people, and the model card, from what the stages
+//! before it left.
+
+mod films;
+mod judged;
+mod origin;
+mod provenance;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use self::films::Pictures;
+use super::Stage;
+use crate::artifact::audit::Audit;
+use crate::artifact::crossval::CrossValidation;
+use crate::artifact::explanation::Explanation;
+use crate::artifact::groups::Linked;
+use crate::artifact::index::Index;
+use crate::artifact::ledger;
+use crate::artifact::metrics::Metrics;
+use crate::artifact::model::Model;
+use crate::artifact::predictions::Predictions;
+use crate::artifact::split::Split;
+use crate::artifact::{ArtifactError, Document, history, read_bytes, read_csv};
+use crate::cli::{Context, Failure, Outcome};
+use crate::io::atomic;
+use crate::io::staging::{RECORD, recover};
+use crate::pipeline::Input;
+use crate::report::{self, Page};
+
+/// The stage.
+#[derive(Debug)]
+pub struct Report;
+
+crate::settings! {
+    /// Settings of `cxr-report`: `[report]` in `pipeline.toml`.
+    pub struct Settings {
+        /// Most films in the film browser; those that the model believes in least come first
+        films: usize = 400,
+        /// Quality of the films' pictures, as of JPEG, 1 to 100
+        quality: u8 = 80,
+    }
+}
+
+/// Arguments of `cxr-report`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// The stages that a report tells of, in the order of the pipeline.
+const TOLD: [&str; 14] = [
+    "fetch",
+    "phantom",
+    "build-covid",
+    "sample-normal",
+    "preprocess",
+    "link",
+    "split",
+    "extract",
+    "train",
+    "crossval",
+    "evaluate",
+    "explain",
+    "audit",
+    "plot",
+];
+
+/// The figures that stand in the page, as `cxr-plot` names them.
+const FIGURES: [&str; 9] = [
+    "history",
+    "history-seeds",
+    "crossval",
+    "confusion",
+    "roc",
+    "precision-recall",
+    "calibration",
+    "scores",
+    "audit",
+];
+
+impl Stage for Report {
+    const NAME: &'static str = "report";
+    const ABOUT: &'static str =
+        "Write the page that tells people what was done and how far to trust it";
+    const READS: &'static str = "what the other stages wrote, as far as they have run";
+    const WRITES: &'static str = "report.html, MODEL_CARD.md";
+    const AFTER: &'static [&'static str] = &TOLD;
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
+        (
+            "cxr-report --profile tutorial",
+            "Open artifacts/tutorial/report/report.html in a browser",
+        ),
+        ("cxr-report --films 50 --quality 60", "A small one, to send by mail"),
+        ("cxr-report --films 0", "Without pictures of films, where they must not leave the house"),
+    ];
+    const SHOW: bool = true;
+    type Settings = Settings;
+    type Args = Args;
+
+    fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
+        let mut inputs = vec![ctx.input("preprocess", "index.csv")];
+        let mut optional = Vec::new();
+        if settings.films > 0 {
+            optional.extend([
+                ctx.input("preprocess", "images.npy"),
+                ctx.input("explain", "explain.csv"),
+                ctx.input("explain", "heat.npy"),
+            ]);
+        }
+        let files = [
+            ("preprocess", "ledger.csv"),
+            ("link", "link.json"),
+            ("split", "split.json"),
+            ("train", "model.json"),
+            ("train", "history.csv"),
+            ("train", "seeds.csv"),
+            ("evaluate", "metrics.json"),
+            ("evaluate", "predictions.csv"),
+            ("crossval", "crossval.json"),
+            ("crossval", "predictions.csv"),
+            ("explain", "explain.json"),
+            ("audit", "audit.json"),
+        ];
+        optional.extend(files.map(|(stage, file)| ctx.input(stage, file)));
+        optional.extend(FIGURES.map(|figure| ctx.input("plot", &format!("{figure}.svg"))));
+        optional.extend(TOLD.map(|stage| ctx.input(stage, RECORD)));
+        for class in folders(&ctx.paths.dataset)? {
+            for file in [ledger::FILE, RECORD] {
+                let path = ctx.paths.dataset.join(&class).join(file);
+                optional.push(Input::file(format!("dataset/{class}/{file}"), path));
+            }
+        }
+        inputs.extend(optional.into_iter().filter(|input| input.path.exists()));
+        Ok(inputs)
+    }
+
+    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
+        let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        if !(1..=100).contains(&settings.quality) {
+            let error = format!("`quality` is {}, expected 1 to 100", settings.quality);
+            return Err(Failure::usage(error));
+        }
+        let job = Self::begin(ctx, &settings)?;
+        let files = Files::read(ctx)?;
+        let page = page(ctx, &settings, &files)?;
+        let html = report::html(&page)?;
+        atomic::write(&job.path("report.html")?, html.as_bytes())?;
+        atomic::write(&job.path("MODEL_CARD.md")?, report::model_card(&page)?.as_bytes())?;
+        job.publish()?;
+        let path = Self::folder(ctx, &settings).join("report.html");
+        Ok(Outcome::new(&Summary {
+            verdict: page.audit.map(|audit| audit.text).unwrap_or_default(),
+            films: page.browser.len(),
+            bytes: html.len(),
+            path: relative(path),
+        }))
+    }
+}
+
+/// The class folders of a dataset, sorted; none if it is not there.
+fn folders(dataset: &Path) -> Result<Vec<String>, Failure> {
+    if !dataset.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut folders = Vec::new();
+    for entry in atomic::at("read", dataset, std::fs::read_dir(dataset))? {
+        let entry = atomic::at("read", dataset, entry)?;
+        if entry.path().is_dir() {
+            folders.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// A path as seen from the working folder, where it lies below it.
+fn relative(path: PathBuf) -> PathBuf {
+    let below = std::env::current_dir()
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
+    below.unwrap_or(path)
+}
+
+/// What the stages left, as far as they have run.
+struct Files {
+    index: Index,
+    split: Option<Split>,
+    linked: Option<Linked>,
+    model: Option<Model>,
+    history: Vec<history::Epoch>,
+    /// Heads of other seeds.
+    seeds: usize,
+    metrics: Option<Metrics>,
+    predictions: Option<Predictions>,
+    crossval: Option<CrossValidation>,
+    out_of_fold: Option<Predictions>,
+    explanation: Option<Explanation>,
+    audit: Option<Audit>,
+}
+
+impl Files {
+    fn read(ctx: &Context) -> Result<Self, Failure> {
+        let csv = |path: &Path| read_csv::<serde_json::Map<_, _>>("table of seeds", path);
+        Ok(Self {
+            index: ctx.read("preprocess", "index.csv", Index::read)?,
+            split: optional(ctx, "split", "split.json", Split::read)?,
+            linked: optional(ctx, "link", "link.json", Linked::read)?,
+            model: optional(ctx, "train", "model.json", Model::read)?,
+            history: optional(ctx, "train", "history.csv", |path| read_csv("history", path))?
+                .unwrap_or_default(),
+            seeds: optional(ctx, "train", "seeds.csv", csv)?.map_or(1, |seeds| seeds.len()),
+            metrics: optional(ctx, "evaluate", "metrics.json", Metrics::read)?,
+            predictions: optional(ctx, "evaluate", "predictions.csv", Predictions::read)?,
+            crossval: optional(ctx, "crossval", "crossval.json", CrossValidation::read)?,
+            out_of_fold: optional(ctx, "crossval", "predictions.csv", Predictions::read)?,
+            explanation: optional(ctx, "explain", "explain.json", Explanation::read)?,
+            audit: optional(ctx, "audit", "audit.json", Audit::read)?,
+        })
+    }
+}
+
+/// An artifact that need not be there.
+fn optional<T>(
+    ctx: &Context,
+    stage: &str,
+    name: &str,
+    read: impl FnOnce(&Path) -> Result<T, ArtifactError>,
+) -> Result<Option<T>, Failure> {
+    recover(&ctx.paths.stage(stage))?;
+    ctx.artifact(stage, name).exists().then(|| ctx.read(stage, name, read)).transpose()
+}
+
+fn page(ctx: &Context, settings: &Settings, files: &Files) -> Result<Page, Failure> {
+    let mut figures = std::collections::BTreeMap::new();
+    for name in FIGURES {
+        let text = |path: &Path| {
+            read_bytes("figure", path).map(|svg| String::from_utf8_lossy(&svg).into_owned())
+        };
+        if let Some(svg) = optional(ctx, "plot", &format!("{name}.svg"), text)? {
+            figures.insert(name.to_owned(), svg);
+        }
+    }
+    let pictures = Pictures::read(ctx, settings, files)?;
+    let (stages, commands) = provenance::stages(ctx)?;
+    let positive = files.crossval.as_ref().map(|c| &c.positive);
+    let positive = positive.or(files.metrics.as_ref().map(|m| &m.positive));
+    Ok(Page {
+        profile: ctx.config.profile.clone(),
+        about: ctx.config.value("about")?.unwrap_or_default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: ctx.seed,
+        classes: files.index.classes.clone(),
+        positive: positive.cloned().unwrap_or_default(),
+        judged: judged::judged(files),
+        audit: files.audit.as_ref().map(judged::audit),
+        sources: origin::sources(ctx, &files.index)?,
+        films: origin::films(ctx, files)?,
+        split: origin::split(files),
+        linked: files.linked.as_ref().map(origin::linked),
+        model: files.model.as_ref().map(|model| judged::model(model, files)),
+        calibration: files.crossval.as_ref().map(judged::calibration),
+        figures,
+        explained: files.explanation.as_ref().map(|e| pictures.explained(e, files)),
+        browser: pictures.browser,
+        stages,
+        commands,
+    })
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    /// What the audit says; empty without one.
+    verdict: String,
+    /// Films in the film browser.
+    films: usize,
+    /// Size of the page.
+    bytes: usize,
+    path: PathBuf,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.verdict.is_empty() {
+            writeln!(f, "{}", self.verdict)?;
+        }
+        let megabytes = self.bytes as f64 / 1e6;
+        write!(f, "report of {megabytes:.1} MB, {} films: {}", self.films, self.path.display())
+    }
+}

@@ -1,0 +1,120 @@
+//! Where the films come from, and how they were dealt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::{Files, optional};
+use crate::artifact::groups;
+use crate::artifact::index::{Index, IndexRow};
+use crate::artifact::ledger::{self, Ledger};
+use crate::artifact::provenance::DROPPED;
+use crate::artifact::read_csv;
+use crate::cli::{Context, Failure, ResultExt};
+use crate::report::{ClassFilms, Count, Linked, Source, Split};
+
+/// What became of the rows of each class' source, where there is a ledger.
+pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
+    let mut sources = Vec::new();
+    for class in &index.classes {
+        let path = ctx.paths.dataset.join(class).join(ledger::FILE);
+        if !path.exists() {
+            continue;
+        }
+        let ledger = Ledger::read(&path).hint("build the class folder anew, or remove the file")?;
+        let counts = ledger.counts();
+        sources.push(Source {
+            class: class.clone(),
+            rows: counts.rows,
+            kept: counts.kept,
+            patients: counts.patients,
+            unknown: counts.of_unknown_patients,
+            dropped: counted(counts.dropped),
+        });
+    }
+    Ok(sources)
+}
+
+/// What became of a file: what counts here of a row of `preprocess/ledger.csv`.
+#[derive(Deserialize)]
+struct Entry {
+    path: String,
+    status: String,
+    reason: String,
+}
+
+/// The films of each class, and on which side they are.
+pub fn films(ctx: &Context, files: &Files) -> Result<Vec<ClassFilms>, Failure> {
+    let read = |path: &std::path::Path| read_csv::<Entry>("ledger", path);
+    let ledger = optional(ctx, "preprocess", "ledger.csv", read)?.unwrap_or_default();
+    let rows = &files.index.rows;
+    let of_side = |side: &[usize], class: &str| {
+        side.iter().filter(|row| rows.get(**row).is_some_and(|r| r.class == class)).count()
+    };
+    let of_class = |class: &String| {
+        let films: Vec<&IndexRow> = rows.iter().filter(|row| row.class == *class).collect();
+        let patients: BTreeSet<&str> =
+            films.iter().map(|film| film.patient.as_str()).filter(|p| !p.is_empty()).collect();
+        let below = |path: &str| path.split('/').next() == Some(class.as_str());
+        let unread = ledger.iter().filter(|e| e.status == DROPPED && below(&e.path));
+        let unreadable = tally(unread.map(|entry| entry.reason.as_str()));
+        let dropped: usize = unreadable.iter().map(|reason| reason.count).sum();
+        ClassFilms {
+            class: class.clone(),
+            files: films.len() + dropped,
+            unreadable,
+            films: films.len(),
+            patients: patients.len(),
+            unknown: films.iter().filter(|film| film.patient.is_empty()).count(),
+            sources: tally(films.iter().map(|film| film.source.as_str())),
+            train: files.split.as_ref().map_or(0, |split| of_side(&split.train, class)),
+            test: files.split.as_ref().map_or(0, |split| of_side(&split.test, class)),
+        }
+    };
+    Ok(files.index.classes.iter().map(of_class).collect())
+}
+
+/// How the films were dealt into training and test.
+pub fn split(files: &Files) -> Option<Split> {
+    let split = files.split.as_ref()?;
+    let leaking = |row: &&usize| {
+        files.index.rows.get(**row).is_some_and(|r| split.leaking.contains(&r.patient))
+    };
+    Some(Split {
+        method: split.method.clone(),
+        by: split.groups.by.clone(),
+        train: split.train.len(),
+        test: split.test.len(),
+        test_size: split.test_size,
+        leaking: split.leaking.clone(),
+        leaked_films: split.test.iter().filter(leaking).count(),
+        unknown: split.unknown,
+    })
+}
+
+/// Which films show one person.
+pub fn linked(linked: &groups::Linked) -> Linked {
+    Linked {
+        films: linked.films,
+        groups: linked.groups,
+        links: counted(linked.links.clone()),
+        merged: linked.merged.iter().map(|ids| ids.join(" and ")).collect(),
+        conflicts: linked.conflicts.len(),
+    }
+}
+
+/// Counts, the largest first.
+fn counted(counts: BTreeMap<String, usize>) -> Vec<Count> {
+    let mut counts: Vec<Count> =
+        counts.into_iter().map(|(what, count)| Count { what, count }).collect();
+    counts.sort_by_key(|count| std::cmp::Reverse(count.count));
+    counts
+}
+
+fn tally<'a>(items: impl Iterator<Item = &'a str>) -> Vec<Count> {
+    let mut counts = BTreeMap::new();
+    for item in items {
+        *counts.entry(item.to_owned()).or_insert(0) += 1;
+    }
+    counted(counts)
+}

@@ -1,0 +1,267 @@
+//! `cxr-report`: on a small demo with random weights, and on 400 films that no stage
+//! has made.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use cxr::artifact::index::{Index, IndexRow};
+use cxr::artifact::predictions::{Prediction, Predictions};
+use ndarray::Array3;
+
+use crate::support::{Sandbox, random_weights, shared};
+
+const CONFIG: &str = "
+[phantom]
+films = 8
+[sample-normal]
+count = 8
+[extract]
+rotations = 1
+[train]
+epochs = 4
+batch-size = 4
+[profile.demo.explain]
+occlude = 0
+";
+
+const PAGE: &str = "artifacts/demo/report/report.html";
+const CARD: &str = "artifacts/demo/report/MODEL_CARD.md";
+
+/// A small demo that has run, down to its report.
+fn demo() -> &'static Sandbox {
+    static DEMO: OnceLock<Sandbox> = OnceLock::new();
+    DEMO.get_or_init(|| {
+        let sandbox = Sandbox::new().with_weights(random_weights());
+        sandbox.write("pipeline.toml", CONFIG);
+        let stdout = sandbox.ok("cxr run --profile demo");
+        assert!(stdout.trim_end().ends_with(PAGE), "the run ends with the report:\n{stdout}");
+        sandbox
+    })
+}
+
+/// Opens a page in a browser, if there is one, and uses it.
+fn browse(page: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let axe = root.join("target/browser/node_modules/axe-core/axe.min.js");
+    let script = root.join("tests/browser/check_report.py");
+    let Ok(output) = Command::new("python3").arg(script).arg(page).arg(axe).output() else {
+        return eprintln!("skipped: no python3");
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    let failed = String::from_utf8_lossy(&output.stderr);
+    said.lines().filter(|line| line.starts_with("skipped")).for_each(|line| eprintln!("{line}"));
+    assert!(matches!(output.status.code(), Some(0 | 77)), "{said}{failed}");
+}
+
+#[test]
+fn the_page_tells_everything_and_asks_for_nothing() {
+    let sandbox = demo();
+    let page = sandbox.read(PAGE);
+    for section in ["figures", "audit", "data", "split", "training", "films", "provenance"] {
+        assert!(page.contains(&format!("<section id=\"{section}\"")), "{section}");
+    }
+    assert_eq!(page.matches("Education and research, never diagnosis").count(), 2);
+    for figure in ["history", "confusion"] {
+        assert!(page.contains(&format!("aria-labelledby=\"{figure}-title")), "{figure}");
+    }
+    let films = sandbox.read("artifacts/demo/evaluate/predictions.csv").lines().count() - 1;
+    assert_eq!(page.matches("<li class=\"card").count(), films);
+    assert_eq!(page.matches("class=\"heat\"").count(), films + page.matches("id=\"mean-").count());
+    assert!(page.contains("rows of the source kept"), "the ledgers are told");
+    assert!(page.contains("cxr run --profile demo --seed 42"));
+    assert!(page.contains("default-src 'none'"));
+    for other in ["src=\"http", "href=\"http", "url(http", "@import", "<link", "src=\"/"] {
+        assert!(!page.contains(other), "{other}");
+    }
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn the_model_card_is_filled_in_and_names_what_is_unmet() {
+    let sandbox = demo();
+    let card = sandbox.read(CARD);
+    let metrics = sandbox.json("artifacts/demo/evaluate/metrics.json");
+    let rate = &metrics["sensitivity"];
+    let [value, low, high] = ["value", "low", "high"].map(|key| rate[key].as_f64().unwrap());
+    let line = format!("| Sensitivity | {value:.3} | {low:.3} to {high:.3} |");
+    assert!(card.contains(&line), "no `{line}` in\n{card}");
+    let model = sandbox.json("artifacts/demo/train/model.json");
+    assert!(card.contains(model["weights"].as_str().unwrap()));
+    let unmet =
+        card.lines().filter(|line| line.starts_with("- TRIPOD") || line.starts_with("- CLAIM"));
+    let rows = card.lines().filter(|line| line.contains(" | unmet | ")).count();
+    assert_eq!(unmet.count(), rows);
+    assert!(card.contains(&format!("; {rows} of ")), "the unmet are counted");
+    assert!(card.contains("- CLAIM 44, funding") && card.contains("| 12e | measures"));
+    assert!(card.contains("**Education and research, never diagnosis.**"));
+}
+
+#[test]
+fn no_path_of_this_machine_stands_in_the_page() {
+    let sandbox = demo();
+    let (artifacts, weights) = (sandbox.path("artifacts"), sandbox.path("my weights"));
+    std::fs::copy(random_weights(), &weights).unwrap();
+    let mut explain = sandbox.cxr("cxr-explain --profile demo --occlude 0 --weights");
+    explain.arg(&weights).arg("--artifacts").arg(&artifacts).assert().success();
+    let mut report = sandbox.cxr("cxr-report --profile demo --artifacts");
+    let assert = report.arg(&artifacts).assert().success();
+    let folder = sandbox.path("").canonicalize().unwrap().display().to_string();
+    for text in [sandbox.read(PAGE), sandbox.read(CARD)] {
+        assert!(!text.contains(folder.trim_end_matches('/')), "{folder}");
+        assert!(text.contains("cxr explain --profile demo --weights="), "set by hand");
+    }
+    let stdout = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    assert!(stdout.trim_end().ends_with(&format!(" {PAGE}")), "relative: {stdout}");
+    sandbox.ok("cxr-explain --profile demo");
+    sandbox.ok("cxr-report --profile demo");
+}
+
+#[test]
+fn the_page_works_in_a_browser() {
+    browse(&demo().path(PAGE));
+}
+
+#[test]
+fn a_report_of_a_preprocessed_dataset_says_what_has_not_run() {
+    let sandbox = demo();
+    let other = Sandbox::new();
+    for name in ["index.csv", "ledger.csv", "images.npy"] {
+        let bytes = std::fs::read(sandbox.path("artifacts/demo/preprocess").join(name)).unwrap();
+        other.write(&format!("artifacts/tutorial/preprocess/{name}"), bytes);
+    }
+    other.ok("cxr-report");
+    let page = other.read("artifacts/tutorial/report/report.html");
+    assert!(page.contains("The model has not been judged"), "{page}");
+    assert!(page.contains("Films by class") && !page.contains("<section id=\"audit\""));
+    let card = other.read("artifacts/tutorial/report/MODEL_CARD.md");
+    assert!(card.contains("`cxr evaluate` has not run") && card.contains("has not been audited"));
+    browse(&other.path("artifacts/tutorial/report/report.html"));
+
+    let empty = Sandbox::new().transcript("cxr-report");
+    assert!(empty.contains("exit: 1") && empty.contains("cxr preprocess"), "{empty}");
+    let usage = other.transcript("cxr-report --quality 0");
+    assert!(usage.contains("exit: 2") && usage.contains("`quality` is 0"), "{usage}");
+}
+
+/// 400 films that were judged and explained, as if stages had done it.
+fn large() -> Sandbox {
+    const FILMS: usize = 400;
+    let sandbox = Sandbox::new();
+    let at = |name: &str| -> PathBuf {
+        let path = sandbox.path(format!("artifacts/tutorial/{name}"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    };
+    let class = |row: usize| if row < FILMS / 2 { "covid" } else { "normal" };
+    let rows = (0..FILMS).map(|row| IndexRow {
+        row,
+        path: format!("{}/<film> & {row:03}.png", class(row)),
+        class: class(row).into(),
+        patient: format!("p{}", row / 3),
+        source: "test".into(),
+        width: 1000,
+        height: 900,
+        mode: "L".into(),
+        bytes: 5,
+        hash: row.to_string(),
+    });
+    let index = Index::new(rows.collect());
+    index.write(&at("preprocess/index.csv")).unwrap();
+    let noise = |i: usize| ((i as f64 * 12.9898).sin() * 43758.5453).fract().abs();
+    let mut images =
+        cxr::io::npy::Writer::<u8>::create(&at("preprocess/images.npy"), &[224, 224, 3]).unwrap();
+    for row in 0..FILMS {
+        // As much detail as a film has, noise included.
+        let level = |i: usize| {
+            let (y, x) = ((i / 224) as f64, (i % 224) as f64);
+            120.0
+                + 80.0 * (x / 37.0).sin() * (y / (20 + row % 17) as f64).cos()
+                + 20.0 * noise(i + row)
+        };
+        let pixels: Vec<u8> = (0..224 * 224).flat_map(|i| [level(i) as u8; 3]).collect();
+        images.push(&pixels).unwrap();
+    }
+    images.finish().unwrap();
+    let films = index.rows.iter().map(|film| {
+        let p = noise(film.row);
+        Prediction {
+            path: film.path.clone(),
+            patient: film.patient.clone(),
+            truth: usize::from(film.class == "normal"),
+            predicted: usize::from(p < 0.5),
+            probabilities: vec![p, 1.0 - p],
+        }
+    });
+    let predictions = Predictions { classes: index.classes.clone(), rows: films.collect() };
+    predictions.write(&at("evaluate/predictions.csv")).unwrap();
+    let mut explained = "path,class,predicted,probability,outside\n".to_owned();
+    for film in &predictions.rows {
+        let named = &index.classes[film.predicted];
+        explained += &format!("{},x,{named},0.5,0.4\n", film.path);
+    }
+    std::fs::write(at("explain/explain.csv"), explained).unwrap();
+    let heat =
+        Array3::from_shape_fn((FILMS, 14, 14), |(f, y, x)| noise(f * 196 + y * 14 + x) as f32);
+    ndarray_npy::write_npy(at("explain/heat.npy"), &heat).unwrap();
+    sandbox
+}
+
+#[test]
+fn four_hundred_films_are_quick_small_and_the_same_at_any_number_of_threads() {
+    let sandbox = large();
+    let started = Instant::now();
+    sandbox.ok("cxr-report --threads 2");
+    let took = started.elapsed();
+    // A second in release; dev builds on a busy machine get more.
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let files = sandbox.tree("artifacts/tutorial/report");
+    let size = files.iter().find(|(name, _)| name == "report.html").unwrap().1.len();
+    assert!(size < 15_000_000, "{size} bytes");
+    sandbox.ok("cxr-report --threads 1");
+    assert!(sandbox.tree("artifacts/tutorial/report") == files);
+    let page = sandbox.read("artifacts/tutorial/report/report.html");
+    assert!(page.contains("&lt;film&gt; &amp; 000.png"), "names are escaped");
+    assert_eq!(page.matches("<li class=\"card").count(), 400);
+    browse(&sandbox.path("artifacts/tutorial/report/report.html"));
+
+    sandbox.ok("cxr-report --films 7");
+    let page = sandbox.read("artifacts/tutorial/report/report.html");
+    assert_eq!(page.matches("<li class=\"card").count(), 7);
+    sandbox.ok("cxr-report --films 0");
+    assert!(!sandbox.read("artifacts/tutorial/report/report.html").contains("data:image"));
+}
+
+#[test]
+fn broken_artifacts_are_named_and_the_last_report_stays() {
+    let sandbox = large();
+    sandbox.ok("cxr-report --films 3");
+    let before = sandbox.tree("artifacts/tutorial/report");
+    let refused = |name: &str, content: &str, expected: &str| {
+        let path = sandbox.path(format!("artifacts/tutorial/{name}"));
+        let good = std::fs::read(&path).ok();
+        std::fs::write(&path, content).unwrap();
+        let text = sandbox.transcript("cxr-report --films 3");
+        assert!(text.contains("exit: 1") && text.contains(expected), "{text}");
+        assert_eq!(sandbox.tree("artifacts/tutorial/report"), before);
+        match good {
+            Some(good) => std::fs::write(&path, good).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+    };
+    refused("explain/heat.npy", "x", "is not a usable table of heat");
+    refused("explain/explain.csv", "path,class,predicted,probability,outside\n", "of 0 films");
+    refused("evaluate/metrics.json", "{}", "has the schema `none`");
+    refused("preprocess/images.npy", "x", "cxr preprocess");
+}
+
+#[test]
+fn the_tutorials_report_works_in_a_browser() {
+    let Some(shared) = shared() else { return };
+    let Some(page) = crate::tutorial::report() else { return };
+    let text = std::fs::read_to_string(&page).unwrap();
+    assert!(text.contains("The score can be had without the lungs"));
+    assert!(!text.contains(shared.to_str().unwrap()));
+    browse(&page);
+}
