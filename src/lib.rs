@@ -21,13 +21,14 @@
 //! | L5 | [`umbrella`] | `cxr` itself: the stages as one pipeline |
 //! | L4 | [`stages`] | one file per command; the only place where files meet algorithms |
 //! | L3 | [`cli`] | arguments, progress, errors, exit codes; the only place that prints |
-//! | L2 | [`pipeline`], [`artifact`] | `pipeline.toml`, the order of stages; the files between them |
+//! | L2 | [`pipeline`], [`artifact`], [`classifier`] | `pipeline.toml`, the order of stages; the files between them; a trained model in use |
 //! | L1 | [`backbone`], [`head`], [`dataset`], [`explain`], [`plot`], [`report`], [`audit`] | the domain |
 //! | L0 | [`conv`], [`metrics`], [`image`], [`io`], [`rng`] | numbers, pixels, bytes |
 
 pub mod artifact;
 pub mod audit;
 pub mod backbone;
+pub mod classifier;
 pub mod cli;
 pub mod conv;
 pub mod dataset;

@@ -25,6 +25,18 @@ pub enum Answer {
     Unknown,
 }
 
+impl Answer {
+    /// As it stands in files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Shortcut => "shortcut",
+            Self::NoShortcut => "no-shortcut",
+            Self::NothingLearnt => "nothing-learnt",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What the probes say of the data, with the figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {

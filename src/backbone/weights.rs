@@ -1,11 +1,14 @@
-use std::{fs, io, path::Path};
+use std::{fs::File, io, path::Path};
 
+use memmap2::Mmap;
 use ndarray::{Array1, Array4};
+use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::LAYERS;
+use crate::io::safetensors::View;
 
 /// What can be wrong with a file of weights.
 #[derive(Debug, Error)]
@@ -71,8 +74,12 @@ impl Weights {
     /// # Errors
     /// If the file cannot be read, or as [`Weights::from_safetensors`].
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
-        let bytes = fs::read(path)
-            .map_err(|source| WeightsError::Read { path: path.display().to_string(), source })?;
+        let read = |source| WeightsError::Read { path: path.display().to_string(), source };
+        let file = File::open(path).map_err(read)?;
+        #[expect(unsafe_code, reason = "half of the time to the first result would go to a copy")]
+        // SAFETY: as with any mapped file, nobody may cut it off meanwhile. Files of
+        // weights are replaced by renaming (`io::atomic`), never written in place.
+        let bytes = unsafe { Mmap::map(&file) }.map_err(read)?;
         Self::from_safetensors(&bytes)
     }
 
@@ -82,14 +89,16 @@ impl Weights {
     /// If it is no safetensors file, or a tensor is missing or has another shape or type.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, WeightsError> {
         let file = SafeTensors::deserialize(bytes).map_err(WeightsError::Format)?;
-        let layers = LAYERS.iter().map(|spec| {
+        let layers = LAYERS.par_iter().map(|spec| {
             let shape = [3, 3, spec.inputs, spec.outputs];
             let kernel = tensor(&file, format!("{}.kernel", spec.name), &shape)?;
             let bias = tensor(&file, format!("{}.bias", spec.name), &shape[3..])?;
             let kernel = Array4::from_shape_vec(shape, kernel).expect("the shape was checked");
             Ok(Layer { kernel, bias: bias.into() })
         });
-        Ok(Self { layers: layers.collect::<Result<_, _>>()? })
+        // Of several errors the first, whichever thread is done first.
+        let layers: Vec<_> = layers.collect();
+        Ok(Self { layers: layers.into_iter().collect::<Result<_, _>>()? })
     }
 
     /// The layers' parameters, in the order of [`LAYERS`].
@@ -97,19 +106,31 @@ impl Weights {
         &self.layers
     }
 
+    /// Its 26 tensors in network order, named as [`Weights::read`] expects them.
+    pub fn views(&self) -> Vec<View<'_>> {
+        let named = LAYERS.iter().zip(&self.layers);
+        let views = named.flat_map(|(spec, layer)| {
+            let view = |part, shape: &[usize], data| View {
+                name: format!("{}.{part}", spec.name),
+                shape: shape.to_vec(),
+                data: Option::expect(data, "tensors are read in standard layout"),
+            };
+            [
+                view("kernel", layer.kernel.shape(), layer.kernel.as_slice()),
+                view("bias", layer.bias.shape(), layer.bias.as_slice()),
+            ]
+        });
+        views.collect()
+    }
+
     /// SHA-256, in hexadecimal, over the layers in order: each kernel's bytes,
     /// then its bias' bytes, little-endian, HWIO. Whatever the file looked like,
     /// the same numbers have the same fingerprint.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
-        for layer in &self.layers {
-            for numbers in [layer.kernel.as_slice(), layer.bias.as_slice()] {
-                let numbers = numbers.expect("tensors are read in standard layout");
-                for block in numbers.chunks(1024) {
-                    let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
-                    hash.update(bytes);
-                }
-            }
+        for block in self.views().iter().flat_map(|view| view.data.chunks(1 << 14)) {
+            let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
+            hash.update(bytes);
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }

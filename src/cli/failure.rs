@@ -79,6 +79,14 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+/// Turns errors that know the way out into failures: `.map_err(hinted(E::hint))`.
+pub fn hinted<E: Into<anyhow::Error>>(hint: impl Fn(&E) -> String) -> impl Fn(E) -> Failure {
+    move |error| {
+        let hint = hint(&error);
+        Failure::from(error).hint(hint)
+    }
+}
+
 /// Turns the errors of lower layers into failures with context and hints.
 pub trait ResultExt<T> {
     /// Says what was being done; the error itself becomes `caused by:`.

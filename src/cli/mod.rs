@@ -7,6 +7,7 @@ pub mod globals;
 pub mod interrupt;
 pub mod outcome;
 pub mod settings;
+pub mod stream;
 pub mod ui;
 
 use std::ffi::OsString;
@@ -16,11 +17,12 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command};
 
 pub use context::Context;
-pub use failure::{Failure, Kind, ResultExt};
+pub use failure::{Failure, Kind, ResultExt, hinted};
 pub use globals::Globals;
 pub use interrupt::on_interrupt;
 pub use outcome::Outcome;
 pub use settings::settings;
+pub use stream::Stream;
 pub use ui::Ui;
 
 /// Parses the arguments, runs `body`, prints its outcome or its failure, and
@@ -69,6 +71,9 @@ pub fn help(command: Command, args: impl IntoIterator<Item: Into<OsString> + Clo
 }
 
 fn print(outcome: &Outcome, name: &str, ui: &Ui) -> io::Result<()> {
+    if outcome.is_streamed() {
+        return Ok(());
+    }
     let mut out = anstream::stdout().lock();
     if ui.json() {
         writeln!(out, "{}", outcome.document(name, &ui.warnings()))?;

@@ -14,6 +14,7 @@ pub struct Outcome {
     text: String,
     fields: Map<String, Value>,
     kind: Kind,
+    streamed: bool,
 }
 
 impl Outcome {
@@ -31,7 +32,21 @@ impl Outcome {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        Self { text, fields, kind: Kind::Ok }
+        Self { text, fields, kind: Kind::Ok, streamed: false }
+    }
+
+    /// Of a command that has printed its result line by line, through [`Stream`], and
+    /// has reported what failed.
+    ///
+    /// [`Stream`]: super::Stream
+    pub fn streamed(failed: bool) -> Self {
+        let kind = if failed { Kind::Failed } else { Kind::Ok };
+        Self { text: String::new(), fields: Map::new(), kind, streamed: true }
+    }
+
+    /// Whether nothing is left to print.
+    pub fn is_streamed(&self) -> bool {
+        self.streamed
     }
 
     /// Marks that the answer is no (exit code 3): a wanted value was missed.
@@ -40,7 +55,7 @@ impl Outcome {
         Self { kind: Kind::No, ..self }
     }
 
-    /// Ok or No.
+    /// Ok, No, or Failed where a streamed result has gaps.
     pub fn kind(&self) -> Kind {
         self.kind
     }

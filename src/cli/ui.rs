@@ -72,6 +72,11 @@ impl Ui {
         self.warnings.lock().expect("no panic while held").push(message.to_string());
     }
 
+    /// Reports an error that the command goes on from; its exit code will tell.
+    pub fn error(&self, message: impl Display) {
+        self.line(format_args!("{ERROR}error:{ERROR:#} {message}"));
+    }
+
     /// Passes on what another program said on its stderr.
     pub fn pass_on(&self, messages: &str) {
         self.line(format_args!("{}", messages.trim_end()));

@@ -1,9 +1,12 @@
 //! The films of a dataset folder: `dataset/<class>/…`, however deep.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
+use crate::image::{DecodeError, Film, decode};
 use crate::io::staging::RECORD;
 
 /// The folder beside the classes that holds what the builders draw from.
@@ -125,6 +128,49 @@ pub fn list(dataset: &Path) -> Result<Vec<Candidate>, FilmsError> {
     }
 }
 
+/// Every file below `folder` that may be a film, in order of names, found as it is
+/// asked for; an error names what cannot be listed or followed. What [`list`] leaves
+/// out is left out.
+pub fn below(folder: &Path) -> impl Iterator<Item = Result<PathBuf, walkdir::Error>> {
+    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
+    let files = walk.into_iter().filter_entry(is_wanted);
+    let files = files.filter(|entry| entry.as_ref().map_or(true, |e| e.file_type().is_file()));
+    files.map(|entry| entry.map(DirEntry::into_path))
+}
+
+/// The largest file that is read: twenty times the largest film in uncompressed
+/// 16 bits.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// Why a file is not used as a film.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableFilm {
+    /// The system does not let it be read.
+    #[error("it cannot be read")]
+    Read(#[from] io::Error),
+    /// No film is so large.
+    #[error("its {0} bytes are more than the {MAX_BYTES} allowed")]
+    TooLarge(u64),
+    /// It holds no picture.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+/// Reads a film: the bytes of its file, and its pixels.
+///
+/// # Errors
+/// See [`UnusableFilm`].
+pub fn open(file: &Path) -> Result<(Vec<u8>, Film), UnusableFilm> {
+    let size = std::fs::metadata(file)?.len();
+    if size > MAX_BYTES {
+        return Err(UnusableFilm::TooLarge(size));
+    }
+    let mut bytes = Vec::with_capacity(size as usize);
+    File::open(file)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    let film = decode(&bytes)?;
+    Ok((bytes, film))
+}
+
 fn is_wanted(entry: &DirEntry) -> bool {
     let name = entry.file_name().to_string_lossy();
     let companion = match entry.file_type().is_dir() {
@@ -138,7 +184,7 @@ fn is_wanted(entry: &DirEntry) -> bool {
 fn link_error(error: &walkdir::Error) -> Option<&'static str> {
     match error.io_error() {
         None => Some("a link to a folder above it"),
-        Some(e) if e.kind() == std::io::ErrorKind::NotFound => Some("a link to nowhere"),
+        Some(e) if e.kind() == io::ErrorKind::NotFound => Some("a link to nowhere"),
         Some(_) => None,
     }
 }

@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2};
 use thiserror::Error;
 
 use super::{Dense, Head};
-use crate::io::safetensors;
+use crate::io::safetensors::{self, View};
 use crate::io::tensor::{self, Tensor};
 
 /// Why bytes are no head.
@@ -35,19 +35,26 @@ impl Head {
     /// `dense_1.bias` `[hidden]`, `dense_2.kernel` `[hidden, classes]`,
     /// `dense_2.bias` `[classes]`, f32. Equal heads give equal bytes.
     pub fn to_safetensors(&self) -> Vec<u8> {
-        let layers = [("dense_1", &self.hidden), ("dense_2", &self.output)];
-        let tensors = layers.into_iter().flat_map(|(layer, Dense { kernel, bias })| {
-            let tensor = |part, shape: &[usize], data: Vec<f32>| Tensor {
-                name: format!("{layer}.{part}"),
-                shape: shape.to_vec(),
-                data,
-            };
-            [
-                tensor("kernel", kernel.shape(), kernel.iter().copied().collect()),
-                tensor("bias", bias.shape(), bias.to_vec()),
-            ]
-        });
-        safetensors::write(&tensors.collect::<Vec<_>>(), &BTreeMap::new())
+        let mut bytes = Vec::new();
+        safetensors::write_to(&mut bytes, &self.views(), &BTreeMap::new())
+            .expect("a vector takes every byte");
+        bytes
+    }
+
+    /// Its four tensors, as [`Head::to_safetensors`] names and orders them.
+    pub fn views(&self) -> [View<'_>; 4] {
+        let view = |name: &str, shape: &[usize], data| View {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            data: Option::expect(data, "a head's arrays are in standard layout"),
+        };
+        let Self { hidden, output } = self;
+        [
+            view("dense_1.kernel", hidden.kernel.shape(), hidden.kernel.as_slice()),
+            view("dense_1.bias", hidden.bias.shape(), hidden.bias.as_slice()),
+            view("dense_2.kernel", output.kernel.shape(), output.kernel.as_slice()),
+            view("dense_2.bias", output.bias.shape(), output.bias.as_slice()),
+        ]
     }
 
     /// Reads what [`Head::to_safetensors`] wrote; other tensors are ignored.
@@ -57,7 +64,16 @@ impl Head {
     /// [`HeadError`] when the bytes are no safetensors file, or a tensor is missing
     /// or does not fit the others.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, HeadError> {
-        let mut tensors = safetensors::read(bytes)?;
+        Self::from_tensors(safetensors::read(bytes)?)
+    }
+
+    /// Picks the head's tensors out of others, named as [`Head::to_safetensors`]
+    /// names them.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError`] when one is missing or does not fit the others.
+    pub fn from_tensors(mut tensors: Vec<Tensor>) -> Result<Self, HeadError> {
         let hidden = dense(&mut tensors, "dense_1", None)?;
         let output = dense(&mut tensors, "dense_2", Some(hidden.bias.len()))?;
         Ok(Self { hidden, output })

@@ -4,6 +4,7 @@ use super::tensor::{Budget, Error, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 /// The longest header that is parsed, in bytes.
 const MAX_HEADER: u64 = 1 << 24;
@@ -42,13 +43,46 @@ pub fn metadata(bytes: &[u8]) -> Result<BTreeMap<String, String>, Error> {
     Ok(header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect())
 }
 
-/// The bytes of a file with `tensors` in the given order and `metadata`, keys
-/// sorted: equal arguments give equal bytes, which the safetensors crate, with
-/// its hash map for the metadata, does not promise.
+/// A tensor to write, whose numbers lie elsewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View<'a> {
+    /// Its name in the file.
+    pub name: String,
+    /// The length of each dimension, outermost first.
+    pub shape: Vec<usize>,
+    /// The elements in row-major order.
+    pub data: &'a [f32],
+}
+
+impl<'a> From<&'a Tensor> for View<'a> {
+    fn from(tensor: &'a Tensor) -> Self {
+        Self { name: tensor.name.clone(), shape: tensor.shape.clone(), data: &tensor.data }
+    }
+}
+
+/// The bytes of a file, as [`write_to`] writes it.
 pub fn write(tensors: &[Tensor], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    let views: Vec<View> = tensors.iter().map(View::from).collect();
+    let mut bytes = Vec::new();
+    write_to(&mut bytes, &views, metadata).expect("a vector takes every byte");
+    bytes
+}
+
+/// Writes a file with `tensors` in the given order and `metadata`, keys sorted:
+/// equal arguments give equal bytes, which the safetensors crate, with its hash map
+/// for the metadata, does not promise. The numbers are not copied as a whole.
+///
+/// # Errors
+///
+/// What `out` says.
+pub fn write_to(
+    out: &mut dyn Write,
+    tensors: &[View],
+    metadata: &BTreeMap<String, String>,
+) -> io::Result<()> {
     let mut header = Map::from_iter([("__metadata__".to_owned(), json!(metadata))]);
     let mut end = 0;
-    for Tensor { name, shape, data } in tensors {
+    for View { name, shape, data } in tensors {
         let start = end;
         end += 4 * data.len();
         let info = json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, end] });
@@ -57,11 +91,13 @@ pub fn write(tensors: &[Tensor], metadata: &BTreeMap<String, String>) -> Vec<u8>
     let mut header = Value::Object(header).to_string();
     // The data start at a multiple of 8, so that they can be used in place.
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
-    let mut bytes = Vec::with_capacity(8 + header.len() + end);
-    bytes.extend((header.len() as u64).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.extend(tensors.iter().flat_map(|tensor| &tensor.data).flat_map(|x| x.to_le_bytes()));
-    bytes
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(header.as_bytes())?;
+    for block in tensors.iter().flat_map(|tensor| tensor.data.chunks(1 << 14)) {
+        let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
+        out.write_all(&bytes)?;
+    }
+    Ok(())
 }
 
 fn checked(bytes: &[u8]) -> Result<&[u8], Error> {

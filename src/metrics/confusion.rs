@@ -178,6 +178,26 @@ pub fn predicted(probabilities: ArrayView2<f64>) -> Vec<usize> {
     probabilities.outer_iter().map(first_maximum).collect()
 }
 
+/// The class of a film with these `probabilities`: without a threshold the most
+/// probable one, the first among equals; with a class and its threshold, that class
+/// from the threshold on, else the most probable of the others.
+///
+/// # Panics
+///
+/// If there are no classes, or no others.
+pub fn called(probabilities: &[f64], threshold: Option<(usize, f64)>) -> usize {
+    let positive = threshold.map(|(class, _)| class);
+    if let Some((class, threshold)) = threshold
+        && probabilities[class] >= threshold
+    {
+        return class;
+    }
+    (0..probabilities.len())
+        .filter(|class| Some(*class) != positive)
+        .reduce(|a, b| if probabilities[b] > probabilities[a] { b } else { a })
+        .expect("a film needs a class")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

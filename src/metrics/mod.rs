@@ -26,7 +26,7 @@ pub use calibration::{
     Bin, brier, brier_multiclass, expected_calibration_error, log_loss, reliability,
 };
 pub use classification_report::classification_report;
-pub use confusion::{Binary, Confusion, predicted};
+pub use confusion::{Binary, Confusion, called, predicted};
 pub use curve::{PrecisionRecall, Roc, average_precision, one_vs_rest, roc_auc};
 pub use ks::{KolmogorovSmirnov, ks_two_sample};
 pub use rate::Rate;

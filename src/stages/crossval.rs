@@ -30,7 +30,7 @@ use crate::artifact::split::Split;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::dataset::split::{Folds, SplitError, stratified_group_kfold};
 use crate::head::{FitError, FitSettings, OutOfFold, cross_fit};
-use crate::metrics::{Temperature, Undefined, for_sensitivity, predicted, youden};
+use crate::metrics::{Temperature, Undefined, called, for_sensitivity, predicted, youden};
 use crate::pipeline::{Input, Job};
 use crate::rng::derive;
 
@@ -286,8 +286,10 @@ impl Films {
             for row in folds.split(fold).test {
                 let of_film = unseen.probabilities.row(row);
                 if let Some(threshold) = threshold {
-                    calls[row] =
-                        self.call(of_film.as_slice().expect("rows are contiguous"), threshold);
+                    calls[row] = called(
+                        of_film.as_slice().expect("rows are contiguous"),
+                        Some((self.positive, threshold)),
+                    );
                 }
                 if let Ok(temperature) = temperature {
                     let scaled = temperature.apply(of_film.insert_axis(Axis(0)));
@@ -298,18 +300,6 @@ impl Films {
         }
         let probabilities = unseen.probabilities;
         Ok(Run { repeat, seed, folds, thresholds, predicted: calls, probabilities, calibrated })
-    }
-
-    /// The class of a film: the positive one from `threshold` on, else the most
-    /// probable of the others.
-    fn call(&self, probabilities: &[f64], threshold: f64) -> usize {
-        if probabilities[self.positive] >= threshold {
-            return self.positive;
-        }
-        let others = (0..probabilities.len()).filter(|class| *class != self.positive);
-        others
-            .reduce(|a, b| if probabilities[b] > probabilities[a] { b } else { a })
-            .expect("there are two classes at least")
     }
 
     /// The film `row` with the probabilities of a run, its group for a patient.

@@ -16,11 +16,13 @@ pub mod build_covid;
 pub mod crossval;
 pub mod evaluate;
 pub mod explain;
+pub mod export;
 pub mod extract;
 pub mod fetch;
 pub mod link;
 pub mod phantom;
 pub mod plot;
+pub mod predict;
 pub mod preprocess;
 pub mod report;
 pub mod sample_normal;
@@ -58,6 +60,8 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<explain::Explain>(),
     Entry::of::<audit::AuditStage>(),
     Entry::of::<report::Report>(),
+    Entry::of::<export::Export>(),
+    Entry::of::<predict::Predict>(),
 ];
 
 /// A command: what it is called, what it takes, what it does.

@@ -12,7 +12,6 @@ use crate::artifact::provenance::{DROPPED, KEPT, Provenance};
 use crate::artifact::write_csv;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::dataset::films::{self, Candidate, FilmsError};
-use crate::image::decode;
 use crate::io::{hash, npy};
 use crate::pipeline::{Input, Job};
 
@@ -20,9 +19,6 @@ use crate::pipeline::{Input, Job};
 const SIDE: usize = 224;
 /// Films whose pixels are held at once: bounds the memory, 38 MB.
 const BATCH: usize = 256;
-/// The largest file that is read: twenty times the largest film in
-/// uncompressed 16 bits.
-const MAX_BYTES: u64 = 1 << 30;
 /// Unusable files that are named on the screen; the ledger names all.
 const SHOWN: usize = 10;
 
@@ -200,12 +196,9 @@ fn read(film: &Candidate, provenance: &Provenance) -> Result<Converted, String> 
     if let Some(objection) = film.objection {
         return Err(objection.to_owned());
     }
-    let size = std::fs::metadata(&film.file).map_err(|e| chain(&e))?.len();
-    if size > MAX_BYTES {
-        return Err(format!("its {size} bytes are more than the {MAX_BYTES} allowed"));
-    }
-    let bytes = std::fs::read(&film.file).map_err(|e| chain(&e))?;
-    let decoded = decode(&bytes).map_err(|e| chain(&e))?;
+    // With its causes in one line.
+    let reason = |error| format!("{:#}", anyhow::Error::from(error));
+    let (bytes, decoded) = films::open(&film.file).map_err(reason)?;
     let origin = provenance.of(film);
     let row = IndexRow {
         row: 0,
@@ -220,12 +213,6 @@ fn read(film: &Candidate, provenance: &Provenance) -> Result<Converted, String> 
         hash: hash::bytes(&bytes),
     };
     Ok(Converted { row, pixels: decoded.to_rgb(SIDE, SIDE).into_raw_vec_and_offset().0 })
-}
-
-/// An error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Fails if too many files were left out, or all of a class.

@@ -6,7 +6,7 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["conv", "metrics", "image", "io", "rng"],
     &["backbone", "head", "dataset", "explain", "plot", "report", "audit"],
-    &["pipeline", "artifact"],
+    &["pipeline", "artifact", "classifier"],
     &["cli"],
     &["stages"],
     &["umbrella"],

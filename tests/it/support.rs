@@ -107,6 +107,28 @@ impl Sandbox {
     }
 }
 
+/// A model trained on twelve synthetic films with random weights, made once, with its
+/// films in `dataset/` and its artifacts in `artifacts/tutorial/`. To be read only.
+pub fn trained() -> &'static Sandbox {
+    static TRAINED: OnceLock<Sandbox> = OnceLock::new();
+    TRAINED.get_or_init(|| {
+        let sandbox = Sandbox::new().with_weights(random_weights());
+        for line in [
+            "cxr-phantom --films 6 --output sources",
+            "cxr-build-covid --source sources/covid-chestxray-dataset",
+            "cxr-sample-normal --source sources/chest_xray --count 6",
+            "cxr-preprocess",
+            "cxr-split --test-size 0.34",
+            "cxr-extract --rotations 1 --masks=false",
+            "cxr-train --epochs 20 --batch-size 4",
+            "cxr-evaluate --resamples 20",
+        ] {
+            sandbox.ok(line);
+        }
+        sandbox
+    })
+}
+
 /// A file of weights of VGG16's shapes with small random numbers, made once:
 /// enough for all that does not depend on what the net has learnt.
 pub fn random_weights() -> &'static Path {

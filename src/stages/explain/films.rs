@@ -29,15 +29,6 @@ pub struct Film {
     path: String,
 }
 
-impl Film {
-    /// The stem of its picture: its path, with all but letters, digits, `.`, `_` and
-    /// `-` replaced.
-    pub fn picture(&self) -> String {
-        let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
-        self.path.chars().map(plain).collect()
-    }
-}
-
 /// The films, and the model that judges them.
 pub struct Films {
     pub model: Model,

@@ -11,7 +11,7 @@ mod summary;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis};
 use ndarray_npy::WriteNpyExt;
 
 use self::films::{Film, Films};
@@ -19,15 +19,16 @@ use self::summary::Summary;
 use super::Stage;
 use crate::artifact::explanation::{Explanation, Line};
 use crate::artifact::{Document, write_csv};
-use crate::backbone::{Options, Pooling, Vgg16, Weights, weights_file};
+use crate::backbone::{Options, Vgg16, Weights, weights_file};
+use crate::classifier::{Explainer, picture_name};
 use crate::cli::{Context, Failure, Outcome, ResultExt};
-use crate::conv::{Engine, Extent};
-use crate::explain::{Occlusion, even_outside, grad_cam, outside_centre};
+use crate::conv::Engine;
+use crate::explain::{Occlusion, even_outside, outside_centre};
 use crate::head::Head;
-use crate::image::{centre, scale};
+use crate::image::scale;
 use crate::io::atomic::{self, at};
 use crate::pipeline::{Input, Job};
-use crate::plot::{Heat, Overlay, Pixels, png};
+use crate::plot::Overlay;
 
 /// The stage.
 #[derive(Debug)]
@@ -115,11 +116,8 @@ impl Stage for Explain {
         let weights = Weights::read(weights)
             .hint("name another file with `--weights`, or run `cxr fetch weights`")?;
         let pooling = films.model.extractor.pooling;
-        let explainer = Explainer {
-            net: Vgg16::new(&weights, Options { pooling, engine }),
-            pooling,
-            side: films.side(),
-        };
+        let net = Vgg16::new(&weights, Options { pooling, engine });
+        let explainer = Explainer { net: &net, pooling, side: films.side() };
 
         let mut lines = Vec::new();
         let mut means: BTreeMap<usize, Mean> = BTreeMap::new();
@@ -128,11 +126,11 @@ impl Stage for Explain {
         let mut occluded = 0;
         for batch in chosen.chunks(BATCH) {
             let images = films.load(batch)?;
-            let maps = explainer.net.last_conv(images.view());
+            let maps = net.last_conv(images.view());
             for ((film, image), maps) in
                 batch.iter().zip(images.outer_iter()).zip(maps.outer_iter())
             {
-                let heat = explainer.heat(&films.head, film, maps);
+                let heat = explainer.heat(&films.head, film.features.view(), film.predicted, maps);
                 let outside = outside_centre(heat.view(), explainer.side);
                 means
                     .entry(film.predicted)
@@ -141,11 +139,13 @@ impl Stage for Explain {
                 lines.push((films.line(film, outside), heat.clone()));
                 if film.shown {
                     let covered = (occluded < settings.occlude)
-                        .then(|| explainer.occlude(&films.head, film, image, settings.grid));
+                        .then(|| occlude(&net, &films.head, film, image, settings.grid));
                     occluded += usize::from(covered.is_some());
-                    let name = film.picture();
-                    let figure = explainer.figure(&films, film, &heat, covered.as_ref());
-                    write_picture(&job, &name, image, figure)?;
+                    let name = picture_name(films.path(film));
+                    let overlays = overlays(&explainer, &heat, covered.as_ref());
+                    let titles = (films.path(film).to_owned(), films.says(film));
+                    let picture = explainer.picture(&name, image, titles, overlays);
+                    atomic::write(&job.path(&format!("{name}.png"))?, &picture)?;
                     pictures.insert(format!("{name}.png"), films.says(film));
                 }
             }
@@ -158,15 +158,15 @@ impl Stage for Explain {
             let title = format!("{} films taken for {class}", mean.films);
             let (film, heat) = mean.mean();
             let overlay = explainer.overlay("mean of Grad-CAM, each film's scaled to 1", &heat);
-            let figure =
-                ("Where the model finds its answers".to_owned(), title.clone(), vec![overlay]);
-            write_picture(&job, &name, film.view(), figure)?;
+            let titles = ("Where the model finds its answers".to_owned(), title.clone());
+            let picture = explainer.picture(&name, film.view(), titles, vec![overlay]);
+            atomic::write(&job.path(&format!("{name}.png"))?, &picture)?;
             pictures.insert(format!("{name}.png"), title);
         }
         lines.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         write_heat(&job, lines.iter().map(|(_, heat)| heat))?;
         let lines: Vec<Line> = lines.into_iter().map(|(line, _)| line).collect();
-        let explanation = explainer.explanation(&films, &lines, &means, pictures);
+        let explanation = explanation(&explainer, &films, &lines, &means, pictures);
         write_csv(&job.path("explain.csv")?, &lines)?;
         explanation.write(&job.path("explain.json")?)?;
         job.publish()?;
@@ -185,129 +185,64 @@ fn write_heat<'a>(job: &Job, heat: impl Iterator<Item = &'a Array2<f32>>) -> Res
     Ok(())
 }
 
-/// Title, subtitle and overlays of a picture.
-type Picture = (String, String, Vec<Overlay>);
-
-fn write_picture(
-    job: &Job,
-    name: &str,
+/// How much the probability of the named class falls for each covered patch.
+fn occlude(
+    net: &Vgg16,
+    head: &Head,
+    film: &Film,
     image: ArrayView3<f32>,
-    (title, subtitle, overlays): Picture,
-) -> Result<(), Failure> {
-    let side = image.dim().0;
-    let rgb: Vec<u8> = image.iter().map(|level| (level * 255.0).round() as u8).collect();
-    let share = |pixel: usize| pixel as f64 / side as f64;
-    let figure = Heat {
-        name: name.to_owned(),
-        title,
-        subtitle,
-        film: Pixels { width: side, height: side, rgb: &rgb },
-        centre: (share(centre(side).start), share(centre(side).end)),
-        overlays,
+    grid: usize,
+) -> Array2<f32> {
+    let score = |films: &Array4<f32>| {
+        let probabilities = head.predict(net.pooled(films.view()).view());
+        Ok::<_, std::convert::Infallible>(probabilities.column(film.predicted).to_vec())
     };
-    atomic::write(&job.path(&format!("{name}.png"))?, &png(&figure))?;
-    Ok(())
+    let Ok(falls) = Occlusion { grid, batch: BATCH }.map(image, score);
+    falls
 }
 
-/// The net, and how the head reads it.
-struct Explainer {
-    net: Vgg16,
-    pooling: Pooling,
-    side: usize,
+fn overlays(
+    explainer: &Explainer,
+    heat: &Array2<f32>,
+    covered: Option<&Array2<f32>>,
+) -> Vec<Overlay> {
+    let mut overlays = vec![explainer.overlay(&explainer.note(heat), heat)];
+    if let Some(falls) = covered {
+        let most = falls.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        overlays.push(Overlay {
+            label: "occlusion".to_owned(),
+            note: format!("fall of the probability when a patch is covered, {most:.2} at most"),
+            cells: falls.nrows(),
+            heat: falls.iter().copied().collect(),
+            seen: (1, 1),
+        });
+    }
+    overlays
 }
 
-impl Explainer {
-    /// Cells along a side of the last maps, and those that the head reads.
-    fn cells(&self) -> (usize, usize) {
-        let all = self.side / 32;
-        (self.pooling.reads(Extent { rows: all, cols: all }).rows, all)
-    }
-
-    /// Grad-CAM of the class that the model names, 0 where the head reads nothing.
-    fn heat(&self, head: &Head, film: &Film, maps: ArrayView3<f32>) -> Array2<f32> {
-        let gradient = head.gradient(film.features.view(), film.predicted);
-        let mut heat = grad_cam(maps, gradient.view());
-        let seen = 2 * self.cells().0;
-        heat.slice_mut(s![seen.., ..]).fill(0.0);
-        heat.slice_mut(s![.., seen..]).fill(0.0);
-        heat
-    }
-
-    /// How much the probability of the named class falls for each covered patch.
-    fn occlude(
-        &self,
-        head: &Head,
-        film: &Film,
-        image: ArrayView3<f32>,
-        grid: usize,
-    ) -> Array2<f32> {
-        let score = |films: &Array4<f32>| {
-            let probabilities = head.predict(self.net.pooled(films.view()).view());
-            Ok::<_, std::convert::Infallible>(probabilities.column(film.predicted).to_vec())
-        };
-        let Ok(falls) = Occlusion { grid, batch: BATCH }.map(image, score);
-        falls
-    }
-
-    fn overlay(&self, note: &str, heat: &Array2<f32>) -> Overlay {
-        Overlay {
-            label: "Grad-CAM".to_owned(),
-            note: note.to_owned(),
-            cells: heat.nrows(),
-            heat: heat.iter().copied().collect(),
-            seen: self.cells(),
-        }
-    }
-
-    fn figure(
-        &self,
-        films: &Films,
-        film: &Film,
-        heat: &Array2<f32>,
-        covered: Option<&Array2<f32>>,
-    ) -> Picture {
-        let note = match outside_centre(heat.view(), self.side) {
-            Some(share) => format!("{:.0} % of the heat lies outside the centre", 100.0 * share),
-            None => "no heat: nothing that the head reads speaks for this class".to_owned(),
-        };
-        let mut overlays = vec![self.overlay(&note, heat)];
-        if let Some(falls) = covered {
-            let most = falls.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            overlays.push(Overlay {
-                label: "occlusion".to_owned(),
-                note: format!("fall of the probability when a patch is covered, {most:.2} at most"),
-                cells: falls.nrows(),
-                heat: falls.iter().copied().collect(),
-                seen: (1, 1),
-            });
-        }
-        (films.path(film).to_owned(), films.says(film), overlays)
-    }
-
-    fn explanation(
-        &self,
-        films: &Films,
-        lines: &[Line],
-        means: &BTreeMap<usize, Mean>,
-        pictures: BTreeMap<String, String>,
-    ) -> Explanation {
-        let (seen, all) = self.cells();
-        let mean = |values: Vec<f64>| {
-            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-        };
-        let of_class = |(class, of): (&usize, &Mean)| {
-            Some((films.model.classes[*class].clone(), mean(of.outside.clone())?))
-        };
-        Explanation {
-            schema: Explanation::SCHEMA.to_owned(),
-            films: lines.len(),
-            pooling: self.pooling,
-            cells: (seen * seen, all * all),
-            outside: mean(lines.iter().filter_map(|line| line.outside).collect()),
-            even: even_outside(seen, all, self.side),
-            by_class: means.iter().filter_map(of_class).collect(),
-            pictures,
-        }
+fn explanation(
+    explainer: &Explainer,
+    films: &Films,
+    lines: &[Line],
+    means: &BTreeMap<usize, Mean>,
+    pictures: BTreeMap<String, String>,
+) -> Explanation {
+    let (seen, all) = explainer.cells();
+    let mean = |values: Vec<f64>| {
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let of_class = |(class, of): (&usize, &Mean)| {
+        Some((films.model.classes[*class].clone(), mean(of.outside.clone())?))
+    };
+    Explanation {
+        schema: Explanation::SCHEMA.to_owned(),
+        films: lines.len(),
+        pooling: explainer.pooling,
+        cells: (seen * seen, all * all),
+        outside: mean(lines.iter().filter_map(|line| line.outside).collect()),
+        even: even_outside(seen, all, explainer.side),
+        by_class: means.iter().filter_map(of_class).collect(),
+        pictures,
     }
 }
 

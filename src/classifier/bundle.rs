@@ -1,0 +1,378 @@
+//! The trained model as one file that knows how it wants to be fed.
+//!
+//! A bundle is a safetensors file, so that any language reads its tensors:
+//! `dense_1.kernel` and the other three of the head, `novelty.films` with what a
+//! film is compared with, and, where it is embedded, the backbone by Keras' names.
+//! Its metadata hold `bundle`, a [`Manifest`] in JSON, and `blake3`, the hash of
+//! that text; the manifest holds the hash of each tensor.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::manifest::Manifest;
+use super::novelty::{Novelty, Reference};
+use crate::backbone::Weights;
+use crate::head::Head;
+use crate::io::safetensors::{self, View};
+use crate::io::tensor::{MAX_BYTES, Tensor};
+use crate::io::{atomic, hash};
+
+/// The major version that is written and read.
+const VERSION: u32 = 1;
+/// What the schema of every version begins with.
+const KIND: &str = "cxr.bundle/";
+/// The name of the films' features among the tensors.
+const FILMS: &str = "novelty.films";
+
+/// A trained model with all that is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bundle {
+    /// What it is.
+    pub manifest: Manifest,
+    /// What was trained.
+    pub head: Head,
+    /// How unlike the training films a film is, if that is known.
+    pub novelty: Option<Novelty>,
+    /// The backbone, if it is embedded.
+    pub weights: Option<Weights>,
+}
+
+/// Why a file is no usable bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// It cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is larger than any bundle.
+    #[error("`{}` is larger than {MAX_BYTES} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another kind of file.
+    #[error("`{}` is no bundle: {reason}", path.display())]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        reason: String,
+    },
+    /// A later program wrote it, and it may mean what this one does not know.
+    #[error(
+        "`{}` is a bundle of version {got}, written by a newer `cxr`; this one reads version {VERSION}",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        got: u32,
+    },
+    /// Its content is not what was written.
+    #[error("`{}` is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What does not agree.
+        reason: String,
+    },
+}
+
+impl Bundle {
+    /// Writes the file, whole or not at all, with the backbone if it is held. Equal
+    /// bundles give equal bytes.
+    pub fn write(&self, path: &Path) -> Result<(), atomic::FileError> {
+        atomic::write_with(path, |out| self.write_to(out))
+    }
+
+    fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        let head = self.head.views();
+        let films = self.novelty.iter().map(|novelty| View {
+            name: FILMS.to_owned(),
+            shape: novelty.films.shape().to_vec(),
+            data: novelty.films.as_slice().expect("an array in standard layout"),
+        });
+        let backbone = self.weights.iter().flat_map(Weights::views);
+        let tensors: Vec<View> = head.into_iter().chain(films).chain(backbone).collect();
+        let mut manifest = self.manifest.clone();
+        manifest.schema = format!("{KIND}{VERSION}");
+        manifest.backbone.embedded = self.weights.is_some();
+        manifest.novelty = self.novelty.as_ref().map(|novelty| novelty.reference.clone());
+        manifest.tensors = tensors.iter().map(|t| (t.name.clone(), digest(t.data))).collect();
+        let text = serde_json::to_value(&manifest).expect("manifests serialise").to_string();
+        let sum = hash::bytes(text.as_bytes());
+        let metadata = BTreeMap::from([("blake3".into(), sum), ("bundle".into(), text)]);
+        safetensors::write_to(out, &tensors, &metadata)
+    }
+
+    /// Reads a file that [`Bundle::write`] wrote, and checks every hash in it.
+    ///
+    /// # Errors
+    /// See [`BundleError`].
+    pub fn read(path: &Path) -> Result<Self, BundleError> {
+        let read = |source| BundleError::Read { path: path.to_owned(), source };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(read)?;
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(BundleError::TooLarge { path: path.to_owned() });
+        }
+        Self::parse(path, &bytes)
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, BundleError> {
+        let other = |reason: String| BundleError::Other { path: path.to_owned(), reason };
+        let damaged = |reason: String| BundleError::Damaged { path: path.to_owned(), reason };
+        let metadata = safetensors::metadata(bytes).map_err(|e| other(e.to_string()))?;
+        let [Some(text), Some(sum)] = ["bundle", "blake3"].map(|key| metadata.get(key)) else {
+            return Err(other("a safetensors file without a manifest".to_owned()));
+        };
+        if hash::bytes(text.as_bytes()) != *sum {
+            return Err(damaged("its manifest has another hash than it had".to_owned()));
+        }
+        let value: Value = serde_json::from_str(text).map_err(|e| other(e.to_string()))?;
+        let schema = value.get("schema").and_then(Value::as_str).unwrap_or_default();
+        match schema.strip_prefix(KIND).map(str::parse::<u32>) {
+            Some(Ok(VERSION)) => {}
+            Some(Ok(got)) if got > VERSION => {
+                return Err(BundleError::Newer { path: path.to_owned(), got });
+            }
+            _ => return Err(other(format!("its schema is `{schema}`"))),
+        }
+        let manifest: Manifest =
+            serde_json::from_value(value).map_err(|e| damaged(e.to_string()))?;
+        manifest.check().map_err(damaged)?;
+
+        let mut tensors = safetensors::read(bytes).map_err(|e| damaged(e.to_string()))?;
+        let names: BTreeSet<&String> = tensors.iter().map(|t| &t.name).collect();
+        if names != manifest.tensors.keys().collect() {
+            return Err(damaged("its tensors are not those of its manifest".to_owned()));
+        }
+        if let Some(t) = tensors.iter().find(|t| digest(&t.data) != manifest.tensors[&t.name]) {
+            return Err(damaged(format!("tensor `{}` has another hash than it had", t.name)));
+        }
+        let films = tensors.iter().position(|t| t.name == FILMS).map(|at| tensors.swap_remove(at));
+        let head = Head::from_tensors(tensors).map_err(|e| damaged(e.to_string()))?;
+        let sizes = (head.inputs(), head.hidden.bias.len(), head.classes());
+        let wanted = &manifest.model.architecture;
+        if sizes != (wanted.inputs, wanted.hidden, wanted.outputs)
+            || hash::bytes(&head.to_safetensors()) != manifest.model.weights
+        {
+            return Err(damaged("its head is not the one that it describes".to_owned()));
+        }
+        let novelty = manifest.novelty.clone().zip(films);
+        let novelty = novelty.map(|(reference, films)| compared(reference, films, head.inputs()));
+        let novelty = novelty.transpose().map_err(damaged)?;
+        let weights = manifest
+            .backbone
+            .embedded
+            .then(|| Weights::from_safetensors(bytes))
+            .transpose()
+            .map_err(|e| damaged(e.to_string()))?;
+        if weights.as_ref().is_some_and(|w| w.fingerprint() != manifest.backbone.fingerprint) {
+            return Err(damaged("its backbone is not the one that it names".to_owned()));
+        }
+        Ok(Self { manifest, head, novelty, weights })
+    }
+}
+
+/// The films to compare with, if they are as the manifest says.
+fn compared(reference: Reference, films: Tensor, width: usize) -> Result<Novelty, String> {
+    let Tensor { shape, data, .. } = films;
+    if shape != [reference.films, width] || reference.k == 0 || reference.k > reference.films {
+        return Err(format!("`{FILMS}` has the shape {shape:?}"));
+    }
+    let films = ndarray::Array2::from_shape_vec((shape[0], shape[1]), data);
+    Ok(Novelty { reference, films: films.expect("as many numbers as the shape asks for") })
+}
+
+/// BLAKE3 of numbers as they lie in the file.
+fn digest(numbers: &[f32]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for block in numbers.chunks(1 << 14) {
+        let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
+        hasher.update(&bytes);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::features::Extractor;
+    use crate::artifact::model::{Architecture, Model, Training as Fit};
+    use crate::backbone::Pooling;
+    use crate::classifier::{BackboneRef, Decision, Training};
+    use crate::head::{Dense, Loss};
+    use ndarray::{Array1, Array2};
+    use proptest::prelude::*;
+
+    /// A bundle of a small head, which knows what unlike films are.
+    fn bundle() -> Bundle {
+        let dense = |inputs: usize, units: usize| Dense {
+            kernel: Array2::from_shape_fn((inputs, units), |(i, j)| (i * units + j) as f32),
+            bias: Array1::zeros(units),
+        };
+        let head = Head { hidden: dense(4, 3), output: dense(3, 2) };
+        let films = Array2::from_shape_fn((8, 4), |(i, j)| (1 + i * j) as f32);
+        let novelty = Novelty::fit(films.view(), &vec![None; 8], 0.2);
+        let model = Model {
+            schema: "cxr.model/1".into(),
+            classes: vec!["covid".into(), "normal".into()],
+            extractor: Extractor {
+                backbone: "vgg16".into(),
+                weights: "d9".into(),
+                pooling: Pooling::Tutorial,
+                side: 224,
+                scale: "rgb / 255".into(),
+                width: 4,
+            },
+            architecture: Architecture { inputs: 4, hidden: 3, outputs: 2 },
+            training: Fit {
+                seed: 42,
+                films: 8,
+                epochs: 1,
+                batch_size: 8,
+                learning_rate: 1e-3,
+                dropout: 0.5,
+                loss: Loss::Logits,
+            },
+            weights: hash::bytes(&head.to_safetensors()),
+            inputs: BTreeMap::new(),
+        };
+        let manifest = Manifest {
+            schema: "cxr.bundle/1".into(),
+            program: "0.1.0".into(),
+            model,
+            decision: Decision {
+                rule: "youden".into(),
+                positive: Some("covid".into()),
+                threshold: Some(0.7),
+            },
+            temperature: Some(1.5),
+            backbone: BackboneRef {
+                name: "vgg16".into(),
+                fingerprint: "d9".into(),
+                embedded: false,
+                licence: "CC BY 4.0".into(),
+            },
+            training: Training { index: None, split: None, films: BTreeMap::new() },
+            metrics: None,
+            audit: None,
+            novelty: novelty.as_ref().map(|n| n.reference.clone()),
+            card: Some("# A card\n".into()),
+            tensors: BTreeMap::new(),
+        };
+        Bundle { manifest, head, novelty, weights: None }
+    }
+
+    fn bytes(bundle: &Bundle) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bundle.write_to(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Bundle, BundleError> {
+        Bundle::parse(Path::new("m.cxr"), bytes)
+    }
+
+    /// The file with its manifest replaced, and hashed again.
+    fn with_manifest(bytes: &[u8], change: impl Fn(&mut Value)) -> Vec<u8> {
+        let mut manifest: Value =
+            serde_json::from_str(&safetensors::metadata(bytes).unwrap()["bundle"]).unwrap();
+        change(&mut manifest);
+        let text = manifest.to_string();
+        let sum = hash::bytes(text.as_bytes());
+        let metadata = BTreeMap::from([("blake3".into(), sum), ("bundle".into(), text)]);
+        safetensors::write(&safetensors::read(bytes).unwrap(), &metadata)
+    }
+
+    #[test]
+    fn it_comes_back_from_equal_bytes() {
+        let mut bundle = bundle();
+        let written = bytes(&bundle);
+        assert_eq!(written, bytes(&bundle));
+        let back = parse(&written).unwrap();
+        bundle.manifest.tensors.clone_from(&back.manifest.tensors);
+        assert_eq!(back, bundle);
+        assert_eq!(back.manifest.tensors.len(), 5);
+        assert_eq!(bytes(&back), written);
+        let without = Bundle { novelty: None, ..bundle };
+        assert_eq!(parse(&bytes(&without)).unwrap().manifest.novelty, None);
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_and_says_so() {
+        let newer = with_manifest(&bytes(&bundle()), |m| m["schema"] = "cxr.bundle/2".into());
+        let error = parse(&newer).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`m.cxr` is a bundle of version 2, written by a newer `cxr`; this one reads version 1"
+        );
+    }
+
+    #[test]
+    fn each_way_to_be_wrong_has_its_error() {
+        let good = bytes(&bundle());
+        let error = |bytes: &[u8]| parse(bytes).unwrap_err().to_string();
+        let changed = |key: &str, value: Value| {
+            error(&with_manifest(&good, |m| {
+                *m.pointer_mut(key).unwrap() = value.clone();
+            }))
+        };
+        assert!(error(b"a film").starts_with("`m.cxr` is no bundle: malformed safetensors"));
+        let plain = safetensors::write(&[], &BTreeMap::new());
+        let text = "`m.cxr` is no bundle: a safetensors file without a manifest";
+        assert_eq!(error(&plain), text);
+        assert!(changed("/schema", "cxr.model/1".into()).contains("its schema is `cxr.model/1`"));
+        assert!(changed("/decision/positive", "flu".into()).contains("positive class `flu`"));
+        assert!(changed("/temperature", (-1.0).into()).contains("temperature is not above 0"));
+        assert!(changed("/model/extractor/side", 100.into()).contains("100 pixels a side"));
+        assert!(changed("/model/extractor/side", (1 << 20).into()).contains("pixels a side"));
+        assert!(changed("/model/weights", "ab".into()).contains("its head is not the one"));
+        assert!(changed("/backbone/fingerprint", "ab".into()).contains("its backbone is not"));
+        assert!(changed("/backbone/embedded", true.into()).contains("block1_conv1.kernel"));
+        assert!(changed("/novelty/films", 7.into()).contains("`novelty.films` has the shape"));
+        assert!(
+            changed("/tensors/dense_1.bias", "00".into()).contains("`dense_1.bias` has another")
+        );
+        let less = with_manifest(&good, |m| {
+            m["tensors"].as_object_mut().unwrap().remove("dense_1.bias");
+        });
+        assert!(error(&less).contains("its tensors are not those of its manifest"));
+        let error = Bundle::read(Path::new("no/such")).unwrap_err();
+        assert!(matches!(error, BundleError::Read { .. }), "{error}");
+    }
+
+    #[test]
+    fn no_flipped_bit_passes() {
+        let good = bytes(&bundle());
+        for at in (0..good.len()).step_by(7).chain(good.len() - 40..good.len()) {
+            let mut bad = good.clone();
+            bad[at] ^= 4;
+            assert!(parse(&bad).is_err(), "byte {at} of {}", good.len());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+            let mut bytes = bytes(&bundle());
+            for (at, value) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = value;
+            }
+            let _ = parse(&bytes);
+        }
+    }
+}

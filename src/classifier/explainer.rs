@@ -1,0 +1,93 @@
+//! Where on a film the answer comes from.
+
+use ndarray::{Array2, ArrayView1, ArrayView3, s};
+
+use super::run::levels;
+use crate::backbone::{Pooling, Vgg16};
+use crate::conv::Extent;
+use crate::explain::{grad_cam, outside_centre};
+use crate::head::Head;
+use crate::image::centre;
+use crate::plot::{Heat, Overlay, Pixels, png};
+
+/// Grad-CAM of a head on a net, and pictures of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Explainer<'a> {
+    /// The net.
+    pub net: &'a Vgg16,
+    /// How the head reads it.
+    pub pooling: Pooling,
+    /// Height and width of a film.
+    pub side: usize,
+}
+
+impl Explainer<'_> {
+    /// Cells along a side of the last maps: those that the head reads, and all.
+    pub fn cells(&self) -> (usize, usize) {
+        let all = self.side / 32;
+        (self.pooling.reads(Extent { rows: all, cols: all }).rows, all)
+    }
+
+    /// Grad-CAM of `class` from the last convolution's `maps` and the features that
+    /// the head was given, 0 where the head reads nothing.
+    pub fn heat(
+        &self,
+        head: &Head,
+        features: ArrayView1<f32>,
+        class: usize,
+        maps: ArrayView3<f32>,
+    ) -> Array2<f32> {
+        let gradient = head.gradient(features, class);
+        let mut heat = grad_cam(maps, gradient.view());
+        let seen = 2 * self.cells().0;
+        heat.slice_mut(s![seen.., ..]).fill(0.0);
+        heat.slice_mut(s![.., seen..]).fill(0.0);
+        heat
+    }
+
+    /// What is to be said of the heat on a film.
+    pub fn note(&self, heat: &Array2<f32>) -> String {
+        match outside_centre(heat.view(), self.side) {
+            Some(share) => format!("{:.0} % of the heat lies outside the centre", 100.0 * share),
+            None => "no heat: nothing that the head reads speaks for this class".to_owned(),
+        }
+    }
+
+    /// The heat as an overlay with a `note` below it.
+    pub fn overlay(&self, note: &str, heat: &Array2<f32>) -> Overlay {
+        Overlay {
+            label: "Grad-CAM".to_owned(),
+            note: note.to_owned(),
+            cells: heat.nrows(),
+            heat: heat.iter().copied().collect(),
+            seen: self.cells(),
+        }
+    }
+
+    /// A PNG of a film `[side, side, 3]`, 0 to 1, with overlays beside it.
+    pub fn picture(
+        &self,
+        name: &str,
+        image: ArrayView3<f32>,
+        (title, subtitle): (String, String),
+        overlays: Vec<Overlay>,
+    ) -> Vec<u8> {
+        let rgb = levels(image);
+        let share = |pixel: usize| pixel as f64 / self.side as f64;
+        png(&Heat {
+            name: name.to_owned(),
+            title,
+            subtitle,
+            film: Pixels { width: self.side, height: self.side, rgb: &rgb },
+            centre: (share(centre(self.side).start), share(centre(self.side).end)),
+            overlays,
+        })
+    }
+}
+
+/// The stem of a film's picture: its path, with all but letters, digits, `.`, `_`
+/// and `-` replaced.
+pub fn picture_name(path: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    path.chars().map(plain).collect()
+}

@@ -1,0 +1,141 @@
+//! What a bundle says of its model.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::novelty::Reference;
+use crate::artifact::Document;
+use crate::artifact::metrics::Metrics;
+use crate::artifact::model::Model;
+use crate::audit::{Answer, Finding, Verdict};
+use crate::metrics::called;
+
+/// What a bundle says of its model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// `cxr.bundle/1`.
+    pub schema: String,
+    /// The version of the program that wrote it.
+    pub program: String,
+    /// Class order, preprocessing, architecture, training, and the hashes of the
+    /// files it was trained from.
+    pub model: Model,
+    /// How a film is called.
+    pub decision: Decision,
+    /// What mends the probabilities (Guo et al. 2017), from the cross-validation.
+    pub temperature: Option<f64>,
+    /// The frozen net.
+    pub backbone: BackboneRef,
+    /// The films it was trained on.
+    pub training: Training,
+    /// What it was worth on its test films, with intervals.
+    pub metrics: Option<Metrics>,
+    /// What its data can show.
+    pub audit: Option<AuditSummary>,
+    /// How unlike films are told.
+    pub novelty: Option<Reference>,
+    /// The model card, in Markdown.
+    pub card: Option<String>,
+    /// BLAKE3 of the bytes of each tensor.
+    pub tensors: BTreeMap<String, String>,
+}
+
+/// How probabilities become a class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// `probable`, the most probable class; or how the threshold was chosen,
+    /// `youden` or `sensitivity`.
+    pub rule: String,
+    /// The class that is looked for, if one is.
+    pub positive: Option<String>,
+    /// A film is called positive from this probability on.
+    pub threshold: Option<f64>,
+}
+
+/// A frozen net by name and content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackboneRef {
+    /// `vgg16`.
+    pub name: String,
+    /// Fingerprint of its weights.
+    pub fingerprint: String,
+    /// Whether they are in the file.
+    pub embedded: bool,
+    /// Whose they are.
+    pub licence: String,
+}
+
+/// The films that a model was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// BLAKE3 of the `index.csv` that lists them with their own hashes.
+    pub index: Option<String>,
+    /// BLAKE3 of the `split.json` that says which of them trained.
+    pub split: Option<String>,
+    /// Training films of each class; empty if the list is no longer there.
+    pub films: BTreeMap<String, usize>,
+}
+
+/// The audit in short.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditSummary {
+    /// What follows for the model.
+    pub verdict: Verdict,
+    /// What was measured, by name.
+    pub figures: BTreeMap<String, Option<f64>>,
+    /// What else was found.
+    pub findings: Vec<Finding>,
+}
+
+impl Decision {
+    /// The class of a film, as a position among `classes`: the positive one from the
+    /// threshold on, else the most probable of the others; without a threshold the
+    /// most probable of all.
+    pub fn call(&self, classes: &[String], probabilities: &[f64]) -> usize {
+        let positive = self.positive.as_ref().and_then(|p| classes.iter().position(|c| c == p));
+        called(probabilities, positive.zip(self.threshold))
+    }
+}
+
+impl AuditSummary {
+    /// Whether the audit failed: the figures do not mean what they seem to.
+    pub fn failed(&self) -> bool {
+        matches!(self.verdict.answer, Answer::Shortcut | Answer::NothingLearnt)
+    }
+}
+
+impl Manifest {
+    /// Checks what types cannot.
+    pub(super) fn check(&self) -> Result<(), String> {
+        Document::check(&self.model)?;
+        let Decision { positive, threshold, .. } = &self.decision;
+        match (positive, threshold) {
+            (Some(class), _) if !self.model.classes.contains(class) => {
+                Err(format!("its positive class `{class}` is none of its classes"))
+            }
+            (None, Some(_)) => Err("it has a threshold for no class".to_owned()),
+            (_, Some(threshold)) if !threshold.is_finite() => {
+                Err(format!("its threshold is {threshold}"))
+            }
+            _ if self.temperature.is_some_and(|t| !(t.is_finite() && t > 0.0)) => {
+                Err("its temperature is not above 0".to_owned())
+            }
+            _ if self.model.extractor.side == 0
+                || !self.model.extractor.side.is_multiple_of(32) =>
+            {
+                Err(format!("films of {} pixels a side", self.model.extractor.side))
+            }
+            _ if self.model.extractor.side > MAX_SIDE => {
+                Err(format!("films of {} pixels a side", self.model.extractor.side))
+            }
+            _ if self.backbone.fingerprint != self.model.extractor.weights => {
+                Err("its backbone is not the one that its head was trained on".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Films of more pixels a side would need more memory than a bundle may ask for.
+const MAX_SIDE: usize = 2048;

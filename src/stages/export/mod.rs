@@ -1,0 +1,155 @@
+//! `cxr-export`: the trained model as one file, for `cxr-predict` or for others.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::Stage;
+use crate::backbone::Weights;
+use crate::classifier::{Assembled, Bundle, ModelError, backbone, open};
+use crate::cli::{Context, Failure, Outcome, ResultExt, hinted};
+use crate::io::atomic::FileError;
+use crate::io::{atomic, hash, safetensors};
+use crate::pipeline::Input;
+
+/// The stage.
+#[derive(Debug)]
+pub struct Export;
+
+crate::settings! {
+    /// Settings of `cxr-export`: `[export]` in `pipeline.toml`.
+    pub struct Settings {
+        /// Share of films like the training films that a bundle may call unlike them
+        false_alarms: f64 = 0.05,
+        /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
+        weights: String = String::new(),
+    }
+}
+
+/// What a file can be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// For `cxr predict`: the head and all that is known of the model
+    Bundle,
+    /// Every tensor by Keras' names, the backbone's and the head's
+    Safetensors,
+}
+
+/// Arguments of `cxr-export`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The kind of file
+    format: Format,
+    /// The file to write
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// Export the model of a bundle [default: the profile's trained model]
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Put the backbone into a bundle, 59 MB; else it is named by its hash
+    #[arg(long)]
+    embed: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+impl Stage for Export {
+    const NAME: &'static str = "export";
+    const ABOUT: &'static str = "Write the trained model as one file, for cxr or for others";
+    const READS: &'static str = "what `cxr run` made, or a bundle; the weights of VGG16";
+    const WRITES: &'static str = "a bundle or safetensors, where --output says";
+    const AFTER: &'static [&'static str] = &["train", "evaluate", "crossval", "audit", "report"];
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
+        ("cxr export bundle --output covid.cxr", "For `cxr predict --bundle covid.cxr`"),
+        ("cxr export bundle --embed --output covid.cxr", "With the backbone, for any machine"),
+        ("cxr export safetensors --bundle covid.cxr --output covid.safetensors", "From a bundle"),
+    ];
+    type Settings = Settings;
+    type Args = Args;
+
+    fn inputs(_: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
+        let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        if !(0.0..=1.0).contains(&settings.false_alarms) {
+            return Err(Failure::usage("`false-alarms` is a share between 0 and 1"));
+        }
+        if args.embed && args.format != Format::Bundle {
+            return Err(Failure::usage("`--embed` is for bundles: other files hold the backbone"));
+        }
+        let hint = hinted(ModelError::hint);
+        let Assembled { mut bundle, missing } =
+            open(args.bundle.as_deref(), &ctx.paths, settings.false_alarms).map_err(&hint)?;
+        for (stage, what) in &missing {
+            ctx.ui.note(format_args!("left out {what}: run `cxr {stage}` first"));
+        }
+        let weights = if args.format != Format::Bundle || args.embed {
+            let file = Some(settings.weights.as_str()).filter(|path| !path.is_empty());
+            let backbone = backbone(&mut bundle, file.map(Path::new)).map_err(&hint)?;
+            backbone.check(&bundle).map_err(&hint)?;
+            Some(backbone.weights)
+        } else {
+            bundle.weights = None;
+            None
+        };
+        write(&mut bundle, args.format, weights, &args.output)
+            .hint("name another file with `--output`")?;
+        let summary = Summary {
+            format: args.format,
+            bytes: std::fs::metadata(&args.output).context("cannot read what was written")?.len(),
+            blake3: hash::file(&args.output)?,
+            path: args.output,
+            classes: bundle.manifest.model.classes.clone(),
+            audit: bundle.manifest.audit.as_ref().map(|audit| audit.verdict.text.clone()),
+        };
+        Ok(Outcome::new(&summary))
+    }
+}
+
+fn write(
+    bundle: &mut Bundle,
+    format: Format,
+    weights: Option<Weights>,
+    path: &Path,
+) -> Result<(), FileError> {
+    let weights = match format {
+        Format::Bundle => {
+            bundle.weights = weights;
+            return bundle.write(path);
+        }
+        _ => weights.expect("only bundles do without"),
+    };
+    let bundle = &*bundle;
+    atomic::write_with(path, |out| match format {
+        Format::Bundle => unreachable!("written above"),
+        Format::Safetensors => {
+            let tensors = [weights.views(), bundle.head.views().to_vec()].concat();
+            safetensors::write_to(out, &tensors, &bundle.properties())
+        }
+    })
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    format: Format,
+    path: PathBuf,
+    bytes: u64,
+    blake3: String,
+    classes: Vec<String>,
+    /// What the audit says, if there was one.
+    audit: Option<String>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, bytes, blake3, classes, audit, .. } = self;
+        writeln!(f, "{}: {bytes} bytes, BLAKE3 {}", path.display(), &blake3[..16])?;
+        writeln!(f, "  classes  {}", classes.join(", "))?;
+        writeln!(f, "  audit    {}", audit.as_deref().unwrap_or("there was none"))
+    }
+}

@@ -1,0 +1,139 @@
+//! What a line says of a film: as a table, as CSV, as JSON.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::classifier::{Bundle, Novel};
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// For people.
+    Table,
+    /// With a header.
+    Csv,
+    /// A JSON document a line.
+    Jsonl,
+}
+
+/// What the model says of a film.
+pub struct Said<'a> {
+    /// As it was named.
+    pub path: &'a Path,
+    /// What it is called, as a position in the classes.
+    pub class: usize,
+    /// As the head gives them, a class each.
+    pub probabilities: Vec<f64>,
+    /// The same at the bundle's temperature, if it has one.
+    pub calibrated: Option<Vec<f64>>,
+    /// How unlike the training films it is, if that is known.
+    pub novel: Option<Novel>,
+}
+
+/// The least width of a column of the table.
+const WIDTH: usize = 8;
+
+impl Format {
+    /// What stands above the first line.
+    pub fn header(self, bundle: &Bundle) -> String {
+        let classes = &bundle.manifest.model.classes;
+        match self {
+            Self::Table => {
+                let mut line: String =
+                    classes.iter().map(|class| format!("{class:>WIDTH$}  ")).collect();
+                line += &format!(
+                    "{:<width$}  {:<6}  film\n",
+                    "decision",
+                    "unlike",
+                    width = width(classes)
+                );
+                line
+            }
+            Self::Csv => {
+                let mut columns = vec!["path".to_owned(), "decision".to_owned()];
+                columns.extend(classes.iter().map(|class| format!("p_{class}")));
+                if bundle.manifest.temperature.is_some() {
+                    columns.extend(classes.iter().map(|class| format!("calibrated_{class}")));
+                }
+                columns.extend(["distance", "unlike", "audit"].map(str::to_owned));
+                record(&columns)
+            }
+            Self::Jsonl => String::new(),
+        }
+    }
+
+    /// The line of a film.
+    pub fn line(self, bundle: &Bundle, film: &Said) -> String {
+        let classes = &bundle.manifest.model.classes;
+        let class = &classes[film.class];
+        let path = film.path.to_string_lossy();
+        let audit = audit(bundle);
+        match self {
+            Self::Table => {
+                let shown = classes.iter().zip(&film.probabilities).map(|(class, p)| {
+                    format!("{p:>width$.4}  ", width = WIDTH.max(class.chars().count()))
+                });
+                let unlike = match film.novel {
+                    None => "-",
+                    Some(Novel { unlike: true, .. }) => "yes",
+                    Some(_) => "no",
+                };
+                let width = width(classes);
+                format!("{}{class:<width$}  {unlike:<6}  {path}\n", shown.collect::<String>())
+            }
+            Self::Csv => {
+                let mut columns = vec![path.into_owned(), class.clone()];
+                columns.extend(film.probabilities.iter().map(f64::to_string));
+                columns.extend(film.calibrated.iter().flatten().map(f64::to_string));
+                let of = |text: fn(Novel) -> String| film.novel.map_or(String::new(), text);
+                columns.push(of(|novel| novel.distance.to_string()));
+                columns.push(of(|novel| novel.unlike.to_string()));
+                columns.push(audit.to_owned());
+                record(&columns)
+            }
+            Self::Jsonl => {
+                let by_class = |values: &[f64]| -> Value {
+                    classes
+                        .iter()
+                        .cloned()
+                        .zip(values.iter().map(|v| json!(v)))
+                        .collect::<Map<_, _>>()
+                        .into()
+                };
+                let document = json!({
+                    "schema": "cxr.prediction/1",
+                    "path": path,
+                    "decision": class,
+                    "probabilities": by_class(&film.probabilities),
+                    "calibrated": film.calibrated.as_deref().map(by_class),
+                    "distance": film.novel.map(|novel| novel.distance),
+                    "unlike": film.novel.map(|novel| novel.unlike),
+                    "audit": audit,
+                });
+                format!("{document}\n")
+            }
+        }
+    }
+}
+
+/// The audit's answer in a word; `none` if there was no audit.
+fn audit(bundle: &Bundle) -> &str {
+    bundle.manifest.audit.as_ref().map_or("none", |audit| audit.verdict.answer.word())
+}
+
+/// Of the column of decisions.
+fn width(classes: &[String]) -> usize {
+    classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(WIDTH)
+}
+
+/// A line of CSV.
+fn record(columns: &[String]) -> String {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    out.write_record(columns).expect("a vector takes every byte");
+    let bytes = out.into_inner().expect("a vector takes every byte");
+    String::from_utf8(bytes).expect("columns are text")
+}

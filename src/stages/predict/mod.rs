@@ -1,0 +1,299 @@
+//! `cxr-predict`: new films through a trained model.
+//!
+//! Films are found, read and judged a few at a time and their lines go out at once,
+//! in the order in which the films were named: memory does not grow with their
+//! number, and a reader of the output need not wait.
+
+mod format;
+mod sources;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+
+use ndarray::Axis;
+use rayon::prelude::*;
+
+use self::format::{Format, Said};
+use self::sources::{Found, Sources};
+use super::Stage;
+use crate::classifier::{
+    Assembled, Bundle, Classifier, Explainer, ModelError, backbone, open, picture_name,
+};
+use crate::cli::{Context, Failure, Outcome, ResultExt, Stream, hinted};
+use crate::conv::Engine;
+use crate::dataset::films;
+use crate::io::atomic;
+use crate::metrics::Temperature;
+use crate::pipeline::Input;
+
+/// The stage.
+#[derive(Debug)]
+pub struct Predict;
+
+crate::settings! {
+    /// Settings of `cxr-predict`: `[predict]` in `pipeline.toml`.
+    pub struct Settings {
+        /// How to print: `table`, `csv` or `jsonl`, a JSON document a line
+        format: Format = Format::Table,
+        /// Share of films like the training films that may be called unlike them; a bundle has its own
+        false_alarms: f64 = 0.05,
+        /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
+        weights: String = String::new(),
+    }
+}
+
+/// Arguments of `cxr-predict`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Films, folders of films or patterns such as 'films/*.png'; `-` for paths on stdin, one a line
+    #[arg(required = true, value_name = "FILE|DIR|GLOB|-")]
+    films: Vec<PathBuf>,
+    /// The model, as `cxr export bundle` wrote it [default: the profile's trained model]
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Write a picture of each film into this folder, with the heat that explains the answer
+    #[arg(long, value_name = "DIR")]
+    heat: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Films that are read at once; while the first is judged, so many more may be found.
+const BATCH: usize = 2 * Classifier::BATCH;
+
+impl Stage for Predict {
+    const NAME: &'static str = "predict";
+    const ABOUT: &'static str = "Judge new films with a trained model: for research, no diagnosis";
+    const READS: &'static str = "films; a bundle, or what `cxr run` made; the weights of VGG16";
+    const WRITES: &'static str = "to stdout: a line per film, as table, CSV or JSON; <film>.png \
+                                  with --heat";
+    const AFTER: &'static [&'static str] = &["train", "evaluate", "audit"];
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
+        ("cxr predict film.jpg", "One film, by the profile's trained model"),
+        ("cxr predict films/ --bundle covid.cxr --format csv", "A folder, however deep, as CSV"),
+        ("find . -name '*.png' | cxr predict - --json", "Paths from another program"),
+        ("cxr predict 'films/*.png' --heat heat/", "With pictures of where the model looks"),
+    ];
+    type Settings = Settings;
+    type Args = Args;
+
+    fn inputs(_: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
+        let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        if !(0.0..=1.0).contains(&settings.false_alarms) {
+            return Err(Failure::usage("`false-alarms` is a share between 0 and 1"));
+        }
+        let engine = Engine::from_env().usage()?;
+        let sources = Sources::new(args.films)?;
+        let hint = hinted(ModelError::hint);
+        let Assembled { mut bundle, missing } =
+            open(args.bundle.as_deref(), &ctx.paths, settings.false_alarms).map_err(&hint)?;
+        let file = Some(settings.weights.as_str()).filter(|path| !path.is_empty());
+        let backbone = backbone(&mut bundle, file.map(Path::new)).map_err(&hint)?;
+        let (head, extractor) = (bundle.head.clone(), &bundle.manifest.model.extractor);
+        let (checked, classifier) = rayon::join(
+            || backbone.check(&bundle),
+            || Classifier::new(&backbone.weights, head, extractor, engine),
+        );
+        checked.map_err(&hint)?;
+        // The net keeps its own, transformed; these are 59 MB.
+        drop(backbone);
+
+        let format = if ctx.ui.json() { Format::Jsonl } else { settings.format };
+        warn(ctx, &bundle, &missing);
+        let films = sources.find(2 * BATCH);
+        Run { ctx, bundle: &bundle, classifier, format, heat: args.heat }.run(&films)
+    }
+}
+
+/// Says above the first result what it is worth; not even `--quiet` silences that.
+fn warn(ctx: &Context, bundle: &Bundle, missing: &[(&str, &str)]) {
+    match &bundle.manifest.audit {
+        Some(audit) if audit.failed() => {
+            ctx.ui.warn(format_args!("the audit of this model failed: {}", audit.verdict.text));
+        }
+        Some(audit) => ctx.ui.warn(&audit.verdict.text),
+        None => ctx.ui.warn(
+            "this model was not audited: what it reads on the films is not known (`cxr audit`)",
+        ),
+    }
+    if bundle.novelty.is_none() {
+        let why = missing.iter().find(|(stage, _)| *stage == "extract");
+        let why =
+            why.map_or("the bundle does not say", |_| "the training films' features are gone");
+        ctx.ui.warn(format_args!("films unlike the training films cannot be told: {why}"));
+    }
+}
+
+/// A model at work on films.
+struct Run<'a> {
+    ctx: &'a Context,
+    bundle: &'a Bundle,
+    classifier: Classifier,
+    format: Format,
+    heat: Option<PathBuf>,
+}
+
+/// A film that was read: its path and `[side, side, 3]` levels.
+struct Film {
+    path: PathBuf,
+    pixels: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Counts {
+    unusable: usize,
+    unlike: usize,
+    by_class: Vec<usize>,
+}
+
+impl Run<'_> {
+    fn run(&self, films: &Receiver<Found>) -> Result<Outcome, Failure> {
+        let ui = &self.ctx.ui;
+        let classes = &self.bundle.manifest.model.classes;
+        let mut out = Stream::stdout();
+        let mut counts = Counts { by_class: vec![0; classes.len()], ..Counts::default() };
+        out.write(&self.format.header(self.bundle))?;
+        while let Some(found) = batch(films) {
+            let read: Vec<_> = found.into_par_iter().map(|found| self.read(found)).collect();
+            // Errors stand where their film would, as far as two streams allow.
+            let mut good = Vec::new();
+            for film in read {
+                match film {
+                    Ok(film) => good.push(film),
+                    Err(error) => {
+                        counts.unusable += 1;
+                        ui.error(error);
+                    }
+                }
+            }
+            out.write(&self.judge(good, &mut counts)?)?;
+            if out.is_closed() {
+                return Ok(Outcome::streamed(false));
+            }
+        }
+        ui.note(self.summary(&counts));
+        Ok(Outcome::streamed(counts.unusable > 0))
+    }
+
+    fn read(&self, found: Found) -> Result<Film, String> {
+        let path = found?;
+        let side = self.classifier.side();
+        match films::open(&path) {
+            Ok((_, film)) => {
+                let pixels = film.to_rgb(side, side).into_raw_vec_and_offset().0;
+                Ok(Film { path, pixels })
+            }
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                Err(format!("cannot use `{}`: {error:#}", path.display()))
+            }
+        }
+    }
+
+    /// The lines of films.
+    fn judge(&self, films: Vec<Film>, counts: &mut Counts) -> Result<String, Failure> {
+        if films.is_empty() {
+            return Ok(String::new());
+        }
+        let (paths, pixels): (Vec<_>, Vec<_>) =
+            films.into_iter().map(|film| (film.path, film.pixels)).unzip();
+        let judged = self.classifier.judge(&pixels);
+        let probabilities = judged.probabilities.mapv(f64::from);
+        let temperature = self.bundle.manifest.temperature.map(Temperature);
+        let calibrated = temperature.map(|t| t.apply(probabilities.view()));
+        let mut lines = String::new();
+        let mut said = Vec::new();
+        for (i, path) in paths.iter().enumerate() {
+            let of_film = probabilities.row(i).to_vec();
+            if of_film.iter().any(|p| p.is_nan()) {
+                counts.unusable += 1;
+                let path = path.display();
+                self.ctx.ui.error(format_args!("the model has no probabilities for `{path}`"));
+                continue;
+            }
+            let features = judged.features.row(i);
+            let class =
+                self.bundle.manifest.decision.call(&self.bundle.manifest.model.classes, &of_film);
+            let film = Said {
+                path,
+                class,
+                probabilities: of_film,
+                calibrated: calibrated.as_ref().map(|c| c.row(i).to_vec()),
+                novel: self.bundle.novelty.as_ref().map(|novelty| novelty.of(features)),
+            };
+            counts.by_class[class] += 1;
+            counts.unlike += usize::from(film.novel.is_some_and(|novel| novel.unlike));
+            lines += &self.format.line(self.bundle, &film);
+            said.push((i, film));
+        }
+        if let Some(folder) = &self.heat {
+            for chunk in said.chunks(Classifier::BATCH) {
+                let chosen: Vec<_> = chunk.iter().map(|(i, _)| pixels[*i].clone()).collect();
+                let images = self.classifier.scaled(&chosen);
+                let maps = self.classifier.net.last_conv(images.view());
+                for (n, (i, film)) in chunk.iter().enumerate() {
+                    let (image, maps) =
+                        (images.index_axis(Axis(0), n), maps.index_axis(Axis(0), n));
+                    let explainer = self.explainer();
+                    let features = judged.features.row(*i);
+                    let heat = explainer.heat(&self.classifier.head, features, film.class, maps);
+                    let path = film.path.display().to_string();
+                    let overlay = explainer.overlay(&explainer.note(&heat), &heat);
+                    let titles = (path.clone(), self.says(film));
+                    let name = picture_name(&path);
+                    let picture = explainer.picture(&name, image, titles, vec![overlay]);
+                    atomic::write(&folder.join(format!("{name}.png")), &picture)
+                        .hint("name another folder with `--heat`")?;
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    fn explainer(&self) -> Explainer<'_> {
+        let extractor = &self.bundle.manifest.model.extractor;
+        let (pooling, side) = (extractor.pooling, extractor.side);
+        Explainer { net: &self.classifier.net, pooling, side }
+    }
+
+    fn says(&self, film: &Said) -> String {
+        let class = &self.bundle.manifest.model.classes[film.class];
+        let unlike = match film.novel {
+            Some(novel) if novel.unlike => ", unlike the training films",
+            _ => "",
+        };
+        format!("taken for {class} with probability {:.2}{unlike}", film.probabilities[film.class])
+    }
+
+    fn summary(&self, counts: &Counts) -> String {
+        let Counts { unusable, unlike, by_class } = counts;
+        let films: usize = by_class.iter().sum();
+        let classes = self.bundle.manifest.model.classes.iter().zip(by_class);
+        let classes: Vec<_> = classes.map(|(class, n)| format!("{n} {class}")).collect();
+        let mut text = format!(
+            "{films} {}: {}",
+            if films == 1 { "film" } else { "films" },
+            classes.join(", ")
+        );
+        if let Some(novelty) = &self.bundle.novelty {
+            let expected = 100.0 * novelty.reference.false_alarms;
+            text += &format!(
+                "; {unlike} unlike the training films (of films like them, {expected:.1} % would be)"
+            );
+        }
+        if *unusable > 0 {
+            text += &format!("; {unusable} could not be judged");
+        }
+        text + "\nfor research and education, no diagnosis"
+    }
+}
+
+/// The films that are there, at least one, at most [`BATCH`]; none at the end.
+fn batch(films: &Receiver<Found>) -> Option<Vec<Found>> {
+    let first = films.recv().ok()?;
+    Some(std::iter::once(first).chain(films.try_iter().take(BATCH - 1)).collect())
+}

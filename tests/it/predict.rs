@@ -1,0 +1,175 @@
+//! `cxr-predict`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use cxr::artifact::predictions::{Prediction, Predictions};
+use serde_json::{Value, json};
+
+use crate::support::{Sandbox, random_weights, trained};
+
+const EVALUATED: &str = "artifacts/tutorial/evaluate/predictions.csv";
+
+/// What `cxr-evaluate` said of the test films.
+fn evaluated() -> Vec<Prediction> {
+    Predictions::read(&trained().path(EVALUATED)).unwrap().rows
+}
+
+/// The test films' paths from the sandbox, in the order of `evaluated`.
+fn films() -> Vec<String> {
+    evaluated().iter().map(|row| format!("dataset/{}", row.path)).collect()
+}
+
+/// Each line of the output as JSON.
+fn documents(line: &str) -> Vec<Value> {
+    let text = trained().ok(line);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A running program of the trained sandbox with pipes.
+fn start(line: &str) -> std::process::Child {
+    let program = trained().cxr(line);
+    let mut command = Command::new(program.get_program());
+    command.args(program.get_args()).current_dir(trained().path(""));
+    for (key, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(key, value),
+            None => command.env_remove(key),
+        };
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn it_says_what_evaluate_said_whatever_stands_beside_a_film() {
+    let together = documents(&format!("cxr-predict --json {}", films().join(" ")));
+    assert_eq!(together.len(), films().len());
+    for ((said, row), path) in together.iter().zip(evaluated()).zip(films()) {
+        let classes = ["covid", "normal"];
+        assert_eq!(said["schema"], "cxr.prediction/1");
+        assert_eq!(said["path"], json!(path));
+        assert_eq!(said["decision"], classes[row.predicted]);
+        for (class, p) in classes.iter().zip(&row.probabilities) {
+            assert_eq!(said["probabilities"][class], json!(p), "{path}");
+        }
+        let alone = documents(&format!("cxr-predict --threads 1 --json {path}"));
+        assert_eq!(alone, std::slice::from_ref(said));
+    }
+}
+
+#[test]
+fn every_format_holds_the_same_films_in_the_same_order() {
+    let films = films();
+    let csv = trained().ok(&format!("cxr-predict --format csv {}", films.join(" ")));
+    let mut rows = csv::Reader::from_reader(csv.as_bytes());
+    let header: Vec<_> = rows.headers().unwrap().iter().map(str::to_owned).collect();
+    let columns = ["path", "decision", "p_covid", "p_normal", "distance", "unlike", "audit"];
+    assert_eq!(header, columns);
+    let rows: Vec<_> = rows.records().map(Result::unwrap).collect();
+    let json = documents(&format!("cxr-predict --format jsonl {}", films.join(" ")));
+    let table = trained().ok(&format!("cxr-predict {}", films.join(" ")));
+    let table: Vec<_> = table.lines().collect();
+    assert_eq!(table[0], "   covid    normal  decision  unlike  film");
+    assert_eq!((rows.len(), json.len(), table.len()), (films.len(), films.len(), films.len() + 1));
+    for (((path, row), json), line) in films.iter().zip(&rows).zip(&json).zip(&table[1..]) {
+        assert_eq!((&row[0], &row[6]), (path.as_str(), "none"));
+        assert_eq!(json["path"], json!(path));
+        assert_eq!(json["audit"], "none");
+        assert_eq!(row[2].parse::<f64>().unwrap(), json["probabilities"]["covid"]);
+        assert!(line.ends_with(path) && line.contains(&row[1]), "{line}");
+        let p: f64 = row[2].parse().unwrap();
+        assert!(line.trim_start().starts_with(&format!("{p:.4}")), "{line}");
+    }
+}
+
+#[test]
+fn a_bad_film_is_one_error_line_and_exit_code_1_at_the_end() {
+    let sandbox = Sandbox::new().with_weights(random_weights());
+    sandbox.write("films/b.png", "no picture");
+    let artifacts = trained().path("artifacts");
+    let first = trained().path(&films()[0]);
+    for name in ["films/a.png", "films/c.png"] {
+        std::fs::copy(&first, sandbox.path(name)).unwrap();
+    }
+    let line = format!("cxr-predict --artifacts {} films gone.png --json", artifacts.display());
+    let output = sandbox.cxr(&line).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let paths: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let paths: Vec<_> = paths.iter().map(|line| line["path"].clone()).collect();
+    assert_eq!(paths, ["films/a.png", "films/c.png"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let errors: Vec<_> = errors.lines().filter(|line| line.starts_with("error:")).collect();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors[0].contains("`films/b.png`: not an image"), "{errors:?}");
+    assert!(errors[1].contains("`gone.png`: it cannot be read: No such file"), "{errors:?}");
+}
+
+#[test]
+fn lines_come_as_soon_as_their_films_are_named() {
+    let mut child = start("cxr-predict - --format csv");
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().starts_with("path,decision"));
+    for path in films().iter().take(2) {
+        writeln!(stdin, "{path}").unwrap();
+        assert!(lines.next().unwrap().starts_with(path));
+    }
+    drop(stdin);
+    assert_eq!(lines.next(), None);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_error() {
+    let mut child = start("cxr-predict - --json");
+    let mut stdin = child.stdin.take().unwrap();
+    let film = &films()[0];
+    writeln!(stdin, "{film}").unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains(film.as_str()));
+    // The pipe is closed; the next result finds nobody.
+    writeln!(stdin, "{film}").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_is_no_film_of_a_chest_is_unlike_the_training_films() {
+    let sandbox = Sandbox::new().with_weights(random_weights());
+    let mut state = 7u32;
+    let noise = image::RgbImage::from_fn(300, 200, |_, _| {
+        state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+        image::Rgb((state >> 8).to_le_bytes()[..3].try_into().unwrap())
+    });
+    noise.save(sandbox.path("noise.png")).unwrap();
+    let artifacts = trained().path("artifacts");
+    let line = format!("cxr-predict --json noise.png --artifacts {}", artifacts.display());
+    let said: Value = serde_json::from_str(&sandbox.ok(&line)).unwrap();
+    assert_eq!(said["unlike"], json!(true), "{said}");
+    let like = documents(&format!("cxr-predict --json {}", films()[0]));
+    assert!(said["distance"].as_f64() > like[0]["distance"].as_f64(), "{said} {like:?}");
+}
+
+#[test]
+fn heat_is_a_picture_a_film() {
+    let out = tempfile::tempdir().unwrap();
+    let (film, folder) = (&films()[0], out.path().join("heat"));
+    trained().ok(&format!("cxr-predict {film} --heat {}", folder.display()));
+    let pictures: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let name = format!("{}.png", film.replace('/', "-"));
+    assert_eq!(pictures, [folder.join(name)]);
+    let picture = image::open(&pictures[0]).unwrap();
+    assert!(picture.width() > 500 && picture.height() > 300);
+}
+
+#[test]
+fn without_films_or_a_model_the_way_to_them_is_named() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.transcript("cxr-predict film.png");
+    assert!(said.contains("exit: 1") && said.contains("there is no model at"), "{said}");
+    assert!(said.contains("hint: train a model with `cxr run`, or name one"), "{said}");
+    assert!(sandbox.transcript("cxr-predict").contains("exit: 2"));
+    let said = sandbox.transcript("cxr-predict x --false-alarms 5");
+    assert!(said.contains("exit: 2") && said.contains("`false-alarms` is a share"), "{said}");
+}
