@@ -1,12 +1,13 @@
 use std::time::Instant;
 
 use ndarray::{Array3, Array4};
+use serde::Serialize;
 
 use super::{LAYERS, LayerSpec, Weights, weights::Layer};
 use crate::conv::{Algorithm, Extent, Isa, Maps, Scratch, Shallow, Winograd, direct};
 
 /// How fast a layer is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LayerTiming {
     /// Keras' name.
     pub name: &'static str,
@@ -20,7 +21,8 @@ pub struct LayerTiming {
 }
 
 /// Times each layer on whole maps of 224 x 224 images, by each algorithm: the
-/// best of `rounds`, on a batch of `images` (one for the direct convolution).
+/// best of `rounds` on a batch of `images`; the direct convolution, which is
+/// slow, once on one.
 ///
 /// # Panics
 /// If `rounds` or `images` is 0, or the processor lacks `isa`.
@@ -31,7 +33,7 @@ pub fn bench_layers(weights: &Weights, isa: Isa, images: usize, rounds: usize) -
         let operations = 2.0 * 9.0 * (side * side * spec.inputs * spec.outputs) as f64;
         for algorithm in Algorithm::ALL {
             let seconds = match algorithm {
-                Algorithm::Direct => time_direct(layer, spec, side, rounds),
+                Algorithm::Direct => time_direct(layer, spec, side),
                 Algorithm::Winograd => time(layer, spec, side, isa, images, rounds),
             };
             timings.push(LayerTiming {
@@ -48,9 +50,9 @@ pub fn bench_layers(weights: &Weights, isa: Isa, images: usize, rounds: usize) -
     timings
 }
 
-fn time_direct(layer: &Layer, spec: &LayerSpec, side: usize, rounds: usize) -> f64 {
+fn time_direct(layer: &Layer, spec: &LayerSpec, side: usize) -> f64 {
     let map = Array3::from_elem((side, side, spec.inputs), 0.5);
-    best(rounds, || {
+    best(1, || {
         let keep = Extent::square(side);
         direct::conv3x3(map.view(), layer.kernel.view(), layer.bias.view(), keep);
     })

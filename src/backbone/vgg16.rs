@@ -216,6 +216,7 @@ fn extents(image: Extent, keep: Extent, last_pool: bool) -> [Extent; LAYERS.len(
 #[cfg(test)]
 mod tests {
     use ndarray::{Array, ArrayView, Dimension, s};
+    use safetensors::tensor::TensorView;
 
     use super::*;
     use crate::backbone::reference;
@@ -259,6 +260,58 @@ mod tests {
         assert_eq!(expected.dim(), (1, 4, 2, 512));
         let error = relative_error(&winograd.last_conv(image.view()), &expected.view());
         assert!(error < 1e-5, "{error:e}");
+    }
+
+    /// Small numbers that no layer's pattern repeats, as a file of weights.
+    fn random() -> Weights {
+        let mut state = 1_u32;
+        let mut next = |size: f32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            size * (f64::from(state) as f32 / 2_f32.powi(31) - 1.0)
+        };
+        let mut tensors = Vec::new();
+        for spec in LAYERS {
+            let shapes =
+                [("kernel", vec![3, 3, spec.inputs, spec.outputs]), ("bias", vec![spec.outputs])];
+            for (part, shape) in shapes {
+                let size = (6.0 / (9 * spec.inputs) as f32).sqrt();
+                let data: Vec<u8> =
+                    (0..shape.iter().product()).flat_map(|_| next(size).to_le_bytes()).collect();
+                tensors.push((format!("{}.{part}", spec.name), shape, data));
+            }
+        }
+        let views = tensors.iter().map(|(name, shape, data)| {
+            (name, TensorView::new(safetensors::Dtype::F32, shape.clone(), data).unwrap())
+        });
+        Weights::from_safetensors(&safetensors::serialize(views, None).unwrap()).unwrap()
+    }
+
+    /// Bit for bit where each output is a sum of its own; a Winograd tile at the
+    /// region's rim shares its sums with cells outside, so those round differently.
+    #[test]
+    fn what_the_head_sees_is_the_same_in_whole_maps() {
+        let weights = random();
+        let images = Array4::from_shape_fn((2, 160, 192, 3), |(n, y, x, c)| {
+            ((7 * y + 13 * x + 29 * c + 31 * n) % 256) as f32 / 255.0
+        });
+        for algorithm in Algorithm::ALL {
+            let engine = Engine { algorithm, ..Engine::default() };
+            let net = Vgg16::new(&weights, Options { engine, ..Options::default() });
+            let images = match algorithm {
+                Algorithm::Direct => images.slice(s![..1, .., ..160, ..]),
+                Algorithm::Winograd => images.view(),
+            };
+            let whole = Pooling::Tutorial.apply(net.maps(images).view());
+            let region = net.pooled(images);
+            assert!(whole.iter().any(|&x| x > 0.0));
+            match algorithm {
+                Algorithm::Direct => assert_eq!(region, whole),
+                Algorithm::Winograd => {
+                    let error = relative_error(&region, &whole.view());
+                    assert!(error < 1e-6, "{error:e}");
+                }
+            }
+        }
     }
 
     #[test]

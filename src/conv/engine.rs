@@ -1,5 +1,6 @@
 use std::{fmt, str::FromStr};
 
+use serde::Serialize;
 use thiserror::Error;
 
 /// An environment variable that asks for an engine this machine or program does not have.
@@ -28,7 +29,8 @@ pub enum EngineError {
 }
 
 /// How a convolution is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
     /// Nine multiplications an output, as the definition says: the reference.
     Direct,

@@ -290,3 +290,15 @@ fn without_weights_the_way_to_them_is_named() {
     hint: run `cxr fetch weights`, or set `CXR_WEIGHTS` to the file
     ");
 }
+
+#[test]
+fn each_layer_is_timed_by_each_algorithm() {
+    let sandbox = Sandbox::new();
+    let timings = run(&sandbox, "cxr-extract --bench-layers");
+    let layers = timings["layers"].as_array().unwrap();
+    let names: Vec<_> = layers.iter().map(|layer| layer["name"].as_str().unwrap()).collect();
+    let twice: Vec<_> = LAYERS.iter().flat_map(|layer| [layer.name; 2]).collect();
+    assert_eq!(names, twice);
+    assert!(layers.iter().all(|layer| layer["gflops"].as_f64().unwrap() > 0.0));
+    assert!(entries(&sandbox).is_empty());
+}
