@@ -3,6 +3,9 @@ use crate::conv::{
     simd::{RowLoop, Simd},
 };
 
+/// So many inputs ahead the kernels are fetched: they come from L2 for each panel.
+const AHEAD: usize = 16;
+
 /// The product of a panel of `ROWS` transformed tiles with `WIDTH` [`Lanes`] of
 /// transformed kernels, at one position.
 ///
@@ -26,6 +29,11 @@ impl RowLoop for Multiply<'_> {
         let (kernel, _) = kernel.as_chunks::<{ Lanes::COUNT }>();
         for (tiles, kernel) in tiles.iter().zip(kernel) {
             for (input, kernel) in kernel.iter().enumerate() {
+                for i in 0..WIDTH {
+                    simd.prefetch(kernel.as_ptr().wrapping_add(AHEAD * WIDTH + i));
+                }
+                // One row of the next group of inputs; `ROWS` is at most their number.
+                simd.prefetch(tiles.as_ptr().wrapping_add(ROWS + input));
                 let mut factors = [simd.splat(0.0); WIDTH];
                 for i in 0..WIDTH {
                     factors[i] = simd.load(&kernel[i]);
