@@ -29,12 +29,3 @@ impl Lanes {
         lanes
     }
 }
-
-/// The first `len` of `memory`, which grows to hold them and never shrinks.
-/// What they hold is left from before.
-pub(super) fn room(memory: &mut Vec<Lanes>, len: usize) -> &mut [Lanes] {
-    if memory.len() < len {
-        memory.resize(len, Lanes::ZERO);
-    }
-    &mut memory[..len]
-}

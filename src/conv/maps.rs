@@ -1,11 +1,7 @@
 use ndarray::{Array4, ArrayView4};
 use rayon::prelude::*;
 
-use super::{
-    Extent,
-    lanes::{Lanes, room},
-    winograd::TILE,
-};
+use super::{Extent, buffer::Buffer, lanes::Lanes, winograd::TILE};
 
 /// A batch of maps as the engine reads and writes them: NHWC, channels padded
 /// to [`Lanes`], each map inside a border of zeros that completes its last tiles.
@@ -14,7 +10,7 @@ pub struct Maps {
     images: usize,
     channels: usize,
     extent: Extent,
-    data: Vec<Lanes>,
+    data: Buffer,
 }
 
 impl Maps {
@@ -24,7 +20,7 @@ impl Maps {
         *self = Self { images, channels, extent, data: std::mem::take(&mut self.data) };
         let (row, image, groups) = (self.row_len(), self.image_len(), self.groups());
         let last = (extent.cols + 1) * groups;
-        for image in room(&mut self.data, images * image).chunks_exact_mut(image) {
+        for image in self.data.room(images * image).chunks_exact_mut(image) {
             let (above, rest) = image.split_at_mut(row);
             let (rows, below) = rest.split_at_mut(extent.rows * row);
             above.fill(Lanes::ZERO);

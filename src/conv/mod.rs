@@ -1,5 +1,6 @@
 //! The convolution engine: 3x3 SAME convolutions and 2x2 max pooling over NHWC f32 maps.
 
+mod buffer;
 pub mod direct;
 mod dispatch;
 mod engine;

@@ -9,11 +9,7 @@ use super::{
     Multiply, POSITIONS,
     layer::{Pass, Products, Scratch},
 };
-use crate::conv::{
-    Maps,
-    lanes::{Lanes, room},
-    simd::Simd,
-};
+use crate::conv::{Maps, lanes::Lanes, simd::Simd};
 
 /// So many bytes between the transforms stay in a core's cache.
 const CACHED: usize = 1 << 20;
@@ -35,8 +31,8 @@ impl Pass<'_> {
                 let (image, y) = (task / strips, task % strips * strip_rows);
                 let first = (image * self.rows + y) * self.cols;
                 let count = strip_rows.min(self.rows - y) * self.cols;
-                let transformed = room(&mut scratch.tiles, count * POSITIONS * groups);
-                let products = room(&mut scratch.products, count * POSITIONS * padded);
+                let transformed = scratch.tiles.room(count * POSITIONS * groups);
+                let products = scratch.products.room(count * POSITIONS * padded);
 
                 let panels = transformed.chunks_mut(S::ROWS * POSITIONS * groups);
                 for (i, panel) in panels.enumerate() {

@@ -2,7 +2,7 @@ use ndarray::ArrayView4;
 use rayon::prelude::*;
 
 use super::{PATCH, POSITIONS};
-use crate::conv::lanes::Lanes;
+use crate::conv::{buffer::Buffer, lanes::Lanes};
 
 /// `G`: the values of a kernel's polynomial at 0, 1, -1, 2, -2 and infinity,
 /// divided by what interpolation multiplies them with.
@@ -18,12 +18,12 @@ const G: [[f64; 3]; PATCH] = [
 /// `G g G^T` of `kernel` [3, 3, in, out], in f64 and rounded once:
 /// `[position]`[block of `width` groups of outputs]`[input][width]`, inputs padded to
 /// whole [`Lanes`] and outputs to whole blocks.
-pub fn kernel_transform(kernel: ArrayView4<f32>, width: usize) -> Vec<Lanes> {
+pub fn kernel_transform(kernel: ArrayView4<f32>, width: usize) -> Buffer {
     let (_, _, inputs, outputs) = kernel.dim();
     let taps = kernel.to_slice().expect("kernels are in standard layout");
     let padded = Lanes::groups(inputs) * Lanes::COUNT;
     let blocks = Lanes::groups(outputs).div_ceil(width);
-    let mut transformed = vec![Lanes::ZERO; POSITIONS * blocks * padded * width];
+    let mut transformed = Buffer::zeros(POSITIONS * blocks * padded * width);
     let positions = transformed.par_chunks_exact_mut(blocks * padded * width);
     positions.enumerate().for_each(|(position, to)| {
         let factor = |tap| G[position / PATCH][tap / 3] * G[position % PATCH][tap % 3];

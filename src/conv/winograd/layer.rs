@@ -1,7 +1,9 @@
 use ndarray::{ArrayView1, ArrayView4};
 
 use super::{InputTransform, OutputTransform, POSITIONS, TILE, kernel_transform};
-use crate::conv::{Extent, Isa, Maps, dispatch::dispatch, lanes::Lanes, simd::Simd};
+use crate::conv::{
+    Extent, Isa, Maps, buffer::Buffer, dispatch::dispatch, lanes::Lanes, simd::Simd,
+};
 
 /// Transformed kernels of up to so many bytes stay in a core's cache.
 const CACHED: usize = 3 << 20;
@@ -23,7 +25,7 @@ pub struct Winograd {
     inputs: usize,
     outputs: usize,
     /// [position][block of `Simd::WIDTH` groups of outputs][input][width].
-    kernel: Vec<Lanes>,
+    kernel: Buffer,
     bias: Vec<Lanes>,
     pub(in crate::conv) schedule: Schedule,
 }
@@ -32,9 +34,9 @@ pub struct Winograd {
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// The transformed tiles.
-    pub(super) tiles: Vec<Lanes>,
+    pub(super) tiles: Buffer,
     /// Their products with the kernels.
-    pub(super) products: Vec<Lanes>,
+    pub(super) products: Buffer,
 }
 
 /// A layer on its way over a batch of maps, whose tiles are numbered map by map

@@ -7,11 +7,7 @@ use super::{
     Multiply, POSITIONS,
     layer::{Pass, Products, Scratch},
 };
-use crate::conv::{
-    Maps,
-    lanes::{Lanes, room},
-    simd::Simd,
-};
+use crate::conv::{Maps, lanes::Lanes, simd::Simd};
 
 /// So many panels are multiplied with a block of kernels while it is in the cache.
 const PANELS: usize = 8;
@@ -27,8 +23,8 @@ impl Pass<'_> {
         let images = (MEMORY / image).max(1);
         for first in (0..self.input.images()).step_by(images) {
             let count = images.min(self.input.images() - first) * tiles;
-            let products = room(&mut scratch.products, count * POSITIONS * padded);
-            let transformed = room(&mut scratch.tiles, count * POSITIONS * self.input.groups());
+            let products = scratch.products.room(count * POSITIONS * padded);
+            let transformed = scratch.tiles.room(count * POSITIONS * self.input.groups());
             self.transform(simd, first * tiles, transformed);
             self.multiply(simd, transformed, products);
             self.finish(simd, first * self.rows, count, products, output);
