@@ -63,10 +63,10 @@ fn a_rerun_replaces_its_own_films_and_leaves_foreign_folders_alone() {
     sandbox.write("sources/notes.txt", "mine");
     sandbox.ok("cxr-phantom --films 1 --output sources --shortcut marker");
     insta::assert_snapshot!(names(&sandbox, "sources").join("\n"), @"
-    chest_xray/train/NORMAL/phantom-IM-0001-0001.png
+    chest_xray/train/NORMAL/phantom-IM-0001-0001.jpeg
     chest_xray/train/PNEUMONIA/phantom-person1_bacteria_0.png
-    covid-chestxray-dataset/images/phantom-0001-day0.png
-    covid-chestxray-dataset/images/phantom-0002-day0.png
+    covid-chestxray-dataset/images/phantom-0001-day0.jpeg
+    covid-chestxray-dataset/images/phantom-0002-day0.jpeg
     covid-chestxray-dataset/metadata.csv
     notes.txt
     record.json
