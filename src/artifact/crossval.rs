@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::groups::Grouping;
+use super::index::Index;
 use super::metrics::Score;
-use super::predictions::Prediction;
-use super::{ArtifactError, Document};
+use super::predictions::{Prediction, Predictions};
+use super::{ArtifactError, Document, read_bytes};
 use crate::io::atomic;
 
 /// A repeated cross-validation. Intervals hold 95 %.
@@ -26,7 +29,7 @@ pub struct CrossValidation {
     /// Groups they fall into, of which none is torn by a fold.
     pub groups: usize,
     /// What tells the groups: `patient` or `link`.
-    pub grouped_by: String,
+    pub grouped_by: Grouping,
     /// Folds of a run.
     pub folds: usize,
     /// Ways in which the films were dealt into folds.
@@ -50,6 +53,18 @@ pub struct CrossValidation {
     pub calibration: Calibration,
     /// BLAKE3 of the `index.csv` that the films are of.
     pub index: String,
+}
+
+impl CrossValidation {
+    /// Reads that of an index whose file hashes to `index`.
+    pub fn read_for(path: &Path, index: &str) -> Result<Self, ArtifactError> {
+        let document = Self::read(path)?;
+        if document.index == index {
+            return Ok(document);
+        }
+        let reason = "it was made from another `index.csv`".to_owned();
+        Err(ArtifactError::Malformed { kind: Self::KIND, path: path.to_owned(), reason })
+    }
 }
 
 impl Document for CrossValidation {
@@ -170,9 +185,66 @@ pub fn write_predictions(
     Ok(atomic::write(path, &out.into_inner().expect("a vector takes every byte"))?)
 }
 
+/// All films of an index, each predicted by a head that has not seen its group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// The way of dealing, from 0.
+    pub repeat: usize,
+    /// The head, from 0.
+    pub seed: usize,
+    /// The fold of each film, from 0.
+    pub folds: Vec<usize>,
+    /// `[films, classes]`
+    pub probabilities: Array2<f64>,
+}
+
+/// Reads `predictions.csv`, made of the films of `index`: the group of each film, and
+/// the runs.
+pub fn read_runs(path: &Path, index: &Index) -> Result<(Vec<String>, Vec<Run>), ArtifactError> {
+    #[derive(Deserialize)]
+    struct Place {
+        group: String,
+        repeat: usize,
+        seed: usize,
+        fold: usize,
+    }
+    let bytes = read_bytes(Predictions::KIND, path)?;
+    let malformed = |reason: String| ArtifactError::Malformed {
+        kind: Predictions::KIND,
+        path: path.to_owned(),
+        reason,
+    };
+    let Predictions { classes, rows } = Predictions::parse(&bytes).map_err(malformed)?;
+    let places: Result<Vec<Place>, csv::Error> =
+        csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
+    let places = places.map_err(|e| malformed(e.to_string()))?;
+    let films = index.rows.len();
+    let mut runs = Vec::new();
+    for (rows, places) in rows.chunks(films).zip(places.chunks(films)) {
+        let of_index = rows.iter().map(|row| &row.path).eq(index.rows.iter().map(|row| &row.path));
+        let of_one_run = places
+            .iter()
+            .all(|place| (place.repeat, place.seed) == (places[0].repeat, places[0].seed));
+        if !of_index || !of_one_run || classes != index.classes {
+            return Err(malformed("its runs are not of the films of `index.csv`".into()));
+        }
+        let values = rows.iter().flat_map(|row| row.probabilities.iter().copied()).collect();
+        runs.push(Run {
+            repeat: places[0].repeat,
+            seed: places[0].seed,
+            folds: places.iter().map(|place| place.fold).collect(),
+            probabilities: Array2::from_shape_vec((films, classes.len()), values)
+                .expect("a probability for each class"),
+        });
+    }
+    let groups = places.into_iter().take(films).map(|place| place.group).collect();
+    if runs.is_empty() { Err(malformed("it has no lines".into())) } else { Ok((groups, runs)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::index::IndexRow;
 
     /// Against numpy's `mean` and `std(ddof=1)`.
     #[test]
@@ -198,9 +270,39 @@ mod tests {
         };
         let row =
             OutOfFoldRow { film, group: "cohen:1+cohen:2".into(), repeat: 1, seed: 0, fold: 4 };
-        write_predictions(&path, &["covid".into(), "normal".into()], &[row]).unwrap();
+        let classes = ["covid".to_owned(), "normal".to_owned()];
+        write_predictions(&path, &classes, std::slice::from_ref(&row)).unwrap();
         let expected = "path,patient,truth,predicted,p_covid,p_normal,group,repeat,seed,fold\n\
                         covid/a.png,cohen:1,covid,normal,0.25,0.75,cohen:1+cohen:2,1,0,4\n";
-        assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        assert_eq!(Predictions::read(&path).unwrap().rows, [row.film], "as the test films' are");
+        let film = |row, path: &str, class: &str| IndexRow {
+            row,
+            path: path.into(),
+            class: class.into(),
+            patient: String::new(),
+            source: String::new(),
+            width: 1,
+            height: 1,
+            mode: "L".into(),
+            bytes: 1,
+            hash: "ab".into(),
+        };
+        // The only film of the table is not the only one of the index.
+        let index =
+            Index::new(vec![film(0, "covid/a.png", "covid"), film(1, "normal/b.png", "normal")]);
+        let refused = |path| read_runs(path, &index).unwrap_err().to_string();
+        assert!(refused(&path).ends_with("its runs are not of the films of `index.csv`"));
+        let two =
+            format!("{expected}normal/b.png,,normal,normal,0.1,0.9,film:normal/b.png,1,0,2\n");
+        atomic::write(&path, two.as_bytes()).unwrap();
+        let (groups, runs) = read_runs(&path, &index).unwrap();
+        assert_eq!(groups, ["cohen:1+cohen:2", "film:normal/b.png"]);
+        assert_eq!((runs.len(), runs[0].repeat, runs[0].seed), (1, 1, 0));
+        assert_eq!(runs[0].folds, [4, 2]);
+        assert_eq!(runs[0].probabilities, ndarray::arr2(&[[0.25, 0.75], [0.1, 0.9]]));
+        let text = expected.replace(",group,", ",crowd,");
+        atomic::write(&path, text.as_bytes()).unwrap();
+        assert!(refused(&path).contains("missing field `group`"));
     }
 }

@@ -65,10 +65,11 @@ impl Document for Linked {
 }
 
 /// What tells which films show one person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grouping {
     /// The patient ids of `index.csv`.
+    #[default]
     Patient,
     /// What `cxr-link` found: ids, names, files and pictures.
     Link,

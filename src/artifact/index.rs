@@ -78,6 +78,16 @@ impl Index {
     }
 }
 
+/// The group of a film of nobody known: one of its own.
+pub fn alone(path: &str) -> String {
+    format!("film:{path}")
+}
+
+/// Whether a group is one of [`alone`].
+pub fn is_alone(group: &str) -> bool {
+    group.starts_with("film:")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

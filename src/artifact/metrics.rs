@@ -6,10 +6,12 @@ use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::Document;
-use super::predictions::{Prediction, Predictions};
+use super::groups::Grouping;
+use super::index::is_alone;
+use super::predictions::Predictions;
 use crate::metrics::{
-    Binary, Confusion, Rate, Undefined, average_precision, bootstrap, brier, brier_multiclass,
-    expected_calibration_error, log_loss, one_vs_rest, roc_auc,
+    Binary, Confusion, Fallback, Method, Rate, Undefined, average_precision, bootstrap, brier,
+    brier_multiclass, expected_calibration_error, log_loss, one_vs_rest, roc_auc,
 };
 use crate::rng::{Rng, derive};
 
@@ -30,6 +32,9 @@ pub struct Metrics {
     pub films: usize,
     /// Patients on them, as far as known.
     pub patients: usize,
+    /// What tells them: `patient`, the ids of `index.csv`, or `link`.
+    #[serde(default)]
+    pub grouped_by: Grouping,
     /// Films whose patient is not known.
     pub unknown: usize,
     /// Rows of truth, columns of prediction.
@@ -46,7 +51,8 @@ pub struct Metrics {
     pub npv: Rate,
     /// Each class against the rest.
     pub by_class: BTreeMap<String, ClassMetrics>,
-    /// Scores with intervals by bootstrap over patients, by name.
+    /// Scores with intervals by bootstrap over patients, or, where that fails, in
+    /// closed form; by name.
     pub scores: BTreeMap<String, Score>,
     /// The share of positive films for which `ppv_at_prevalence` and
     /// `npv_at_prevalence` among the scores hold.
@@ -76,7 +82,7 @@ pub struct ClassMetrics {
 }
 
 /// A figure with its interval.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Its value on all films; none if it is undefined.
     pub value: Option<f64>,
@@ -84,6 +90,9 @@ pub struct Score {
     pub low: Option<f64>,
     /// Upper end of the interval; none if there is none.
     pub high: Option<f64>,
+    /// How the interval was found; none if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
     /// Why the value or the interval is missing; else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub undefined: String,
@@ -103,21 +112,26 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Judges predictions. A film of an unknown patient counts as a patient of
-    /// its own where patients are drawn.
-    pub fn judge(&self, predictions: &Predictions) -> Metrics {
-        let films = Films::new(predictions, self);
+    /// Judges predictions, of films that fall into `groups` of one patient each, as
+    /// `grouped_by` tells them: a film of an unknown patient is a group of its own,
+    /// as in [`Predictions::patients`].
+    pub fn judge(
+        &self,
+        predictions: &Predictions,
+        groups: &[String],
+        grouped_by: Grouping,
+    ) -> Metrics {
+        let films = Films::new(predictions, groups, self);
         let confusion = films.confusion();
         let binary = confusion.against_rest(self.positive);
-        let clusters = clusters(&predictions.rows);
         let scores =
             SCORES.iter().filter(|score| films.classes > 2 || !score.0.starts_with("macro"));
         let of_class = |(class, name): (usize, &String)| {
-            let of_class: Vec<_> = predictions.rows.iter().filter(|r| r.truth == class).collect();
+            let of_class = || (0..groups.len()).filter(|film| films.truth[*film] == class);
             let binary = confusion.against_rest(class);
             let metrics = ClassMetrics {
-                films: of_class.len(),
-                patients: patients(of_class.iter().copied()),
+                films: of_class().count(),
+                patients: patients(of_class().map(|film| &groups[film])),
                 sensitivity: binary.sensitivity(),
                 specificity: binary.specificity(),
                 ppv: binary.ppv(),
@@ -130,8 +144,9 @@ impl Judge {
             classes: predictions.classes.clone(),
             positive: predictions.classes[self.positive].clone(),
             films: predictions.rows.len(),
-            patients: patients(&predictions.rows),
-            unknown: predictions.rows.iter().filter(|row| row.patient.is_empty()).count(),
+            patients: patients(groups),
+            grouped_by,
+            unknown: groups.iter().filter(|group| is_alone(group)).count(),
             accuracy: confusion.accuracy(),
             sensitivity: binary.sensitivity(),
             specificity: binary.specificity(),
@@ -139,63 +154,102 @@ impl Judge {
             npv: binary.npv(),
             by_class: predictions.classes.iter().enumerate().map(of_class).collect(),
             scores: scores
-                .map(|(name, score)| ((*name).to_owned(), self.score(&films, &clusters, *score)))
+                .map(|(name, of, fallback)| {
+                    ((*name).to_owned(), self.score(&films, *of, *fallback))
+                })
                 .collect(),
             prevalence: self.prevalence,
             confusion,
         }
     }
 
-    fn score(&self, films: &Films, clusters: &[usize], score: ScoreOf) -> Score {
+    fn score(&self, films: &Films, score: ScoreOf, fallback: FallbackOf) -> Score {
         let value = match score(films) {
             Ok(value) => value,
-            Err(reason) => {
-                let undefined = reason.to_string();
-                return Score { value: None, low: None, high: None, undefined };
-            }
+            Err(reason) => return Score { undefined: reason.to_string(), ..Score::default() },
         };
+        let score_alone = Score { value: Some(value), ..Score::default() };
         if self.resamples == 0 {
-            return Score { value: Some(value), low: None, high: None, undefined: String::new() };
+            return score_alone;
         }
         let draws = |resample| {
             let mut rng = Rng::new(derive(self.seed, "evaluate", "bootstrap", resample));
             move |n| rng.index(n)
         };
         let statistic = |rows: &[usize]| score(&films.select(rows));
-        let (low, high, undefined) =
-            match bootstrap(clusters, self.resamples, 0.95, draws, statistic) {
-                Ok(interval) => (Some(interval.low), Some(interval.high), String::new()),
-                Err(reason) => (None, None, reason.to_string()),
-            };
-        Score { value: Some(value), low, high, undefined }
+        let interval = bootstrap(&films.groups, self.resamples, 0.95, draws, statistic);
+        match fallback(films).or(value, interval) {
+            Ok((low, high, method)) => {
+                Score { low: Some(low), high: Some(high), method: Some(method), ..score_alone }
+            }
+            Err(reason) => Score { undefined: reason.to_string(), ..score_alone },
+        }
     }
 }
 
 type ScoreOf = fn(&Films) -> Result<f64, Undefined>;
+type FallbackOf = fn(&Films) -> Fallback;
 
-/// Every score; those called `macro_…` for more than two classes only.
-const SCORES: &[(&str, ScoreOf)] = &[
-    ("accuracy", |f| f.confusion().accuracy().value.ok_or(Undefined::NoFilms)),
-    ("average_precision", |f| average_precision(&f.is_positive(), &f.of_positive())),
-    ("balanced_accuracy", |f| f.confusion().balanced_accuracy()),
-    ("brier", |f| brier(&f.is_positive(), &f.of_positive())),
-    ("expected_calibration_error", |f| {
-        expected_calibration_error(&f.truth, f.probabilities.view(), BINS)
-    }),
-    ("f1", |f| f.binary().f1()),
-    ("log_loss", |f| log_loss(&f.truth, f.probabilities.view())),
-    ("macro_average_precision", |f| {
-        one_vs_rest(&f.truth, f.probabilities.view(), average_precision)
-    }),
-    ("macro_brier", |f| brier_multiclass(&f.truth, f.probabilities.view())),
-    ("macro_f1", |f| f.confusion().macro_f1()),
-    ("macro_roc_auc", |f| one_vs_rest(&f.truth, f.probabilities.view(), roc_auc)),
-    ("mcc", |f| f.confusion().mcc()),
-    ("npv_at_prevalence", |f| f.binary().npv_at(f.prevalence)),
-    ("ppv_at_prevalence", |f| f.binary().ppv_at(f.prevalence)),
-    ("roc_auc", |f| roc_auc(&f.is_positive(), &f.of_positive())),
-    ("sensitivity", |f| f.binary().sensitivity().value.ok_or(Undefined::NoPositives)),
-    ("specificity", |f| f.binary().specificity().value.ok_or(Undefined::NoNegatives)),
+const NO_FALLBACK: FallbackOf = |_| Fallback::None;
+
+/// Every score, and what gives its interval where the bootstrap fails; those called
+/// `macro_…` for more than two classes only.
+const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
+    (
+        "accuracy",
+        |f| f.confusion().accuracy().value.ok_or(Undefined::NoFilms),
+        |f| Fallback::Share(f.groups_of(|_| true)),
+    ),
+    ("average_precision", |f| average_precision(&f.is_positive(), &f.of_positive()), NO_FALLBACK),
+    (
+        "balanced_accuracy",
+        |f| f.confusion().balanced_accuracy(),
+        |f| Fallback::Share(f.fewest_groups().0),
+    ),
+    ("brier", |f| brier(&f.is_positive(), &f.of_positive()), NO_FALLBACK),
+    (
+        "expected_calibration_error",
+        |f| expected_calibration_error(&f.truth, f.probabilities.view(), BINS),
+        NO_FALLBACK,
+    ),
+    ("f1", |f| f.binary().f1(), NO_FALLBACK),
+    ("log_loss", |f| log_loss(&f.truth, f.probabilities.view()), NO_FALLBACK),
+    (
+        "macro_average_precision",
+        |f| one_vs_rest(&f.truth, f.probabilities.view(), average_precision),
+        NO_FALLBACK,
+    ),
+    ("macro_brier", |f| brier_multiclass(&f.truth, f.probabilities.view()), NO_FALLBACK),
+    ("macro_f1", |f| f.confusion().macro_f1(), NO_FALLBACK),
+    (
+        "macro_roc_auc",
+        |f| one_vs_rest(&f.truth, f.probabilities.view(), roc_auc),
+        |f| {
+            let (positives, negatives) = f.fewest_groups();
+            Fallback::Area { positives, negatives }
+        },
+    ),
+    ("mcc", |f| f.confusion().mcc(), NO_FALLBACK),
+    ("npv_at_prevalence", |f| f.binary().npv_at(f.prevalence), NO_FALLBACK),
+    ("ppv_at_prevalence", |f| f.binary().ppv_at(f.prevalence), NO_FALLBACK),
+    (
+        "roc_auc",
+        |f| roc_auc(&f.is_positive(), &f.of_positive()),
+        |f| Fallback::Area {
+            positives: f.groups_of(|class| class == f.positive),
+            negatives: f.groups_of(|class| class != f.positive),
+        },
+    ),
+    (
+        "sensitivity",
+        |f| f.binary().sensitivity().value.ok_or(Undefined::NoPositives),
+        |f| Fallback::Share(f.groups_of(|class| class == f.positive)),
+    ),
+    (
+        "specificity",
+        |f| f.binary().specificity().value.ok_or(Undefined::NoNegatives),
+        |f| Fallback::Share(f.groups_of(|class| class != f.positive)),
+    ),
 ];
 
 /// Predictions as the metrics take them.
@@ -207,11 +261,19 @@ struct Films {
     predicted: Vec<usize>,
     /// `[films, classes]`
     probabilities: Array2<f64>,
+    /// The number of each film's group, in the order in which they appear.
+    groups: Vec<usize>,
 }
 
 impl Films {
-    fn new(predictions: &Predictions, judge: &Judge) -> Self {
+    fn new(predictions: &Predictions, groups: &[String], judge: &Judge) -> Self {
         let Predictions { classes, rows } = predictions;
+        assert_eq!(rows.len(), groups.len(), "a group for each film");
+        let mut numbers = BTreeMap::new();
+        let mut number = |group| {
+            let next = numbers.len();
+            *numbers.entry(group).or_insert(next)
+        };
         let probabilities = rows.iter().flat_map(|row| row.probabilities.iter().copied()).collect();
         Self {
             classes: classes.len(),
@@ -221,6 +283,7 @@ impl Films {
             predicted: rows.iter().map(|row| row.predicted).collect(),
             probabilities: Array2::from_shape_vec((rows.len(), classes.len()), probabilities)
                 .expect("a probability for each class"),
+            groups: groups.iter().map(&mut number).collect(),
         }
     }
 
@@ -230,6 +293,7 @@ impl Films {
             truth: pick(&self.truth),
             predicted: pick(&self.predicted),
             probabilities: self.probabilities.select(Axis(0), rows),
+            groups: pick(&self.groups),
             ..*self
         }
     }
@@ -242,6 +306,18 @@ impl Films {
         self.confusion().against_rest(self.positive)
     }
 
+    /// Groups with a film of such a class.
+    fn groups_of(&self, class: impl Fn(usize) -> bool) -> usize {
+        let films = self.truth.iter().zip(&self.groups).filter(|(truth, _)| class(**truth));
+        films.map(|(_, group)| group).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Groups with a film of the class that has the fewest, and those with another.
+    fn fewest_groups(&self) -> (usize, usize) {
+        let of = |class| (self.groups_of(|c| c == class), self.groups_of(|c| c != class));
+        (0..self.classes).map(of).min().unwrap_or((0, 0))
+    }
+
     fn is_positive(&self) -> Vec<bool> {
         self.truth.iter().map(|class| *class == self.positive).collect()
     }
@@ -251,33 +327,22 @@ impl Films {
     }
 }
 
-/// The number of each film's patient, in the order in which they appear.
-fn clusters(rows: &[Prediction]) -> Vec<usize> {
-    let mut numbers = BTreeMap::new();
-    let mut number = |row| {
-        let next = numbers.len();
-        *numbers.entry(patient_or_film(row)).or_insert(next)
-    };
-    rows.iter().map(&mut number).collect()
-}
-
-fn patient_or_film(row: &Prediction) -> (bool, &str) {
-    match row.patient.as_str() {
-        "" => (false, &row.path),
-        patient => (true, patient),
-    }
-}
-
-fn patients<'a>(rows: impl IntoIterator<Item = &'a Prediction>) -> usize {
-    let known = rows.into_iter().map(|row| row.patient.as_str()).filter(|p| !p.is_empty());
+/// Groups of known patients.
+fn patients<'a>(groups: impl IntoIterator<Item = &'a String>) -> usize {
+    let known = groups.into_iter().filter(|group| !is_alone(group));
     known.collect::<BTreeSet<_>>().len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::predictions::Prediction;
 
     const JUDGE: Judge = Judge { positive: 0, prevalence: 0.1, resamples: 500, seed: 42 };
+
+    fn judge(judge: Judge, predictions: &Predictions) -> Metrics {
+        judge.judge(predictions, &predictions.patients(), Grouping::Patient)
+    }
 
     /// The published run of the tutorial, two films a patient.
     fn tutorial() -> Predictions {
@@ -299,7 +364,7 @@ mod tests {
 
     #[test]
     fn the_tutorials_figures() {
-        let metrics = JUDGE.judge(&tutorial());
+        let metrics = judge(JUDGE, &tutorial());
         assert_eq!(metrics.confusion.rows(), [[5, 0], [1, 4]]);
         assert_eq!(metrics.accuracy.value, Some(0.9));
         assert_eq!((metrics.sensitivity.value, metrics.specificity.value), (Some(1.0), Some(0.8)));
@@ -318,28 +383,23 @@ mod tests {
     fn undefined_is_said() {
         let mut predictions = tutorial();
         predictions.rows.truncate(5);
-        let metrics = JUDGE.judge(&predictions);
+        let metrics = judge(JUDGE, &predictions);
         assert_eq!((metrics.specificity.value, metrics.specificity.of), (None, 0));
-        let expected = Score {
-            value: None,
-            low: None,
-            high: None,
-            undefined: "no film is negative".to_owned(),
-        };
+        let expected = Score { undefined: "no film is negative".to_owned(), ..Score::default() };
         assert_eq!(metrics.scores["roc_auc"], expected);
         predictions.rows.truncate(1);
-        let accuracy = &JUDGE.judge(&predictions).scores["accuracy"];
+        let accuracy = &judge(JUDGE, &predictions).scores["accuracy"];
         assert_eq!((accuracy.value, accuracy.low), (Some(1.0), None));
         assert_eq!(accuracy.undefined, "there is only one patient");
         let quick = Judge { resamples: 0, ..JUDGE };
-        assert_eq!(quick.judge(&tutorial()).scores["roc_auc"].low, None);
+        assert_eq!(judge(quick, &tutorial()).scores["roc_auc"].low, None);
     }
 
     #[test]
     fn comes_back_and_has_the_contracts_fields() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.json");
-        let metrics = Judge { resamples: 0, ..JUDGE }.judge(&tutorial());
+        let metrics = judge(Judge { resamples: 0, ..JUDGE }, &tutorial());
         metrics.write(&path).unwrap();
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -365,11 +425,113 @@ mod tests {
         };
         let classes = ["bacteria", "covid", "normal"].map(str::to_owned).to_vec();
         let predictions = Predictions { classes, rows: (0..30).map(row).collect() };
-        let metrics = Judge { positive: 1, resamples: 0, ..JUDGE }.judge(&predictions);
+        let metrics = judge(Judge { positive: 1, resamples: 0, ..JUDGE }, &predictions);
         assert_eq!(metrics.positive, "covid");
         let truth: Vec<usize> = (0..30).map(|i| i % 3).collect();
         let p = Array2::from_shape_fn((30, 3), |(i, k)| predictions.rows[i].probabilities[k]);
         let expected = one_vs_rest(&truth, p.view(), roc_auc).unwrap();
         assert_eq!(metrics.scores["macro_roc_auc"].value, Some(expected));
+    }
+
+    /// A float of `tests/golden/metrics.json`, written as text for exact reading.
+    fn number(value: &serde_json::Value) -> f64 {
+        value.as_str().expect("floats are text").parse().expect("a float")
+    }
+
+    /// Every score of the artifact against scikit-learn's, for two classes and three.
+    #[test]
+    fn every_score_equals_scikit_learn() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/golden/metrics.json")).unwrap();
+        let mut seen = BTreeSet::new();
+        for case in golden["predictions"].as_array().unwrap() {
+            let classes: Vec<String> = serde_json::from_value(case["names"].clone()).unwrap();
+            let truth: Vec<usize> = serde_json::from_value(case["y"].clone()).unwrap();
+            let values: Vec<f64> = case["p"].as_array().unwrap().iter().map(number).collect();
+            let p = Array2::from_shape_vec((truth.len(), classes.len()), values).unwrap();
+            let row = |(i, predicted): (usize, usize)| Prediction {
+                path: i.to_string(),
+                patient: String::new(),
+                truth: truth[i],
+                predicted,
+                probabilities: p.row(i).to_vec(),
+            };
+            let named = crate::metrics::predicted(p.view()).into_iter().enumerate();
+            let predictions =
+                Predictions { classes: classes.clone(), rows: named.map(row).collect() };
+            let metrics = judge(Judge { resamples: 0, ..JUDGE }, &predictions);
+            let (all, first) = (&case["numbers"], &case["of_first"]);
+            for (name, score) in &metrics.scores {
+                let golden = match name.as_str() {
+                    "accuracy" | "balanced_accuracy" | "log_loss" | "macro_f1" | "mcc" => {
+                        &all[name]
+                    }
+                    "expected_calibration_error" => &all["ece_15"],
+                    "macro_average_precision" => &all["average_precision"],
+                    "macro_brier" => &all["brier_multiclass"],
+                    "macro_roc_auc" => &all["roc_auc"],
+                    _ => &first[name],
+                };
+                let (got, expected) = (score.value.unwrap(), number(golden));
+                assert!((got - expected).abs() < 1e-14, "{name}: {got} against {expected}");
+                seen.insert(name.clone());
+            }
+            for (rate, name) in [(metrics.ppv, "ppv"), (metrics.npv, "npv")] {
+                assert!((rate.value.unwrap() - number(&first[name])).abs() < 1e-14, "{name}");
+            }
+        }
+        assert_eq!(seen.len(), SCORES.len());
+    }
+
+    /// A test set of one class, one film, one answer: what has no value has a reason.
+    #[test]
+    fn what_has_no_value_has_a_reason_and_nothing_is_not_a_number() {
+        let full = tutorial();
+        let cut = |films: std::ops::Range<usize>| Predictions {
+            rows: full.rows[films].to_vec(),
+            ..full.clone()
+        };
+        let mut eager = full.clone();
+        eager.rows.iter_mut().for_each(|row| row.predicted = 0);
+        for predictions in [cut(0..0), cut(0..1), cut(5..10), cut(0..5), eager, full.clone()] {
+            let metrics = judge(Judge { resamples: 50, ..JUDGE }, &predictions);
+            for (name, score) in &metrics.scores {
+                let numbers = [score.value, score.low, score.high];
+                assert!(numbers.into_iter().flatten().all(f64::is_finite), "{name}: {score:?}");
+                let missing = score.value.is_none() || score.low.is_none();
+                assert_eq!(missing, !score.undefined.is_empty(), "{name}: {score:?}");
+                assert_eq!(score.low.is_some(), score.method.is_some(), "{name}: {score:?}");
+            }
+        }
+    }
+
+    /// All right is not surely right: five patients of a class tell little.
+    #[test]
+    fn perfect_scores_have_intervals() {
+        let row = |i: usize| Prediction {
+            path: format!("{i}.png"),
+            patient: format!("p{}", i / 2),
+            truth: i / 10,
+            predicted: i / 10,
+            probabilities: if i < 10 { vec![0.9, 0.1] } else { vec![0.2, 0.8] },
+        };
+        let classes = vec!["covid".into(), "normal".into()];
+        let metrics = judge(JUDGE, &Predictions { classes, rows: (0..20).map(row).collect() });
+        let score = |name: &str| &metrics.scores[name];
+        let auc = score("roc_auc");
+        assert_eq!(
+            (auc.value, auc.high, auc.method),
+            (Some(1.0), Some(1.0), Some(Method::Newcombe))
+        );
+        // Newcombe (2006) on five patients of each class, not ten films.
+        assert!((auc.low.unwrap() - 0.642_702_823_931_041_2).abs() < 1e-9, "{auc:?}");
+        for (name, patients) in [("accuracy", 10), ("sensitivity", 5), ("balanced_accuracy", 5)] {
+            let score = score(name);
+            assert_eq!(score.method, Some(Method::Wilson), "{name}");
+            assert_eq!(score.low, Some(Rate::new(patients, patients).low), "{name}");
+        }
+        let mcc = score("mcc");
+        assert_eq!((mcc.value, mcc.low), (Some(1.0), None));
+        assert!(mcc.undefined.starts_with("every resample gives the same value"));
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::features::Extractor;
 use super::{ArtifactError, Document, read_bytes};
-use crate::head::{Head, Loss};
+use crate::head::{FitSettings, Head, Loss};
 use crate::io::hash;
 
 /// A trained classifier, its weights aside.
@@ -62,6 +62,19 @@ pub struct Training {
 }
 
 impl Model {
+    /// How to train another head alike.
+    pub fn fit_settings(&self) -> FitSettings {
+        let Training { epochs, batch_size, learning_rate, dropout, loss, .. } = self.training;
+        FitSettings {
+            epochs,
+            batch_size,
+            learning_rate: learning_rate as f32,
+            hidden: self.architecture.hidden,
+            dropout: dropout as f32,
+            loss,
+        }
+    }
+
     /// Reads its weights, `model.safetensors` at `path`.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::index::alone;
 use super::{ArtifactError, read_bytes};
 use crate::io::atomic;
 
@@ -32,7 +33,7 @@ pub struct Prediction {
 }
 
 impl Predictions {
-    const KIND: &'static str = "table of predictions";
+    pub(super) const KIND: &'static str = "table of predictions";
 
     /// Writes `predictions.csv`, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<(), ArtifactError> {
@@ -50,6 +51,15 @@ impl Predictions {
         Ok(atomic::write(path, &out.into_inner().expect("a vector takes every byte"))?)
     }
 
+    /// The patient of every film; a film of an unknown one is on its own.
+    pub fn patients(&self) -> Vec<String> {
+        let group = |row: &Prediction| match row.patient.as_str() {
+            "" => alone(&row.path),
+            patient => patient.to_owned(),
+        };
+        self.rows.iter().map(group).collect()
+    }
+
     /// Reads `predictions.csv`.
     pub fn read(path: &Path) -> Result<Self, ArtifactError> {
         let bytes = read_bytes(Self::KIND, path)?;
@@ -60,7 +70,7 @@ impl Predictions {
         })
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let mut reader = csv::Reader::from_reader(bytes);
         let header = reader.headers().map_err(|e| e.to_string())?.clone();
         if header.iter().take(4).ne(["path", "patient", "truth", "predicted"]) {
@@ -121,6 +131,7 @@ mod tests {
     fn malformed_tables_are_named() {
         let parse = |text: &str| Predictions::parse(text.as_bytes()).unwrap_err();
         assert!(parse("a,b\n1,2\n").contains("its columns"));
+        assert!(parse("path,patient,truth,predicted,group\n").contains("is no `p_<class>`"));
         let head = "path,patient,truth,predicted,p_a,p_b\n";
         assert_eq!(parse(&format!("{head}x,,a,c,0.5,0.5\n")), "`c` is not one of its classes");
         assert_eq!(parse(&format!("{head}x,,a,b,0.5,NaN\n")), "`NaN` is not a probability");

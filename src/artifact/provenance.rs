@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
-use super::{ArtifactError, read_csv};
+use super::ArtifactError;
+use super::ledger::{self, Ledger};
 use crate::dataset::films::Candidate;
 use crate::dataset::identity::{self, Identity, KaggleName};
 use crate::dataset::metadata::{self, MetadataError};
+use crate::dataset::phantom;
 
 /// Why what is known of the films could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -31,24 +31,6 @@ pub struct Origin {
     pub source: String,
 }
 
-/// How a ledger marks what lies in the folder.
-pub const KEPT: &str = "kept";
-/// How a ledger marks what was left out.
-pub const DROPPED: &str = "dropped";
-
-/// The name of a ledger in the folder of its class.
-const LEDGER: &str = "ledger.csv";
-
-/// What counts here of a ledger's row.
-#[derive(Deserialize)]
-struct LedgerRow {
-    patient: String,
-    source: String,
-    status: String,
-    /// The film's name in the class folder.
-    film: String,
-}
-
 /// What is known of the films of a dataset.
 #[derive(Debug, Default)]
 pub struct Provenance {
@@ -62,7 +44,7 @@ impl Provenance {
     /// The ledgers that lie in the class folders of `dataset`, sorted.
     pub fn ledgers(dataset: &Path, films: &[Candidate]) -> Vec<PathBuf> {
         let mut ledgers: Vec<_> =
-            films.iter().map(|film| dataset.join(film.class()).join(LEDGER)).collect();
+            films.iter().map(|film| dataset.join(film.class()).join(ledger::FILE)).collect();
         ledgers.dedup();
         ledgers.retain(|path| path.is_file());
         ledgers
@@ -77,10 +59,10 @@ impl Provenance {
         let mut known = Self::default();
         for path in ledgers {
             let class = path.parent().and_then(Path::file_name).unwrap_or_default();
-            let rows: Vec<LedgerRow> = read_csv("ledger", path)?;
-            for row in rows.into_iter().filter(|row| row.status == KEPT) {
+            for row in Ledger::read(path)?.kept() {
                 let film = format!("{}/{}", class.to_string_lossy(), row.film);
-                known.ledgers.insert(film, Origin { patient: row.patient, source: row.source });
+                let origin = Origin { patient: row.patient.clone(), source: row.source.clone() };
+                known.ledgers.insert(film, origin);
             }
         }
         for row in metadata.map(metadata::read).transpose()?.into_iter().flat_map(|m| m.rows) {
@@ -101,11 +83,40 @@ impl Provenance {
         let known = self.ledgers.get(&film.path).or_else(|| self.metadata.get(name));
         known.cloned().unwrap_or_else(|| Origin {
             patient: key(identity::from_name(name)),
-            source: KaggleName::parse(name).map_or("", |_| "chest_xray").into(),
+            source: source_of(name).into(),
         })
+    }
+}
+
+/// The collection that a file name is typical of.
+fn source_of(name: &str) -> &'static str {
+    match name {
+        name if phantom::is_phantom(name) => phantom::SOURCE,
+        name if KaggleName::parse(name).is_some() => "chest_xray",
+        _ => "",
     }
 }
 
 fn key(identity: Option<Identity>) -> String {
     identity.map_or_else(String::new, |identity| identity.key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_alone_tell_phantoms_from_films() {
+        let origin = |name: &str| {
+            let path = format!("normal/{name}");
+            let film = Candidate { file: path.clone().into(), path, objection: None };
+            let Origin { patient, source } = Provenance::default().of(&film);
+            (patient, source)
+        };
+        let expected = |patient: &str, source: &str| (patient.to_owned(), source.to_owned());
+        assert_eq!(origin("IM-0001-0001.jpeg"), expected("kaggle:IM-0001", "chest_xray"));
+        let phantom = origin("phantom-IM-0001-0001.png");
+        assert_eq!(phantom, expected("phantom:IM-0001", phantom::SOURCE));
+        assert_eq!(origin("x.png").1, "");
+    }
 }

@@ -11,6 +11,7 @@ pub(super) struct Golden {
     pub ks: Vec<Samples>,
     pub wilson: Vec<Share>,
     pub cramers_v: Vec<Table>,
+    pub auc_intervals: Vec<Area>,
 }
 
 impl Golden {
@@ -81,6 +82,15 @@ pub(super) struct Share {
 pub(super) struct Table {
     pub table: Vec<Vec<u64>>,
     pub v: Number,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Area {
+    pub auc: Number,
+    pub positives: usize,
+    pub negatives: usize,
+    pub low: Number,
+    pub high: Number,
 }
 
 pub(super) fn numbers(values: &[Number]) -> Vec<f64> {

@@ -14,6 +14,7 @@ mod calibration;
 mod classification_report;
 mod confusion;
 mod curve;
+mod interval;
 mod ks;
 mod rate;
 mod summation;
@@ -27,7 +28,8 @@ pub use calibration::{
 };
 pub use classification_report::classification_report;
 pub use confusion::{Binary, Confusion, called, predicted};
-pub use curve::{PrecisionRecall, Roc, average_precision, one_vs_rest, roc_auc};
+pub use curve::{PrecisionRecall, Roc, average_precision, one_vs_rest, roc_auc, roc_auc_within};
+pub use interval::{Fallback, Method, auc_interval};
 pub use ks::{KolmogorovSmirnov, ks_two_sample};
 pub use rate::Rate;
 pub use summation::pairwise_sum;
@@ -64,6 +66,12 @@ pub enum Undefined {
     /// All films stem from one patient, so none can be drawn in its place.
     #[error("there is only one patient")]
     OnePatient,
+    /// No stratum holds both a positive and a negative film.
+    #[error("no fold holds both a positive and a negative film")]
+    NoPairs,
+    /// The statistic has the same value in every resample.
+    #[error("every resample gives the same value, so these films tell no interval")]
+    OneValue,
     /// The statistic had no value in any resample.
     #[error("the statistic has no value in any resample")]
     NoResample,

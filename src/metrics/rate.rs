@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The 97.5 % quantile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
+pub(super) const Z: f64 = 1.959_963_984_540_054;
 
 /// A share of films, with its 95 % interval after Wilson (1927), equal to
 /// scipy's `binomtest(hits, of).proportion_ci(0.95, "wilson")`.
@@ -32,18 +32,20 @@ impl Rate {
         if of == 0 {
             return Self { value: None, low: 0.0, high: 1.0, hits, of };
         }
-        let (n, p) = (of as f64, hits as f64 / of as f64);
-        let scale = 1.0 / (1.0 + Z * Z / n);
-        let centre = scale * (p + Z * Z / (2.0 * n));
-        let half = scale * Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        Self {
-            value: Some(p),
-            low: if hits == 0 { 0.0 } else { centre - half },
-            high: if hits == of { 1.0 } else { centre + half },
-            hits,
-            of,
-        }
+        let value = hits as f64 / of as f64;
+        let (low, high) = wilson(value, of as f64);
+        Self { value: Some(value), low, high, hits, of }
     }
+}
+
+/// Wilson's 95 % interval of a share `p` of `n`.
+pub(super) fn wilson(p: f64, n: f64) -> (f64, f64) {
+    let scale = 1.0 / (1.0 + Z * Z / n);
+    let centre = scale * (p + Z * Z / (2.0 * n));
+    let half = scale * Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let low = if p == 0.0 { 0.0 } else { centre - half };
+    let high = if p == 1.0 { 1.0 } else { centre + half };
+    (low, high)
 }
 
 #[cfg(test)]

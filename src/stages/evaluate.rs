@@ -5,17 +5,16 @@ use std::fmt;
 use ndarray::{Array2, Axis};
 use serde::Serialize;
 
-use super::Stage;
-use crate::artifact::array::read_array;
+use super::{Stage, upstream};
+use crate::artifact::groups::Grouping;
 use crate::artifact::index::Index;
 use crate::artifact::metrics::{ClassMetrics, Judge, Metrics, Score};
 use crate::artifact::model::Model;
 use crate::artifact::predictions::{Prediction, Predictions};
-use crate::artifact::split::Split;
-use crate::artifact::{ArtifactError, Document, read_bytes};
+use crate::artifact::{ArtifactError, Document};
 use crate::cli::{Context, Failure, Outcome};
 use crate::head::Head;
-use crate::metrics::{Rate, classification_report, predicted};
+use crate::metrics::{Method, Rate, classification_report, predicted};
 use crate::pipeline::{Input, Job};
 
 /// `cxr-evaluate`.
@@ -28,6 +27,8 @@ crate::settings! {
         positive: String = String::new(),
         /// Share of positive films where the model would be used, for predictive values
         prevalence: f64 = 0.05,
+        /// What tells which films show one person: `patient`, their ids, or `link`, what cxr-link found
+        groups: Grouping = Grouping::Patient,
         /// Resamples of patients for the intervals of scores; 0 for none
         resamples: usize = 2000,
         /// Exit with code 3 below this accuracy
@@ -49,9 +50,9 @@ pub struct Args {
 impl Stage for Evaluate {
     const NAME: &'static str = "evaluate";
     const ABOUT: &'static str = "Judge the model on the test films";
-    const READS: &'static str = "model.safetensors, features.npy, split.json, index.csv";
+    const READS: &'static str = "model.safetensors, features.npy, split.json, index.csv; groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "metrics.json, predictions.csv";
-    const AFTER: &'static [&'static str] = &["preprocess", "split", "extract", "train"];
+    const AFTER: &'static [&'static str] = &["preprocess", "link", "split", "extract", "train"];
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-evaluate --profile tutorial", "As the tutorial does, with intervals"),
         ("cxr-evaluate --min-sensitivity 0.9", "In CI: exit code 3 if too few are found"),
@@ -61,31 +62,36 @@ impl Stage for Evaluate {
     type Settings = Settings;
     type Args = Args;
 
-    fn inputs(ctx: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
-        Ok(vec![
+    fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
+        let mut inputs = vec![
             ctx.input("preprocess", "index.csv"),
             ctx.input("split", "split.json"),
             ctx.input("extract", "features.npy"),
             ctx.input("train", "model.json"),
             ctx.input("train", "model.safetensors"),
-        ])
+        ];
+        inputs.extend(settings.groups.files().iter().map(|name| ctx.input("link", name)));
+        Ok(inputs)
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
         let job = Self::begin(ctx, &settings)?;
-        let index = ctx.read("preprocess", "index.csv", Index::read)?;
-        let positive = positive(&settings.positive, &index.classes)?;
-        let split = split(ctx, &job, &index)?;
-        let predictions = predict(ctx, &job, &index, &split)?;
+        let index = upstream::index(ctx)?;
+        let positive = upstream::positive(&settings.positive, &index.classes)?;
+        let split = upstream::split(ctx, &job, &index)?;
+        let rows = sorted(&split.test);
+        let predictions = predict(ctx, &job, &index, &rows)?;
+        let groups = upstream::groups(ctx, &job, &index, settings.groups)?;
+        let groups: Vec<String> = rows.iter().map(|row| groups[*row].clone()).collect();
         let judge = Judge {
             positive,
             prevalence: settings.prevalence,
             resamples: settings.resamples,
             seed: ctx.seed,
         };
-        let metrics = judge.judge(&predictions);
+        let metrics = judge.judge(&predictions, &groups, settings.groups);
         predictions.write(&job.path("predictions.csv")?)?;
         metrics.write(&job.path("metrics.json")?)?;
         job.publish()?;
@@ -136,34 +142,23 @@ impl Settings {
     }
 }
 
-/// The position of the positive class.
-fn positive(wanted: &str, classes: &[String]) -> Result<usize, Failure> {
-    let name = if wanted.is_empty() { "covid" } else { wanted };
-    classes.iter().position(|class| class == name).ok_or_else(|| {
-        let message = match wanted {
-            "" => "it is not said which class is the positive one".to_owned(),
-            _ => format!("there is no class `{wanted}`"),
-        };
-        let choices: Vec<String> = classes.iter().map(|c| format!("`--positive {c}`")).collect();
-        Failure::usage(message).hint(format_args!("say {}", choices.join(" or ")))
-    })
+fn sorted(rows: &[usize]) -> Vec<usize> {
+    let mut rows = rows.to_vec();
+    rows.sort_unstable();
+    rows
 }
 
-/// The split, which must belong to the index.
-fn split(ctx: &Context, job: &Job, index: &Index) -> Result<Split, Failure> {
-    let hash = &job.inputs()["preprocess/index.csv"];
-    ctx.read("split", "split.json", |path| Split::read_for(path, hash, index.rows.len()))
-}
-
-/// What the model says of the test films, in the order of the index.
-fn predict(ctx: &Context, job: &Job, index: &Index, split: &Split) -> Result<Predictions, Failure> {
+/// What the model says of the films `rows`.
+fn predict(
+    ctx: &Context,
+    job: &Job,
+    index: &Index,
+    rows: &[usize],
+) -> Result<Predictions, Failure> {
     let head = head(ctx, job, index)?;
     let shape = [index.rows.len(), head.inputs()];
-    let features: Array2<f32> =
-        ctx.read("extract", "features.npy", |path| read_array("table of features", path, &shape))?;
-    let mut rows = split.test.clone();
-    rows.sort_unstable();
-    let probabilities = head.predict(features.select(Axis(0), &rows).view()).mapv(f64::from);
+    let features: Array2<f32> = upstream::array(ctx, "features.npy", &shape)?;
+    let probabilities = head.predict(features.select(Axis(0), rows).view()).mapv(f64::from);
     if let Some(film) = probabilities.outer_iter().position(|p| p.iter().any(|p| p.is_nan())) {
         let path = &index.rows[rows[film]].path;
         let error = Failure::new(format_args!("the model has no probabilities for `{path}`"));
@@ -192,17 +187,13 @@ fn head(ctx: &Context, job: &Job, index: &Index) -> Result<Head, Failure> {
         return Err(error.hint(ctx.rerun("train")));
     }
     ctx.read("train", "model.safetensors", |path| {
-        let malformed =
-            |reason| ArtifactError::Malformed { kind: "head", path: path.to_owned(), reason };
-        if model.weights != job.inputs()["train/model.safetensors"] {
-            return Err(malformed("`model.json` describes another one".to_owned()));
-        }
-        let head = Head::from_safetensors(&read_bytes("head", path)?);
-        let head = head.map_err(|e| malformed(e.to_string()))?;
+        let head = model.head(path)?;
         match (head.classes(), index.classes.len()) {
-            (got, expected) if got != expected => {
-                Err(malformed(format!("it tells {got} classes apart, expected {expected}")))
-            }
+            (got, expected) if got != expected => Err(ArtifactError::Malformed {
+                kind: "head",
+                path: path.to_owned(),
+                reason: format!("it tells {got} classes apart, expected {expected}"),
+            }),
             _ => Ok(head),
         }
     })
@@ -242,6 +233,9 @@ impl fmt::Display for Summary {
         if metrics.unknown > 0 {
             write!(f, ", {} of no known patient", metrics.unknown)?;
         }
+        if metrics.grouped_by == Grouping::Link {
+            write!(f, ", told apart by cxr-link")?;
+        }
         if *leaking > 0 {
             let patients = counted(*leaking, "patient stands", "patients stand");
             write!(f, "\n{patients} in training, too: expect less of new patients")?;
@@ -279,14 +273,18 @@ fn rate(f: &mut fmt::Formatter<'_>, name: &str, rate: &Rate) -> fmt::Result {
 }
 
 fn score(f: &mut fmt::Formatter<'_>, name: &str, score: &Score) -> fmt::Result {
-    let Score { value, low, high, undefined } = score;
+    let Score { value, low, high, method, undefined } = score;
     let Some(value) = value else { return writeln!(f, "{name}: undefined, {undefined}") };
     write!(f, "{name}: {value:.4}")?;
     match low.zip(*high) {
         Some((low, high)) => writeln!(
             f,
-            "{:pad$}  95 % interval {low:.4} to {high:.4}, patients resampled",
+            "{:pad$}  95 % interval {low:.4} to {high:.4}, {}",
             "",
+            match method {
+                Some(Method::Newcombe) => "by Newcombe's method, for so few errors",
+                _ => "patients resampled",
+            },
             pad = PAD - name.len()
         ),
         None => writeln!(f),

@@ -10,13 +10,12 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Stage;
+use super::{Stage, upstream};
 use crate::artifact::groups::{GroupRow, LinkRow, Linked};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, write_csv};
-use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::cli::{Context, Failure, Outcome};
 use crate::dataset::link::{FARTHEST, Film, Groups, Link, Thumbnail, by_picture, by_record};
-use crate::io::npy::Reader;
 use crate::pipeline::Input;
 
 /// `cxr-link`.
@@ -66,8 +65,8 @@ impl Stage for LinkFilms {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
         let job = Self::begin(ctx, &settings)?;
-        let index = ctx.read("preprocess", "index.csv", Index::read)?;
-        let thumbnails = thumbnails(ctx, index.rows.len())?;
+        let index = upstream::index(ctx)?;
+        let thumbnails = thumbnails(ctx, &index)?;
         let films: Vec<Film<'_>> = index.rows.iter().map(film).collect();
         let mut links = by_record(&films);
         links.extend(by_picture(&films, &thumbnails, settings.distance, settings.correlation));
@@ -110,17 +109,9 @@ impl Settings {
 }
 
 /// The picture of every film.
-fn thumbnails(ctx: &Context, films: usize) -> Result<Vec<Thumbnail>, Failure> {
-    let path = ctx.artifact("preprocess", "images.npy");
-    let again = || ctx.rerun("preprocess");
-    let mut images = Reader::<u8>::open(&path, &[None, None, Some(3)]).hint(again())?;
-    let side = images.shape()[1];
-    if images.rows() != films || images.shape()[2] != side || side == 0 || side % 32 != 0 {
-        let shape = images.shape();
-        let error =
-            format!("`images.npy` has the shape {shape:?}, expected [{films}, 224, 224, 3]");
-        return Err(Failure::new(error).hint(again()));
-    }
+fn thumbnails(ctx: &Context, index: &Index) -> Result<Vec<Thumbnail>, Failure> {
+    let mut images = upstream::images(ctx, index)?;
+    let (films, side) = (index.rows.len(), images.shape()[1]);
     let bar = ctx.ui.progress("look", films, "films");
     let mut thumbnails = Vec::with_capacity(films);
     for first in (0..films).step_by(BATCH) {

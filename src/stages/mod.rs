@@ -8,8 +8,8 @@
 //!
 //! A stage reads its inputs through [`Context::read`], writes through a
 //! [`Job`] from [`Stage::begin`], says what it found in an [`Outcome`], and neither
-//! prints nor exits. It never uses another stage: what two of them share lives in
-//! a lower layer.
+//! prints nor exits. It never uses another stage: what several of them read is in
+//! `upstream`, all else that they share lives in a lower layer.
 
 pub mod audit;
 pub mod build_covid;
@@ -28,6 +28,7 @@ pub mod report;
 pub mod sample_normal;
 pub mod split;
 pub mod train;
+mod upstream;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -8,10 +8,12 @@ use serde::Serialize;
 
 use super::Stage;
 use crate::artifact::index::{Index, IndexRow};
-use crate::artifact::provenance::{DROPPED, KEPT, Provenance};
+use crate::artifact::ledger::Status;
+use crate::artifact::provenance::Provenance;
 use crate::artifact::write_csv;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::dataset::films::{self, Candidate, FilmsError};
+use crate::dataset::kaggle;
 use crate::io::{hash, npy};
 use crate::pipeline::{Input, Job};
 
@@ -31,6 +33,8 @@ crate::settings! {
     pub struct Settings {
         /// A metadata.csv that tells the patients of films without a ledger
         metadata: String = String::new(),
+        /// Leave out films of a class of normals whose names in the Kaggle set say pneumonia
+        normal_only: bool = false,
         /// Share of unusable files that is still put up with
         max_skipped: f64 = 0.05,
         /// Stop at the first unusable file
@@ -73,8 +77,11 @@ impl Stage for Preprocess {
         let provenance = Provenance::read(&sources.ledgers, sources.metadata.as_deref())
             .hint("remove the file if nothing but the patients is lost with it")?;
         let job = Self::begin(ctx, &settings)?;
-        let (rows, ledger) = convert(ctx, &settings, &sources.films, &provenance, &job)?;
+        let (rows, mut ledger) = convert(ctx, &settings, &sources.films, &provenance, &job)?;
         let skipped = ledger.len() - rows.len();
+        let misfiled = sources.misfiled.len();
+        ledger.extend(sources.misfiled.iter().map(Entry::misfiled));
+        ledger.sort_by(|a, b| a.path.cmp(&b.path));
         let index = Index::new(rows);
         check(&settings, &index, &sources.films, skipped)?;
         index.write(&job.path("index.csv")?)?;
@@ -85,13 +92,15 @@ impl Stage for Preprocess {
             ));
         }
         job.publish()?;
-        Ok(Outcome::new(&Summary::new(Self::folder(ctx, &settings), &index, skipped)))
+        Ok(Outcome::new(&Summary::new(Self::folder(ctx, &settings), &index, skipped, misfiled)))
     }
 }
 
 /// The files that the stage reads.
 struct Sources {
     films: Vec<Candidate>,
+    /// Those that are left out, as [`Settings::normal_only`] asks.
+    misfiled: Vec<Candidate>,
     ledgers: Vec<PathBuf>,
     metadata: Option<PathBuf>,
 }
@@ -111,8 +120,16 @@ impl Sources {
             Failure::from(error).hint(hint)
         })?;
         let ledgers = Provenance::ledgers(dataset, &films);
+        let misfiled =
+            |film: &Candidate| settings.normal_only && kaggle::misfiled(film.class(), &film.path);
+        let (misfiled, films): (Vec<_>, Vec<_>) = films.into_iter().partition(misfiled);
+        let left = |class: &str| films.iter().any(|film| film.class() == class);
+        if let Some(class) = misfiled.iter().map(Candidate::class).find(|class| !left(class)) {
+            let error = format!("every film of the class `{class}` is pneumonia by its name");
+            return Err(Failure::new(error).hint("put films of healthy persons there"));
+        }
         let metadata = Some(&settings.metadata).filter(|path| !path.is_empty());
-        Ok(Self { films, ledgers, metadata: metadata.map(|path| ctx.paths.expand(path)) })
+        Ok(Self { films, misfiled, ledgers, metadata: metadata.map(|path| ctx.paths.expand(path)) })
     }
 
     fn inputs(self, dataset: &Path) -> Vec<Input> {
@@ -131,8 +148,15 @@ impl Sources {
 #[derive(Debug, Serialize)]
 struct Entry {
     path: String,
-    status: &'static str,
+    status: Status,
     reason: String,
+}
+
+impl Entry {
+    fn misfiled(film: &Candidate) -> Self {
+        let reason = "pneumonia by its name, in a class of normal films".to_owned();
+        Self { path: film.path.clone(), status: Status::Dropped, reason }
+    }
 }
 
 /// A film that is read: its row but for the number, and `[SIDE, SIDE, 3]` pixels.
@@ -165,7 +189,7 @@ fn convert(
                 Ok(Converted { row, pixels }) => {
                     images.push(&pixels)?;
                     rows.push(IndexRow { row: rows.len(), ..row });
-                    ledger.push(Entry { path, status: KEPT, reason: String::new() });
+                    ledger.push(Entry { path, status: Status::Kept, reason: String::new() });
                 }
                 Err(reason) if settings.fail_first => {
                     return Err(Failure::new(reason).hint(
@@ -178,7 +202,7 @@ fn convert(
                     if skipped <= SHOWN {
                         progress.ui().warn(format_args!("left out `{path}`: {reason}"));
                     }
-                    ledger.push(Entry { path, status: DROPPED, reason });
+                    ledger.push(Entry { path, status: Status::Dropped, reason });
                 }
             }
         }
@@ -246,6 +270,8 @@ struct Summary {
     folder: PathBuf,
     films: usize,
     skipped: usize,
+    /// Films left out as pneumonia among normals.
+    misfiled: usize,
     classes: Vec<Class>,
 }
 
@@ -260,7 +286,7 @@ struct Class {
 }
 
 impl Summary {
-    fn new(folder: PathBuf, index: &Index, skipped: usize) -> Self {
+    fn new(folder: PathBuf, index: &Index, skipped: usize, misfiled: usize) -> Self {
         let class = |name: &String| {
             let films = || index.rows.iter().filter(|row| row.class == *name);
             let mut patients: Vec<_> = films().map(|row| &row.patient).collect();
@@ -271,14 +297,17 @@ impl Summary {
             Class { name: name.clone(), films: films().count(), patients: patients.len(), unknown }
         };
         let classes = index.classes.iter().map(class).collect();
-        Self { folder, films: index.rows.len(), skipped, classes }
+        Self { folder, films: index.rows.len(), skipped, misfiled, classes }
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { films, skipped, classes, .. } = self;
+        let Self { films, skipped, misfiled, classes, .. } = self;
         writeln!(f, "{films} films read, {skipped} files left out")?;
+        if *misfiled > 0 {
+            writeln!(f, "{misfiled} left out as well: pneumonia by name, in a class of normals")?;
+        }
         let width = classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
         writeln!(f, "{:width$}  {:>6}  {:>8}  {:>7}", "class", "films", "patients", "unknown")?;
         for Class { name, films, patients, unknown } in classes {

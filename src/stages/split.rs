@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::Stage;
-use crate::artifact::groups::{Grouping, read_groups};
+use super::{Stage, upstream};
+use crate::artifact::groups::Grouping;
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, split};
 use crate::cli::{Context, Failure, Outcome, ResultExt};
@@ -93,19 +92,13 @@ impl Stage for Split {
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         let job = Self::begin(ctx, &settings)?;
-        let index = ctx.read("preprocess", "index.csv", Index::read)?;
+        let index = upstream::index(ctx)?;
         if let [class] = index.classes.as_slice() {
             return Err(Failure::new(format_args!("all films are of one class, `{class}`"))
                 .hint("the dataset needs a folder for each class, two at least"));
         }
         let hash = &job.inputs()["preprocess/index.csv"];
-        let persons = match settings.groups {
-            Grouping::Patient => index.patients(),
-            Grouping::Link => {
-                let read = |path: &Path| read_groups(path, hash, index.rows.len());
-                ctx.read("link", "groups.csv", read)?.into_iter().map(Some).collect()
-            }
-        };
+        let persons = upstream::persons(ctx, &job, &index, settings.groups)?;
         let sides = draw(&index, &persons, &settings, ctx.seed)
             .map_err(|error| explain(error, &index, &settings))?;
         let summary = Summary::new(&index, &persons, &sides, &settings, ctx.seed);

@@ -2,25 +2,23 @@
 
 use std::fmt;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, Axis};
-use ndarray_npy::read_npy;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Stage;
+use super::{Stage, upstream};
 use crate::artifact::features::Features;
 use crate::artifact::history;
 use crate::artifact::index::Index;
 use crate::artifact::model::{Architecture, Model, Training};
 use crate::artifact::split::Split;
-use crate::artifact::{ArtifactError, Document, write_csv};
+use crate::artifact::{Document, write_csv};
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::head::{Epoch, FitError, FitInputs, FitSettings, Fitted, Loss, fit};
 use crate::io::atomic::at;
 use crate::io::hash;
-use crate::pipeline::Input;
+use crate::pipeline::{Input, Job};
 
 /// `cxr-train`.
 pub struct Train;
@@ -114,7 +112,7 @@ impl Stage for Train {
             return Err(Failure::usage("`seeds` is 0, expected at least 1"));
         }
         let job = Self::begin(ctx, &settings)?;
-        let films = Films::read(ctx)?;
+        let films = Films::read(ctx, &job)?;
         let seeds: Vec<u64> =
             (0..settings.seeds as u64).map(|i| ctx.seed.wrapping_add(i)).collect();
         let fitted: Result<Vec<Fitted>, FitError> = seeds
@@ -190,16 +188,10 @@ struct Films {
 
 impl Films {
     /// Reads the artifacts and checks that they belong together.
-    fn read(ctx: &Context) -> Result<Self, Failure> {
-        let index = ctx.read("preprocess", "index.csv", Index::read)?;
-        let hash = hash::file(&ctx.artifact("preprocess", "index.csv"))?;
-        let films = index.rows.len();
-        let split = ctx.read("split", "split.json", |path| Split::read_for(path, &hash, films))?;
-        let description = ctx.read("extract", "features.json", Features::read)?;
-        if hash::file(&ctx.artifact("split", "split.json"))? != description.split {
-            let error = Failure::new("the features were made from another split");
-            return Err(error.hint(ctx.rerun("extract")));
-        }
+    fn read(ctx: &Context, job: &Job) -> Result<Self, Failure> {
+        let index = upstream::index(ctx)?;
+        let split = upstream::split(ctx, job, &index)?;
+        let description = upstream::features(ctx, job)?;
         let labels = index.labels();
         let pick = |rows: &[usize]| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>();
         let (train_labels, test_labels) = (pick(&split.train), pick(&split.test));
@@ -209,17 +201,10 @@ impl Films {
                 return Err(Failure::new(error).hint("add films, or split again with another seed"));
             }
         }
-        let features: Array2<f32> = ctx.read("extract", "features.npy", |path| {
-            let features: Array2<f32> = array("table of features", path)?;
-            shape(path, features.shape(), &[films, description.extractor.width])?;
-            Ok(features)
-        })?;
-        let bank: Array3<f32> = ctx.read("extract", "bank.npy", |path| {
-            let bank: Array3<f32> = array("bank of features", path)?;
-            let Features { rotations, extractor, .. } = &description;
-            shape(path, bank.shape(), &[*rotations, split.train.len(), extractor.width])?;
-            Ok(bank)
-        })?;
+        let (films, width) = (index.rows.len(), description.extractor.width);
+        let features: Array2<f32> = upstream::array(ctx, "features.npy", &[films, width])?;
+        let shape = [description.rotations, split.train.len(), width];
+        let bank = upstream::array(ctx, "bank.npy", &shape)?;
         let test = features.select(Axis(0), &split.test);
         Ok(Self { index, split, description, bank, test, train_labels, test_labels })
     }
@@ -261,32 +246,6 @@ impl Films {
             other => other.into(),
         }
     }
-}
-
-/// An array that fits in memory.
-fn array<D: ndarray::Dimension>(
-    kind: &'static str,
-    path: &Path,
-) -> Result<ndarray::Array<f32, D>, ArtifactError> {
-    if !path.exists() {
-        return Err(ArtifactError::Missing { kind, path: path.to_owned() });
-    }
-    read_npy(path).map_err(|e| malformed(kind, path, e.to_string()))
-}
-
-fn shape(path: &Path, got: &[usize], expected: &[usize]) -> Result<(), ArtifactError> {
-    if got == expected {
-        return Ok(());
-    }
-    Err(malformed(
-        "array of features",
-        path,
-        format!("its shape is {got:?}, expected {expected:?}"),
-    ))
-}
-
-fn malformed(kind: &'static str, path: &Path, reason: String) -> ArtifactError {
-    ArtifactError::Malformed { kind, path: PathBuf::from(path), reason }
 }
 
 impl Settings {

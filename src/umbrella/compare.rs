@@ -238,11 +238,7 @@ fn calibration(a: &Side, b: &Side) -> Row {
 }
 
 fn audit(a: &Side, b: &Side) -> Row {
-    let verdict = |side: &Side| {
-        let verdict = side.audit.get("verdict")?;
-        let text = verdict.as_str().or_else(|| verdict.get("text")?.as_str());
-        Some(text.map_or_else(|| verdict.to_string(), str::to_owned))
-    };
+    let verdict = |side: &Side| Some(side.audit.pointer("/verdict/text")?.as_str()?.to_owned());
     let sides = [verdict(a), verdict(b)];
     let sentence = match &sides {
         [None, None] => "neither was audited: what the models look at is not known",

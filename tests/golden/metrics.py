@@ -7,12 +7,13 @@ Floats are written as text, for exact reading.
 import json, pathlib
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import logsumexp
-from scipy.stats import binomtest, ks_2samp
+from scipy.stats import binomtest, ks_2samp, norm
 from scipy.stats.contingency import association
 from sklearn import metrics as m
 
+PREVALENCE = 0.1
 text = lambda values: [repr(float(v)) for v in np.ravel(values)]
 
 
@@ -43,9 +44,20 @@ def case(n, k, seed, weights, gain, digits):
          "report": m.classification_report(y, q, labels=range(k), target_names=names, zero_division=0)}
     numbers = {"balanced_accuracy": m.balanced_accuracy_score(y, q), "mcc": m.matthews_corrcoef(y, q),
                "log_loss": m.log_loss(y, p), "brier_multiclass": m.brier_score_loss(y, p),
+               "accuracy": m.accuracy_score(y, q), "macro_f1": m.f1_score(y, q, average="macro"),
                "ece_15": expected_calibration_error(y, p, 15), "temperature": temperature(y, p)}
+    # The class 0 against the rest.
+    t, s, c0 = y == 0, p[:, 0], q == 0
+    sensitivity, specificity = m.recall_score(t, c0), m.recall_score(~t, ~c0)
+    found, false = sensitivity * PREVALENCE, (1 - specificity) * (1 - PREVALENCE)
+    c["of_first"] = {name: repr(float(v)) for name, v in {
+        "roc_auc": m.roc_auc_score(t, s), "average_precision": m.average_precision_score(t, s),
+        "brier": m.brier_score_loss(t, s), "f1": m.f1_score(t, c0), "ppv": m.precision_score(t, c0),
+        "npv": m.precision_score(~t, ~c0), "sensitivity": sensitivity, "specificity": specificity,
+        "ppv_at_prevalence": found / (found + false),
+        "npv_at_prevalence": specificity * (1 - PREVALENCE) / (specificity * (1 - PREVALENCE) + (1 - sensitivity) * PREVALENCE),
+    }.items()}
     if k == 2:
-        t, s = y == 0, p[:, 0]
         numbers |= {"roc_auc": m.roc_auc_score(t, s), "average_precision": m.average_precision_score(t, s),
                     "brier": m.brier_score_loss(t, s), "f1": m.f1_score(t, q == 0),
                     "precision": m.precision_score(t, q == 0), "recall": m.recall_score(t, q == 0)}
@@ -55,6 +67,19 @@ def case(n, k, seed, weights, gain, digits):
         numbers |= {"roc_auc": m.roc_auc_score(y, p, multi_class="ovr"),
                     "average_precision": m.average_precision_score(y, p)}
     return c | {"numbers": {name: repr(float(v)) for name, v in numbers.items()}}
+
+
+def auc_interval(auc, m, n):
+    """Newcombe (2006), method 5, from the variance of Hanley and McNeil (1982) with both group sizes at their mean."""
+    z = norm.ppf(0.975)
+    def variance(a):
+        q1, q2, pairs = a / (2 - a), 2 * a * a / (1 + a), (m + n) / 2 - 1
+        return (a * (1 - a) + pairs * (q1 - a * a) + pairs * (q2 - a * a)) / (m * n)
+    inside = lambda a: (a - auc) ** 2 - z * z * variance(a)
+    tiny = 1e-12
+    low = 0.0 if auc == 0 else brentq(inside, tiny, auc - tiny, xtol=1e-14)
+    high = 1.0 if auc == 1 else brentq(inside, auc + tiny, 1 - tiny, xtol=1e-14)
+    return {"auc": repr(float(auc)), "positives": m, "negatives": n, "low": repr(float(low)), "high": repr(float(high))}
 
 
 def ks(n1, n2, shift, digits, seed):
@@ -77,4 +102,6 @@ json.dump({
     "ks": [ks(30, 30, 0.0, 9, 0), ks(30, 30, 0.6, 9, 1), ks(12, 30, 0.4, 1, 2), ks(7, 11, 1.0, 9, 3), ks(150, 100, 0.2, 2, 4)],
     "wilson": wilson,
     "cramers_v": [{"table": t, "v": repr(float(association(np.array(t), method="cramer")))} for t in tables],
+    "auc_intervals": [auc_interval(*a) for a in [(1.0, 5, 5), (1.0, 1, 1), (0.0, 5, 5), (1.0, 97, 60), (0.5, 10, 3), (0.93, 12, 25),
+                                                  (0.999, 97, 60), (0.2, 4, 50), (0.8931, 51, 58)]],
 }, open(pathlib.Path(__file__).with_suffix(".json"), "w"), indent=None)

@@ -35,7 +35,8 @@ fn sandbox() -> Sandbox {
         "strict/crossval/crossval.json",
         json!({ "films": 200, "pooled": pooled, "calibration": after }),
     );
-    write("strict/audit/audit.json", json!({ "verdict": "the border alone reaches AUC 0.97" }));
+    let verdict = json!({ "answer": "shortcut", "text": "the border alone reaches AUC 0.97" });
+    write("strict/audit/audit.json", json!({ "verdict": verdict }));
     sandbox
 }
 

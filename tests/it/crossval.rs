@@ -9,28 +9,30 @@ use cxr::artifact::index::{Index, IndexRow};
 use cxr::artifact::split::Split;
 use cxr::backbone::Pooling;
 use cxr::dataset::split::stratified_group_kfold;
+use cxr::image::Part;
 use cxr::io::hash;
 use cxr::rng::{Rng, derive};
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, Array4};
 use ndarray_npy::write_npy;
 
 use crate::support::Sandbox;
 
-const FILMS: usize = 48;
+pub const FILMS: usize = 48;
 const OUT: &str = "a/tutorial/crossval";
-const CROSSVAL: &str = "cxr-crossval --artifacts a --folds 3 --repeats 2 --resamples 200";
+pub const CROSSVAL: &str = "cxr-crossval --artifacts a --folds 3 --repeats 2 --resamples 200";
 
 fn class(row: usize) -> &'static str {
     if row < FILMS / 2 { "covid" } else { "normal" }
 }
 
 /// Two or three films of each person.
-fn patient(row: usize) -> String {
+pub fn patient(row: usize) -> String {
     format!("cohen:{}", row * 2 / 5)
 }
 
-/// Artifacts of films whose first feature hints at their class, and a model.
-fn films() -> Sandbox {
+/// Artifacts of films whose first feature hints at their class, and a model. Nothing
+/// else does: not their pixels, their attributes, their source, or their parts.
+pub fn films() -> Sandbox {
     let sandbox = Sandbox::new();
     let path = |name: &str| {
         let path = sandbox.path(format!("a/tutorial/{name}"));
@@ -42,7 +44,7 @@ fn films() -> Sandbox {
         path: format!("{}/{row:02}.png", class(row)),
         class: class(row).into(),
         patient: patient(row),
-        source: String::new(),
+        source: if (row * 2 / 5).is_multiple_of(2) { "east" } else { "west" }.into(),
         width: 10,
         height: 10,
         mode: "L".into(),
@@ -75,7 +77,7 @@ fn films() -> Sandbox {
         },
         rotations: 1,
         degrees: 15.0,
-        masks: vec![],
+        masks: Part::ALL.to_vec(),
         split: hash::file(&path("split/split.json")).unwrap(),
     };
     features.write(&path("extract/features.json")).unwrap();
@@ -85,6 +87,10 @@ fn films() -> Sandbox {
         rng.f32() + hint
     });
     write_npy(path("extract/features.npy"), &values).unwrap();
+    let masked = Array3::from_shape_fn((Part::ALL.len(), FILMS, 4), |_| rng.f32());
+    write_npy(path("extract/masked.npy"), &masked).unwrap();
+    let images = Array4::from_shape_fn((FILMS, 32, 32, 3), |_| rng.index(256) as u8);
+    write_npy(path("preprocess/images.npy"), &images).unwrap();
     let bank = Array3::from_shape_fn((1, 36, 4), |(_, film, k)| values[[split.train[film], k]]);
     write_npy(path("extract/bank.npy"), &bank).unwrap();
     sandbox
@@ -94,18 +100,18 @@ fn films() -> Sandbox {
 
 /// A line of `predictions.csv`.
 #[derive(Debug, serde::Deserialize)]
-struct Line {
+pub struct Line {
     path: String,
     patient: String,
-    truth: String,
+    pub truth: String,
     predicted: String,
-    p_covid: f64,
+    pub p_covid: f64,
     group: String,
-    repeat: usize,
-    fold: usize,
+    pub repeat: usize,
+    pub fold: usize,
 }
 
-fn lines(sandbox: &Sandbox) -> Vec<Line> {
+pub fn lines(sandbox: &Sandbox) -> Vec<Line> {
     let text = sandbox.read(format!("{OUT}/predictions.csv"));
     csv::Reader::from_reader(text.as_bytes()).deserialize().map(Result::unwrap).collect()
 }
@@ -237,6 +243,33 @@ fn thresholds_call_the_films_of_their_fold() {
         }
         assert_eq!(document.threshold.chosen.unwrap().n, 6);
     }
+}
+
+/// Against a search over temperatures, on the table of predictions.
+#[test]
+fn the_temperature_minimises_the_log_loss_out_of_fold() {
+    let sandbox = films();
+    sandbox.ok(CROSSVAL);
+    let lines = lines(&sandbox);
+    let loss = |temperature: f64| {
+        let surprise = |line: &Line| {
+            let odds = (line.p_covid / (1.0 - line.p_covid)).ln() / temperature;
+            let right = if line.truth == "covid" { odds } else { -odds };
+            (1.0 + (-right).exp()).ln()
+        };
+        lines.iter().map(surprise).sum::<f64>() / lines.len() as f64
+    };
+    let calibration = document(&sandbox).calibration;
+    let fitted = calibration.temperature.unwrap();
+    for factor in [0.9, 0.99, 1.01, 1.1] {
+        assert!(loss(fitted) < loss(fitted * factor), "{fitted} against {}", fitted * factor);
+    }
+    // The probabilities of a film are f32 and add up to 1 to seven digits.
+    assert!((calibration.before["log_loss"].unwrap() - loss(1.0)).abs() < 1e-6);
+    // What is fitted without a fold is judged on it, so it need not be better, but differs.
+    assert_ne!(calibration.before["log_loss"], calibration.after["log_loss"]);
+    let text = sandbox.ok(CROSSVAL);
+    assert!(text.contains(&format!("temperature {fitted:.2}: calibration error")), "{text}");
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use cxr::artifact::Document;
 use cxr::artifact::features::Extractor;
+use cxr::artifact::groups::{GroupRow, Linked};
 use cxr::artifact::index::{Index, IndexRow};
 use cxr::artifact::model::{Architecture, Model, Training};
 use cxr::artifact::predictions::Predictions;
 use cxr::artifact::split::{GroupCount, Split};
+use cxr::artifact::{Document, write_csv};
 use cxr::backbone::Pooling;
 use cxr::head::{Dense, FitInputs, FitSettings, Head, Loss, fit};
 use cxr::io::hash;
@@ -152,7 +153,7 @@ fn the_published_run_is_reported_with_intervals() {
     acc: 0.9000          95 % interval 0.5958 to 0.9821, 9 of 10
     sensitivity: 1.0000  95 % interval 0.5655 to 1.0000, 5 of 5
     specificity: 0.8000  95 % interval 0.3755 to 0.9638, 4 of 5
-    roc auc: 0.9000      95 % interval 0.6000 to 1.0000, patients resampled
+    roc auc: 0.9000      95 % interval 0.4999 to 0.9860, by Newcombe's method, for so few errors
 
     covid: 5 images of 4 patients, the positive class
     normal: 5 images of 4 patients
@@ -193,6 +194,49 @@ fn the_json_document_holds_figures_and_report() {
     for key in ["accuracy", "confusion", "scores", "by_class", "positive"] {
         assert_eq!(document[key], metrics[key], "{key}");
     }
+}
+
+#[test]
+fn films_that_cxr_link_finds_of_one_person_are_drawn_together() {
+    let pipeline = tutorial();
+    let sandbox = &pipeline.sandbox;
+    sandbox.ok("cxr-evaluate");
+    let alone = sandbox.json(METRICS);
+    assert_eq!((&alone["grouped_by"], &alone["patients"]), (&json!("patient"), &json!(8)));
+    let index = Index::read(&pipeline.path("preprocess/index.csv")).unwrap();
+    // `c` and `d` are one person, and so are `g` and the film of nobody known.
+    let group = |row: &IndexRow| match row.patient.as_str() {
+        "c" | "d" => "c+d".to_owned(),
+        "g" | "" => "g".to_owned(),
+        patient => patient.to_owned(),
+    };
+    let row = |row: &IndexRow| GroupRow {
+        row: row.row,
+        path: row.path.clone(),
+        class: row.class.clone(),
+        group: group(row),
+        evidence: String::new(),
+    };
+    let rows: Vec<GroupRow> = index.rows.iter().map(row).collect();
+    write_csv(&pipeline.path("link/groups.csv"), &rows).unwrap();
+    let linked = Linked {
+        schema: String::new(),
+        films: rows.len(),
+        groups: 7,
+        links: Default::default(),
+        merged: vec![],
+        conflicts: vec![],
+        index: hash::file(&pipeline.path("preprocess/index.csv")).unwrap(),
+    };
+    linked.write(&pipeline.path("link/link.json")).unwrap();
+    let text = sandbox.ok("cxr-evaluate --groups link");
+    assert!(text.contains("all: 10 images of 7 patients, told apart by cxr-link"), "{text}");
+    let linked = sandbox.json(METRICS);
+    assert_eq!((&linked["grouped_by"], &linked["patients"]), (&json!("link"), &json!(7)));
+    assert_eq!(linked["unknown"], json!(0));
+    assert_eq!(linked["scores"]["roc_auc"]["value"], alone["scores"]["roc_auc"]["value"]);
+    let low = |metrics: &serde_json::Value| metrics["scores"]["roc_auc"]["low"].as_f64().unwrap();
+    assert!(low(&linked) < low(&alone), "fewer persons know less");
 }
 
 #[test]
@@ -287,7 +331,7 @@ fn files_that_do_not_belong_together_are_refused_and_the_last_figures_stay() {
     refused("is not a usable head: it tells 3 classes apart, expected 2");
     let wide = Dense { kernel: Array2::zeros((7, 2)), bias: array![0.0, 0.0] };
     pipeline.write_model(&Head { hidden: wide, ..identity(2) });
-    refused("is not a usable table of features: its shape is [11, 2], expected [11, 7]");
+    refused("is not a usable array of features: its shape is [11, 2], expected [11, 7]");
     pipeline.write_model(&identity(2));
     pipeline.write_features(&Array2::zeros((11, 2)));
     refused("the model was trained from another `extract/features.npy`");

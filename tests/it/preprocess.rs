@@ -137,6 +137,32 @@ fn unusable_files_are_named_counted_and_entered_in_the_ledger() {
 }
 
 #[test]
+fn pneumonia_among_normals_is_left_out_where_that_is_asked() {
+    let sandbox = dataset();
+    let film = std::fs::read(sandbox.path("dataset/covid/a.jpg")).unwrap();
+    for name in ["person1_virus_6.jpeg", "train-PNEUMONIA-person2_bacteria_3.jpeg"] {
+        sandbox.write(&format!("dataset/normal/{name}"), &film);
+    }
+    let paths = || table(&sandbox, "index.csv", &["path"]).concat();
+    sandbox.ok("cxr-preprocess");
+    assert!(paths().iter().any(|path| path.contains("person1_virus_6")), "as the tutorial does");
+    let text = sandbox.ok("cxr-preprocess --normal-only --max-skipped 0");
+    assert!(text.contains("left out as well: pneumonia by name, in a class of normals"), "{text}");
+    assert!(!paths().iter().any(|path| path.starts_with("normal/") && path.contains("person")));
+    let ledger = table(&sandbox, "ledger.csv", &["path", "status", "reason"]);
+    let left_out: Vec<_> = ledger.iter().filter(|row| row[1] == "dropped").collect();
+    assert!(left_out.iter().any(|row| row[0] == "normal/person1_virus_6.jpeg"), "{left_out:?}");
+    assert!(left_out.iter().all(|row| row[2].starts_with("pneumonia by its name")));
+    let mut sorted = ledger.clone();
+    sorted.sort();
+    assert_eq!(ledger, sorted);
+
+    std::fs::remove_file(sandbox.path("dataset/normal/IM-0240-0001.jpeg")).unwrap();
+    let text = sandbox.transcript("cxr-preprocess --normal-only");
+    assert!(text.contains("exit: 1") && text.contains("every film of the class `normal` is"));
+}
+
+#[test]
 fn a_ledger_beats_metadata_and_metadata_beats_names() {
     let sandbox = dataset();
     let header = "row,file,finding,view,modality,patient,evidence,source,status,reason,film";

@@ -192,7 +192,7 @@ fn films_that_cannot_train_are_explained_and_the_last_model_stays() {
     assert!(code == 1 && text.contains("its shape is [3, 11, 6], expected [3, 12, 6]"), "{text}");
     std::fs::write(&path, b"\x93NUMPY").unwrap();
     let (code, text) = said(TRAIN);
-    assert!(code == 1 && text.contains("is not a usable bank of features"), "{text}");
+    assert!(code == 1 && text.contains("is not a usable array of features"), "{text}");
     std::fs::remove_file(&path).unwrap();
     let (code, text) = said(TRAIN);
     assert!(code == 1 && text.contains("there is no `a/tutorial/extract/bank.npy`"), "{text}");

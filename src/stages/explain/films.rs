@@ -1,14 +1,13 @@
 use ndarray::{Array1, Array2, Array4};
 
+use super::super::upstream;
 use super::{Settings, scaled, stack};
 use crate::artifact::Document;
-use crate::artifact::array::read_array;
 use crate::artifact::explanation::Line;
-use crate::artifact::features::Features;
 use crate::artifact::index::Index;
 use crate::artifact::model::Model;
 use crate::artifact::split::Split;
-use crate::cli::{Context, Failure, ResultExt};
+use crate::cli::{Context, Failure};
 use crate::head::Head;
 use crate::io::npy::{NpyError, Reader};
 use crate::metrics::predicted;
@@ -42,30 +41,20 @@ pub struct Films {
 impl Films {
     /// Reads the artifacts and checks that they belong together.
     pub fn read(ctx: &Context, job: &Job) -> Result<Self, Failure> {
-        let index = ctx.read("preprocess", "index.csv", Index::read)?;
-        let (hash, films) = (&job.inputs()["preprocess/index.csv"], index.rows.len());
-        let split = ctx.read("split", "split.json", |path| Split::read_for(path, hash, films))?;
+        let index = upstream::index(ctx)?;
+        let split = upstream::split(ctx, job, &index)?;
         let model = ctx.read("train", "model.json", Model::read)?;
         let head = ctx.read("train", "model.safetensors", |path| model.head(path))?;
-        let description = ctx.read("extract", "features.json", Features::read)?;
+        let description = upstream::features(ctx, job)?;
         if description.extractor != model.extractor || model.classes != index.classes {
             let error = Failure::new("the model was trained on other features or classes");
             return Err(error.hint(ctx.rerun("train")));
         }
-        let shape = [films, description.extractor.width];
-        let features = ctx.read("extract", "features.npy", |path| {
-            read_array("table of features", path, &shape)
-        })?;
-        let side = model.extractor.side;
-        let images = Reader::open(
-            &ctx.artifact("preprocess", "images.npy"),
-            &[Some(side), Some(side), Some(3)],
-        )
-        .hint(ctx.rerun("preprocess"))?;
-        if images.rows() != films {
-            let error =
-                Failure::new("`images.npy` and `index.csv` differ in their number of films");
-            return Err(error.hint(ctx.rerun("preprocess")));
+        let features = upstream::table(ctx, &index, &description)?;
+        let images = upstream::images(ctx, &index)?;
+        if images.shape()[1] != model.extractor.side {
+            let error = Failure::new("the model was trained on films of another size");
+            return Err(error.hint(ctx.rerun("train")));
         }
         Ok(Self { model, head, index, split, features, images })
     }

@@ -3,10 +3,11 @@
 use ndarray::{Array4, ArrayViewMut3, Axis};
 use rayon::prelude::*;
 
+use super::super::upstream;
 use super::{Axes, Settings, WIDTH};
 use crate::artifact::index::Index;
 use crate::artifact::split::Split;
-use crate::cli::{Context, Failure, ResultExt};
+use crate::cli::{Context, Failure};
 use crate::image::{Part, Plane, rotate, scale};
 use crate::io::hash;
 use crate::io::npy::{NpyError, Reader};
@@ -52,29 +53,14 @@ pub struct Source {
 impl Source {
     /// Opens the artifacts and checks that they belong together.
     pub fn open(ctx: &Context, job: &Job, axes: Axes) -> Result<Self, Failure> {
-        let index = ctx.read("preprocess", "index.csv", Index::read)?;
-        let (hash, films) = (&job.inputs()["preprocess/index.csv"], index.rows.len());
-        let split = ctx.read("split", "split.json", |path| Split::read_for(path, hash, films))?;
+        let index = upstream::index(ctx)?;
+        let split = upstream::split(ctx, job, &index)?;
         let plane = match axes {
             Axes::HeightWidth => Plane::HeightWidth,
             Axes::WidthChannel => Plane::WidthChannel,
         };
-        let path = ctx.artifact("preprocess", "images.npy");
-        let images = Reader::<u8>::open(&path, &[None, None, Some(3)]);
-        let images = images.hint(ctx.rerun("preprocess"))?;
-        match *images.shape() {
-            [rows, side, width, _]
-                if rows == films && side == width && side > 0 && side % 32 == 0 =>
-            {
-                Ok(Self { index, split, images, side, plane })
-            }
-            ref shape => {
-                let error = format!(
-                    "`images.npy` has the shape {shape:?}, expected [{films}, 224, 224, 3]"
-                );
-                Err(Failure::new(error).hint(ctx.rerun("preprocess")))
-            }
-        }
+        let images = upstream::images(ctx, &index)?;
+        Ok(Self { side: images.shape()[1], index, split, images, plane })
     }
 
     /// The pixels of a film.

@@ -1,0 +1,125 @@
+//! What the predictions are worth.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use ndarray::{Array2, Axis};
+
+use super::films::{Films, Run};
+use super::{Rule, Settings};
+use crate::artifact::Document;
+use crate::artifact::crossval::{Calibration, CrossValidation, Fold, Spread, Threshold};
+use crate::artifact::metrics::{Judge, Score};
+use crate::artifact::predictions::{Prediction, Predictions};
+use crate::metrics::Temperature;
+use crate::pipeline::Job;
+
+type Scores = BTreeMap<String, Score>;
+/// Scores without intervals; none where undefined.
+type Values = BTreeMap<String, Option<f64>>;
+
+impl Films {
+    /// All figures of the runs.
+    pub fn judge(
+        &self,
+        settings: &Settings,
+        seed: u64,
+        runs: &[Run],
+        job: &Job,
+    ) -> CrossValidation {
+        let classes = &self.index.classes;
+        let judge = |resamples: usize, films: Vec<(usize, Prediction)>| -> Scores {
+            let (positive, prevalence) = (self.positive, settings.prevalence);
+            let judge = Judge { positive, prevalence, resamples, seed };
+            let groups: Vec<String> =
+                films.iter().map(|(row, _)| self.groups[*row].clone()).collect();
+            let rows = films.into_iter().map(|(_, prediction)| prediction).collect();
+            let predictions = Predictions { classes: classes.clone(), rows };
+            judge.judge(&predictions, &groups, settings.groups).scores
+        };
+        let values = |films: Vec<(usize, Prediction)>| -> Values {
+            judge(0, films).into_iter().map(|(name, score)| (name, score.value)).collect()
+        };
+        let of = |run: &Run, rows: &[usize]| -> Vec<(usize, Prediction)> {
+            let film = |row: &usize| (*row, self.prediction(run, *row, run.probabilities.view()));
+            rows.iter().map(film).collect()
+        };
+        let all: Vec<usize> = (0..self.labels.len()).collect();
+        let by_fold: Vec<Fold> = runs
+            .iter()
+            .flat_map(|run| (0..settings.folds).map(move |fold| (run, fold)))
+            .map(|(run, fold)| {
+                let rows = run.folds.split(fold).test;
+                let (repeat, seed, films) = (run.repeat, run.seed, rows.len());
+                let scores = values(of(run, &rows));
+                Fold { repeat, seed, fold, films, threshold: run.thresholds[fold], scores }
+            })
+            .collect();
+        let of_runs: Vec<_> = runs.iter().map(|run| values(of(run, &all))).collect();
+        let pooled = judge(settings.resamples, runs.iter().flat_map(|run| of(run, &all)).collect());
+        let mut groups = self.groups.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        let spread = |of: &[&Values]| -> BTreeMap<String, Spread> {
+            let spread = |name: &String| Spread::of(of.iter().map(|scores| scores[name]));
+            pooled.keys().map(|name| (name.clone(), spread(name))).collect()
+        };
+        CrossValidation {
+            schema: CrossValidation::SCHEMA.to_owned(),
+            classes: classes.clone(),
+            positive: classes[self.positive].clone(),
+            films: self.labels.len(),
+            groups: groups.len(),
+            grouped_by: settings.groups,
+            folds: settings.folds,
+            repeats: settings.repeats,
+            seeds: settings.seeds,
+            trained_on: "upright".into(),
+            threshold: Threshold {
+                rule: name(settings.threshold),
+                wanted: (settings.threshold == Rule::Sensitivity).then_some(settings.sensitivity),
+                chosen: (settings.threshold != Rule::Probable)
+                    .then(|| Spread::of(by_fold.iter().map(|fold| fold.threshold))),
+            },
+            across_folds: spread(&by_fold.iter().map(|fold| &fold.scores).collect::<Vec<_>>()),
+            across_runs: spread(&of_runs.iter().collect::<Vec<_>>()),
+            calibration: self.calibration(runs, values),
+            by_fold,
+            pooled,
+            index: job.inputs()["preprocess/index.csv"].clone(),
+        }
+    }
+
+    fn calibration(
+        &self,
+        runs: &[Run],
+        values: impl Fn(Vec<(usize, Prediction)>) -> Values,
+    ) -> Calibration {
+        let scores = |of: fn(&Run) -> &Array2<f64>| {
+            let films = runs.iter().flat_map(|run| {
+                let film = move |row| (row, self.prediction(run, row, of(run).view()));
+                (0..self.labels.len()).map(film)
+            });
+            let mut scores = values(films.collect());
+            scores.retain(|name, _| CALIBRATION.contains(&name.as_str()));
+            scores
+        };
+        let views: Vec<_> = runs.iter().map(|run| run.probabilities.view()).collect();
+        let pooled = ndarray::concatenate(Axis(0), &views).expect("every run has every film");
+        let fitted = Temperature::fit(&self.labels.repeat(runs.len()), pooled.view());
+        Calibration {
+            temperature: fitted.ok().map(|temperature| temperature.0),
+            undefined: fitted.err().map_or(String::new(), |reason| reason.to_string()),
+            before: scores(|run| &run.probabilities),
+            after: scores(|run| &run.calibrated),
+        }
+    }
+}
+
+/// The scores that a temperature changes.
+const CALIBRATION: [&str; 3] = ["brier", "expected_calibration_error", "log_loss"];
+
+/// The name of a choice, as on the command line.
+fn name(choice: impl ValueEnum) -> String {
+    choice.to_possible_value().expect("every choice has a name").get_name().to_owned()
+}

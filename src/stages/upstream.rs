@@ -1,0 +1,120 @@
+//! What several stages read of those before them, checked to belong together. What
+//! does not comes with the command that makes it anew.
+
+use std::path::Path;
+
+use ndarray::{Array, Array2, Axis, Dimension};
+
+use crate::artifact::Document;
+use crate::artifact::array::read_array;
+use crate::artifact::features::Features;
+use crate::artifact::groups::{Grouping, read_groups};
+use crate::artifact::index::{Index, alone};
+use crate::artifact::split::Split;
+use crate::cli::{Context, Failure, ResultExt};
+use crate::io::npy::Reader;
+use crate::pipeline::Job;
+
+/// The films.
+pub fn index(ctx: &Context) -> Result<Index, Failure> {
+    ctx.read("preprocess", "index.csv", Index::read)
+}
+
+/// The split, which must be of this index.
+pub fn split(ctx: &Context, job: &Job, index: &Index) -> Result<Split, Failure> {
+    let hash = &job.inputs()["preprocess/index.csv"];
+    ctx.read("split", "split.json", |path| Split::read_for(path, hash, index.rows.len()))
+}
+
+/// What the features are, which must be of the split that the job reads.
+pub fn features(ctx: &Context, job: &Job) -> Result<Features, Failure> {
+    let features = ctx.read("extract", "features.json", Features::read)?;
+    if features.split != job.inputs()["split/split.json"] {
+        let error = Failure::new("the features were made from another split");
+        return Err(error.hint(ctx.rerun("extract")));
+    }
+    Ok(features)
+}
+
+/// An array of features of the shape `shape`.
+pub fn array<D: Dimension>(
+    ctx: &Context,
+    name: &str,
+    shape: &[usize],
+) -> Result<Array<f32, D>, Failure> {
+    ctx.read("extract", name, |path| read_array("array of features", path, shape))
+}
+
+/// The features of every film, `[films, width]`, all of them finite.
+pub fn table(ctx: &Context, index: &Index, features: &Features) -> Result<Array2<f32>, Failure> {
+    let shape = [index.rows.len(), features.extractor.width];
+    let table: Array2<f32> = array(ctx, "features.npy", &shape)?;
+    let broken = table.axis_iter(Axis(0)).position(|film| film.iter().any(|v| !v.is_finite()));
+    match broken {
+        Some(row) => {
+            let path = &index.rows[row].path;
+            let error = Failure::new(format_args!("the features of `{path}` are not finite"));
+            Err(error.hint(ctx.rerun("extract")))
+        }
+        None => Ok(table),
+    }
+}
+
+/// The pixels of every film, `[films, side, side, 3]`.
+pub fn images(ctx: &Context, index: &Index) -> Result<Reader<u8>, Failure> {
+    let path = ctx.artifact("preprocess", "images.npy");
+    let images = Reader::<u8>::open(&path, &[None, None, Some(3)]).hint(ctx.rerun("preprocess"))?;
+    let films = index.rows.len();
+    match *images.shape() {
+        [rows, side, width, _] if rows == films && side == width && side > 0 && side % 32 == 0 => {
+            Ok(images)
+        }
+        ref shape => {
+            let error =
+                format!("`images.npy` has the shape {shape:?}, expected [{films}, 224, 224, 3]");
+            Err(Failure::new(error).hint(ctx.rerun("preprocess")))
+        }
+    }
+}
+
+/// The person on every film, where known.
+pub fn persons(
+    ctx: &Context,
+    job: &Job,
+    index: &Index,
+    by: Grouping,
+) -> Result<Vec<Option<String>>, Failure> {
+    match by {
+        Grouping::Patient => Ok(index.patients()),
+        Grouping::Link => {
+            let hash = &job.inputs()["preprocess/index.csv"];
+            let read = |path: &Path| read_groups(path, hash, index.rows.len());
+            Ok(ctx.read("link", "groups.csv", read)?.into_iter().map(Some).collect())
+        }
+    }
+}
+
+/// The group of every film: its person, or, where nobody knows whom it shows, one of
+/// its own.
+pub fn groups(
+    ctx: &Context,
+    job: &Job,
+    index: &Index,
+    by: Grouping,
+) -> Result<Vec<String>, Failure> {
+    let persons = persons(ctx, job, index, by)?.into_iter().zip(&index.rows);
+    Ok(persons.map(|(person, row)| person.unwrap_or_else(|| alone(&row.path))).collect())
+}
+
+/// The position of the positive class: the one `wanted`, else `covid`.
+pub fn positive(wanted: &str, classes: &[String]) -> Result<usize, Failure> {
+    let name = if wanted.is_empty() { "covid" } else { wanted };
+    classes.iter().position(|class| class == name).ok_or_else(|| {
+        let message = match wanted {
+            "" => "it is not said which class is the positive one".to_owned(),
+            _ => format!("there is no class `{wanted}`"),
+        };
+        let choices: Vec<String> = classes.iter().map(|c| format!("`--positive {c}`")).collect();
+        Failure::usage(message).hint(format_args!("say {}", choices.join(" or ")))
+    })
+}
