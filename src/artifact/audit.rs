@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Document;
+use super::groups::Grouping;
 use crate::audit::{Finding, Probe, Verdict};
 
 /// The probes, what they mean, and what else was found.
@@ -15,15 +16,24 @@ pub struct Audit {
     pub schema: String,
     /// Films of the audit; where there are more than it takes, a draw of patients.
     pub films: usize,
-    /// Folds, with no patient in two, that each probe is tested on in turn.
+    /// Groups that they fall into, of which none is torn by a fold.
+    pub groups: usize,
+    /// What tells the groups: `patient` or `link`.
+    pub grouped_by: Grouping,
+    /// Folds that each probe is tested on in turn.
     pub folds: usize,
+    /// Ways in which the films are dealt into folds.
+    pub repeats: usize,
+    /// Who dealt them: `audit`, or `crossval`, whose predictions are the model's then.
+    pub dealt_by: String,
     /// Each probe by what it sees: `model` (the whole film), `border` and `centre`
     /// (through the same net and head), `border-pixels`, `thumbnail`, `attributes`
     /// (a kernel classifier), and `shuffled` labels.
     pub probes: BTreeMap<String, Probe>,
     /// Cramér's V of class and source; none if there is but one.
     pub cramers_v: Option<f64>,
-    /// Probes on the films of each source that holds several classes.
+    /// Probes on the films of each source that holds several classes, by
+    /// classifiers that learn from this source alone.
     pub within_source: BTreeMap<String, BTreeMap<String, Probe>>,
     /// What follows for the model.
     pub verdict: Verdict,

@@ -65,11 +65,16 @@ pub fn source_is_class(v: f64) -> Option<Finding> {
     (v >= 0.8).then(|| finding("source-is-class", text))
 }
 
-/// Nobody knows who is on `unknown` of `films` films.
-pub fn unknown_patients(unknown: usize, films: usize) -> Option<Finding> {
+/// Nobody knows who is on `unknown` of `films` films; `compared` if their pictures were.
+pub fn unknown_patients(unknown: usize, films: usize, compared: bool) -> Option<Finding> {
     let text = format!(
         "{unknown} of {films} films show nobody knows whom: each counts as a person of its own, \
-         and leaks among them cannot be seen"
+         and {}",
+        if compared {
+            "only films that are nearly the same picture were found to be of one"
+        } else {
+            "leaks among them cannot be seen"
+        }
     );
     (unknown > 0).then(|| finding("unknown-patients", text))
 }
@@ -93,6 +98,17 @@ pub fn heat_outside(outside: f64, even: f64) -> Option<Finding> {
         100.0 * even
     );
     (outside >= even).then(|| finding("heat-outside-centre", text))
+}
+
+/// A probe of `words` is sure to lie below chance: films of one class were chosen to
+/// match those of the other, and whoever leaves one out is left with its counterpart.
+pub fn below_chance(words: &str, probe: &Probe) -> Option<Finding> {
+    let (auc, high) = (probe.auc?, probe.high?);
+    let text = format!(
+        "from {words} the class is guessed wrongly (AUC {auc:.2}, {high:.2} at most): the classes \
+         are matched in it, film by film, so it is no shortcut"
+    );
+    (high < 0.5).then(|| finding("matched-classes", text))
 }
 
 /// Shuffled labels are predicted: the folds leak, and no other probe can be believed.
@@ -131,11 +147,15 @@ mod tests {
         assert_eq!(leaks(&[], 0, 10), None);
         assert_eq!(few_test_films("covid", 100), None);
         assert_eq!(source_is_class(0.3), None);
-        assert_eq!(unknown_patients(0, 9), None);
+        assert_eq!(unknown_patients(0, 9, false), None);
         assert_eq!(blind(49, 49), None);
         assert_eq!(heat_outside(0.2, 0.4375), None);
         let fair =
-            Probe { auc: Some(0.47), low: Some(0.3), high: Some(0.6), n: 9, undefined: "".into() };
+            Probe { auc: Some(0.47), low: Some(0.3), high: Some(0.6), n: 9, ..Probe::default() };
+        assert_eq!(below_chance("file attributes", &fair), None);
+        let matched = Probe { high: Some(0.2), ..fair.clone() };
+        let text = below_chance("file attributes", &matched).unwrap().text;
+        assert!(text.starts_with("from file attributes the class is guessed wrongly (AUC 0.47"));
         assert_eq!(not_chance(&fair), None);
         assert!(not_chance(&Probe { auc: Some(0.8), low: Some(0.7), ..fair }).is_some());
     }

@@ -3,7 +3,7 @@
 //! A [`Probe`] is a classifier that sees what should not matter: file attributes,
 //! the rim of a thumbnail, the film with its centre blacked out. The cheap ones
 //! are a [`Kernel`] classifier on [`inputs`]; all are judged on films of patients
-//! that they did not learn from. A probe that comes near the model shows that its
+//! that they did not learn from, and films are ranked against others of their fold only. A probe that comes near the model shows that its
 //! score needs no lungs, and [`Verdict`] says so.
 //!
 //! After Maguolo and Nanni (2021) and DeGrave, Janizek and Lee (2021).
@@ -19,5 +19,5 @@ mod verdict;
 pub use condition::{Condition, ConditionError};
 pub use finding::Finding;
 pub use kernel::Kernel;
-pub use probe::{Judge, PROBES, Probe};
+pub use probe::{Deal, Judge, PROBES, Probe};
 pub use verdict::{Answer, LUNG_FREE, Verdict};

@@ -105,7 +105,7 @@ mod tests {
                 low: Some(low),
                 high: Some(1.0),
                 n: 50,
-                undefined: "".into(),
+                ..Probe::default()
             };
             (name.to_owned(), probe)
         };

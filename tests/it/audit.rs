@@ -10,6 +10,7 @@ use cxr::io::hash;
 use ndarray::{Array2, Axis};
 use ndarray_npy::{ReadNpyExt, write_npy};
 
+use crate::crossval::{CROSSVAL, FILMS, films, lines, patient};
 use crate::support::{Sandbox, shared};
 
 const A: &str = "a/tutorial";
@@ -157,4 +158,64 @@ fn too_few_patients_are_said_not_guessed() {
     let audit = sandbox.json(format!("{A}/audit/audit.json"));
     assert_eq!(audit["verdict"]["answer"], "unknown");
     assert_eq!(audit["probes"]["model"]["undefined"], "a class shows fewer than two patients");
+}
+
+/// Against counting pair by pair in the table of predictions.
+#[test]
+fn the_model_is_what_the_cross_validation_says_on_its_folds() {
+    let sandbox = films();
+    let text = sandbox.transcript("cxr-audit --artifacts a --dealt-by crossval");
+    assert!(text.contains("exit: 1") && text.contains("hint: run `cxr crossval"), "{text}");
+    sandbox.ok(CROSSVAL);
+    let said = sandbox.ok("cxr-audit --artifacts a --dealt-by crossval");
+    let audit = sandbox.json(format!("{A}/audit/audit.json"));
+    assert_eq!((&audit["dealt_by"], &audit["grouped_by"]), (&"crossval".into(), &"patient".into()));
+    assert_eq!((&audit["folds"], &audit["repeats"]), (&3.into(), &2.into()));
+    let groups: std::collections::BTreeSet<_> = (0..FILMS).map(patient).collect();
+    assert_eq!(audit["groups"], groups.len());
+    assert!(said.contains("(by patient), 3 folds of cxr-crossval, dealt 2 times"), "{said}");
+
+    let lines = lines(&sandbox);
+    let (mut won, mut pairs) = (0.0, 0.0);
+    for covid in lines.iter().filter(|line| line.truth == "covid") {
+        let fellows = lines.iter().filter(|line| {
+            line.truth == "normal" && (line.repeat, line.fold) == (covid.repeat, covid.fold)
+        });
+        for normal in fellows {
+            pairs += 1.0;
+            won += match covid.p_covid.total_cmp(&normal.p_covid) {
+                std::cmp::Ordering::Greater => 1.0,
+                std::cmp::Ordering::Equal => 0.5,
+                std::cmp::Ordering::Less => 0.0,
+            };
+        }
+    }
+    let model = audit["probes"]["model"]["auc"].as_f64().unwrap();
+    assert!((model - won / pairs).abs() < 1e-9, "{model} against {}", won / pairs);
+
+    // What knows nothing reads about one half, of what it is told nothing exactly that.
+    assert_eq!(audit["probes"]["attributes"]["auc"], 0.5);
+    for probe in ["border-pixels", "thumbnail", "border", "centre", "shuffled"] {
+        let auc = audit["probes"][probe]["auc"].as_f64().unwrap();
+        assert!((auc - 0.5).abs() < 0.2, "{probe}: {audit:#}");
+    }
+    // East and west hold both classes: the same is asked within them.
+    for source in ["east", "west"] {
+        let within = audit["within_source"][source].as_object().unwrap();
+        for probe in ["model", "border", "centre", "attributes", "border-pixels", "thumbnail"] {
+            assert!(within[probe]["auc"].is_number(), "{source} {probe}: {within:#?}");
+        }
+        assert!(within["model"]["auc"].as_f64() > within["border"]["auc"].as_f64());
+    }
+
+    let first = sandbox.tree(&format!("{A}/audit"));
+    sandbox.ok("cxr-audit --artifacts a --dealt-by crossval --threads 1");
+    assert!(first == sandbox.tree(&format!("{A}/audit")), "the same bytes on one thread");
+    let crossval = format!("{A}/crossval/predictions.csv");
+    let torn: Vec<String> =
+        sandbox.read(&crossval).lines().take(FILMS).map(str::to_owned).collect();
+    std::fs::remove_file(sandbox.path(format!("{A}/crossval/record.json"))).unwrap();
+    sandbox.write(&crossval, torn.join("\n"));
+    let text = sandbox.transcript("cxr-audit --artifacts a --dealt-by crossval");
+    assert!(text.contains("its runs are not of the films of `index.csv`"), "{text}");
 }

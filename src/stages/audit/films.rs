@@ -4,9 +4,10 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::Settings;
+use super::deals::Deals;
 use crate::artifact::index::Index;
 use crate::audit::inputs::{Attributes, attributes, rim, thumbnail};
-use crate::audit::{Judge, Probe};
+use crate::audit::{Deal, Judge, Probe};
 use crate::dataset::split::stratified_group_kfold;
 use crate::io::npy::{NpyError, Reader};
 use crate::metrics::cramers_v;
@@ -20,50 +21,52 @@ pub struct Films {
     pub judge: Judge,
     /// The number of the source of each.
     sources: Vec<usize>,
-    /// The fold of each, or why they cannot be dealt.
-    folds: Result<Vec<usize>, String>,
+    /// The fold of each, once for each way of dealing; or why they cannot be dealt.
+    pub folds: Result<Vec<Vec<usize>>, String>,
 }
 
 impl Films {
-    /// All films of the index, or those of so many patients, drawn with `seed`, as
+    /// All films of the index, or those of so many groups, drawn with `seed`, as
     /// make [`Settings::films`].
-    pub fn draw(index: &Index, settings: &Settings, seed: u64) -> Self {
-        let mut of_patient: BTreeMap<Patient, Vec<usize>> = BTreeMap::new();
-        for row in 0..index.rows.len() {
-            of_patient.entry(patient(index, row)).or_default().push(row);
+    pub fn draw(index: &Index, deals: &Deals, settings: &Settings, seed: u64) -> Self {
+        let mut of_group: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (row, group) in deals.groups.iter().enumerate() {
+            of_group.entry(group).or_default().push(row);
         }
-        let mut patients: Vec<Vec<usize>> = of_patient.into_values().collect();
+        let mut groups: Vec<Vec<usize>> = of_group.into_values().collect();
         if index.rows.len() > settings.films {
-            Rng::new(derive(seed, "audit", "patients", 0)).shuffle(&mut patients);
+            Rng::new(derive(seed, "audit", "patients", 0)).shuffle(&mut groups);
         }
         let mut rows = Vec::new();
-        for films in patients {
+        for films in groups {
             if rows.is_empty() || rows.len() + films.len() <= settings.films {
                 rows.extend(films);
             }
         }
         rows.sort_unstable();
-        Self::of(index, rows, settings, seed)
+        Self::of(index, rows, deals, settings, seed)
     }
 
-    fn of(index: &Index, rows: Vec<usize>, settings: &Settings, seed: u64) -> Self {
-        let classes = numbers(rows.iter().map(|row| index.rows[*row].class.as_str()));
-        let patients = numbers(rows.iter().map(|row| patient(index, *row)));
+    fn of(index: &Index, rows: Vec<usize>, deals: &Deals, settings: &Settings, seed: u64) -> Self {
+        let truth = numbers(rows.iter().map(|row| index.rows[*row].class.as_str()));
+        let groups = numbers(rows.iter().map(|row| deals.groups[*row].as_str()));
         let sources = numbers(rows.iter().map(|row| index.rows[*row].source.as_str()));
-        let groups = |class: usize| {
-            let of_class = classes.iter().zip(&patients).filter(|(c, _)| **c == class);
-            of_class.map(|(_, patient)| patient).collect::<BTreeSet<_>>().len()
+        let of_class = |class: usize| {
+            let films = truth.iter().zip(&groups).filter(|(c, _)| **c == class);
+            films.map(|(_, group)| group).collect::<BTreeSet<_>>().len()
         };
-        let count = classes.iter().max().map_or(0, |last| last + 1);
-        let least = (0..count).map(groups).min().unwrap_or(0);
-        let folds = match least {
-            0 | 1 => Err("a class shows fewer than two patients".to_owned()),
-            least => stratified_group_kfold(&classes, &patients, settings.folds.min(least), seed)
-                .map(|folds| folds.of_films().to_vec())
-                .map_err(|e| e.to_string()),
+        let classes = truth.iter().max().map_or(0, |last| last + 1);
+        let least = (0..classes).map(of_class).min().unwrap_or(0);
+        let folds = match (least, deals.folds(&rows)) {
+            (0 | 1, _) => Err("a class shows fewer than two patients".to_owned()),
+            (_, Some(folds)) => Ok(folds),
+            (least, None) => {
+                stratified_group_kfold(&truth, &groups, settings.folds.min(least), seed)
+                    .map(|folds| vec![folds.of_films().to_vec()])
+                    .map_err(|e| e.to_string())
+            }
         };
-        let judge =
-            Judge { truth: classes, classes: count, patients, resamples: settings.resamples, seed };
+        let judge = Judge { truth, classes, groups, resamples: settings.resamples, seed };
         Self { rows, judge, sources, folds }
     }
 
@@ -71,6 +74,7 @@ impl Films {
     pub fn by_source(
         &self,
         index: &Index,
+        deals: &Deals,
         settings: &Settings,
         seed: u64,
     ) -> BTreeMap<String, Self> {
@@ -80,21 +84,45 @@ impl Films {
         }
         rows.remove("");
         let films = |(source, rows): (&str, Vec<usize>)| {
-            (source.to_owned(), Self::of(index, rows, settings, seed))
+            (source.to_owned(), Self::of(index, rows, deals, settings, seed))
         };
         rows.into_iter().map(films).collect()
     }
 
     /// Number of folds; 0 if there are none.
     pub fn fold_count(&self) -> usize {
-        let last = self.folds.as_ref().ok().and_then(|folds| folds.iter().max());
-        last.map_or(0, |last| last + 1)
+        let folds = self.folds.iter().flatten().flatten();
+        folds.max().map_or(0, |last| last + 1)
     }
 
-    /// What `probe` finds with the folds; undefined if there are none.
-    pub fn with_folds(&self, probe: impl FnOnce(&[usize]) -> Probe) -> Probe {
-        match &self.folds {
-            Ok(folds) => probe(folds),
+    /// Ways in which the films are dealt.
+    pub fn repeats(&self) -> usize {
+        self.folds.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Groups that the films fall into.
+    pub fn groups(&self) -> usize {
+        self.judge.groups.iter().max().map_or(0, |last| last + 1)
+    }
+
+    /// What is found by `scores`, which scores the films dealt into such folds, each by
+    /// what has not seen its fold; undefined if there are no folds.
+    pub fn probe<E: ToString>(
+        &self,
+        scores: impl Fn(usize, &[usize]) -> Result<Array2<f64>, E> + Sync,
+    ) -> Probe {
+        let deals = match &self.folds {
+            Ok(deals) => deals,
+            Err(reason) => return Probe::undefined(self.rows.len(), reason),
+        };
+        let score = |(number, folds): (usize, &Vec<usize>)| scores(number, folds);
+        let scores: Result<Vec<_>, E> = deals.iter().enumerate().map(score).collect();
+        match scores {
+            Ok(scores) => {
+                let deals = deals.iter().zip(scores);
+                let deals = deals.map(|(folds, scores)| Deal { folds, scores });
+                self.judge.judge(&deals.collect::<Vec<_>>())
+            }
             Err(reason) => Probe::undefined(self.rows.len(), reason),
         }
     }
@@ -143,14 +171,6 @@ impl Films {
         };
         Ok((table(rims), table(thumbnails)))
     }
-}
-
-/// A patient where known; else the film is one of its own.
-type Patient<'a> = (&'a str, Option<usize>);
-
-fn patient(index: &Index, row: usize) -> Patient<'_> {
-    let patient = index.rows[row].patient.as_str();
-    (patient, patient.is_empty().then_some(row))
 }
 
 /// The rank of each item's value among the distinct ones.

@@ -21,20 +21,19 @@ impl Heads<'_> {
     /// How well heads on `features` `[films of the index, width]` do.
     pub fn probe(&self, features: &Array2<f32>) -> Probe {
         let features = features.select(Axis(0), &self.films.rows);
-        self.films.with_folds(|folds| match self.out_of_fold(&features, folds) {
-            Ok(scores) => self.films.judge.judge(scores.view()),
-            Err(reason) => Probe::undefined(folds.len(), reason),
-        })
+        self.films.probe(|deal, folds| self.out_of_fold(&features, deal, folds))
     }
 
     /// The probabilities of each film by a head that did not learn from its fold.
     fn out_of_fold(
         &self,
         features: &Array2<f32>,
+        deal: usize,
         folds: &[usize],
     ) -> Result<Array2<f64>, FitError> {
         let judge = &self.films.judge;
-        let heads: Result<Vec<_>, FitError> = (0..self.films.fold_count())
+        let count = self.films.fold_count();
+        let heads: Result<Vec<_>, FitError> = (0..count)
             .into_par_iter()
             .map(|fold| {
                 let (test, train): (Vec<usize>, Vec<usize>) =
@@ -47,7 +46,7 @@ impl Heads<'_> {
                     classes: judge.classes,
                     validation: None,
                 };
-                let seed = derive(self.seed, "audit", "head", fold as u64);
+                let seed = derive(self.seed, "audit", "head", (deal * count + fold) as u64);
                 let fitted = fit(&inputs, &self.settings(train.len()), seed, |_, _| ())?;
                 Ok((fitted.head.predict(features.select(Axis(0), &test).view()), test))
             })
@@ -62,14 +61,7 @@ impl Heads<'_> {
     }
 
     fn settings(&self, films: usize) -> FitSettings {
-        let training = &self.model.training;
-        FitSettings {
-            epochs: training.epochs,
-            batch_size: training.batch_size.min(films),
-            learning_rate: training.learning_rate as f32,
-            hidden: self.model.architecture.hidden,
-            dropout: training.dropout as f32,
-            loss: training.loss,
-        }
+        let settings = self.model.fit_settings();
+        FitSettings { batch_size: settings.batch_size.min(films), ..settings }
     }
 }

@@ -22,10 +22,15 @@ const SCREEN: usize = 96;
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Audit { films, folds, probes, cramers_v, within_source, verdict, findings, .. } =
-            &self.audit;
+        let Audit { films, groups, grouped_by, folds, repeats, dealt_by, .. } = &self.audit;
+        let Audit { probes, cramers_v, within_source, verdict, findings, .. } = &self.audit;
         paragraph(f, "", &verdict.text)?;
-        writeln!(f, "\n{:WIDTH$}  AUC, 95 % interval", format!("{films} films in {folds} folds"))?;
+        let dealt = match dealt_by.as_str() {
+            "crossval" => format!("{folds} folds of cxr-crossval, dealt {repeats} times"),
+            _ => format!("{folds} folds"),
+        };
+        writeln!(f, "\n{films} films of {groups} groups (by {grouped_by}), {dealt}")?;
+        writeln!(f, "{:WIDTH$}  AUC, 95 % interval", "")?;
         for (name, words) in PROBES {
             if let Some(probe) = probes.get(name) {
                 line(f, words, probe)?;

@@ -1,0 +1,107 @@
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, Array3, Axis};
+
+use super::super::upstream;
+use super::Settings;
+use super::deals::Deals;
+use super::films::Films;
+use crate::artifact::Document;
+use crate::artifact::explanation::Explanation;
+use crate::artifact::features::Features;
+use crate::artifact::groups::Grouping;
+use crate::artifact::index::Index;
+use crate::artifact::model::Model;
+use crate::artifact::split::Split;
+use crate::audit::{Finding, LUNG_FREE, Probe, finding};
+use crate::backbone::Pooling;
+use crate::cli::{Context, Failure};
+use crate::dataset::kaggle;
+use crate::image::Part;
+use crate::pipeline::Job;
+
+/// What is audited.
+pub struct Data {
+    pub index: Index,
+    /// Who stands on the films, and how they are dealt into folds.
+    pub deals: Deals,
+    split: Split,
+    description: Features,
+    pub features: Array2<f32>,
+    /// The features of each part of [`Features::masks`].
+    masked: Array3<f32>,
+    pub model: Model,
+    explanation: Option<Explanation>,
+}
+
+impl Data {
+    /// Reads the artifacts and checks that they belong together.
+    pub fn read(ctx: &Context, job: &Job, settings: &Settings) -> Result<Self, Failure> {
+        let index = upstream::index(ctx)?;
+        let split = upstream::split(ctx, job, &index)?;
+        let description = upstream::features(ctx, job)?;
+        let features = upstream::table(ctx, &index, &description)?;
+        let masks = description.masks.len();
+        let shape = [masks, index.rows.len(), description.extractor.width];
+        let masked = match masks {
+            0 => Array3::zeros(shape),
+            _ => upstream::array(ctx, "masked.npy", &shape)?,
+        };
+        let model = ctx.read("train", "model.json", Model::read)?;
+        let explained = ctx.artifact("explain", "explain.json").exists();
+        let explanation = explained
+            .then(|| ctx.read("explain", "explain.json", Explanation::read))
+            .transpose()?;
+        let deals = Deals::read(ctx, job, &index, settings)?;
+        Ok(Self { index, deals, split, description, features, masked, model, explanation })
+    }
+
+    /// The features of the films with a part kept.
+    pub fn part(&self, part: Part) -> Option<Array2<f32>> {
+        let at = self.description.masks.iter().position(|masked| *masked == part)?;
+        Some(self.masked.index_axis(Axis(0), at).to_owned())
+    }
+
+    /// What is known without a probe, and what the probes show.
+    pub fn findings(
+        &self,
+        ctx: &Context,
+        films: &Films,
+        probes: &BTreeMap<String, Probe>,
+    ) -> Result<Vec<Finding>, Failure> {
+        let rows = &self.index.rows;
+        let mut findings = Vec::new();
+        for class in self.index.classes.iter().filter(|class| kaggle::is_normal(class)) {
+            let of_class = || rows.iter().filter(|row| row.class == *class);
+            let named = of_class().filter(|row| kaggle::misfiled(class, &row.path)).count();
+            findings.extend(finding::pneumonia(class, named, of_class().count()));
+        }
+        findings.extend(films.cramers_v().and_then(finding::source_is_class));
+        let leaking = |row: &&usize| self.split.leaking.contains(&self.deals.groups[**row]);
+        let leaks = self.split.test.iter().filter(leaking).count();
+        findings.extend(finding::leaks(&self.split.leaking, leaks, self.split.test.len()));
+        let unknown = rows.iter().filter(|row| row.patient.is_empty()).count();
+        let compared = self.deals.grouped_by == Grouping::Link;
+        findings.extend(finding::unknown_patients(unknown, rows.len(), compared));
+        // Every model of `cxr-train` is validated on the test films.
+        if self.model.inputs.contains_key("split/split.json") {
+            findings.push(finding::validation_is_test());
+        }
+        for class in &self.index.classes {
+            let tested = self.split.test.iter().filter(|row| rows[**row].class == *class).count();
+            findings.extend(finding::few_test_films(class, tested));
+        }
+        if self.description.extractor.pooling == Pooling::Tutorial {
+            let cells = self.description.extractor.side / 32;
+            findings.extend(finding::blind(cells.min(4).pow(2), cells.pow(2)));
+        }
+        let heat = self.explanation.as_ref().and_then(|e| Some((e.outside?, e.even)));
+        findings.extend(heat.and_then(|(outside, even)| finding::heat_outside(outside, even)));
+        findings.extend(probes.get("shuffled").and_then(finding::not_chance));
+        let matched =
+            |(name, words): &(&str, &str)| finding::below_chance(words, probes.get(*name)?);
+        findings.extend(LUNG_FREE.iter().filter_map(matched));
+        ctx.ui.note(format_args!("{} findings", findings.len()));
+        Ok(findings)
+    }
+}
