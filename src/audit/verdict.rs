@@ -52,17 +52,23 @@ const SHARE: f64 = 0.5;
 
 impl Verdict {
     /// Holds the [`LUNG_FREE`] among `probes` against `model`, which stands among
-    /// them by that name. A probe counts only if its interval lies above chance.
+    /// them by that name. A probe counts only if its interval lies above chance, and
+    /// it above what `shuffled` labels reach: an interval of the films does not know
+    /// how much a classifier varies with the films that it has learnt from.
     pub fn of(probes: &BTreeMap<String, Probe>) -> Self {
         let verdict = |answer, text| Self { answer, text };
+        let by_luck = probes.get("shuffled").and_then(|probe| probe.high).unwrap_or(CHANCE);
+        let above_chance = |probe: &Probe| {
+            probe.low.unwrap_or(0.0) > CHANCE && probe.auc.is_some_and(|auc| auc > by_luck)
+        };
         let auc = |name: &str| probes.get(name).and_then(|probe| probe.auc);
         let seen = LUNG_FREE.into_iter().filter_map(|(name, words)| {
             let probe = probes.get(name)?;
-            Some((probe.auc?, probe.low.unwrap_or(0.0) > CHANCE, words))
+            Some((probe.auc?, above_chance(probe), words))
         });
         // The highest; the first of equals.
         let best = seen.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        let (Some(model), Some((best, above_chance, words))) = (auc("model"), best) else {
+        let (Some(model), Some((best, sure, words))) = (auc("model"), best) else {
             let reason = |name| probes.get(name).map(|p| p.undefined.as_str()).unwrap_or_default();
             let reason =
                 [reason("model"), reason("attributes")].into_iter().find(|r| !r.is_empty());
@@ -72,8 +78,7 @@ impl Verdict {
                 format!("what the model reads cannot be told: {reason}"),
             );
         };
-        let model_low = probes["model"].low.unwrap_or(0.0);
-        if above_chance && best - CHANCE >= SHARE * (model - CHANCE) {
+        if sure && best - CHANCE >= SHARE * (model - CHANCE) {
             let text = format!(
                 "{words} alone {} AUC {best:.2} of the model's {model:.2}: \
                  this data cannot show that the model reads lungs",
@@ -81,7 +86,7 @@ impl Verdict {
             );
             return verdict(Answer::Shortcut, text);
         }
-        if model_low <= CHANCE {
+        if !above_chance(&probes["model"]) {
             let text =
                 format!("the model's AUC of {model:.2} may be chance: there is nothing to explain");
             return verdict(Answer::NothingLearnt, text);
@@ -103,7 +108,7 @@ mod tests {
             let probe = Probe {
                 auc: Some(auc),
                 low: Some(low),
-                high: Some(1.0),
+                high: Some((auc + 0.35).min(1.0)),
                 n: 50,
                 ..Probe::default()
             };
@@ -134,6 +139,11 @@ mod tests {
         assert_eq!(of(0.8, 0.48).answer, Answer::NoShortcut, "its interval holds chance");
         assert_eq!(of(0.6, 0.55).answer, Answer::NoShortcut, "it makes little");
         assert_eq!(of(0.8, 0.55).answer, Answer::Shortcut);
+        let of = |border| {
+            verdict(&[("model", 0.98, 0.9), ("border", border, 0.55), ("shuffled", 0.5, 0.3)])
+        };
+        assert_eq!(of(0.8).answer, Answer::NoShortcut, "shuffled labels reach as much");
+        assert_eq!(of(0.9).answer, Answer::Shortcut);
     }
 
     #[test]
