@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use cxr::artifact::Document;
 use cxr::artifact::audit::Audit;
+use cxr::artifact::groups::Grouping;
 use cxr::artifact::record::Record;
 use cxr::audit::{Answer, Verdict};
 use cxr::backbone::Weights;
@@ -36,6 +37,10 @@ fn audit(sandbox: &Sandbox, answer: Answer) {
     let audit = Audit {
         schema: String::new(),
         films: 12,
+        groups: 0,
+        grouped_by: Grouping::Patient,
+        repeats: 1,
+        dealt_by: "audit".into(),
         folds: 5,
         probes: Default::default(),
         cramers_v: None,

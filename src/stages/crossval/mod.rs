@@ -4,6 +4,10 @@
 //! of its group, in several ways of dealing groups into folds. What is chosen
 //! (threshold, temperature) is chosen on training folds only: on predictions of
 //! heads that have not seen the fold it is then judged on.
+//!
+//! Heads learn from upright films. There are rotations of the split's training films
+//! only; those of all films would take the net as many times longer as there are
+//! rotations. `crossval.json` says `trained_on: upright`.
 
 mod films;
 mod judge;

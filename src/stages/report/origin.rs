@@ -7,8 +7,7 @@ use serde::Deserialize;
 use super::{Files, optional};
 use crate::artifact::groups;
 use crate::artifact::index::{Index, IndexRow};
-use crate::artifact::ledger::{self, Ledger};
-use crate::artifact::provenance::DROPPED;
+use crate::artifact::ledger::{self, Ledger, Status};
 use crate::artifact::read_csv;
 use crate::cli::{Context, Failure, ResultExt};
 use crate::report::{ClassFilms, Count, Linked, Source, Split};
@@ -39,7 +38,7 @@ pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
 #[derive(Deserialize)]
 struct Entry {
     path: String,
-    status: String,
+    status: Status,
     reason: String,
 }
 
@@ -56,7 +55,7 @@ pub fn films(ctx: &Context, files: &Files) -> Result<Vec<ClassFilms>, Failure> {
         let patients: BTreeSet<&str> =
             films.iter().map(|film| film.patient.as_str()).filter(|p| !p.is_empty()).collect();
         let below = |path: &str| path.split('/').next() == Some(class.as_str());
-        let unread = ledger.iter().filter(|e| e.status == DROPPED && below(&e.path));
+        let unread = ledger.iter().filter(|e| e.status == Status::Dropped && below(&e.path));
         let unreadable = tally(unread.map(|entry| entry.reason.as_str()));
         let dropped: usize = unreadable.iter().map(|reason| reason.count).sum();
         ClassFilms {
