@@ -24,6 +24,10 @@ pub struct Model {
     pub architecture: Architecture,
     /// How they were trained.
     pub training: Training,
+    /// Where it was trained, if not here: then of `training` but `dropout` nothing
+    /// is known, and stands as 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
     /// BLAKE3 of `model.safetensors`.
     pub weights: String,
     /// BLAKE3 of every file it was trained from, by name.
@@ -137,6 +141,7 @@ mod tests {
                 dropout: 0.5,
                 loss: Loss::Logits,
             },
+            imported: None,
             weights: "ab".into(),
             inputs: BTreeMap::from([("split/split.json".into(), "cd".into())]),
         };

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | this project, Keras 3 | `block1_conv1.kernel` | HWIO |
 //! | Keras' release | `block1_conv1/block1_conv1_W_1:0` | HWIO |
+//! | Keras 3, `.keras` | `layers/conv2d/vars/0`, then `conv2d_1` and so on | HWIO |
 //! | Keras 2 | `block1_conv1/block1_conv1/kernel:0` | HWIO |
 //! | tf2onnx | `functional_1/block1_conv1_1/convolution/ReadVariableOp:0` | OIHW |
 //! | torchvision, timm | `features.0.weight` | OIHW |
@@ -108,7 +109,13 @@ fn layer_index(name: &str) -> Option<usize> {
     LAYERS.iter().enumerate().position(|(index, spec)| {
         segments.iter().any(|segment| is(segment, spec.name))
             || segments.windows(2).any(|pair| pair == ["features", &torch_index(index)])
+            || segments.windows(2).any(|pair| pair == [&counted(index)[..], "vars"])
     })
+}
+
+/// What Keras 3 calls the layer in an archive: its class, counted.
+fn counted(index: usize) -> String {
+    if index == 0 { "conv2d".to_owned() } else { format!("conv2d_{index}") }
 }
 
 /// The index in torchvision's `features`, where each convolution is followed by
@@ -185,6 +192,11 @@ mod tests {
             (format!("{layer}/{layer}/kernel:0"), format!("{layer}/{layer}/bias:0"))
         };
         assert_eq!(vgg16(&net(keras2, false)).unwrap(), expected);
+        let archive = |index: usize, _: &str| {
+            let group = if index == 0 { "conv2d".into() } else { format!("conv2d_{index}") };
+            (format!("layers/{group}/vars/0"), format!("layers/{group}/vars/1"))
+        };
+        assert_eq!(vgg16(&net(archive, false)).unwrap(), expected);
         let onnx = |_: usize, layer: &str| {
             let prefix = format!("functional_1/{layer}_1");
             (format!("{prefix}/convolution/ReadVariableOp:0"), format!("{prefix}/Squeeze:0"))

@@ -246,6 +246,7 @@ mod tests {
                 dropout: 0.5,
                 loss: Loss::Logits,
             },
+            imported: None,
             weights: hash::bytes(&head.to_safetensors()),
             inputs: BTreeMap::new(),
         };

@@ -1,5 +1,7 @@
 //! HDF5, the format of Keras' `.h5` files.
 
+pub mod write;
+
 use super::tensor::{Budget, Error, Tensor};
 use hdf5_pure::{DType, File, Group};
 

@@ -9,6 +9,7 @@ pub mod download;
 pub mod folder;
 pub mod hash;
 pub mod hdf5;
+pub mod keras;
 pub mod lock;
 pub mod npy;
 pub mod onnx;

@@ -1,8 +1,10 @@
-//! ONNX: the initializers of a model, that is, its weights.
+//! ONNX: the initializers of a model, that is, its weights; and [`write`], whole models.
 //!
 //! The file is a protobuf message; its fields are walked in place, and only
 //! those named here are looked at, so that nothing in the file can make the
 //! reader allocate more than the tensors it returns.
+
+pub mod write;
 
 use super::tensor::{Budget, Error, MAX_RANK, Tensor};
 use prost::encoding::{WireType, decode_key, decode_varint};

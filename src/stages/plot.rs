@@ -126,7 +126,7 @@ fn draw(
     seed: u64,
 ) -> Vec<(&'static str, Drawn)> {
     let mut figures: Vec<(_, Drawn)> = vec![
-        ("history", Ok(Box::new(history_figure(settings, epochs)))),
+        ("history", history_figure(settings, epochs)),
         ("confusion", Ok(Box::new(confusion(films)))),
     ];
     let curves = TwoClasses::new(films, &settings.positive);
@@ -140,9 +140,12 @@ fn draw(
     figures
 }
 
-fn history_figure(settings: &Settings, epochs: &[history::Epoch]) -> History {
+fn history_figure(settings: &Settings, epochs: &[history::Epoch]) -> Drawn {
+    if epochs.is_empty() {
+        return Err("the model was not trained here".to_owned());
+    }
     let curve = |value: fn(&history::Epoch) -> f64| epochs.iter().map(value).collect();
-    History {
+    Ok(Box::new(History {
         title: settings.title.clone(),
         epochs: Epochs {
             train_loss: curve(|e| e.loss),
@@ -150,7 +153,7 @@ fn history_figure(settings: &Settings, epochs: &[history::Epoch]) -> History {
             train_acc: curve(|e| e.accuracy),
             val_acc: curve(|e| e.val_accuracy),
         },
-    }
+    }))
 }
 
 fn confusion(films: &Predictions) -> Confusion {

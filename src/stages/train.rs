@@ -1,5 +1,7 @@
 //! `cxr-train`: fits heads on the features.
 
+mod import;
+
 use std::fmt;
 use std::io::Write;
 
@@ -40,6 +42,8 @@ crate::settings! {
         loss: Loss = Loss::Logits,
         /// Heads to train, with the seeds that follow the pipeline's; the first is kept
         seeds: usize = 1,
+        /// Take the head of a Keras model, .keras or .h5 with the tutorial's layers, instead of training one
+        from: String = String::new(),
     }
 }
 
@@ -91,19 +95,24 @@ impl Stage for Train {
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-train --profile tutorial", "As the tutorial does"),
         ("cxr-train --seeds 30", "How much of the result is luck"),
+        ("cxr-train --from covid19.model.h5", "The head that the tutorial's own script trained"),
         ("cxr-train --epochs 50 --loss probabilities", "Longer, towards honest probabilities"),
     ];
     type Settings = Settings;
     type Args = Args;
 
-    fn inputs(ctx: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
-        Ok(vec![
+    fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
+        let mut inputs = vec![
             ctx.input("preprocess", "index.csv"),
             ctx.input("split", "split.json"),
             ctx.input("extract", "features.json"),
             ctx.input("extract", "features.npy"),
             ctx.input("extract", "bank.npy"),
-        ])
+        ];
+        if !settings.from.is_empty() {
+            inputs.push(Input::file("from", ctx.paths.expand(&settings.from)));
+        }
+        Ok(inputs)
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
@@ -111,8 +120,14 @@ impl Stage for Train {
         if settings.seeds == 0 {
             return Err(Failure::usage("`seeds` is 0, expected at least 1"));
         }
+        if !settings.from.is_empty() && settings.seeds > 1 {
+            return Err(Failure::usage("`from` brings one head, `seeds` asks for more"));
+        }
         let job = Self::begin(ctx, &settings)?;
         let films = Films::read(ctx, &job)?;
+        if !settings.from.is_empty() {
+            return import::run(ctx, &settings, job, &films);
+        }
         let seeds: Vec<u64> =
             (0..settings.seeds as u64).map(|i| ctx.seed.wrapping_add(i)).collect();
         let fitted: Result<Vec<Fitted>, FitError> = seeds
@@ -154,6 +169,7 @@ impl Stage for Train {
                 dropout: settings.dropout,
                 loss: settings.loss,
             },
+            imported: None,
             weights: hash::bytes(&weights),
             inputs: job.inputs().clone(),
         };

@@ -103,6 +103,7 @@ impl Pipeline {
                 dropout: 0.5,
                 loss: Loss::default(),
             },
+            imported: None,
             weights: hash::bytes(&weights),
             inputs: ["preprocess/index.csv", "split/split.json", "extract/features.npy"]
                 .map(|name| (name.to_owned(), hash::file(&self.path(name)).unwrap()))

@@ -1,18 +1,20 @@
 //! `cxr-export`, and `cxr-predict` with what it wrote.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cxr::artifact::Document;
 use cxr::artifact::audit::Audit;
 use cxr::artifact::groups::Grouping;
 use cxr::artifact::record::Record;
 use cxr::audit::{Answer, Verdict};
-use cxr::backbone::Weights;
+use cxr::backbone::{IMAGENET_FINGERPRINT, Weights, names};
 use cxr::classifier::Bundle;
 use cxr::head::Head;
-use cxr::io::{hash, safetensors};
+use cxr::io::onnx::write;
+use cxr::io::{checkpoint, hash, safetensors};
+use prost::Message;
 
-use crate::support::{Sandbox, random_weights, trained};
+use crate::support::{Sandbox, python, random_weights, trained};
 
 /// A folder of its own with the trained model's artifacts.
 fn sandbox() -> Sandbox {
@@ -171,4 +173,120 @@ fn nothing_half_written_is_left_and_wrong_requests_are_named() {
     let said = sandbox.transcript("cxr-export safetensors --embed -o x");
     assert!(said.contains("exit: 2") && said.contains("`--embed` is for bundles"), "{said}");
     assert!(sandbox.transcript("cxr-export bundle").contains("exit: 2"));
+}
+
+/// Runs an export that its library verifies.
+fn verified(sandbox: &Sandbox, python: &Path, line: &str) -> String {
+    let output = sandbox.cxr(line).env("CXR_PYTHON", python).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "`{line}`:\n{text}{errors}");
+    text
+}
+
+#[test]
+fn onnx_holds_the_weights_and_says_how_to_use_it() {
+    let sandbox = sandbox();
+    sandbox.ok("cxr-export onnx -o m.onnx");
+    let first = std::fs::read(sandbox.path("m.onnx")).unwrap();
+    sandbox.ok("cxr-export onnx -o m.onnx --threads 1");
+    assert!(std::fs::read(sandbox.path("m.onnx")).unwrap() == first, "not the same bytes");
+    let tensors = checkpoint::read(&sandbox.path("m.onnx")).unwrap();
+    let weights = Weights::read(random_weights()).unwrap();
+    for (tensor, view) in names::vgg16(&tensors).unwrap().iter().zip(weights.views()) {
+        assert!(tensor.name == view.name && tensor.data == view.data, "{}", view.name);
+    }
+    let model = write::Model::decode(&first[..]).unwrap();
+    let property = |key: &str| {
+        let found = model.metadata_props.iter().find(|p| p.key == key);
+        found.map_or("", |p| p.value.as_str())
+    };
+    assert_eq!(property("classes"), r#"["covid","normal"]"#);
+    assert_eq!((property("positive"), property("audit")), ("covid", "none"));
+    assert_eq!((model.ir_version, model.opset_import[0].version), (8, 17));
+}
+
+#[test]
+fn onnx_runtime_agrees() {
+    let Some(python) = python("onnxruntime") else { return };
+    let sandbox = sandbox();
+    let text = verified(&sandbox, &python, "cxr-export onnx -o m.onnx --verify");
+    assert!(text.contains("verified onnxruntime") && text.contains("agrees on 12 films"), "{text}");
+    // A bundle without the profile's films is tried on others.
+    sandbox.ok("cxr-export bundle -o m.cxr");
+    std::fs::remove_dir_all(sandbox.path("artifacts")).unwrap();
+    let text = verified(&sandbox, &python, "cxr-export onnx --bundle m.cxr -o n.onnx --verify");
+    assert!(text.contains("agrees on 8 made-up films"), "{text}");
+}
+
+#[test]
+fn keras_agrees_and_what_it_saves_comes_back() {
+    let Some(python) = python("keras") else { return };
+    let sandbox = sandbox();
+    for (format, file) in [("keras", "m.keras"), ("h5", "m.h5")] {
+        let text = verified(&sandbox, &python, &format!("cxr-export {format} -o {file} --verify"));
+        assert!(text.contains("verified keras") && text.contains("agrees on 12 films"), "{text}");
+    }
+    let code = "import keras; m = keras.models.load_model('m.keras', compile=False); \
+                m.save('own.keras'); m.save('own.h5')";
+    let mut command = std::process::Command::new(python);
+    command.args(["-c", code]).current_dir(sandbox.path("")).env("TF_CPP_MIN_LOG_LEVEL", "3");
+    assert!(command.output().unwrap().status.success());
+    comes_back(&sandbox, "own.keras");
+    comes_back(&sandbox, "own.h5");
+}
+
+/// Imports a file of the trained model and evaluates it: nothing changes.
+fn comes_back(sandbox: &Sandbox, file: &str) {
+    let text = sandbox.ok(&format!("cxr-train --from {file}"));
+    assert!(text.contains("not trained here"), "{text}");
+    sandbox.ok("cxr-evaluate --resamples 20");
+    let predictions = "artifacts/tutorial/evaluate/predictions.csv";
+    assert_eq!(sandbox.read(predictions), trained().read(predictions), "{file}");
+    let model = sandbox.json("artifacts/tutorial/train/model.json");
+    assert!(model["imported"].as_str().unwrap().starts_with(file), "{model}");
+}
+
+#[test]
+fn what_goes_out_as_keras_comes_back_in() {
+    let sandbox = sandbox();
+    sandbox.ok("cxr-export keras -o m.keras");
+    let first = std::fs::read(sandbox.path("m.keras")).unwrap();
+    sandbox.ok("cxr-export keras -o m.keras");
+    assert!(std::fs::read(sandbox.path("m.keras")).unwrap() == first, "not the same bytes");
+    sandbox.ok("cxr-export h5 -o m.h5");
+    comes_back(&sandbox, "m.keras");
+    comes_back(&sandbox, "m.h5");
+    assert!(sandbox.ok("cxr-plot").contains("history"));
+    sandbox.ok("cxr-export bundle -o m.cxr");
+
+    // Features of another backbone are no features of this head.
+    let features = "artifacts/tutorial/extract/features.json";
+    let text = sandbox.read(features);
+    let weights = sandbox.json(features)["extractor"]["weights"].as_str().unwrap().to_owned();
+    std::fs::remove_file(sandbox.path("artifacts/tutorial/extract/record.json")).unwrap();
+    sandbox.write(features, text.replace(&weights, IMAGENET_FINGERPRINT));
+    let said = sandbox.transcript("cxr-train --from m.h5");
+    assert!(said.contains("exit: 1") && said.contains("its backbone is not ImageNet's"), "{said}");
+    sandbox.write(features, text.replace("\"tutorial\"", "\"global\""));
+    let said = sandbox.transcript("cxr-train --from m.h5");
+    assert!(said.contains("hint: extract again with `--pooling tutorial`"), "{said}");
+    let said = sandbox.transcript("cxr-train --from m.cxr");
+    assert!(said.contains("it holds no description of a Keras model"), "{said}");
+    assert!(sandbox.transcript("cxr-train --from m.h5 --seeds 2").contains("exit: 2"));
+}
+
+#[test]
+fn without_the_library_the_way_to_it_is_named() {
+    let sandbox = sandbox();
+    let line = "cxr-export onnx -o m.onnx --verify";
+    let output = sandbox.cxr(line).env("PATH", "").env_remove("CXR_PYTHON").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("`m.onnx` is written") && said.contains("pip install onnxruntime"),
+        "{said}"
+    );
+    assert!(sandbox.path("m.onnx").exists());
+    assert!(sandbox.transcript("cxr-export bundle -o x --verify").contains("exit: 2"));
 }

@@ -129,6 +129,40 @@ pub fn trained() -> &'static Sandbox {
     })
 }
 
+/// A Python that has `library` (`onnxruntime`, `keras`): one of `CXR_PYTHON`, that of
+/// the benchmarks, `python3`, or, if `CXR_TEST_PIP` is set, one made with pip below
+/// `target/`; else says that the test was skipped.
+pub fn python(library: &str) -> Option<PathBuf> {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    let own = target.join("verify").join(library);
+    let named = std::env::var_os("CXR_PYTHON").unwrap_or_default();
+    let mut candidates: Vec<PathBuf> = std::env::split_paths(&named).collect();
+    let venvs = [target.join("peers/venv"), own.clone()].map(|venv| venv.join("bin/python"));
+    candidates.extend(venvs.into_iter().chain(["python3".into()]));
+    let run = |program: &Path, args: &[&str]| {
+        let output = std::process::Command::new(program).args(args).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let code =
+        format!("import importlib.util, sys; sys.exit(not importlib.util.find_spec('{library}'))");
+    let has = |python: &PathBuf| run(python, &["-c", &code]);
+    if let Some(python) = candidates.iter().find(|python| has(python)) {
+        return Some(python.clone());
+    }
+    if std::env::var_os("CXR_TEST_PIP").is_some() {
+        let python = own.join("bin/python");
+        let packages: &[&str] =
+            if library == "keras" { &["tensorflow-cpu", "keras"] } else { &[library] };
+        let folder = own.display().to_string();
+        let made = run(Path::new("python3"), &["-m", "venv", &folder])
+            && run(&python, &[&["-m", "pip", "install", "-q"], packages].concat());
+        assert!(made, "cannot install {library}");
+        return Some(python);
+    }
+    eprintln!("skipped: no {library}");
+    None
+}
+
 /// A file of weights of VGG16's shapes with small random numbers, made once:
 /// enough for all that does not depend on what the net has learnt.
 pub fn random_weights() -> &'static Path {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::support::{Sandbox, npz, shared};
+use crate::support::{Sandbox, npz, python, shared};
 
 /// The finished run: its folder, and the standard output of `cxr run`.
 struct Run {
@@ -108,4 +108,45 @@ fn the_plots_and_the_lock_file_are_there_and_nothing_is_stale() {
         assert!(run.sandbox.path("a/tutorial/plot").join(name).exists(), "{name}");
     }
     assert!(run.sandbox.read("a/pipeline.lock").contains("[profile.tutorial.train]"));
+}
+
+#[test]
+fn predict_prints_what_evaluate_said() {
+    let Some(run) = run() else { return };
+    let films = run.shared.join("data/tutorial/dataset");
+    let line = format!("cxr-predict --format csv {}", films.display());
+    let text = run.ok(&line);
+    let mut rows = csv::Reader::from_reader(text.as_bytes());
+    let said: BTreeMap<String, BTreeMap<String, String>> = rows
+        .deserialize::<BTreeMap<String, String>>()
+        .map(|row| row.map(|row| (row["path"].clone(), row)).unwrap())
+        .collect();
+    assert_eq!(said.len(), 50);
+    assert!(said.values().all(|row| row["audit"] == "shortcut"));
+    let evaluated = run.sandbox.path("a/tutorial/evaluate/predictions.csv");
+    let mut rows = csv::Reader::from_path(evaluated).unwrap();
+    let mut judged = 0;
+    for row in rows.deserialize::<BTreeMap<String, String>>() {
+        let row = row.unwrap();
+        let said = &said[&films.join(&row["path"]).display().to_string()];
+        for (column, other) in
+            [("p_covid", "p_covid"), ("p_normal", "p_normal"), ("decision", "predicted")]
+        {
+            assert_eq!(said[column], row[other], "{}", row["path"]);
+        }
+        judged += 1;
+    }
+    assert_eq!(judged, 10);
+}
+
+#[test]
+fn other_libraries_run_the_model_with_the_same_probabilities_on_all_films() {
+    let Some(run) = run() else { return };
+    for (format, library) in [("onnx", "onnxruntime"), ("keras", "keras"), ("h5", "keras")] {
+        let Some(python) = python(library) else { continue };
+        let line = format!("cxr-export {format} -o model.{format} --verify --artifacts a");
+        let output = run.sandbox.cxr(&line).env("CXR_PYTHON", python).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("agrees on 50 films"), "{line}:\n{text}");
+    }
 }

@@ -1,11 +1,14 @@
 //! `cxr-export`: the trained model as one file, for `cxr-predict` or for others.
 
+mod verify;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
 
+use self::verify::{TOLERANCE, Verified, verify};
 use super::Stage;
 use crate::backbone::Weights;
 use crate::classifier::{Assembled, Bundle, ModelError, backbone, open};
@@ -34,6 +37,12 @@ crate::settings! {
 pub enum Format {
     /// For `cxr predict`: the head and all that is known of the model
     Bundle,
+    /// ONNX, opset 17: films [n, 224, 224, 3] of 8 bits in, preprocessing included
+    Onnx,
+    /// Keras 3's archive of the tutorial's model: films [n, 224, 224, 3] from 0 to 1 in
+    Keras,
+    /// The same as the older whole-model HDF5, which the tutorial saved
+    H5,
     /// Every tensor by Keras' names, the backbone's and the head's
     Safetensors,
 }
@@ -52,6 +61,9 @@ pub struct Args {
     /// Put the backbone into a bundle, 59 MB; else it is named by its hash
     #[arg(long)]
     embed: bool,
+    /// Run the file by its own library, found through python3, and compare with cxr
+    #[arg(long)]
+    verify: bool,
     #[command(flatten)]
     flags: Flags,
 }
@@ -60,12 +72,13 @@ impl Stage for Export {
     const NAME: &'static str = "export";
     const ABOUT: &'static str = "Write the trained model as one file, for cxr or for others";
     const READS: &'static str = "what `cxr run` made, or a bundle; the weights of VGG16";
-    const WRITES: &'static str = "a bundle or safetensors, where --output says";
+    const WRITES: &'static str = "a bundle, ONNX, .keras, .h5 or safetensors, where --output says";
     const AFTER: &'static [&'static str] = &["train", "evaluate", "crossval", "audit", "report"];
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr export bundle --output covid.cxr", "For `cxr predict --bundle covid.cxr`"),
         ("cxr export bundle --embed --output covid.cxr", "With the backbone, for any machine"),
-        ("cxr export safetensors --bundle covid.cxr --output covid.safetensors", "From a bundle"),
+        ("cxr export onnx --output covid.onnx --verify", "And see that ONNX Runtime agrees"),
+        ("cxr export h5 --bundle covid.cxr --output covid.model.h5", "As the tutorial saved it"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -82,6 +95,9 @@ impl Stage for Export {
         if args.embed && args.format != Format::Bundle {
             return Err(Failure::usage("`--embed` is for bundles: other files hold the backbone"));
         }
+        if args.verify && !args.format.has_library() {
+            return Err(Failure::usage("`--verify` is for `onnx`, `keras` and `h5`"));
+        }
         let hint = hinted(ModelError::hint);
         let Assembled { mut bundle, missing } =
             open(args.bundle.as_deref(), &ctx.paths, settings.false_alarms).map_err(&hint)?;
@@ -97,8 +113,16 @@ impl Stage for Export {
             bundle.weights = None;
             None
         };
-        write(&mut bundle, args.format, weights, &args.output)
+        write(&mut bundle, args.format, weights.as_ref(), &args.output)
             .hint("name another file with `--output`")?;
+        let verified = match weights {
+            Some(weights) if args.verify => {
+                let verified = verify(ctx, args.format, &args.output, &bundle, &weights);
+                Some(verified.context(format!("`{}` is written", args.output.display()))?)
+            }
+            _ => None,
+        };
+        let agrees = verified.as_ref().is_none_or(Verified::agrees);
         let summary = Summary {
             format: args.format,
             bytes: std::fs::metadata(&args.output).context("cannot read what was written")?.len(),
@@ -106,28 +130,36 @@ impl Stage for Export {
             path: args.output,
             classes: bundle.manifest.model.classes.clone(),
             audit: bundle.manifest.audit.as_ref().map(|audit| audit.verdict.text.clone()),
+            verified,
         };
-        Ok(Outcome::new(&summary))
+        let outcome = Outcome::new(&summary);
+        Ok(if agrees { outcome } else { outcome.answer_no() })
+    }
+}
+
+impl Format {
+    /// Whether a library other than `cxr` runs such files.
+    fn has_library(self) -> bool {
+        matches!(self, Self::Onnx | Self::Keras | Self::H5)
     }
 }
 
 fn write(
     bundle: &mut Bundle,
     format: Format,
-    weights: Option<Weights>,
+    weights: Option<&Weights>,
     path: &Path,
 ) -> Result<(), FileError> {
-    let weights = match format {
-        Format::Bundle => {
-            bundle.weights = weights;
-            return bundle.write(path);
-        }
-        _ => weights.expect("only bundles do without"),
+    let Some(weights) = weights.filter(|_| format != Format::Bundle) else {
+        bundle.weights = weights.cloned();
+        return bundle.write(path);
     };
     let bundle = &*bundle;
     atomic::write_with(path, |out| match format {
-        Format::Bundle => unreachable!("written above"),
-        Format::Safetensors => {
+        Format::Onnx => bundle.write_onnx(weights, out),
+        Format::Keras => bundle.write_keras(weights, out),
+        Format::H5 => bundle.write_h5(weights, out),
+        Format::Bundle | Format::Safetensors => {
             let tensors = [weights.views(), bundle.head.views().to_vec()].concat();
             safetensors::write_to(out, &tensors, &bundle.properties())
         }
@@ -143,13 +175,26 @@ struct Summary {
     classes: Vec<String>,
     /// What the audit says, if there was one.
     audit: Option<String>,
+    /// What the file's own library says of films.
+    verified: Option<Verified>,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, bytes, blake3, classes, audit, .. } = self;
+        let Self { path, bytes, blake3, classes, audit, verified, .. } = self;
         writeln!(f, "{}: {bytes} bytes, BLAKE3 {}", path.display(), &blake3[..16])?;
         writeln!(f, "  classes  {}", classes.join(", "))?;
-        writeln!(f, "  audit    {}", audit.as_deref().unwrap_or("there was none"))
+        writeln!(f, "  audit    {}", audit.as_deref().unwrap_or("there was none"))?;
+        if let Some(verified) = verified {
+            let Verified { library, films, own, difference } = verified;
+            let films = format!("{films} {}", if *own { "films" } else { "made-up films" });
+            let verdict = if verified.agrees() { "agrees" } else { "does NOT agree" };
+            writeln!(
+                f,
+                "  verified {library} {verdict} on {films}: largest difference {difference:.1e}, \
+                 allowed {TOLERANCE:.0e}"
+            )?;
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,67 @@
+//! What a Keras model file says of its layers.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use hdf5_pure::AttrValue;
+use serde_json::Value;
+
+use super::archive::{Archive, Limits};
+use super::checkpoint::Error;
+use super::tensor::{self, MAX_BYTES};
+
+/// The longest description that is parsed; the tutorial's takes 23 kB.
+const MAX_CONFIG: u64 = 16 << 20;
+/// A `.keras` archive holds three files.
+const ARCHIVE: Limits = Limits { entries: 100, bytes: 2 * MAX_BYTES, ratio: 1000 };
+
+/// The description that Keras builds a model from: `config.json` of a `.keras`
+/// archive, or `model_config` of a whole-model `.h5`; none if the file holds weights
+/// alone, or is of another kind.
+///
+/// # Errors
+/// If the file cannot be read, or its description is malformed.
+pub fn config(path: &Path) -> Result<Option<Value>, Error> {
+    let read = |source| Error::Read { path: path.to_owned(), source };
+    let mut magic = Vec::new();
+    let file = File::open(path).map_err(read)?;
+    file.take(4).read_to_end(&mut magic).map_err(read)?;
+    let text = match magic.as_slice() {
+        b"PK\x03\x04" => {
+            let unpack = |source| Error::Archive { path: path.to_owned(), source };
+            let mut archive = Archive::open(path, ARCHIVE).map_err(unpack)?;
+            if !archive.names().iter().any(|name| name == "config.json") {
+                return Ok(None);
+            }
+            archive.read("config.json", MAX_CONFIG).map_err(unpack)?
+        }
+        b"\x89HDF" => match attribute(path)? {
+            Some(text) => text.into_bytes(),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let config = serde_json::from_slice(&text);
+    config.map(Some).map_err(|e| content(path, "Keras configuration", &e))
+}
+
+/// `model_config` of the root group.
+fn attribute(path: &Path) -> Result<Option<String>, Error> {
+    let read = |source| Error::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(read)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::TooLarge { path: path.to_owned() });
+    }
+    let file = hdf5_pure::File::from_bytes(bytes).map_err(|e| content(path, "HDF5", &e))?;
+    let mut attributes = file.root().attrs().map_err(|e| content(path, "HDF5", &e))?;
+    let text = attributes.remove("model_config");
+    Ok(text.as_ref().and_then(AttrValue::as_str).map(str::to_owned))
+}
+
+fn content(path: &Path, format: &'static str, detail: &dyn std::fmt::Display) -> Error {
+    let source = tensor::Error::Malformed { format, detail: detail.to_string() };
+    Error::Content { path: path.to_owned(), source }
+}

@@ -1,0 +1,37 @@
+"""Runs a model file on films: verify.py onnx|keras MODEL FILMS, prints JSON.
+
+FILMS is a .npy of u8 [n, side, side, 3]. Exit code 77: the library is not here.
+"""
+import json
+import os
+import sys
+
+kind, model, films = sys.argv[1:]
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+try:
+    import numpy as np
+    if kind == "onnx":
+        import onnxruntime as library
+    else:
+        import keras as library
+except ImportError:
+    sys.exit(77)
+
+films = np.load(films)
+classes = None
+if kind == "onnx":
+    session = library.InferenceSession(model, providers=["CPUExecutionProvider"])
+    probabilities = np.concatenate(
+        [session.run(["probabilities"], {"films": films[i : i + 8]})[0]
+         for i in range(0, len(films), 8)])
+    classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
+else:
+    loaded = library.models.load_model(model, compile=False)
+    scaled = films.astype("float32") / 255
+    probabilities = loaded.predict(scaled, batch_size=8, verbose=0)
+print(json.dumps({
+    "library": library.__name__ + " " + library.__version__,
+    "classes": classes,
+    "probabilities": np.asarray(probabilities, "float64").tolist(),
+}))
