@@ -86,8 +86,9 @@ impl Explainer<'_> {
 }
 
 /// The stem of a film's picture: its path, with all but letters, digits, `.`, `_`
-/// and `-` replaced.
+/// and `-` replaced, and no `.` or `-` at its start.
 pub fn picture_name(path: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    path.chars().map(plain).collect()
+    let name: String = path.chars().map(plain).collect();
+    name.trim_start_matches(['.', '-']).to_owned()
 }

@@ -183,3 +183,69 @@ fn head(tensors: &[Tensor]) -> Result<Head, String> {
     };
     Ok(Head { hidden: dense(first)?, output: dense(second)? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The description of a model of these layers, films of 224 pixels a side first.
+    fn described(layers: &[(&str, Value)]) -> Result<Described, String> {
+        let input = json!({ "batch_shape": [null, 224, 224, 3] });
+        let layers = [("InputLayer", input)].into_iter().chain(layers.iter().cloned());
+        let layers: Vec<_> = layers
+            .map(|(class, config)| json!({ "class_name": class, "config": config }))
+            .collect();
+        Described::read(&json!({ "class_name": "Functional", "config": { "layers": layers } }))
+    }
+
+    fn mean(side: usize) -> (&'static str, Value) {
+        ("AveragePooling2D", json!({ "pool_size": [side, side] }))
+    }
+
+    fn dense(activation: &str) -> (&'static str, Value) {
+        ("Dense", json!({ "activation": activation }))
+    }
+
+    #[test]
+    fn the_tutorials_layers_are_told_from_others() {
+        let good = [mean(4), dense("relu"), ("Dropout", json!({ "rate": 0.25 })), dense("softmax")];
+        let read = described(&good).unwrap();
+        assert_eq!((read.pooling, read.side, read.dropout), (Pooling::Tutorial, 224, 0.25));
+        let of = |layer| described(&[layer, dense("relu"), dense("softmax")]);
+        assert_eq!(of(mean(7)).unwrap().pooling, Pooling::Global);
+        assert_eq!(of(("GlobalAveragePooling2D", json!({}))).unwrap().pooling, Pooling::Global);
+        let error = |layers: &[_]| described(layers).err().unwrap();
+        assert_eq!(error(&[mean(2)]), "it takes means over Some((2, 2)) cells");
+        assert_eq!(error(&[dense("relu"), dense("softmax")]), "it takes means 0 times");
+        let other = error(&[mean(4), dense("relu"), dense("sigmoid")]);
+        assert_eq!(other, r#"its dense layers end in ["relu", "sigmoid"]"#);
+        let more = [&good[..], &[("BatchNormalization", json!({}))]].concat();
+        assert_eq!(error(&more), "it has a layer `BatchNormalization`");
+        assert!(Described::read(&json!({})).is_err());
+        assert!(Described::read(&json!({ "config": { "layers": [] } })).is_err());
+    }
+
+    #[test]
+    fn dense_layers_are_told_by_their_shapes_whatever_their_names() {
+        let tensor = |name: &str, shape: &[usize]| Tensor {
+            name: name.into(),
+            shape: shape.into(),
+            data: vec![0.5; shape.iter().product()],
+        };
+        let good = [
+            tensor("model_weights/dense_9/dense_9/kernel:0", &[5, 2]),
+            tensor("model_weights/dense_9/dense_9/bias:0", &[2]),
+            tensor("model_weights/dense_10/dense_10/kernel:0", &[8, 5]),
+            tensor("model_weights/dense_10/dense_10/bias:0", &[5]),
+            tensor("optimizer_weights/adam/kernel", &[8, 5]),
+        ];
+        let read = head(&good).unwrap();
+        assert_eq!((read.inputs(), read.classes()), (8, 2));
+        assert_eq!(head(&good[1..]).unwrap_err(), "it has 1 dense layers");
+        let error = head(&[&good[..1], &good[2..]].concat()).unwrap_err();
+        assert_eq!(error, "`model_weights/dense_9/dense_9/kernel:0` has no bias");
+        let square = [tensor("a/kernel", &[3, 3]), tensor("b/kernel", &[3, 3])];
+        assert_eq!(head(&square).unwrap_err(), "its dense layers are [3, 3] and [3, 3]");
+    }
+}

@@ -9,6 +9,7 @@ mod sources;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use ndarray::Axis;
 use rayon::prelude::*;
@@ -88,11 +89,13 @@ impl Stage for Predict {
         }
         let engine = Engine::from_env().usage()?;
         let sources = Sources::new(args.films)?;
+        let started = Instant::now();
         let hint = hinted(ModelError::hint);
         let Assembled { mut bundle, missing } =
             open(args.bundle.as_deref(), &ctx.paths, settings.false_alarms).map_err(&hint)?;
         let file = Some(settings.weights.as_str()).filter(|path| !path.is_empty());
         let backbone = backbone(&mut bundle, file.map(Path::new)).map_err(&hint)?;
+        let read = started.elapsed();
         let (head, extractor) = (bundle.head.clone(), &bundle.manifest.model.extractor);
         let (checked, classifier) = rayon::join(
             || backbone.check(&bundle),
@@ -101,6 +104,10 @@ impl Stage for Predict {
         checked.map_err(&hint)?;
         // The net keeps its own, transformed; these are 59 MB.
         drop(backbone);
+        ctx.ui.detail(format_args!(
+            "read the model in {read:.2?}, checked and transformed its kernels in {:.2?}",
+            started.elapsed() - read
+        ));
 
         let format = if ctx.ui.json() { Format::Jsonl } else { settings.format };
         warn(ctx, &bundle, &missing);
@@ -157,7 +164,10 @@ impl Run<'_> {
         let mut out = Stream::stdout();
         let mut counts = Counts { by_class: vec![0; classes.len()], ..Counts::default() };
         out.write(&self.format.header(self.bundle))?;
-        while let Some(found) = batch(films) {
+        // The first result waits for no other film.
+        let mut most = 1;
+        while let Some(found) = batch(films, most) {
+            most = BATCH;
             let read: Vec<_> = found.into_par_iter().map(|found| self.read(found)).collect();
             // Errors stand where their film would, as far as two streams allow.
             let mut good = Vec::new();
@@ -243,7 +253,8 @@ impl Run<'_> {
                     let heat = explainer.heat(&self.classifier.head, features, film.class, maps);
                     let path = film.path.display().to_string();
                     let overlay = explainer.overlay(&explainer.note(&heat), &heat);
-                    let titles = (path.clone(), self.says(film));
+                    let name = film.path.file_name().unwrap_or_default().to_string_lossy();
+                    let titles = (name.into_owned(), self.says(film));
                     let name = picture_name(&path);
                     let picture = explainer.picture(&name, image, titles, vec![overlay]);
                     atomic::write(&folder.join(format!("{name}.png")), &picture)
@@ -292,8 +303,8 @@ impl Run<'_> {
     }
 }
 
-/// The films that are there, at least one, at most [`BATCH`]; none at the end.
-fn batch(films: &Receiver<Found>) -> Option<Vec<Found>> {
+/// The films that are there, at least one and at most `most`; none at the end.
+fn batch(films: &Receiver<Found>, most: usize) -> Option<Vec<Found>> {
     let first = films.recv().ok()?;
-    Some(std::iter::once(first).chain(films.try_iter().take(BATCH - 1)).collect())
+    Some(std::iter::once(first).chain(films.try_iter().take(most - 1)).collect())
 }
