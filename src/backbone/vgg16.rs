@@ -4,6 +4,7 @@ use std::{
 };
 
 use ndarray::{Array2, Array3, Array4, ArrayView3, ArrayView4, Axis};
+use rayon::prelude::*;
 
 use super::{Pooling, Weights};
 use crate::conv::{Algorithm, Engine, Extent, Maps, Scratch, Shallow, Winograd, direct};
@@ -61,16 +62,20 @@ enum Layers {
     Winograd { first: Shallow, others: Vec<Winograd>, memory: Mutex<Vec<Memory>> },
 }
 
-/// What a run works in, kept for the next.
+/// What an image or a batch passes through, kept for the next.
 #[derive(Debug, Default)]
 struct Memory {
     from: Maps,
     to: Maps,
-    batch: Maps,
     scratch: Scratch,
+    /// Where the images of a batch meet.
+    batch: Maps,
+    /// Whether batches pass through it, which makes it the largest.
+    large: bool,
 }
 
-/// So many layers see each image alone: its maps are large, and stay in the cache.
+/// So many layers see each image alone, side by side: its maps are large and stay
+/// in the cache, and cores need not wait for each other.
 const ALONE: usize = 7;
 
 /// So many images pass through the others together: their kernels are large.
@@ -143,6 +148,7 @@ impl Vgg16 {
         let plan = extents(Extent { rows, cols }, keep, last_pool);
         let mut maps = Array4::zeros((n, keep.rows, keep.cols, Self::CHANNELS));
         let pools = |i: usize| LAYERS[i].pool && (last_pool || i + 1 < LAYERS.len());
+        let made = |i: usize| if pools(i) { plan[i].after_pool() } else { plan[i] };
         match &self.layers {
             Layers::Direct(weights) => {
                 for (image, mut map) in images.outer_iter().zip(maps.outer_iter_mut()) {
@@ -151,26 +157,49 @@ impl Vgg16 {
             }
             Layers::Winograd { first, others, memory } => {
                 let lock = || memory.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut held = lock().pop().unwrap_or_default();
+                let take = || lock().pop().unwrap_or_default();
+                let take_large = || {
+                    let mut memory = lock();
+                    let large = memory.iter().position(|memory| memory.large);
+                    large
+                        .map(|i| memory.swap_remove(i))
+                        .or_else(|| memory.pop())
+                        .unwrap_or_default()
+                };
+                let layer = |i: usize, Memory { from, to, scratch, .. }: &mut Memory| {
+                    others[i - 1].forward(from, plan[i], pools(i), to, scratch);
+                    mem::swap(from, to);
+                };
+                let (extent, channels) = (made(ALONE - 1), LAYERS[ALONE - 1].outputs);
                 let batches = images.axis_chunks_iter(Axis(0), BATCH);
                 for (images, mut maps) in batches.zip(maps.axis_chunks_iter_mut(Axis(0), BATCH)) {
-                    let Memory { from, to, batch, scratch } = &mut held;
-                    for (i, image) in images.axis_chunks_iter(Axis(0), 1).enumerate() {
-                        first.forward(image, plan[0], from);
-                        for i in 1..ALONE {
-                            others[i - 1].forward(from, plan[i], pools(i), to, scratch);
-                            mem::swap(from, to);
-                        }
-                        batch.gather(from, i, images.len_of(Axis(0)));
-                    }
-                    mem::swap(from, batch);
-                    for i in ALONE..LAYERS.len() {
-                        others[i - 1].forward(from, plan[i], pools(i), to, scratch);
-                        mem::swap(from, to);
-                    }
-                    maps.assign(&from.to_array());
+                    let mut held = take_large();
+                    let mut batch = mem::take(&mut held.batch);
+                    lock().push(held);
+                    let places = batch.places(images.len_of(Axis(0)), extent, channels);
+                    let images = images.axis_chunks_iter(Axis(0), 1).into_par_iter();
+                    images.with_max_len(1).zip(places).for_each(|(image, place)| {
+                        let mut alone = take();
+                        let second = &others[0];
+                        second.forward_after(
+                            first,
+                            image,
+                            plan[0],
+                            plan[1],
+                            pools(1),
+                            &mut alone.from,
+                        );
+                        (2..ALONE).for_each(|i| layer(i, &mut alone));
+                        place.fill(&alone.from);
+                        lock().push(alone);
+                    });
+                    let mut held = take_large();
+                    let Memory { from, scratch, .. } = &mut held;
+                    others[ALONE - 1].forward(&batch, plan[ALONE], pools(ALONE), from, scratch);
+                    (ALONE + 1..LAYERS.len()).for_each(|i| layer(i, &mut held));
+                    maps.assign(&held.from.to_array());
+                    lock().push(Memory { batch, large: true, ..held });
                 }
-                lock().push(held);
             }
         }
         maps

@@ -13,6 +13,26 @@ pub struct Maps {
     data: Buffer,
 }
 
+/// The place of one map in a batch.
+#[derive(Debug)]
+pub struct Place<'a> {
+    extent: Extent,
+    channels: usize,
+    map: &'a mut [Lanes],
+}
+
+impl Place<'_> {
+    /// Puts `one`, a single map, here.
+    ///
+    /// # Panics
+    /// If it is not single, or has another extent or number of channels.
+    pub fn fill(self, one: &Maps) {
+        let alike = (one.images, one.extent, one.channels) == (1, self.extent, self.channels);
+        assert!(alike, "a map unlike its place");
+        self.map.copy_from_slice(&one.data[..self.map.len()]);
+    }
+}
+
 impl Maps {
     /// Makes room for `images` maps of `extent` cells with `channels`. The
     /// border is zero, the cells hold whatever they held.
@@ -32,17 +52,18 @@ impl Maps {
         }
     }
 
-    /// Makes `one`, a single map, the map `image` of `images` like it.
-    ///
-    /// # Panics
-    /// If `one` is not single, or is unlike the maps before it.
-    pub fn gather(&mut self, one: &Self, image: usize, images: usize) {
-        if image == 0 {
-            self.reset(images, one.extent, one.channels);
-        }
-        assert!(one.images == 1 && one.extent == self.extent && one.channels == self.channels);
-        let len = one.image_len();
-        self.data[image * len..][..len].copy_from_slice(&one.data[..len]);
+    /// Makes these `images` maps of `extent` cells with `channels`, whose places
+    /// wait to be filled, on any thread and in any order.
+    pub fn places(
+        &mut self,
+        images: usize,
+        extent: Extent,
+        channels: usize,
+    ) -> impl IndexedParallelIterator<Item = Place<'_>> {
+        self.reset(images, extent, channels);
+        let len = self.image_len();
+        let maps = self.data[..images * len].par_chunks_exact_mut(len);
+        maps.map(move |map| Place { extent, channels, map })
     }
 
     /// How many maps.
@@ -108,6 +129,12 @@ impl Maps {
     /// All cells, borders included.
     pub(super) fn data(&self) -> &[Lanes] {
         &self.data
+    }
+
+    /// All rows of all maps, borders included.
+    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut [Lanes]> {
+        let (row, len) = (self.row_len(), self.images * self.image_len());
+        self.data[..len].chunks_exact_mut(row)
     }
 
     /// Strips of `rows` rows, from the first inside the border, all maps' in order.

@@ -1,4 +1,12 @@
 //! The convolution engine: 3x3 SAME convolutions and 2x2 max pooling over NHWC f32 maps.
+//!
+//! `suite` holds every kernel to the direct convolution in f64. Miri runs its
+//! smallest case on the portable kernels:
+//!
+//! ```sh
+//! MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-ignore-leaks" \
+//!     RAYON_NUM_THREADS=1 cargo +nightly miri test --lib portable::tiny
+//! ```
 
 mod buffer;
 pub mod direct;
@@ -18,6 +26,6 @@ mod x86_64;
 
 pub use engine::{Algorithm, Engine, EngineError, Isa};
 pub use extent::Extent;
-pub use maps::Maps;
+pub use maps::{Maps, Place};
 pub use shallow::Shallow;
 pub use winograd::{Scratch, Winograd};

@@ -1,6 +1,6 @@
 use std::array;
 
-use ndarray::{ArrayView1, ArrayView4, Axis, s};
+use ndarray::{ArrayView1, ArrayView3, ArrayView4, Axis};
 use rayon::prelude::*;
 
 use super::{
@@ -59,40 +59,83 @@ impl Shallow {
     /// # Panics
     /// If the channels do not agree or `keep` is larger than the images.
     pub fn forward(&self, images: ArrayView4<f32>, keep: Extent, output: &mut Maps) {
-        let (n, rows, cols, inputs) = images.dim();
-        assert_eq!(inputs, INPUTS, "channels of the images");
-        assert!(keep.rows <= rows && keep.cols <= cols, "more than the image holds");
-        output.reset(n, keep, self.outputs);
-        dispatch!(self.isa, simd => self.rows(simd, images, keep, output));
+        self.check(images, keep);
+        output.reset(images.len_of(Axis(0)), keep, self.outputs);
+        dispatch!(self.isa, simd => {
+            output.strips_mut(1).enumerate().for_each(|(row, to)| {
+                let image = images.index_axis(Axis(0), row / keep.rows);
+                self.row(simd, image, row % keep.rows, keep.cols, to);
+            });
+        });
     }
 
-    fn rows<S: Simd>(&self, simd: S, images: ArrayView4<f32>, keep: Extent, output: &mut Maps) {
-        let (_, rows, cols, _) = images.dim();
-        let groups = output.groups();
-        output.strips_mut(1).enumerate().for_each(|(row, to)| {
-            let (image, y) = (row / keep.rows, row % keep.rows);
-            // Rows `y - 1` to `y + 1` inside a border of zeros.
-            let lines: [Vec<f32>; 3] = array::from_fn(|i| {
-                let mut line = vec![0.0; (cols + S::ROWS + 2) * INPUTS];
-                if (1..=rows).contains(&(y + i)) {
-                    let from = images.slice(s![image, y + i - 1, .., ..]);
-                    for (to, &from) in line[INPUTS..].iter_mut().zip(from) {
-                        *to = from;
-                    }
-                }
-                line
-            });
-            let block = 9 * INPUTS * S::WIDTH;
-            let blocks = self.kernel.chunks_exact(block).zip(self.bias.chunks(S::WIDTH));
-            for (block, (kernel, bias)) in blocks.enumerate() {
-                for x in (0..keep.cols).step_by(S::ROWS) {
-                    let lines = lines.each_ref().map(|line| &line[x * INPUTS..]);
-                    let to = &mut to[(1 + x) * groups + block * S::WIDTH..];
-                    let pixels = S::ROWS.min(keep.cols - x);
-                    simd.run_rows(pixels, Pixels { lines, kernel, bias, to, groups });
+    /// # Panics
+    /// If the images have other channels, or `keep` is larger than they.
+    pub(super) fn check(&self, images: ArrayView4<f32>, keep: Extent) {
+        let (_, rows, cols, inputs) = images.dim();
+        assert_eq!(inputs, INPUTS, "channels of the images");
+        assert!(keep.rows <= rows && keep.cols <= cols, "more than the image holds");
+    }
+
+    /// Channels written.
+    pub(super) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Makes `to` the rows of the maps of `image` from `top` on, `rows` of them,
+    /// with the row before and the row after in its border; cells outside `keep`
+    /// are zero.
+    pub(super) fn strip<S: Simd>(
+        &self,
+        simd: S,
+        image: ArrayView3<f32>,
+        top: usize,
+        rows: usize,
+        keep: Extent,
+        to: &mut Maps,
+    ) {
+        to.reset(1, Extent { rows, cols: keep.cols }, self.outputs);
+        for (i, row) in to.rows_mut().take(rows + 2).enumerate() {
+            match (top + i).checked_sub(1).filter(|&y| y < keep.rows) {
+                Some(y) => self.row(simd, image, y, keep.cols, row),
+                None => row.fill(Lanes::ZERO),
+            }
+        }
+    }
+
+    /// Writes the first `cols` cells of row `y` of the maps of `image` to `to`, a
+    /// row and its border.
+    fn row<S: Simd>(
+        &self,
+        simd: S,
+        image: ArrayView3<f32>,
+        y: usize,
+        cols: usize,
+        to: &mut [Lanes],
+    ) {
+        let (rows, width, _) = image.dim();
+        // Rows `y - 1` to `y + 1` inside a border of zeros.
+        let lines: [Vec<f32>; 3] = array::from_fn(|i| {
+            let mut line = vec![0.0; (width + S::ROWS + 2) * INPUTS];
+            if (1..=rows).contains(&(y + i)) {
+                let from = image.index_axis(Axis(0), y + i - 1);
+                for (to, &from) in line[INPUTS..].iter_mut().zip(from) {
+                    *to = from;
                 }
             }
+            line
         });
+        let groups = Lanes::groups(self.outputs);
+        let block = 9 * INPUTS * S::WIDTH;
+        let blocks = self.kernel.chunks_exact(block).zip(self.bias.chunks(S::WIDTH));
+        for (block, (kernel, bias)) in blocks.enumerate() {
+            for x in (0..cols).step_by(S::ROWS) {
+                let lines = lines.each_ref().map(|line| &line[x * INPUTS..]);
+                let to = &mut to[(1 + x) * groups + block * S::WIDTH..];
+                let pixels = S::ROWS.min(cols - x);
+                simd.run_rows(pixels, Pixels { lines, kernel, bias, to, groups });
+            }
+        }
     }
 }
 

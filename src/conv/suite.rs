@@ -152,6 +152,16 @@ fn denormals(isa: Isa, schedule: Schedule) {
     assert!(got.iter().any(|&x| x > 0.0));
 }
 
+/// Small enough for Miri: see [`crate::conv`].
+fn tiny(isa: Isa, schedule: Schedule) {
+    for pool in [false, true] {
+        let case = Case::new(2, Extent { rows: 5, cols: 6 }, 3, 18, pool);
+        let keep = Extent { rows: 5, cols: 4 };
+        let error = relative_error(&case.winograd(isa, schedule, keep), &case.direct(keep));
+        assert!(error < 1e-6, "{error:e}");
+    }
+}
+
 fn images(isa: Isa) {
     for (rows, cols, outputs) in [(28, 29, 64), (1, 1, 5), (9, 17, 33), (40, 31, 16)] {
         for (images, cut) in [(1, 0), (5, 1)] {
@@ -160,6 +170,23 @@ fn images(isa: Isa) {
             let error = relative_error(&case.shallow(isa, keep), &case.direct(keep));
             assert!(error < 1e-6, "{rows} {cols} {outputs}: {error:e}");
         }
+    }
+}
+
+/// A strip at a time or all at once: the same maps, bit for bit.
+fn stem(isa: Isa) {
+    for (rows, cols, cut, pool) in [(40, 224, 0, true), (29, 37, 3, true), (13, 18, 1, false)] {
+        let first = Case::new(2, Extent { rows, cols }, 3, 20, false);
+        let second = Case::new(1, Extent::square(1), 20, 33, pool);
+        let stem = Shallow::new(first.kernel.view(), first.bias.view(), isa);
+        let layer = Winograd::new(second.kernel.view(), second.bias.view(), isa);
+        let between = Extent { rows: rows - cut, cols: cols - cut };
+        let keep = Extent { rows: between.rows - cut, cols: between.cols };
+        let (mut maps, mut expected, mut got) = Default::default();
+        stem.forward(first.input.view(), between, &mut maps);
+        layer.forward(&maps, keep, pool, &mut expected, &mut Scratch::default());
+        layer.forward_after(&stem, first.input.view(), between, keep, pool, &mut got);
+        assert_eq!(got.to_array(), expected.to_array(), "{rows} {cols}");
     }
 }
 
@@ -174,8 +201,10 @@ macro_rules! suite {
     };
     (@tests $isa:expr, ) => {
         suite!(@test images, $isa,);
+        suite!(@test stem, $isa,);
     };
     (@tests $isa:expr, $schedule:expr) => {
+        suite!(@test tiny, $isa, $schedule);
         suite!(@test vgg_shapes, $isa, $schedule);
         suite!(@test any_shape, $isa, $schedule);
         suite!(@test batches_and_threads, $isa, $schedule);

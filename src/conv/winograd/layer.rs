@@ -1,8 +1,8 @@
-use ndarray::{ArrayView1, ArrayView4};
+use ndarray::{ArrayView1, ArrayView4, Axis};
 
 use super::{InputTransform, OutputTransform, POSITIONS, TILE, kernel_transform};
 use crate::conv::{
-    Extent, Isa, Maps, buffer::Buffer, dispatch::dispatch, lanes::Lanes, simd::Simd,
+    Extent, Isa, Maps, Shallow, buffer::Buffer, dispatch::dispatch, lanes::Lanes, simd::Simd,
 };
 
 /// Transformed kernels of up to so many bytes stay in a core's cache.
@@ -44,7 +44,6 @@ pub struct Scratch {
 #[derive(Clone, Copy)]
 pub(super) struct Pass<'a> {
     pub layer: &'a Winograd,
-    pub input: &'a Maps,
     /// Rows of tiles of a map.
     pub rows: usize,
     /// Tiles of a row.
@@ -91,20 +90,61 @@ impl Winograd {
         output: &mut Maps,
         scratch: &mut Scratch,
     ) {
-        let whole = input.extent();
         assert_eq!(input.channels(), self.inputs, "channels of the maps and of the kernel");
+        let Some(pass) = self.pass(input.images(), input.extent(), keep, pool, output) else {
+            return;
+        };
+        match self.schedule {
+            Schedule::Fused => dispatch!(self.isa, simd => pass.fused(simd, input, output)),
+            Schedule::Staged => {
+                dispatch!(self.isa, simd => pass.staged(simd, input, output, scratch));
+            }
+        }
+    }
+
+    /// As [`Winograd::forward`], of the `between` corner of what `stem` makes of
+    /// `images` [n, rows, cols, 3]: those maps, a net's largest, never leave the cache.
+    ///
+    /// # Panics
+    /// If the channels do not agree, `between` is larger than the images, or `keep`
+    /// larger than `between`.
+    pub fn forward_after(
+        &self,
+        stem: &Shallow,
+        images: ArrayView4<f32>,
+        between: Extent,
+        keep: Extent,
+        pool: bool,
+        output: &mut Maps,
+    ) {
+        assert_eq!(stem.outputs(), self.inputs, "channels of the stem and of the kernel");
+        stem.check(images, between);
+        let images_len = images.len_of(Axis(0));
+        if let Some(pass) = self.pass(images_len, between, keep, pool, output) {
+            dispatch!(self.isa, simd => pass.stemmed(simd, stem, images, between, output));
+        }
+    }
+
+    /// The way to the `keep` corner of `images` maps of size `whole`, for which
+    /// `output` makes room; none if that is empty.
+    fn pass(
+        &self,
+        images: usize,
+        whole: Extent,
+        keep: Extent,
+        pool: bool,
+        output: &mut Maps,
+    ) -> Option<Pass<'_>> {
         assert!(keep.rows <= whole.rows && keep.cols <= whole.cols, "more than the map holds");
         let (made, side) = if pool { (keep.after_pool(), TILE / 2) } else { (keep, TILE) };
-        output.reset(input.images(), made, self.outputs);
+        output.reset(images, made, self.outputs);
         let (rows, cols) = (made.rows.div_ceil(side), made.cols.div_ceil(side));
-        if input.images() * rows * cols == 0 {
-            return;
-        }
-        let pass = Pass { layer: self, input, rows, cols, side };
-        match self.schedule {
-            Schedule::Fused => dispatch!(self.isa, simd => pass.fused(simd, output)),
-            Schedule::Staged => dispatch!(self.isa, simd => pass.staged(simd, output, scratch)),
-        }
+        (images * rows * cols > 0).then_some(Pass { layer: self, rows, cols, side })
+    }
+
+    /// Channels read.
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs
     }
 
     /// Groups of outputs, padded to whole blocks.
@@ -121,9 +161,10 @@ impl Winograd {
 }
 
 impl Pass<'_> {
-    /// Transforms the tiles from `first` on into `panel`, `[position][group][tile]`.
-    pub fn read<S: Simd>(&self, simd: S, first: usize, panel: &mut [Lanes]) {
-        let (input, groups) = (self.input, self.input.groups());
+    /// Transforms the tiles of `input` from `first` on into `panel`,
+    /// `[position][group][tile]`.
+    pub fn read<S: Simd>(&self, simd: S, input: &Maps, first: usize, panel: &mut [Lanes]) {
+        let groups = input.groups();
         let tiles = panel.len() / (POSITIONS * groups);
         for i in 0..tiles {
             let (row, x) = ((first + i) / self.cols, (first + i) % self.cols);

@@ -16,29 +16,30 @@ const PANELS: usize = 8;
 const MEMORY: usize = 32 << 20;
 
 impl Pass<'_> {
-    pub fn staged<S: Simd>(&self, simd: S, output: &mut Maps, scratch: &mut Scratch) {
+    /// From `input` to `output`.
+    pub fn staged<S: Simd>(&self, simd: S, input: &Maps, output: &mut Maps, scratch: &mut Scratch) {
         let padded = self.layer.padded();
         let tiles = self.rows * self.cols;
-        let image = tiles * POSITIONS * (self.input.groups() + padded) * size_of::<Lanes>();
+        let image = tiles * POSITIONS * (input.groups() + padded) * size_of::<Lanes>();
         let images = (MEMORY / image).max(1);
-        for first in (0..self.input.images()).step_by(images) {
-            let count = images.min(self.input.images() - first) * tiles;
+        for first in (0..input.images()).step_by(images) {
+            let count = images.min(input.images() - first) * tiles;
             let products = scratch.products.room(count * POSITIONS * padded);
-            let transformed = scratch.tiles.room(count * POSITIONS * self.input.groups());
-            self.transform(simd, first * tiles, transformed);
-            self.multiply(simd, transformed, products);
+            let transformed = scratch.tiles.room(count * POSITIONS * input.groups());
+            self.transform(simd, input, first * tiles, transformed);
+            self.multiply(simd, input.groups(), transformed, products);
             self.finish(simd, first * self.rows, count, products, output);
         }
     }
 
-    fn transform<S: Simd>(&self, simd: S, first: usize, to: &mut [Lanes]) {
-        let panels = to.par_chunks_mut(S::ROWS * POSITIONS * self.input.groups());
-        panels.enumerate().for_each(|(i, panel)| self.read(simd, first + i * S::ROWS, panel));
+    fn transform<S: Simd>(&self, simd: S, input: &Maps, first: usize, to: &mut [Lanes]) {
+        let panels = to.par_chunks_mut(S::ROWS * POSITIONS * input.groups()).enumerate();
+        panels.for_each(|(i, panel)| self.read(simd, input, first + i * S::ROWS, panel));
     }
 
     /// `[panel][position][group][tile]` to `[position][panel][group][tile]`.
-    fn multiply<S: Simd>(&self, simd: S, tiles: &[Lanes], products: &mut [Lanes]) {
-        let (groups, padded) = (self.input.groups(), self.layer.padded());
+    fn multiply<S: Simd>(&self, simd: S, groups: usize, tiles: &[Lanes], products: &mut [Lanes]) {
+        let padded = self.layer.padded();
         let tiles: Vec<_> = tiles.chunks(S::ROWS * POSITIONS * groups).collect();
         let position = products.len() / POSITIONS;
         products.par_chunks_mut(position).enumerate().for_each(|(position, products)| {

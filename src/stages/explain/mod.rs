@@ -117,6 +117,8 @@ impl Stage for Explain {
             .hint("name another file with `--weights`, or run `cxr fetch weights`")?;
         let pooling = films.model.extractor.pooling;
         let net = Vgg16::new(&weights, Options { pooling, engine });
+        // The net keeps its own, transformed; these are 59 MB.
+        drop(weights);
         let explainer = Explainer { net: &net, pooling, side: films.side() };
 
         let mut lines = Vec::new();
