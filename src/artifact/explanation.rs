@@ -2,10 +2,13 @@
 //! `explain/explain.csv` and `explain/heat.npy`: the same film by film.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use ndarray::{Array2, Array3};
+use ndarray_npy::ReadNpyExt;
 use serde::{Deserialize, Serialize};
 
-use super::Document;
+use super::{ArtifactError, Document, read_bytes, read_csv};
 use crate::backbone::Pooling;
 
 /// Grad-CAM over films, summed up.
@@ -35,6 +38,13 @@ impl Document for Explanation {
     const SCHEMA: &'static str = "cxr.explain/1";
 }
 
+impl Explanation {
+    /// The head reads the upper left so many of so many parts of a film's sides.
+    pub fn seen(&self) -> (usize, usize) {
+        (self.cells.0.isqrt(), self.cells.1.isqrt())
+    }
+}
+
 /// A line of `explain.csv`: one film. `heat.npy`, f32 `[films, cells, cells]`, has
 /// the films in the same order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,4 +59,41 @@ pub struct Line {
     pub probability: f32,
     /// Share of the heat outside the centre; empty without heat.
     pub outside: Option<f64>,
+}
+
+/// The heat of one film.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilmHeat {
+    /// The class that it speaks for: the one that the model names.
+    pub predicted: String,
+    /// Heat by cell of a square grid over the film.
+    pub cells: Array2<f32>,
+    /// Share of it outside the centre; none without heat.
+    pub outside: Option<f64>,
+}
+
+/// Reads `heat.npy`, of the films of `explain.csv` beside it: heat by path.
+///
+/// # Errors
+///
+/// If one of the files is missing or broken, or they do not belong together.
+pub fn read_heat(path: &Path) -> Result<BTreeMap<String, FilmHeat>, ArtifactError> {
+    const KIND: &str = "table of heat";
+    let malformed = |reason| ArtifactError::Malformed { kind: KIND, path: path.to_owned(), reason };
+    let lines: Vec<Line> = read_csv("table of explanations", &path.with_file_name("explain.csv"))?;
+    let bytes = read_bytes(KIND, path)?;
+    let heat: Array3<f32> =
+        Array3::read_npy(bytes.as_slice()).map_err(|e| malformed(e.to_string()))?;
+    let (films, rows, cols) = heat.dim();
+    if films != lines.len() || rows != cols {
+        let (shape, films) = (heat.shape(), lines.len());
+        return Err(malformed(format!(
+            "its shape is {shape:?}, expected squares of {films} films"
+        )));
+    }
+    let films = lines.into_iter().zip(heat.outer_iter()).map(|(line, cells)| {
+        let Line { path, predicted, outside, .. } = line;
+        (path, FilmHeat { predicted, cells: cells.to_owned(), outside })
+    });
+    Ok(films.collect())
 }

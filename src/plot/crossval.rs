@@ -15,11 +15,12 @@ pub struct FoldScores {
     pub measure: String,
     /// Its value in each fold, 0 to 1; not finite where a fold has none.
     pub folds: Vec<f64>,
-    /// Mean over the folds with its interval.
-    pub mean: Estimate,
+    /// Its value on all films, each predicted out of fold, with its interval.
+    pub all: Estimate,
 }
 
-/// A row per measure: its folds as dots, its mean as a diamond with its interval.
+/// A row per measure: its folds as dots, all films together as a diamond with its
+/// interval.
 #[derive(Clone, Debug)]
 pub struct CrossValidation {
     /// The measures.
@@ -50,13 +51,13 @@ impl Figure for CrossValidation {
 
     fn description(&self) -> String {
         let measures: Vec<_> =
-            self.measures.iter().map(|m| format!("{} {}", m.measure, m.mean.text())).collect();
-        format!("Mean over the folds: {}.", measures.join("; "))
+            self.measures.iter().map(|m| format!("{} {}", m.measure, m.all.text())).collect();
+        format!("All films, each predicted out of fold: {}.", measures.join("; "))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>) {
         let folds = self.measures.iter().map(|m| m.folds.len()).max().unwrap_or(0);
-        let note = format!("{}, mean with 95 % interval", counted(folds, "fold"));
+        let note = format!("{}, and all films with 95 % interval", counted(folds, "fold"));
         let space = heading(canvas, &self.title(), &note);
         let fold = mixed(WHITE, BLUE, 0.7);
         row(
@@ -64,12 +65,12 @@ impl Figure for CrossValidation {
             (space.x0 - 6.0, space.y0),
             &[
                 (Key::Point(Marker::Disc, fold), "fold"),
-                (Key::Point(Marker::Diamond, VERMILLION), "mean"),
+                (Key::Point(Marker::Diamond, VERMILLION), "all films"),
             ],
         );
 
         let names = self.measures.iter().map(|m| NAME.width(&m.measure)).fold(0.0, f64::max);
-        let values = self.measures.iter().map(|m| VALUE.width(&short(&m.mean))).fold(0.0, f64::max);
+        let values = self.measures.iter().map(|m| VALUE.width(&short(&m.all))).fold(0.0, f64::max);
         let area = Rect {
             x0: space.x0 + names.min(LONGEST) + 12.0,
             y0: space.y0 + 18.0,
@@ -78,7 +79,7 @@ impl Figure for CrossValidation {
         };
         let count = self.measures.len().max(1) as f64;
         let rows = Axis { min: count, max: 0.0, ticks: Vec::new(), label: String::new() };
-        let lows = self.measures.iter().flat_map(|m| m.folds.iter().copied().chain([m.mean.low]));
+        let lows = self.measures.iter().flat_map(|m| m.folds.iter().copied().chain([m.all.low]));
         let least = lows.filter(|low| low.is_finite()).fold(0.9, f64::min);
         let least = ((least * 10.0 - 0.5).floor() / 10.0).max(0.0);
         let x = Axis::new(least, 1.0, 7, "Score");
@@ -87,7 +88,7 @@ impl Figure for CrossValidation {
             let (_, y) = panel.at(0.0, i as f64 + 0.5);
             let name = NAME.fit(&measure.measure, LONGEST);
             canvas.text_middle((area.x0 - 12.0, y), &name, &NAME.ending());
-            canvas.text_middle((area.x1 + 12.0, y), &short(&measure.mean), &VALUE);
+            canvas.text_middle((area.x1 + 12.0, y), &short(&measure.all), &VALUE);
             let dots = stacked(&measure.folds);
             let highest = dots.iter().map(|&(_, level)| level).max().unwrap_or(0).max(1) as f64;
             let rise = (STACK / highest).min(2.2 * DOT);
@@ -96,14 +97,14 @@ impl Figure for CrossValidation {
                 let dot = (x, y + 4.0 - level as f64 * rise);
                 canvas.marker(dot, DOT, Marker::Disc, fold);
             }
-            let [low, high, mean] = [measure.mean.low, measure.mean.high, measure.mean.value]
+            let [low, high, all] = [measure.all.low, measure.all.high, measure.all.value]
                 .map(|value| (panel.at(value, 0.0).0, y + 17.0));
             let interval = Stroke::new(VERMILLION, 1.8);
             canvas.line(&[low, high], &interval);
             for (x, y) in [low, high] {
                 canvas.line(&[(x, y - 4.0), (x, y + 4.0)], &interval);
             }
-            canvas.marker(mean, 4.5, Marker::Diamond, VERMILLION);
+            canvas.marker(all, 4.5, Marker::Diamond, VERMILLION);
         }
     }
 }

@@ -108,9 +108,14 @@ impl Overlay {
         (above + fy * (below - above)) / most
     }
 
-    /// The film with the heat laid over it, as RGB of [`PIXELS`] a side; what the
+    /// What [`Overlay::over`] makes, as a picture.
+    pub fn pixels(over: &[u8]) -> Pixels<'_> {
+        Pixels { width: PIXELS, height: PIXELS, rgb: over }
+    }
+
+    /// The film with the heat laid over it, as RGB of 224 pixels a side; what the
     /// model is blind to is dark.
-    fn over(&self, film: Pixels<'_>) -> Vec<u8> {
+    pub fn over(&self, film: Pixels<'_>) -> Vec<u8> {
         let (seen, of) = self.seen;
         let mut rgb = Vec::with_capacity(PIXELS * PIXELS * 3);
         for i in 0..PIXELS * PIXELS {
@@ -182,7 +187,7 @@ impl Figure for Heat<'_> {
             let area = panel(i + 1);
             name(canvas, area, &overlay.label);
             let rgb = overlay.over(self.film);
-            canvas.picture(area, Pixels { width: PIXELS, height: PIXELS, rgb: &rgb });
+            canvas.picture(area, Overlay::pixels(&rgb));
             self.mark_blind(canvas, area, overlay);
             self.mark_centre(canvas, area);
             scale(canvas, area, overlay);

@@ -99,8 +99,8 @@ fn scores() -> Scores {
     }
 }
 
-fn fold_scores(measure: &str, folds: &[f64], mean: Estimate) -> FoldScores {
-    FoldScores { measure: measure.into(), folds: folds.to_vec(), mean }
+fn fold_scores(measure: &str, folds: &[f64], all: Estimate) -> FoldScores {
+    FoldScores { measure: measure.into(), folds: folds.to_vec(), all }
 }
 
 fn crossval() -> CrossValidation {

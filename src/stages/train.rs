@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Stage, upstream};
 use crate::artifact::features::Features;
-use crate::artifact::history;
+use crate::artifact::history::{self, SeedEpoch};
 use crate::artifact::index::Index;
 use crate::artifact::model::{Architecture, Model, Training};
 use crate::artifact::split::Split;
@@ -90,7 +90,8 @@ impl Stage for Train {
     const NAME: &'static str = "train";
     const ABOUT: &'static str = "Train the classifier's head on the features";
     const READS: &'static str = "features.npy, bank.npy, split.json, index.csv";
-    const WRITES: &'static str = "model.safetensors, model.json, history.csv, seeds.csv";
+    const WRITES: &'static str =
+        "model.safetensors, model.json, history.csv; seeds.csv, histories.csv of several";
     const AFTER: &'static [&'static str] = &["preprocess", "split", "extract"];
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-train --profile tutorial", "As the tutorial does"),
@@ -150,6 +151,12 @@ impl Stage for Train {
         let last: Vec<Seed> = seeds.iter().zip(&fitted).map(|(s, f)| Seed::of(*s, f)).collect();
         if settings.seeds > 1 {
             write_csv(&job.path("seeds.csv")?, &last)?;
+            let of_seed = |(seed, fitted): (&u64, &Fitted)| {
+                let epochs = history(fitted).into_iter();
+                epochs.map(|epoch| SeedEpoch::new(*seed, epoch)).collect::<Vec<_>>()
+            };
+            let histories: Vec<SeedEpoch> = seeds.iter().zip(&fitted).flat_map(of_seed).collect();
+            write_csv(&job.path("histories.csv")?, &histories)?;
         }
         let model = Model {
             schema: Model::SCHEMA.to_owned(),

@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use ndarray::{Array2, Array3, Axis};
-use ndarray_npy::ReadNpyExt;
+use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
 use super::{Files, Settings, optional};
-use crate::artifact::explanation::{Explanation, Line};
+use crate::artifact::explanation::{Explanation, FilmHeat, read_heat};
 use crate::artifact::index::Index;
 use crate::artifact::predictions::{Prediction, Predictions};
-use crate::artifact::{ArtifactError, read_bytes, read_csv};
-use crate::backbone::Pooling;
 use crate::cli::{Context, Failure, ResultExt};
 use crate::image::encode;
 use crate::io::npy::Reader;
@@ -29,13 +26,6 @@ struct Said {
     belief: f64,
     /// Wrong predictions, of so many.
     wrong: (usize, usize),
-}
-
-/// Heat of a film, and the class that it speaks for.
-struct Heat {
-    predicted: String,
-    cells: Array2<f32>,
-    outside: Option<f64>,
 }
 
 /// The films of the browser, and the means of those explained.
@@ -56,7 +46,7 @@ impl Pictures {
         let mut said = said(&files.index, judged);
         said.sort_by(|a, b| a.belief.total_cmp(&b.belief).then(a.row.cmp(&b.row)));
         said.truncate(settings.films);
-        let heat = heat(ctx)?;
+        let heat = optional(ctx, "explain", "heat.npy", read_heat)?.unwrap_or_default();
         let mut images = Images::open(ctx, &files.index)?;
         let pixels = said.iter().map(|film| images.read(film.row));
         let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
@@ -74,18 +64,14 @@ impl Pictures {
 
     /// Grad-CAM, summed up.
     pub fn explained(&self, explanation: &Explanation, files: &Files) -> Explained {
-        let (seen, all) = explanation.cells;
-        let share = match explanation.pooling {
-            Pooling::Global => 1.0,
-            Pooling::Tutorial => (seen as f64 / all.max(1) as f64).sqrt(),
-        };
+        let (seen, of) = explanation.seen();
         let classes = files.index.classes.iter();
         let by_class =
             classes.filter_map(|class| Some((class.clone(), *explanation.by_class.get(class)?)));
         Explained {
             films: explanation.films,
-            cells: (seen, all),
-            seen: share,
+            cells: explanation.cells,
+            seen: seen as f64 / of.max(1) as f64,
             outside: explanation.outside,
             even: explanation.even,
             by_class: by_class.collect(),
@@ -125,7 +111,7 @@ fn film(
     judged: &Predictions,
     said: &Said,
     picture: String,
-    heat: &BTreeMap<String, Heat>,
+    heat: &BTreeMap<String, FilmHeat>,
 ) -> Film {
     let row = &files.index.rows[said.row];
     let predicted = &judged.classes[said.predicted];
@@ -150,42 +136,11 @@ fn film(
     }
 }
 
-/// The heat of every film that was explained, by path.
-fn heat(ctx: &Context) -> Result<BTreeMap<String, Heat>, Failure> {
-    let read = |path: &std::path::Path| read_csv::<Line>("table of explanations", path);
-    let lines = optional(ctx, "explain", "explain.csv", read)?.unwrap_or_default();
-    let read = |path: &std::path::Path| {
-        let malformed = |reason: String| ArtifactError::Malformed {
-            kind: "table of heat",
-            path: path.to_owned(),
-            reason,
-        };
-        let bytes = read_bytes("table of heat", path)?;
-        let heat: Array3<f32> =
-            Array3::read_npy(bytes.as_slice()).map_err(|e| malformed(e.to_string()))?;
-        match heat.dim() {
-            (films, rows, cols) if films == lines.len() && rows == cols => Ok(heat),
-            shape => Err(malformed(format!(
-                "its shape is {shape:?}, expected squares of {} films",
-                lines.len()
-            ))),
-        }
-    };
-    let Some(heat) = optional(ctx, "explain", "heat.npy", read)? else {
-        return Ok(BTreeMap::new());
-    };
-    let films = lines.into_iter().zip(heat.outer_iter()).map(|(line, cells)| {
-        let Line { path, predicted, outside, .. } = line;
-        (path, Heat { predicted, outside, cells: cells.to_owned() })
-    });
-    Ok(films.collect())
-}
-
 /// The mean film and heat of the films taken for each class.
 fn means(
     index: &Index,
     images: &mut Images,
-    heat: &BTreeMap<String, Heat>,
+    heat: &BTreeMap<String, FilmHeat>,
     quality: u8,
 ) -> Result<Vec<Mean>, Failure> {
     let mut means = Vec::new();

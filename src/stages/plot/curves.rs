@@ -1,55 +1,12 @@
-//! `cxr-plot`: draws the training history and the test films' predictions.
+//! Figures of the predictions of two classes, one of them positive.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use rayon::prelude::*;
-use serde::Serialize;
-
-use super::Stage;
-use crate::artifact::{history, predictions::Predictions, read_csv};
-use crate::cli::{Context, Failure, Outcome};
-use crate::io::atomic;
+use super::{Drawing, Settings};
+use crate::artifact::predictions::Predictions;
 use crate::metrics::{self, Rate, Undefined};
-use crate::pipeline::Input;
-use crate::plot::{
-    Bin, Calibration, ClassScores, Confusion, Epochs, Estimate, Figure, History, PrecisionRecall,
-    Roc, Scores, png, svg,
-};
+use crate::plot::{Bin, Calibration, ClassScores, Estimate, PrecisionRecall, Roc, Scores};
 use crate::rng::{Rng, derive};
-
-/// `cxr-plot`.
-pub struct Plot;
-
-crate::settings! {
-    /// Settings of `cxr-plot`: `[plot]` in `pipeline.toml`.
-    pub struct Settings {
-        /// Heading of the training history
-        title: String = "Training Loss and Accuracy on COVID-19 Dataset".into(),
-        /// The class that the curves call positive
-        positive: String = "covid".into(),
-        /// Equal parts of 0 to 1 that the calibration figure puts probabilities in
-        bins: usize = 10,
-    }
-}
-
-/// Arguments of `cxr-plot`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    flags: Flags,
-}
-
-#[derive(Debug, Serialize)]
-struct Summary {
-    epochs: usize,
-    films: usize,
-    figures: Vec<&'static str>,
-    left_out: BTreeMap<&'static str, String>,
-}
-
-/// A figure, or why there is none.
-type Drawn = Result<Box<dyn Figure + Send + Sync>, String>;
 
 /// Least films of each class for a curve over thresholds.
 const LEAST_OF_CLASS: usize = 5;
@@ -60,111 +17,11 @@ const RESAMPLES: usize = 1000;
 /// Of two classes the more probable one is named.
 const THRESHOLD: f64 = 0.5;
 
-impl Stage for Plot {
-    const NAME: &'static str = "plot";
-    const ABOUT: &'static str = "Draw the training history and the predictions";
-    const READS: &'static str = "history.csv, predictions.csv";
-    const WRITES: &'static str = "history, confusion, roc, precision-recall, calibration and \
-                                  scores, each as .png and .svg";
-    const AFTER: &'static [&'static str] = &["train", "evaluate"];
-    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr-plot --profile tutorial", "As the tutorial does, and more"),
-        ("cxr-plot --title 'Loss and accuracy, 50 films'", "With another heading"),
-        ("cxr-plot --positive pneumonia", "Curves of another class"),
-    ];
-    type Settings = Settings;
-    type Args = Args;
-
-    fn inputs(ctx: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
-        Ok(vec![ctx.input("train", "history.csv"), ctx.input("evaluate", "predictions.csv")])
-    }
-
-    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
-        let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        if settings.bins == 0 {
-            return Err(Failure::usage("`bins` is 0, expected at least 1"));
-        }
-        let job = Self::begin(ctx, &settings)?;
-        let epochs = ctx.read("train", "history.csv", |path| read_csv("history", path))?;
-        let films = ctx.read("evaluate", "predictions.csv", Predictions::read)?;
-
-        let mut summary = Summary {
-            epochs: epochs.len(),
-            films: films.rows.len(),
-            figures: Vec::new(),
-            left_out: BTreeMap::new(),
-        };
-        let mut figures: Vec<Box<dyn Figure + Send + Sync>> = Vec::new();
-        for (name, drawn) in draw(&settings, &epochs, &films, ctx.seed) {
-            match drawn {
-                Ok(figure) => {
-                    summary.figures.push(name);
-                    figures.push(figure);
-                }
-                Err(reason) => {
-                    ctx.ui.note(format_args!("no figure `{name}`: {reason}"));
-                    summary.left_out.insert(name, reason);
-                }
-            }
-        }
-        let rendered: Vec<_> =
-            figures.par_iter().map(|f| (png(f.as_ref()), svg(f.as_ref()))).collect();
-        for (name, (png, svg)) in summary.figures.iter().zip(rendered) {
-            atomic::write(&job.path(&format!("{name}.png"))?, &png)?;
-            atomic::write(&job.path(&format!("{name}.svg"))?, svg.as_bytes())?;
-        }
-        job.publish()?;
-        Ok(Outcome::new(&summary))
-    }
-}
-
-/// Every figure by the stem of its files.
-fn draw(
-    settings: &Settings,
-    epochs: &[history::Epoch],
-    films: &Predictions,
-    seed: u64,
-) -> Vec<(&'static str, Drawn)> {
-    let mut figures: Vec<(_, Drawn)> = vec![
-        ("history", history_figure(settings, epochs)),
-        ("confusion", Ok(Box::new(confusion(films)))),
-    ];
-    let curves = TwoClasses::new(films, &settings.positive);
-    let curve = |figure: fn(&TwoClasses, &Settings, u64) -> Drawn| -> Drawn {
-        curves.as_ref().map_err(String::clone).and_then(|films| figure(films, settings, seed))
-    };
-    figures.push(("roc", curve(roc)));
-    figures.push(("precision-recall", curve(precision_recall)));
-    figures.push(("calibration", curve(calibration)));
-    figures.push(("scores", curve(scores)));
-    figures
-}
-
-fn history_figure(settings: &Settings, epochs: &[history::Epoch]) -> Drawn {
-    if epochs.is_empty() {
-        return Err("the model was not trained here".to_owned());
-    }
-    let curve = |value: fn(&history::Epoch) -> f64| epochs.iter().map(value).collect();
-    Ok(Box::new(History {
-        title: settings.title.clone(),
-        epochs: Epochs {
-            train_loss: curve(|e| e.loss),
-            val_loss: curve(|e| e.val_loss),
-            train_acc: curve(|e| e.accuracy),
-            val_acc: curve(|e| e.val_accuracy),
-        },
-    }))
-}
-
-fn confusion(films: &Predictions) -> Confusion {
-    let (truth, predicted): (Vec<_>, Vec<_>) =
-        films.rows.iter().map(|film| (film.truth, film.predicted)).unzip();
-    let counts = metrics::Confusion::new(&truth, &predicted, films.classes.len());
-    Confusion { classes: films.classes.clone(), counts: counts.rows().to_vec() }
-}
+/// Draws a figure with a seed for its intervals, or says why it would say nothing.
+pub type Curve = fn(&TwoClasses, &Settings, u64) -> Result<Drawing<'static>, String>;
 
 /// The films of two classes, one of them positive.
-struct TwoClasses {
+pub struct TwoClasses {
     positive: String,
     negative: String,
     /// Whether each film is positive, and is called so.
@@ -177,7 +34,8 @@ struct TwoClasses {
 }
 
 impl TwoClasses {
-    fn new(films: &Predictions, positive: &str) -> Result<Self, String> {
+    /// `positive` against the other of two classes.
+    pub fn new(films: &Predictions, positive: &str) -> Result<Self, String> {
         if films.classes.len() != 2 {
             return Err(format!("it is of two classes, and there are {}", films.classes.len()));
         }
@@ -231,7 +89,7 @@ impl TwoClasses {
         metric: fn(&[bool], &[f64]) -> Result<f64, Undefined>,
     ) -> Result<Estimate, String> {
         let draws = |resample| {
-            let mut rng = Rng::new(derive(seed, Plot::NAME, purpose, resample));
+            let mut rng = Rng::new(derive(seed, "plot", purpose, resample));
             move |n| rng.index(n)
         };
         let of_rows = |rows: &[usize]| {
@@ -247,7 +105,8 @@ impl TwoClasses {
     }
 }
 
-fn roc(films: &TwoClasses, _: &Settings, seed: u64) -> Drawn {
+/// Sensitivity against false alarms.
+pub fn roc(films: &TwoClasses, _: &Settings, seed: u64) -> Result<Drawing<'static>, String> {
     films.enough()?;
     let roc = metrics::Roc::new(&films.truth, &films.scores).map_err(|e| e.to_string())?;
     let curve: Vec<_> = roc.fpr.into_iter().zip(roc.tpr).collect();
@@ -267,7 +126,12 @@ fn roc(films: &TwoClasses, _: &Settings, seed: u64) -> Drawn {
     }))
 }
 
-fn precision_recall(films: &TwoClasses, _: &Settings, seed: u64) -> Drawn {
+/// Precision against sensitivity.
+pub fn precision_recall(
+    films: &TwoClasses,
+    _: &Settings,
+    seed: u64,
+) -> Result<Drawing<'static>, String> {
     films.enough()?;
     let curve = metrics::PrecisionRecall::new(&films.truth, &films.scores);
     let curve = curve.map_err(|e| e.to_string())?;
@@ -289,7 +153,12 @@ fn precision_recall(films: &TwoClasses, _: &Settings, seed: u64) -> Drawn {
     }))
 }
 
-fn calibration(films: &TwoClasses, settings: &Settings, _: u64) -> Drawn {
+/// Predicted probability against what came true.
+pub fn calibration(
+    films: &TwoClasses,
+    settings: &Settings,
+    _: u64,
+) -> Result<Drawing<'static>, String> {
     let count = films.truth.len();
     if count < LEAST_CALIBRATION {
         return Err(format!("there are {count} test films, fewer than {LEAST_CALIBRATION}"));
@@ -320,7 +189,8 @@ fn calibration(films: &TwoClasses, settings: &Settings, _: u64) -> Drawn {
     }))
 }
 
-fn scores(films: &TwoClasses, _: &Settings, _: u64) -> Drawn {
+/// The probabilities of each class.
+pub fn scores(films: &TwoClasses, _: &Settings, _: u64) -> Result<Drawing<'static>, String> {
     let of = |class: &str, positive: bool| ClassScores {
         class: class.to_owned(),
         scores: films
@@ -336,21 +206,4 @@ fn scores(films: &TwoClasses, _: &Settings, _: u64) -> Drawn {
         threshold: THRESHOLD,
         classes: vec![of(&films.positive, true), of(&films.negative, false)],
     }))
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { epochs, films, figures, left_out } = self;
-        write!(
-            f,
-            "{} figures as PNG and SVG, of {epochs} epochs and {films} films: ",
-            figures.len()
-        )?;
-        write!(f, "{}", figures.join(", "))?;
-        if !left_out.is_empty() {
-            let names: Vec<_> = left_out.keys().copied().collect();
-            write!(f, "\nleft out: {}", names.join(", "))?;
-        }
-        Ok(())
-    }
 }

@@ -1,0 +1,92 @@
+//! Figures of what tells luck and shortcuts from skill.
+
+use std::collections::BTreeMap;
+
+use super::{Drawn, curves_of, optional};
+use crate::artifact::audit::Audit;
+use crate::artifact::crossval::CrossValidation;
+use crate::artifact::history::{Epoch, SeedEpoch};
+use crate::artifact::{Document, read_csv};
+use crate::audit::{PROBES, Probe};
+use crate::cli::{Context, Failure};
+use crate::plot::{self, Estimate, FoldScores, Run, Seeds};
+
+/// Scores of the cross-validation that are drawn, and what they are called.
+const MEASURES: [(&str, &str); 5] = [
+    ("accuracy", "accuracy"),
+    ("sensitivity", "sensitivity"),
+    ("specificity", "specificity"),
+    ("roc_auc", "AUC"),
+    ("average_precision", "average precision"),
+];
+/// Most seeds that are drawn.
+const SEEDS: usize = 30;
+
+/// The figures of those artifacts that are there.
+pub fn figures<'a>(ctx: &Context) -> Result<Vec<Drawn<'a>>, Failure> {
+    let histories: Option<Vec<SeedEpoch>> =
+        optional(ctx, "train", "histories.csv", |path| read_csv("table of histories", path))?;
+    let crossval = optional(ctx, "crossval", "crossval.json", CrossValidation::read)?;
+    let audit = optional(ctx, "audit", "audit.json", Audit::read)?;
+    let mut figures: Vec<Drawn> = Vec::new();
+    if let Some(histories) = histories {
+        figures.push(("history-seeds".to_owned(), Ok(Box::new(seeds(&histories)))));
+    }
+    if let Some(crossval) = crossval {
+        figures.push(("crossval".to_owned(), Ok(Box::new(spread(&crossval)))));
+    }
+    if let Some(audit) = audit {
+        let drawn = shortcuts(&audit).map(|figure| Box::new(figure) as _);
+        figures.push(("audit".to_owned(), drawn));
+    }
+    Ok(figures)
+}
+
+fn seeds(histories: &[SeedEpoch]) -> Seeds {
+    let mut of_seed: BTreeMap<u64, Vec<Epoch>> = BTreeMap::new();
+    for epoch in histories {
+        of_seed.entry(epoch.seed).or_default().push(epoch.epoch());
+    }
+    let run = |(seed, epochs): (u64, Vec<Epoch>)| Run { seed, epochs: curves_of(&epochs) };
+    Seeds { runs: of_seed.into_iter().take(SEEDS).map(run).collect() }
+}
+
+/// Folds of all runs, and all films together.
+fn spread(crossval: &CrossValidation) -> plot::CrossValidation {
+    let measure = |(name, words): &(&str, &str)| {
+        let pooled = crossval.pooled.get(*name)?;
+        let value = pooled.value?;
+        let fold = |fold: &crate::artifact::crossval::Fold| {
+            fold.scores.get(*name).copied().flatten().unwrap_or(f64::NAN)
+        };
+        Some(FoldScores {
+            measure: (*words).to_owned(),
+            folds: crossval.by_fold.iter().map(fold).collect(),
+            all: Estimate {
+                value,
+                low: pooled.low.unwrap_or(value),
+                high: pooled.high.unwrap_or(value),
+            },
+        })
+    };
+    plot::CrossValidation { measures: MEASURES.iter().filter_map(measure).collect() }
+}
+
+fn shortcuts(audit: &Audit) -> Result<plot::Audit, String> {
+    let estimate = |probe: &Probe| {
+        let value = probe.auc?;
+        let (low, high) = probe.low.zip(probe.high).unwrap_or((value, value));
+        Some(Estimate { value, low, high })
+    };
+    let undefined = |probe: &Probe| format!("the model has no AUC: {}", probe.undefined);
+    let model = audit.probes.get("model").ok_or("the model was not probed")?;
+    let probe = |(name, words): &(&str, &str)| {
+        let auc = audit.probes.get(*name).and_then(estimate)?;
+        Some(plot::Probe { name: (*words).to_owned(), auc })
+    };
+    let others = PROBES.iter().filter(|(name, _)| *name != "model");
+    Ok(plot::Audit {
+        model: estimate(model).ok_or_else(|| undefined(model))?,
+        probes: others.filter_map(probe).collect(),
+    })
+}
