@@ -12,6 +12,7 @@ use super::Kind;
 #[derive(Debug)]
 pub struct Outcome {
     text: String,
+    headline: Option<String>,
     fields: Map<String, Value>,
     kind: Kind,
     streamed: bool,
@@ -32,7 +33,7 @@ impl Outcome {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        Self { text, fields, kind: Kind::Ok, streamed: false }
+        Self { text, headline: None, fields, kind: Kind::Ok, streamed: false }
     }
 
     /// Of a command that has printed its result line by line, through [`Stream`], and
@@ -41,12 +42,18 @@ impl Outcome {
     /// [`Stream`]: super::Stream
     pub fn streamed(failed: bool) -> Self {
         let kind = if failed { Kind::Failed } else { Kind::Ok };
-        Self { text: String::new(), fields: Map::new(), kind, streamed: true }
+        Self { text: String::new(), headline: None, fields: Map::new(), kind, streamed: true }
     }
 
     /// Whether nothing is left to print.
     pub fn is_streamed(&self) -> bool {
         self.streamed
+    }
+
+    /// What `cxr run` says of it in a line; without, the first line of the text.
+    #[must_use]
+    pub fn headline(self, headline: impl Display) -> Self {
+        Self { headline: Some(headline.to_string()), ..self }
     }
 
     /// Marks that the answer is no (exit code 3): a wanted value was missed.
@@ -65,13 +72,16 @@ impl Outcome {
         &self.text
     }
 
-    /// The summary as one JSON document: its fields, the text for people, the
-    /// warnings.
+    /// The summary as one JSON document: its fields, the text for people and its
+    /// headline, the warnings.
     pub fn document(&self, command: &str, warnings: &[String]) -> String {
         let mut document = self.fields.clone();
         let name = command.strip_prefix("cxr-").unwrap_or(command).replace(' ', "-");
         document.insert("schema".into(), format!("cxr.{name}-summary/1").into());
         document.insert("warnings".into(), warnings.into());
+        let first = self.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let headline = self.headline.as_deref().unwrap_or(first).trim();
+        document.insert("headline".into(), headline.into());
         document.insert("text".into(), self.text.clone().into());
         serde_json::to_string_pretty(&document).expect("JSON values serialise")
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{Failure, Globals};
 
@@ -87,18 +87,24 @@ impl Ui {
         self.warnings.lock().expect("no panic while held").clone()
     }
 
-    /// Starts a progress bar over `total` things, such as `films`. It shows on a
-    /// terminal only, and vanishes when dropped.
+    /// Starts a progress bar over `total` things, such as `films`, with their rate and
+    /// the time left. It shows on a terminal only, whatever goes to stdout, and
+    /// vanishes when dropped.
     pub fn progress(&self, label: &str, total: usize, things: &str) -> Progress {
         let bar = ProgressBar::new(total as u64);
-        let shown = !self.quiet && !self.json && std::io::stderr().is_terminal();
+        let shown = !self.quiet && std::io::stderr().is_terminal();
         let target =
             if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         bar.set_draw_target(target);
+        // What matters most stands first: a narrow terminal cuts the line off.
         let template = format!(
-            "{{msg}} {{wide_bar}} {{human_pos}}/{{human_len}} {things}  {{per_sec}}  {{eta}} left"
+            "{{msg}} {{human_pos}}/{{human_len}} {{eta}} left {{wide_bar}} {{rate}} {things}/s"
         );
-        bar.set_style(ProgressStyle::with_template(&template).expect("a valid template"));
+        let style = ProgressStyle::with_template(&template).expect("a valid template");
+        let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{:.1}", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", rate));
         bar.set_message(label.to_owned());
         Progress { ui: Self { bar: bar.clone(), ..self.clone() }, bar }
     }

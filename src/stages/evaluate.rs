@@ -104,7 +104,7 @@ impl Stage for Evaluate {
         };
         let missed = settings.missed(&summary.metrics);
         missed.iter().for_each(|missed| ctx.ui.warn(missed));
-        let outcome = Outcome::new(&summary);
+        let outcome = Outcome::new(&summary).headline(summary.headline());
         Ok(if missed.is_empty() { outcome } else { outcome.answer_no() })
     }
 }
@@ -241,6 +241,15 @@ impl fmt::Display for Summary {
             write!(f, "\n{patients} in training, too: expect less of new patients")?;
         }
         Ok(())
+    }
+}
+
+impl Summary {
+    /// The accuracy in a line.
+    fn headline(&self) -> String {
+        let Rate { value, low, high, hits, of } = self.metrics.accuracy;
+        let value = value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
+        format!("acc {value}, {hits} of {of} films, 95 % interval {low:.2} to {high:.2}")
     }
 }
 

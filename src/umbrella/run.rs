@@ -279,12 +279,11 @@ impl<'a> Run<'a> {
         if !answered {
             return self.fail(name, Failure::stage(name, finished.code));
         }
-        let text = document["text"].as_str().unwrap_or_default();
-        let first = text.lines().next().unwrap_or_default();
+        let headline = document["headline"].as_str().unwrap_or_default();
         let seconds = finished.took.as_secs_f64();
-        self.ctx.ui.note(format_args!("{name:14} {seconds:6.1} s  {first}"));
+        self.ctx.ui.note(format_args!("{name:14} {seconds:6.1} s  {headline}"));
         if self.stages[name].show {
-            self.shown += &format!("{text}\n");
+            self.shown += &format!("{}\n", document["text"].as_str().unwrap_or_default());
         }
         let line = self.lines.iter_mut().find(|l| l.stage == name).expect("it was started");
         (line.state, line.result) = ("ran", document);

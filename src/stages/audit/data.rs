@@ -101,7 +101,7 @@ impl Data {
         let matched =
             |(name, words): &(&str, &str)| finding::below_chance(words, probes.get(*name)?);
         findings.extend(LUNG_FREE.iter().filter_map(matched));
-        ctx.ui.note(format_args!("{} findings", findings.len()));
+        ctx.ui.detail(format_args!("{} findings", findings.len()));
         Ok(findings)
     }
 }

@@ -82,7 +82,6 @@ impl Stage for AuditStage {
         ),
         ("cxr-audit --fail-if 'attributes-auc>0.7' --fail-if 'cramers-v>0.5'", "Several of them"),
     ];
-    const SHOW: bool = true;
     type Settings = Settings;
     type Args = Args;
 
@@ -138,7 +137,8 @@ impl Stage for AuditStage {
         audit.write(&job.path("audit.json")?)?;
         job.publish()?;
         met.iter().for_each(|met| ctx.ui.warn(met));
-        let outcome = Outcome::new(&Summary { audit, met: met.clone() });
+        let verdict = audit.verdict.text.clone();
+        let outcome = Outcome::new(&Summary { audit, met: met.clone() }).headline(verdict);
         Ok(if met.is_empty() { outcome } else { outcome.answer_no() })
     }
 }

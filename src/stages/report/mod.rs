@@ -28,7 +28,7 @@ use crate::cli::{Context, Failure, Outcome};
 use crate::io::atomic;
 use crate::io::staging::{RECORD, recover};
 use crate::pipeline::Input;
-use crate::report::{self, Page};
+use crate::report::{self, Estimate, Judged, Page};
 
 /// The stage.
 #[derive(Debug)]
@@ -151,14 +151,28 @@ impl Stage for Report {
         atomic::write(&job.path("report.html")?, html.as_bytes())?;
         atomic::write(&job.path("MODEL_CARD.md")?, report::model_card(&page)?.as_bytes())?;
         job.publish()?;
-        let path = Self::folder(ctx, &settings).join("report.html");
-        Ok(Outcome::new(&Summary {
-            verdict: page.audit.map(|audit| audit.text).unwrap_or_default(),
+        let summary = Summary {
+            judged: page.judged.first().map(line).unwrap_or_default(),
+            verdict: page.audit.as_ref().map(|audit| audit.text.clone()).unwrap_or_default(),
+            findings: page.audit.map_or(0, |audit| audit.findings.len()),
             films: page.browser.len(),
             bytes: html.len(),
-            path: relative(path),
-        }))
+            path: relative(Self::folder(ctx, &settings).join("report.html")),
+        };
+        Ok(Outcome::new(&summary).headline(summary.path.display()))
     }
+}
+
+/// What the model was judged to be, in a line.
+fn line(judged: &Judged) -> String {
+    let figure = |e: &Estimate| {
+        let name = e.name.to_lowercase().replace("area under the roc curve", "auc");
+        let interval =
+            e.low.zip(e.high).map_or(String::new(), |(l, h)| format!(" ({l:.2} to {h:.2})"));
+        Some(format!("{name} {:.2}{interval}", e.value?))
+    };
+    let figures: Vec<String> = judged.headline.iter().filter_map(figure).collect();
+    format!("{}, {} films: {}", judged.on, judged.films, figures.join(", "))
 }
 
 /// The class folders of a dataset, sorted; none if it is not there.
@@ -273,8 +287,12 @@ fn page(ctx: &Context, settings: &Settings, files: &Files) -> Result<Page, Failu
 
 #[derive(Debug, Serialize)]
 struct Summary {
+    /// The headline figures with their intervals; empty if nothing was judged.
+    judged: String,
     /// What the audit says; empty without one.
     verdict: String,
+    /// What else it found.
+    findings: usize,
     /// Films in the film browser.
     films: usize,
     /// Size of the page.
@@ -284,10 +302,16 @@ struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.verdict.is_empty() {
-            writeln!(f, "{}", self.verdict)?;
+        for line in [&self.judged, &self.verdict] {
+            if !line.is_empty() {
+                writeln!(f, "{line}")?;
+            }
         }
         let megabytes = self.bytes as f64 / 1e6;
-        write!(f, "report of {megabytes:.1} MB, {} films: {}", self.films, self.path.display())
+        write!(f, "report of {megabytes:.1} MB, {} films", self.films)?;
+        if self.findings > 0 {
+            write!(f, ", {} more reasons for caution", self.findings)?;
+        }
+        write!(f, ": {}", self.path.display())
     }
 }
