@@ -11,24 +11,32 @@
     path: (a, b) => a.dataset.path.localeCompare(b.dataset.path, "en", { numeric: true }),
   };
 
+  // So many films at once; the rest on demand.
+  const PAGE = 24;
+  const more = document.getElementById("more");
+  let room = PAGE;
+
   function show() {
+    list.append(...[...cards].sort(orders[asked.order.value]));
     const least = asked.least.value === "" ? 0 : Number(asked.least.value);
     const most = asked.most.value === "" ? 1 : Number(asked.most.value);
-    let shown = 0;
-    for (const card of cards) {
+    let found = 0;
+    for (const card of list.children) {
       const { truth, predicted, confidence } = card.dataset;
       const result = truth === predicted ? "right" : "wrong";
-      card.hidden =
+      const out =
         (asked.truth.value && asked.truth.value !== truth) ||
         (asked.predicted.value && asked.predicted.value !== predicted) ||
         (asked.result.value && asked.result.value !== result) ||
         confidence < least || confidence > most;
-      shown += !card.hidden;
+      found += !out;
+      card.hidden = out || found > room;
     }
-    list.append(...[...cards].sort(orders[asked.order.value]));
     const films = cards.length === 1 ? "film" : "films";
-    asked.count.value = shown === cards.length ? `${shown} ${films}` : `${shown} of ${cards.length} ${films}`;
-    document.getElementById("none").hidden = shown > 0;
+    asked.count.value = found === cards.length ? `${found} ${films}` : `${found} of ${cards.length} ${films}`;
+    document.getElementById("none").hidden = found > 0;
+    more.hidden = found <= room;
+    more.textContent = `Show more: ${found - room} are left`;
   }
 
   const large = document.getElementById("large");
@@ -57,9 +65,22 @@
   }
   large.addEventListener("click", (event) => event.target === large && large.close());
 
-  form.addEventListener("input", show);
+  function anew() {
+    room = PAGE;
+    show();
+  }
+  more.addEventListener("click", () => {
+    const next = room;
+    room += 4 * PAGE;
+    show();
+    [...list.children].filter((card) => !card.hidden)[next]?.querySelector(".film").focus();
+  });
+  // On paper, every film that was asked for.
+  addEventListener("beforeprint", () => ((room = Infinity), show()));
+  addEventListener("afterprint", anew);
+  form.addEventListener("input", anew);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(show));
+  form.addEventListener("reset", () => setTimeout(anew));
   form.hidden = false;
   // A browser keeps the choices of a page that is loaded again.
   show();

@@ -55,13 +55,16 @@ def use(tab, page):
                 " field.dispatchEvent(new Event('input', {bubbles: true})); }")
 
     def shown(what):
+        while tab.run("document.getElementById('more').checkVisibility()"):
+            tab.run("document.getElementById('more').click()")
         return tab.run(f"{SHOWN}.map(card => card.dataset.{what})")
 
     def expect(what, got, expected):
         if got != expected:
             wrong.append(f"{what}: {got}, expected {expected}")
 
-    expect("films at first", len(shown("path")), every)
+    expect("films at first", tab.run(f"{SHOWN}.length"), min(every, 24))
+    expect("all films", len(shown("path")), every)
     for name in ("truth", "predicted"):
         everything = tab.run(f"[...document.querySelectorAll('.card')].map(c => c.dataset.{name})")
         for value in sorted(set(everything)):

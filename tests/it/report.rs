@@ -22,8 +22,17 @@ rotations = 1
 [train]
 epochs = 4
 batch-size = 4
-[profile.demo.explain]
+seeds = 3
+[crossval]
+folds = 3
+repeats = 2
+[explain]
 occlude = 0
+[profile.demo]
+stages = [
+    \"phantom\", \"build-covid\", \"sample-normal\", \"preprocess\", \"link\", \"split\", \"extract\",
+    \"train\", \"evaluate\", \"crossval\", \"explain\", \"audit\", \"plot\", \"report\",
+]
 ";
 
 const PAGE: &str = "artifacts/demo/report/report.html";
@@ -35,10 +44,35 @@ fn demo() -> &'static Sandbox {
     DEMO.get_or_init(|| {
         let sandbox = Sandbox::new().with_weights(random_weights());
         sandbox.write("pipeline.toml", CONFIG);
-        let stdout = sandbox.ok("cxr run --profile demo");
-        assert!(stdout.trim_end().ends_with(PAGE), "the run ends with the report:\n{stdout}");
+        let output = sandbox.cxr("cxr run --profile demo").output().unwrap();
+        let (stdout, stderr) =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).into();
+        assert!(output.status.success(), "{stderr}");
+        ends_with_what_matters(&stdout);
+        one_line_a_stage(&stderr);
         sandbox
     })
+}
+
+fn ends_with_what_matters(stdout: &str) {
+    let last: Vec<&str> = stdout.trim_end().lines().rev().take(3).collect();
+    assert!(last[0].ends_with(PAGE), "the path comes last:\n{stdout}");
+    assert!(last[2].starts_with("cross-validation, ") && last[2].contains(" to "), "{stdout}");
+}
+
+fn one_line_a_stage(stderr: &str) {
+    for (stage, result) in [
+        ("preprocess", "16 films read"),
+        ("train", "3 heads of covid, normal"),
+        ("evaluate", "acc "),
+        ("plot", " figures as PNG and SVG"),
+        ("report", PAGE),
+    ] {
+        let line = |line: &&str| line.starts_with(stage) && line.contains(" s  ");
+        let lines: Vec<&str> = stderr.lines().filter(line).collect();
+        assert!(matches!(lines[..], [line] if line.contains(result)), "{stage}:\n{stderr}");
+    }
+    assert!(!stderr.contains('\x1b') && !stderr.contains('\r'), "no terminal, no bar:\n{stderr}");
 }
 
 /// Opens a page in a browser, if there is one, and uses it.
@@ -59,16 +93,20 @@ fn browse(page: &Path) {
 fn the_page_tells_everything_and_asks_for_nothing() {
     let sandbox = demo();
     let page = sandbox.read(PAGE);
-    for section in ["figures", "audit", "data", "split", "training", "films", "provenance"] {
+    for section in
+        ["figures", "audit", "data", "split", "training", "evaluation", "films", "provenance"]
+    {
         assert!(page.contains(&format!("<section id=\"{section}\"")), "{section}");
     }
     assert_eq!(page.matches("Education and research, never diagnosis").count(), 2);
-    for figure in ["history", "confusion"] {
+    for figure in ["history", "history-seeds", "confusion", "crossval", "audit"] {
         assert!(page.contains(&format!("aria-labelledby=\"{figure}-title")), "{figure}");
     }
     let films = sandbox.read("artifacts/demo/evaluate/predictions.csv").lines().count() - 1;
-    assert_eq!(page.matches("<li class=\"card").count(), films);
-    assert_eq!(page.matches("class=\"heat\"").count(), films + page.matches("id=\"mean-").count());
+    let all = sandbox.read("artifacts/demo/preprocess/index.csv").lines().count() - 1;
+    assert_eq!(page.matches("<li class=\"card").count(), all, "out of fold, all are judged");
+    assert!(page.matches("class=\"heat\"").count() <= films + page.matches("id=\"mean-").count());
+    assert!(page.contains("class=\"heat\"") && page.contains("runs</p>"));
     assert!(page.contains("rows of the source kept"), "the ledgers are told");
     assert!(page.contains("cxr run --profile demo --seed 42"));
     assert!(page.contains("default-src 'none'"));
@@ -83,6 +121,10 @@ fn the_model_card_is_filled_in_and_names_what_is_unmet() {
     let sandbox = demo();
     let card = sandbox.read(CARD);
     let metrics = sandbox.json("artifacts/demo/evaluate/metrics.json");
+    assert!(sandbox.read("artifacts/demo/plot/samples-covid.svg").contains("of the class covid"));
+    for figure in ["samples-normal", "least-believed", "crossval", "audit", "history-seeds"] {
+        assert!(sandbox.path(format!("artifacts/demo/plot/{figure}.png")).exists(), "{figure}");
+    }
     let rate = &metrics["sensitivity"];
     let [value, low, high] = ["value", "low", "high"].map(|key| rate[key].as_f64().unwrap());
     let line = format!("| Sensitivity | {value:.3} | {low:.3} to {high:.3} |");
@@ -100,7 +142,9 @@ fn the_model_card_is_filled_in_and_names_what_is_unmet() {
 
 #[test]
 fn no_path_of_this_machine_stands_in_the_page() {
-    let sandbox = demo();
+    let sandbox = Sandbox::new();
+    sandbox.write("pipeline.toml", CONFIG);
+    copy(&demo().path("artifacts"), &sandbox.path("artifacts"));
     let (artifacts, weights) = (sandbox.path("artifacts"), sandbox.path("my weights"));
     std::fs::copy(random_weights(), &weights).unwrap();
     let mut explain = sandbox.cxr("cxr-explain --profile demo --occlude 0 --weights");
@@ -114,8 +158,50 @@ fn no_path_of_this_machine_stands_in_the_page() {
     }
     let stdout = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
     assert!(stdout.trim_end().ends_with(&format!(" {PAGE}")), "relative: {stdout}");
-    sandbox.ok("cxr-explain --profile demo");
-    sandbox.ok("cxr-report --profile demo");
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(target).unwrap();
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_run_on_a_narrow_terminal_shows_bars_and_with_json_a_document() {
+    let sandbox = demo();
+    let plain = sandbox.cxr("cxr --version");
+    let cxr = Path::new(plain.get_program()).display();
+    let run =
+        format!("stty rows 24 cols 40; {cxr} run --profile demo --force crossval --only crossval");
+    let script = |line: &str, colour: bool| {
+        let mut command = Command::new("script");
+        command.args(["-qefc", line, "/dev/null"]).current_dir(sandbox.path(""));
+        command.env("CXR_WEIGHTS", random_weights()).env("TERM", "xterm").env_remove("NO_COLOR");
+        if !colour {
+            command.env("NO_COLOR", "1");
+        }
+        let output = command.stdin(std::process::Stdio::null()).output().ok()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let Some(shown) = script(&run, true) else { return eprintln!("skipped: no script") };
+    assert!(shown.contains("cross-validate") && shown.contains(" left "), "a bar: {shown}");
+    let bar = shown.split(['\r', '\n']).find(|line| line.contains(" left ")).unwrap();
+    let width = |line: &str| line.chars().filter(|c| !c.is_control()).count();
+    assert!(width(bar.split('\x1b').next().unwrap()) <= 40, "{bar:?}");
+    let quiet = script(&format!("{run} -q"), false).unwrap();
+    assert!(!quiet.contains("\x1b[3"), "no colour: {quiet:?}");
+
+    let json = sandbox.ok("cxr run --profile demo --json --force report --only report");
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let report = &document["stages"][0]["result"];
+    assert_eq!((&report["headline"], &report["path"]), (&PAGE.into(), &PAGE.into()));
 }
 
 #[test]
