@@ -98,6 +98,12 @@ impl Stage for Export {
         if args.verify && !args.format.has_library() {
             return Err(Failure::usage("`--verify` is for `onnx`, `keras` and `h5`"));
         }
+        if !args.format.opens(&args.output) {
+            ctx.ui.warn(format_args!(
+                "Keras will not open `{}`: it goes by names that end in `.keras` or `.h5`",
+                args.output.display()
+            ));
+        }
         let hint = hinted(ModelError::hint);
         let Assembled { mut bundle, missing } =
             open(args.bundle.as_deref(), &ctx.paths, settings.false_alarms).map_err(&hint)?;
@@ -138,6 +144,16 @@ impl Stage for Export {
 }
 
 impl Format {
+    /// Whether its library opens a file of this name; Keras goes by names.
+    fn opens(self, path: &Path) -> bool {
+        let name = path.to_string_lossy();
+        match self {
+            Self::Keras => name.ends_with(".keras"),
+            Self::H5 => name.ends_with(".h5") || name.ends_with(".hdf5"),
+            _ => true,
+        }
+    }
+
     /// Whether a library other than `cxr` runs such files.
     fn has_library(self) -> bool {
         matches!(self, Self::Onnx | Self::Keras | Self::H5)
