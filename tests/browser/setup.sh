@@ -7,14 +7,15 @@ cd "$(dirname "$0")/../.."
 
 if ! command -v chromium chromium-browser google-chrome >/dev/null; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null
+        timeout 300 sh -c 'apt-get update -qq &&
+            apt-get install -y -qq --no-install-recommends chromium >/dev/null'
     fi
     command -v chromium >/dev/null || echo 'no chromium: its tests will be skipped' >&2
 fi
 
 if [ ! -f target/browser/node_modules/axe-core/axe.min.js ]; then
     if command -v npm >/dev/null; then
-        npm install --silent --no-save --ignore-scripts --prefix target/browser axe-core@4 >/dev/null
+        timeout 120 npm install --silent --no-save --ignore-scripts --prefix target/browser axe-core@4 >/dev/null
     fi
     [ -f target/browser/node_modules/axe-core/axe.min.js ] ||
         echo 'no axe-core: the accessibility check will be skipped' >&2
