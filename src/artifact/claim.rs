@@ -55,6 +55,7 @@ mod tests {
             seed: 42,
             inputs: [].into(),
             outputs: [].into(),
+            missed: Vec::new(),
         };
         record.write(&folder.join(RECORD)).unwrap();
     }

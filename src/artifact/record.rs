@@ -25,6 +25,10 @@ pub struct Record {
     pub inputs: BTreeMap<String, String>,
     /// BLAKE3 of every file written, by name relative to the stage's folder.
     pub outputs: BTreeMap<String, String>,
+    /// Why it answered no, exit code 3: a sentence for each wanted figure that was
+    /// missed. It still stands when the stage is fresh.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<String>,
 }
 
 impl Document for Record {

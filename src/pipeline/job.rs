@@ -81,6 +81,7 @@ impl Job {
             seed,
             inputs: inputs.iter().map(|i| i.name.clone()).zip(hashes).collect(),
             outputs: BTreeMap::new(),
+            missed: Vec::new(),
         };
         Ok(Self {
             staging: Staging::begin(folder)?,
@@ -116,6 +117,11 @@ impl Job {
     /// [`Job::publish`].
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Records that the stage answers no, and why, unless `missed` is empty.
+    pub fn answer(&mut self, missed: &[String]) {
+        self.record.missed = missed.to_vec();
     }
 
     /// Puts the files in place, all or none, and removes those of the last

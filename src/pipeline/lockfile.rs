@@ -119,6 +119,7 @@ mod tests {
             seed: 42,
             inputs: (0..films).map(|i| (format!("dataset/{i:02}.png"), format!("{i}"))).collect(),
             outputs: BTreeMap::from([("index.csv".into(), "ab".into())]),
+            missed: Vec::new(),
         }
     }
 

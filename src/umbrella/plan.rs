@@ -1,6 +1,7 @@
 //! The stages of a profile and their states: what `cxr run` and `cxr status`
 //! share.
 
+use crate::artifact::record::Record;
 use crate::cli::{Context, Failure, Kind, ResultExt};
 use crate::io::stat::StatCache;
 use crate::pipeline::order::{Node, order};
@@ -30,6 +31,8 @@ pub struct State {
     pub reasons: Vec<Reason>,
     /// The key of its last execution; `None` if it never ran.
     pub key: Option<String>,
+    /// Why its last execution answered no; none if it answered yes or never ran.
+    pub missed: Vec<String>,
 }
 
 /// The state of a stage, its predecessors left aside.
@@ -39,13 +42,14 @@ pub fn state(ctx: &Context, stage: &'static Entry) -> Result<State, Failure> {
         Err(failure) if failure.kind == Kind::Usage => return Err(failure),
         Err(failure) => {
             let reasons = vec![Reason::Unreadable(failure.error.to_string())];
-            return Ok(State { stage, reasons, key: None });
+            return Ok(State { stage, reasons, key: None, missed: Vec::new() });
         }
     };
     let mut stats = StatCache::open(&wanted.folder);
     let (reasons, record) = stale::examine(&wanted, &mut stats)?;
     stats.save();
-    Ok(State { stage, reasons, key: record.map(|r| r.key()) })
+    let key = record.as_ref().map(Record::key);
+    Ok(State { stage, reasons, key, missed: record.map(|r| r.missed).unwrap_or_default() })
 }
 
 /// The state of every stage in order: its own reasons, and that a stage it reads

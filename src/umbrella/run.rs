@@ -126,14 +126,19 @@ fn tell(
 ) -> Result<Outcome, Failure> {
     let mut shown = String::new();
     let mut lines: Vec<Line> = Vec::new();
+    let mut no = false;
     for mut state in plan::states(ctx, chosen)? {
         let name = state.stage.name;
         if forced.contains(&name) {
             state.reasons.push(Reason::Forced);
         }
         let fresh = state.reasons.is_empty();
-        let what =
-            if fresh { "fresh".into() } else { format!("would run: {}", summary(&state.reasons)) };
+        let what = match fresh {
+            true if state.missed.is_empty() => "fresh".into(),
+            true => format!("fresh, but its answer is no: {}", state.missed.join("; ")),
+            false => format!("would run: {}", summary(&state.reasons)),
+        };
+        no |= !fresh || !state.missed.is_empty();
         shown += &format!("{name:14} {what}\n");
         lines.push(Line {
             stage: name,
@@ -142,10 +147,9 @@ fn tell(
             result: Value::Null,
         });
     }
-    let stale = lines.iter().any(|l| l.state == "stale");
     let outcome =
         Outcome::new(&Summary { profile: ctx.config.profile.clone(), stages: lines, shown });
-    Ok(if check && stale { outcome.answer_no() } else { outcome })
+    Ok(if check && no { outcome.answer_no() } else { outcome })
 }
 
 /// A run under way.
@@ -238,13 +242,17 @@ impl<'a> Run<'a> {
     /// Starts a stage, unless it is fresh.
     fn start(&mut self, name: &'static str) -> Result<Option<Child>, Failure> {
         let stage = self.stages[name];
-        let mut reasons = plan::state(self.ctx, stage)?.reasons;
+        let plan::State { mut reasons, missed, .. } = plan::state(self.ctx, stage)?;
         if self.forced.contains(&name) {
             reasons.push(Reason::Forced);
         }
         let told = reasons.iter().map(ToString::to_string).collect();
         if reasons.is_empty() {
             self.ctx.ui.note(format_args!("{name:14} fresh"));
+            missed.iter().for_each(|missed| self.ctx.ui.warn(missed));
+            if !missed.is_empty() && self.failure.is_none() {
+                self.failure = Some(Failure::stage(name, Some(3)));
+            }
             self.lines.push(Line {
                 stage: name,
                 state: "fresh",

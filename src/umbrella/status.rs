@@ -26,7 +26,7 @@ pub fn check_arg() -> Arg {
     Arg::new("check")
         .long("check")
         .action(ArgAction::SetTrue)
-        .help("Run nothing; exit with 3 if a stage is stale")
+        .help("Run nothing; exit with 3 if a stage is stale or its answer is no")
 }
 
 /// The states of all stages.
@@ -44,8 +44,18 @@ struct Line {
     reasons: Vec<String>,
     /// Of the last execution; absent if it never ran.
     key: Option<String>,
+    /// Why its last execution answered no.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missed: Vec<String>,
     #[serde(skip)]
     text: String,
+}
+
+impl Summary {
+    /// Whether the answer of a fresh stage is no.
+    pub fn missed(&self) -> bool {
+        self.stages.iter().any(|line| line.reasons.is_empty() && !line.missed.is_empty())
+    }
 }
 
 impl fmt::Display for Summary {
@@ -61,21 +71,22 @@ impl fmt::Display for Summary {
 /// Tells the states; with `--check` the answer is no if a stage is stale.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let summary = states(ctx)?;
-    let stale = !summary.fresh;
+    let no = !summary.fresh || summary.missed();
     let outcome = Outcome::new(&summary);
-    Ok(if stale && matches.get_flag("check") { outcome.answer_no() } else { outcome })
+    Ok(if no && matches.get_flag("check") { outcome.answer_no() } else { outcome })
 }
 
 /// The states of the profile's stages.
 pub fn states(ctx: &Context) -> Result<Summary, Failure> {
     let stages = plan::stages(ctx)?;
-    let lines =
-        plan::states(ctx, &stages)?.into_iter().map(|plan::State { stage, reasons, key }| {
+    let lines = plan::states(ctx, &stages)?.into_iter().map(
+        |plan::State { stage, reasons, key, missed }| {
             let shown = ctx.ui.verbosity() > 1;
             let suffix =
                 key.as_ref().filter(|_| shown).map(|k| format!("  [{k}]")).unwrap_or_default();
             let text = match reasons.is_empty() {
-                true => format!("fresh{suffix}"),
+                true if missed.is_empty() => format!("fresh{suffix}"),
+                true => format!("fresh, but its answer is no: {}{suffix}", missed.join("; ")),
                 false => format!("stale: {}{suffix}", summary(&reasons)),
             };
             Line {
@@ -83,9 +94,11 @@ pub fn states(ctx: &Context) -> Result<Summary, Failure> {
                 state: if reasons.is_empty() { "fresh" } else { "stale" },
                 reasons: reasons.iter().map(ToString::to_string).collect(),
                 key,
+                missed,
                 text,
             }
-        });
+        },
+    );
     let lines: Vec<Line> = lines.collect();
     let fresh = lines.iter().all(|l| l.reasons.is_empty());
     Ok(Summary { profile: ctx.config.profile.clone(), fresh, stages: lines })

@@ -60,6 +60,7 @@ fn audit(sandbox: &Sandbox, answer: Answer) {
         seed: 42,
         inputs: [("train/model.json".to_owned(), model)].into(),
         outputs: Default::default(),
+        missed: Vec::new(),
     };
     record.write(&folder.join("record.json")).unwrap();
 }

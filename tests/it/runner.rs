@@ -67,6 +67,21 @@ fn state(sandbox: &Sandbox, stage: &str) -> String {
 }
 
 #[test]
+fn an_answer_of_no_stands_while_its_stage_is_fresh() {
+    let sandbox = demo();
+    let config = std::fs::read_to_string(sandbox.path("pipeline.toml")).unwrap();
+    let wanted = "\n[evaluate]\nmin-sensitivity = 1.0\nmin-specificity = 1.0\n";
+    sandbox.write("pipeline.toml", config + wanted);
+    for line in ["cxr run", "cxr run", "cxr run --check", "cxr status --check"] {
+        let output = sandbox.cxr(line).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(3), "`{line}`:\n{said}");
+        assert!(said.contains("wanted at least 1"), "`{line}`:\n{said}");
+    }
+    assert_eq!(status(&sandbox, "").0, 0);
+}
+
+#[test]
 fn a_run_is_fresh_until_something_changes_and_then_reruns_just_that() {
     let sandbox = demo();
     assert_eq!(status(&sandbox, "--check").0, 3);

@@ -111,7 +111,7 @@ impl Stage for AuditStage {
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         let conditions = settings.conditions()?;
-        let job = Self::begin(ctx, &settings)?;
+        let mut job = Self::begin(ctx, &settings)?;
         let data = Data::read(ctx, &job, &settings)?;
         let films = Films::draw(&data.index, &data.deals, &settings, ctx.seed);
         let probes = probes::on_all(ctx, &data, &films, &settings)?;
@@ -135,6 +135,7 @@ impl Stage for AuditStage {
         let met: Vec<String> =
             met.collect::<Result<Vec<_>, _>>().usage()?.into_iter().flatten().collect();
         audit.write(&job.path("audit.json")?)?;
+        job.answer(&met);
         job.publish()?;
         met.iter().for_each(|met| ctx.ui.warn(met));
         let verdict = audit.verdict.text.clone();
