@@ -135,8 +135,8 @@ pub struct Fold {
 /// Temperature scaling (Guo et al. 2017) of out-of-fold predictions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Fitted on the out-of-fold predictions of all runs: what to scale the
-    /// model's by. Above 1 the heads are too sure.
+    /// Fitted on the out-of-fold predictions of all runs. Above 1 the heads are too
+    /// sure. To scale the model's by, take [`Calibration::worthwhile`].
     pub temperature: Option<f64>,
     /// Why there is none; else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -145,6 +145,19 @@ pub struct Calibration {
     pub before: BTreeMap<String, Option<f64>>,
     /// The same, each fold scaled by what was fitted on the others.
     pub after: BTreeMap<String, Option<f64>>,
+    /// Folds of all runs that no temperature could be fitted for: as predicted in `after`.
+    #[serde(default)]
+    pub unscaled: usize,
+}
+
+impl Calibration {
+    /// The temperature, if one is worth having: where what was fitted on the other folds
+    /// lowers the log loss of a fold, all folds taken together.
+    pub fn worthwhile(&self) -> Option<f64> {
+        let loss = |of: &BTreeMap<String, Option<f64>>| of.get("log_loss").copied().flatten();
+        let lower = loss(&self.after)? < loss(&self.before)?;
+        self.temperature.filter(|_| lower)
+    }
 }
 
 /// A line of `predictions.csv`.
@@ -255,6 +268,26 @@ mod tests {
         let none = Spread { n: 0, mean: None, sd: None, min: None, max: None };
         assert_eq!(Spread::of([None]), none);
         assert_eq!(Spread::of([Some(1.0)]).sd, None);
+    }
+
+    /// It is fitted on the films that `before` is of, where it can only help: what it does
+    /// to others counts.
+    #[test]
+    fn a_temperature_is_worthwhile_if_it_lowers_the_log_loss_of_other_folds() {
+        let of = |loss: f64| BTreeMap::from([("log_loss".to_owned(), Some(loss))]);
+        let calibration = |before: f64, after: f64| Calibration {
+            temperature: Some(1.1),
+            undefined: String::new(),
+            before: of(before),
+            after: of(after),
+            unscaled: 0,
+        };
+        assert_eq!(calibration(0.040, 0.034).worthwhile(), Some(1.1));
+        assert_eq!(calibration(0.034, 0.040).worthwhile(), None);
+        assert_eq!(calibration(0.034, 0.034).worthwhile(), None, "no fold was scaled");
+        assert_eq!(Calibration { temperature: None, ..calibration(2.0, 1.0) }.worthwhile(), None);
+        let silent = Calibration { before: BTreeMap::new(), ..calibration(2.0, 1.0) };
+        assert_eq!(silent.worthwhile(), None);
     }
 
     #[test]

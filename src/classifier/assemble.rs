@@ -80,7 +80,7 @@ impl Bundle {
             schema: String::new(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             decision: decision(positive.or_else(covid), crossval.as_ref()),
-            temperature: crossval.as_ref().and_then(|c| c.calibration.temperature),
+            temperature: crossval.as_ref().and_then(|c| c.calibration.worthwhile()),
             backbone: BackboneRef {
                 name: model.extractor.backbone.clone(),
                 fingerprint: model.extractor.weights.clone(),

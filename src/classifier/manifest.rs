@@ -23,7 +23,8 @@ pub struct Manifest {
     pub model: Model,
     /// How a film is called.
     pub decision: Decision,
-    /// What mends the probabilities (Guo et al. 2017), from the cross-validation.
+    /// What mends the probabilities (Guo et al. 2017), if the cross-validation shows that it
+    /// does.
     pub temperature: Option<f64>,
     /// The frozen net.
     pub backbone: BackboneRef,

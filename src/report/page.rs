@@ -212,8 +212,10 @@ pub struct Model {
 /// How sure the out-of-fold predictions are, and should be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Calibration {
-    /// What logits are to be divided by; none if that is undefined.
+    /// What logits are divided by; none if that is undefined.
     pub temperature: Option<f64>,
+    /// Whether that lowers the log loss of films that it was not fitted on.
+    pub worthwhile: bool,
     /// Score, as predicted, and with the temperature of the other folds.
     pub scores: Vec<(String, Option<f64>, Option<f64>)>,
 }

@@ -230,8 +230,15 @@ fn calibration(a: &Side, b: &Side) -> Row {
             None => format!("{raw:.3}"),
         })
     };
-    let sentence = match (scaled(a), scaled(b)) {
-        (None, Some(_)) => "now known out of fold, and what one temperature mends of it",
+    let loss = |of: &str| b.crossval.pointer(&format!("/calibration/{of}/log_loss"))?.as_f64();
+    let sentence = match (scaled(a), scaled(b), loss("before").zip(loss("after"))) {
+        (None, Some(_), Some((before, after))) if after < before => {
+            "now known out of fold; a temperature fitted on other folds lowers the log loss"
+        }
+        (None, Some(_), Some(_)) => {
+            "now known out of fold; a temperature fitted on other folds does not lower the log loss"
+        }
+        (None, Some(_), None) => "now known out of fold",
         _ => "how far a stated probability is from what comes true",
     };
     Row::new("calibration error", [shown(a), shown(b)], sentence)

@@ -30,7 +30,10 @@ fn sandbox() -> Sandbox {
         "accuracy": rate(0.7, 0.65, 0.75), "sensitivity": rate(0.4, 0.3, 0.5), "roc_auc": rate(0.95, 0.9, 0.99),
         "specificity": rate(0.8, 0.7, 0.9), "expected_calibration_error": rate(0.12, 0.1, 0.14),
     });
-    let after = json!({ "after": { "expected_calibration_error": 0.03 } });
+    let after = json!({
+        "before": { "log_loss": 0.4 },
+        "after": { "expected_calibration_error": 0.03, "log_loss": 0.3 },
+    });
     write(
         "strict/crossval/crossval.json",
         json!({ "films": 200, "pooled": pooled, "calibration": after }),
@@ -60,10 +63,20 @@ fn two_profiles_stand_side_by_side_with_a_sentence_a_line() {
     roc auc                1.000 [1.00, 1.00]  0.950 [0.90, 0.99]
                            how often a positive film scores above another: 0.05 lower, and the intervals lie apart: the difference is no luck of the draw
     calibration error      -                   0.120, scaled 0.030
-                           now known out of fold, and what one temperature mends of it
+                           now known out of fold; a temperature fitted on other folds lowers the log loss
     audit                  -                   the border alone reaches AUC 0.97
                            only the second was asked what it looks at
     ");
+}
+
+#[test]
+fn a_temperature_that_makes_it_worse_is_not_praised() {
+    let sandbox = sandbox();
+    let path = "artifacts/strict/crossval/crossval.json";
+    let worse = sandbox.read(path).replace("\"log_loss\":0.3", "\"log_loss\":0.5");
+    sandbox.write(path, worse);
+    let text = sandbox.ok("cxr compare tutorial strict");
+    assert!(text.contains("fitted on other folds does not lower the log loss"), "{text}");
 }
 
 #[test]

@@ -270,6 +270,9 @@ fn the_temperature_minimises_the_log_loss_out_of_fold() {
     assert_ne!(calibration.before["log_loss"], calibration.after["log_loss"]);
     let text = sandbox.ok(CROSSVAL);
     assert!(text.contains(&format!("temperature {fitted:.2}: calibration error")), "{text}");
+    let lower = calibration.after["log_loss"] < calibration.before["log_loss"];
+    let said = if lower { "the temperature lowers" } else { "the temperature does not lower" };
+    assert!(text.contains(said), "{text}");
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub struct Run {
     pub probabilities: Array2<f64>,
     /// Scaled by the temperature that suits the other folds.
     pub calibrated: Array2<f64>,
+    /// Folds that no temperature suits, `calibrated` as they were predicted.
+    pub unscaled: usize,
 }
 
 impl Films {
@@ -108,6 +110,7 @@ impl Films {
         let mut calibrated = unseen.probabilities.clone();
         let mut calls = predicted(unseen.probabilities.view());
         let mut thresholds = Vec::new();
+        let mut unscaled = 0;
         for (fold, (rows, probabilities)) in unseen.tuning.iter().enumerate() {
             let truth: Vec<usize> = rows.iter().map(|row| self.labels[*row]).collect();
             let is_positive: Vec<bool> = truth.iter().map(|t| *t == self.positive).collect();
@@ -115,6 +118,7 @@ impl Films {
             let threshold =
                 settings.choose(&is_positive, &scores).context("cannot choose a threshold")?;
             let temperature = Temperature::fit(&truth, probabilities.view());
+            unscaled += usize::from(temperature.is_err());
             for row in folds.split(fold).test {
                 let of_film = unseen.probabilities.row(row);
                 if threshold.is_some() {
@@ -129,7 +133,16 @@ impl Films {
             thresholds.push(threshold);
         }
         let probabilities = unseen.probabilities;
-        Ok(Run { repeat, seed, folds, thresholds, predicted: calls, probabilities, calibrated })
+        Ok(Run {
+            repeat,
+            seed,
+            folds,
+            thresholds,
+            predicted: calls,
+            probabilities,
+            calibrated,
+            unscaled,
+        })
     }
 
     /// The film `row` with the probabilities of a run.

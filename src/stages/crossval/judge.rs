@@ -112,6 +112,7 @@ impl Films {
             undefined: fitted.err().map_or(String::new(), |reason| reason.to_string()),
             before: scores(|run| &run.probabilities),
             after: scores(|run| &run.calibrated),
+            unscaled: runs.iter().map(|run| run.unscaled).sum(),
         }
     }
 }

@@ -42,11 +42,28 @@ impl fmt::Display for Summary {
             let (rule, min, max) = (&threshold.rule, digits(*min), digits(*max));
             writeln!(f, "threshold by {rule}, chosen on training folds: {min} to {max}")?;
         }
-        let error = |of: &BTreeMap<String, Option<f64>>| digits(of["expected_calibration_error"]);
-        let (before, after) = (error(&calibration.before), error(&calibration.after));
-        match calibration.temperature {
-            Some(t) => write!(f, "temperature {t:.2}: calibration error {before}, scaled {after}"),
-            None => write!(f, "no temperature: {}", calibration.undefined),
+        let Some(temperature) = calibration.temperature else {
+            return write!(f, "no temperature: {}", calibration.undefined);
+        };
+        let scaled = |name: &str| {
+            let of = |of: &BTreeMap<String, Option<f64>>| digits(of[name]);
+            format!("{}, scaled {}", of(&calibration.before), of(&calibration.after))
+        };
+        let (error, loss) = (scaled("expected_calibration_error"), scaled("log_loss"));
+        writeln!(f, "temperature {temperature:.2}: calibration error {error}; log loss {loss}")?;
+        match calibration.worthwhile() {
+            Some(_) => {
+                write!(f, "the temperature lowers the log loss of folds it was not fitted on")?
+            }
+            None => write!(
+                f,
+                "the temperature does not lower the log loss of folds it was not fitted on: \
+                 a bundle goes without"
+            )?,
+        }
+        match calibration.unscaled {
+            0 => Ok(()),
+            n => write!(f, "\nno temperature fits {n} of {} folds", folds * repeats * seeds),
         }
     }
 }

@@ -220,5 +220,9 @@ pub fn calibration(c: &CrossValidation) -> Calibration {
         let words = MORE.iter().find(|(key, _)| key == name).map_or(name.as_str(), |(_, w)| w);
         (words.to_owned(), *before, of.after.get(name).copied().flatten())
     };
-    Calibration { temperature: of.temperature, scores: of.before.iter().map(score).collect() }
+    Calibration {
+        temperature: of.temperature,
+        worthwhile: of.worthwhile().is_some(),
+        scores: of.before.iter().map(score).collect(),
+    }
 }
