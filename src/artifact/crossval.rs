@@ -41,7 +41,7 @@ pub struct CrossValidation {
     /// How films are called positive.
     pub threshold: Threshold,
     /// Scores of the out-of-fold predictions of all runs, with intervals by
-    /// bootstrap over groups.
+    /// bootstrap over groups. The calibration error is the mean over runs.
     pub pooled: BTreeMap<String, Score>,
     /// Scores of single folds.
     pub across_folds: BTreeMap<String, Spread>,

@@ -109,6 +109,10 @@ pub struct Judge {
     pub resamples: usize,
     /// The pipeline's seed.
     pub seed: u64,
+    /// How often every film is predicted, all films of a run after those of the one
+    /// before. A calibration error is the mean over runs: pooled, each film would count
+    /// so many times in its bin, and chance would hide in numbers.
+    pub runs: usize,
 }
 
 impl Judge {
@@ -207,11 +211,7 @@ const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
         |f| Fallback::Share(f.fewest_groups().0),
     ),
     ("brier", |f| brier(&f.is_positive(), &f.of_positive()), NO_FALLBACK),
-    (
-        "expected_calibration_error",
-        |f| expected_calibration_error(&f.truth, f.probabilities.view(), BINS),
-        NO_FALLBACK,
-    ),
+    ("expected_calibration_error", Films::calibration_error, NO_FALLBACK),
     ("f1", |f| f.binary().f1(), NO_FALLBACK),
     ("log_loss", |f| log_loss(&f.truth, f.probabilities.view()), NO_FALLBACK),
     (
@@ -263,6 +263,9 @@ struct Films {
     probabilities: Array2<f64>,
     /// The number of each film's group, in the order in which they appear.
     groups: Vec<usize>,
+    /// The run of each prediction.
+    run: Vec<usize>,
+    runs: usize,
 }
 
 impl Films {
@@ -284,6 +287,8 @@ impl Films {
             probabilities: Array2::from_shape_vec((rows.len(), classes.len()), probabilities)
                 .expect("a probability for each class"),
             groups: groups.iter().map(&mut number).collect(),
+            run: (0..rows.len()).map(|row| row * judge.runs / rows.len()).collect(),
+            runs: judge.runs,
         }
     }
 
@@ -294,8 +299,22 @@ impl Films {
             predicted: pick(&self.predicted),
             probabilities: self.probabilities.select(Axis(0), rows),
             groups: pick(&self.groups),
+            run: pick(&self.run),
             ..*self
         }
+    }
+
+    /// The expected calibration error, the mean over runs.
+    fn calibration_error(&self) -> Result<f64, Undefined> {
+        let of_run = |run: usize| {
+            let rows: Vec<usize> =
+                (0..self.run.len()).filter(|row| self.run[*row] == run).collect();
+            let truth: Vec<usize> = rows.iter().map(|row| self.truth[*row]).collect();
+            let probabilities = self.probabilities.select(Axis(0), &rows);
+            expected_calibration_error(&truth, probabilities.view(), BINS)
+        };
+        let errors = (0..self.runs).map(of_run).collect::<Result<Vec<f64>, _>>()?;
+        Ok(errors.iter().sum::<f64>() / self.runs as f64)
     }
 
     fn confusion(&self) -> Confusion {
@@ -338,7 +357,7 @@ mod tests {
     use super::*;
     use crate::artifact::predictions::Prediction;
 
-    const JUDGE: Judge = Judge { positive: 0, prevalence: 0.1, resamples: 500, seed: 42 };
+    const JUDGE: Judge = Judge { positive: 0, prevalence: 0.1, resamples: 500, seed: 42, runs: 1 };
 
     fn judge(judge: Judge, predictions: &Predictions) -> Metrics {
         judge.judge(predictions, &predictions.patients(), Grouping::Patient)
@@ -377,6 +396,36 @@ mod tests {
         let ppv = metrics.scores["ppv_at_prevalence"].value.unwrap();
         assert!((ppv - 0.1 / (0.1 + 0.2 * 0.9)).abs() < 1e-12);
         assert!(!metrics.scores.contains_key("macro_f1"));
+    }
+
+    /// Two runs that err to opposite sides are not well calibrated, though their pool is.
+    #[test]
+    fn the_calibration_error_of_runs_is_their_mean() {
+        // The first film is named rightly in both runs, the others in the first alone.
+        let row = |i: usize| {
+            let (film, truth) = (i % 8, i % 2);
+            let (predicted, p) = match (film, i < 8) {
+                (0, _) => (truth, 0.62),
+                (_, true) => (truth, 0.52),
+                (_, false) => (1 - truth, 0.52),
+            };
+            Prediction {
+                path: format!("{film}.png"),
+                patient: format!("p{film}"),
+                truth,
+                predicted,
+                probabilities: if predicted == 0 { vec![p, 1.0 - p] } else { vec![1.0 - p, p] },
+            }
+        };
+        let classes = vec!["covid".into(), "normal".into()];
+        let predictions = Predictions { classes, rows: (0..16).map(row).collect() };
+        let error = |runs| {
+            let metrics = judge(Judge { runs, ..JUDGE }, &predictions);
+            metrics.scores["expected_calibration_error"].clone()
+        };
+        assert!((error(1).value.unwrap() - (7.0 * 0.02 + 0.38) / 8.0).abs() < 1e-12);
+        assert!((error(2).value.unwrap() - (7.0 * 0.50 + 0.38) / 8.0).abs() < 1e-12);
+        assert!(error(2).low.unwrap() > 0.4, "the resamples, too: {:?}", error(2));
     }
 
     #[test]

@@ -90,6 +90,7 @@ impl Stage for Evaluate {
             prevalence: settings.prevalence,
             resamples: settings.resamples,
             seed: ctx.seed,
+            runs: 1,
         };
         let metrics = judge.judge(&predictions, &groups, settings.groups);
         predictions.write(&job.path("predictions.csv")?)?;

@@ -192,6 +192,9 @@ fn scores_are_those_of_the_predictions() {
     near(document.across_folds["accuracy"].sd.unwrap(), variance.sqrt());
     let of_run = |repeat| accuracy(lines.iter().filter(|l| l.repeat == repeat));
     near(document.across_runs["accuracy"].mean.unwrap(), (of_run(0) + of_run(1)) / 2.0);
+    let error = "expected_calibration_error";
+    near(document.pooled[error].value.unwrap(), document.across_runs[error].mean.unwrap());
+    near(document.calibration.before[error].unwrap(), document.pooled[error].value.unwrap());
 }
 
 /// Against drawing persons one by one and counting anew.

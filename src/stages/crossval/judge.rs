@@ -28,17 +28,17 @@ impl Films {
         job: &Job,
     ) -> CrossValidation {
         let classes = &self.index.classes;
-        let judge = |resamples: usize, films: Vec<(usize, Prediction)>| -> Scores {
+        let judge = |runs: usize, resamples: usize, films: Vec<(usize, Prediction)>| -> Scores {
             let (positive, prevalence) = (self.positive, settings.prevalence);
-            let judge = Judge { positive, prevalence, resamples, seed };
+            let judge = Judge { positive, prevalence, resamples, seed, runs };
             let groups: Vec<String> =
                 films.iter().map(|(row, _)| self.groups[*row].clone()).collect();
             let rows = films.into_iter().map(|(_, prediction)| prediction).collect();
             let predictions = Predictions { classes: classes.clone(), rows };
             judge.judge(&predictions, &groups, settings.groups).scores
         };
-        let values = |films: Vec<(usize, Prediction)>| -> Values {
-            judge(0, films).into_iter().map(|(name, score)| (name, score.value)).collect()
+        let values = |runs: usize, films: Vec<(usize, Prediction)>| -> Values {
+            judge(runs, 0, films).into_iter().map(|(name, score)| (name, score.value)).collect()
         };
         let of = |run: &Run, rows: &[usize]| -> Vec<(usize, Prediction)> {
             let film = |row: &usize| (*row, self.prediction(run, *row, run.probabilities.view()));
@@ -51,12 +51,13 @@ impl Films {
             .map(|(run, fold)| {
                 let rows = run.folds.split(fold).test;
                 let (repeat, seed, films) = (run.repeat, run.seed, rows.len());
-                let scores = values(of(run, &rows));
+                let scores = values(1, of(run, &rows));
                 Fold { repeat, seed, fold, films, threshold: run.thresholds[fold], scores }
             })
             .collect();
-        let of_runs: Vec<_> = runs.iter().map(|run| values(of(run, &all))).collect();
-        let pooled = judge(settings.resamples, runs.iter().flat_map(|run| of(run, &all)).collect());
+        let of_runs: Vec<_> = runs.iter().map(|run| values(1, of(run, &all))).collect();
+        let of_all = runs.iter().flat_map(|run| of(run, &all)).collect();
+        let pooled = judge(runs.len(), settings.resamples, of_all);
         let mut groups = self.groups.clone();
         groups.sort_unstable();
         groups.dedup();
@@ -93,14 +94,14 @@ impl Films {
     fn calibration(
         &self,
         runs: &[Run],
-        values: impl Fn(Vec<(usize, Prediction)>) -> Values,
+        values: impl Fn(usize, Vec<(usize, Prediction)>) -> Values,
     ) -> Calibration {
         let scores = |of: fn(&Run) -> &Array2<f64>| {
             let films = runs.iter().flat_map(|run| {
                 let film = move |row| (row, self.prediction(run, row, of(run).view()));
                 (0..self.labels.len()).map(film)
             });
-            let mut scores = values(films.collect());
+            let mut scores = values(runs.len(), films.collect());
             scores.retain(|name, _| CALIBRATION.contains(&name.as_str()));
             scores
         };
