@@ -85,8 +85,14 @@ impl Side {
         films(&self.crossval).or_else(|| films(&self.metrics))
     }
 
+    /// Persons known to stand on both sides of the split.
     fn leaking(&self) -> Option<usize> {
         self.split.get("leaking").and_then(Value::as_array).map(Vec::len)
+    }
+
+    /// Films of unknown persons, who may stand on both sides.
+    fn unknown(&self) -> u64 {
+        self.split.get("unknown").and_then(Value::as_u64).unwrap_or(0)
     }
 }
 
@@ -127,7 +133,7 @@ impl Estimate {
         match apart {
             _ if step.abs() < 0.005 => "the same, to two digits".to_owned(),
             true => format!(
-                "{:.2} {way}, and the intervals lie apart: the difference is no luck of the draw",
+                "{:.2} {way}, and the intervals lie apart: more than chance among such films",
                 step.abs()
             ),
             false => format!(
@@ -186,11 +192,21 @@ fn leaking(a: &Side, b: &Side) -> Row {
     let sentence = match (a.leaking(), b.leaking()) {
         (Some(0), Some(0)) => "nobody is known from training in either",
         (Some(_), Some(0)) => "what was recognised rather than diagnosed no longer counts",
+        (None, Some(0)) => "nobody is known from training in the second",
         (_, Some(_)) => "what the model knows of them from training flatters its figures",
         _ => "without a split nothing is proven",
     };
-    let shown = |side: &Side| side.leaking().map(|n| n.to_string());
-    Row::new("persons on both sides", [shown(a), shown(b)], sentence)
+    let doubt = match a.unknown() + b.unknown() {
+        0 => "",
+        _ => "; of films of unknown persons nobody can tell",
+    };
+    let shown = |side: &Side| {
+        side.leaking().map(|known| match side.unknown() {
+            0 => known.to_string(),
+            unknown => format!("{known} known, {unknown} films of unknown"),
+        })
+    };
+    Row::new("persons on both sides", [shown(a), shown(b)], format!("{sentence}{doubt}"))
 }
 
 fn judged(a: &Side, b: &Side) -> Row {

@@ -57,11 +57,11 @@ fn two_profiles_stand_side_by_side_with_a_sentence_a_line() {
     accuracy               0.900 [0.60, 0.98]  0.700 [0.65, 0.75]
                            of all films, how many are named rightly: 0.20 lower, but the intervals overlap: these films do not show a difference
     sensitivity            1.000 [0.57, 1.00]  0.400 [0.30, 0.50]
-                           of the positive films, how many are found: 0.60 lower, and the intervals lie apart: the difference is no luck of the draw
+                           of the positive films, how many are found: 0.60 lower, and the intervals lie apart: more than chance among such films
     specificity            -                   0.800 [0.70, 0.90]
                            of the other films, how many are left in peace
     roc auc                1.000 [1.00, 1.00]  0.950 [0.90, 0.99]
-                           how often a positive film scores above another: 0.05 lower, and the intervals lie apart: the difference is no luck of the draw
+                           how often a positive film scores above another: 0.05 lower, and the intervals lie apart: more than chance among such films
     calibration error      -                   0.120, scaled 0.030
                            now known out of fold; a temperature fitted on other folds lowers the log loss
     audit                  -                   the border alone reaches AUC 0.97
@@ -77,6 +77,32 @@ fn a_temperature_that_makes_it_worse_is_not_praised() {
     sandbox.write(path, worse);
     let text = sandbox.ok("cxr compare tutorial strict");
     assert!(text.contains("fitted on other folds does not lower the log loss"), "{text}");
+}
+
+/// What the comparison says of persons on both sides: the two sides and the sentence.
+fn persons(sandbox: &Sandbox) -> String {
+    let text = sandbox.ok("cxr compare tutorial strict");
+    let lines = text.lines().skip_while(|line| !line.starts_with("persons")).take(2);
+    lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
+}
+
+#[test]
+fn nobody_known_is_not_nobody_on_both_sides() {
+    let sandbox = sandbox();
+    let split = |profile: &str, value: serde_json::Value| {
+        sandbox.write(&format!("artifacts/{profile}/split/split.json"), value.to_string());
+    };
+    let unknown = json!({ "method": "image", "leaking": [], "unknown": 80 });
+    split("tutorial", unknown);
+    insta::assert_snapshot!(persons(&sandbox), @r"
+    persons on both sides 0 known, 80 films of unknown 0
+    nobody is known from training in either; of films of unknown persons nobody can tell
+    ");
+    std::fs::remove_file(sandbox.path("artifacts/tutorial/split/split.json")).unwrap();
+    insta::assert_snapshot!(persons(&sandbox), @r"
+    persons on both sides - 0
+    nobody is known from training in the second
+    ");
 }
 
 #[test]
