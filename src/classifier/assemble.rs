@@ -79,7 +79,7 @@ impl Bundle {
         let manifest = Manifest {
             schema: String::new(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            decision: decision(positive.or_else(covid), crossval.as_ref()),
+            decision: Decision::probable(positive.or_else(covid)),
             temperature: crossval.as_ref().and_then(|c| c.calibration.worthwhile()),
             backbone: BackboneRef {
                 name: model.extractor.backbone.clone(),
@@ -105,14 +105,6 @@ impl Bundle {
         };
         Ok(Assembled { bundle: Bundle { manifest, head, novelty, weights: None }, missing })
     }
-}
-
-/// The thresholds of the folds' heads stand for that of the head trained on all.
-fn decision(positive: Option<String>, crossval: Option<&CrossValidation>) -> Decision {
-    let of_this_class = crossval.filter(|c| Some(&c.positive) == positive.as_ref());
-    let threshold = of_this_class.and_then(|c| c.threshold.chosen.as_ref()?.mean);
-    let rule = of_this_class.filter(|_| threshold.is_some()).map(|c| c.threshold.rule.clone());
-    Decision { rule: rule.unwrap_or_else(|| "probable".to_owned()), positive, threshold }
 }
 
 fn licence(fingerprint: &str) -> &'static str {

@@ -1,6 +1,7 @@
 //! What a bundle says of its model.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,7 @@ pub struct Manifest {
     /// Class order, preprocessing, architecture, training, and the hashes of the
     /// files it was trained from.
     pub model: Model,
-    /// How a film is called.
+    /// How a film is called, here as in `metrics`.
     pub decision: Decision,
     /// What mends the probabilities (Guo et al. 2017), if the cross-validation shows that it
     /// does.
@@ -42,7 +43,10 @@ pub struct Manifest {
     pub tensors: BTreeMap<String, String>,
 }
 
-/// How probabilities become a class.
+/// How probabilities become a class. Models that are assembled here name the most
+/// probable one, as `cxr-evaluate` does: its figures are what their users are told.
+/// Thresholds of the cross-validation were chosen on folds that hold the test films, for
+/// heads of folds, and would call films otherwise than those figures count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// `probable`, the most probable class; or how the threshold was chosen,
@@ -90,12 +94,28 @@ pub struct AuditSummary {
 }
 
 impl Decision {
+    /// The most probable class.
+    pub fn probable(positive: Option<String>) -> Self {
+        Self { rule: "probable".to_owned(), positive, threshold: None }
+    }
+
     /// The class of a film, as a position among `classes`: the positive one from the
     /// threshold on, else the most probable of the others; without a threshold the
     /// most probable of all.
     pub fn call(&self, classes: &[String], probabilities: &[f64]) -> usize {
         let positive = self.positive.as_ref().and_then(|p| classes.iter().position(|c| c == p));
         called(probabilities, positive.zip(self.threshold))
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.positive, self.threshold) {
+            (Some(class), Some(threshold)) => {
+                write!(f, "{class} from a probability of {threshold:.3} on ({})", self.rule)
+            }
+            _ => write!(f, "the most probable class"),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use cxr::head::Head;
 use cxr::io::onnx::write;
 use cxr::io::{checkpoint, hash, safetensors};
 use prost::Message;
+use serde_json::json;
 
 use crate::support::{Sandbox, python, random_weights, trained};
 
@@ -51,18 +52,61 @@ fn audit(sandbox: &Sandbox, answer: Answer) {
         findings: Vec::new(),
     };
     audit.write(&folder.join("audit.json")).unwrap();
-    let model = hash::file(&sandbox.path("artifacts/tutorial/train/model.json")).unwrap();
+    ran(sandbox, "audit", "train/model.json");
+}
+
+/// The record of a stage that read `input`.
+fn ran(sandbox: &Sandbox, stage: &str, input: &str) {
+    let hash = hash::file(&sandbox.path(format!("artifacts/tutorial/{input}"))).unwrap();
     let record = Record {
         schema: String::new(),
-        stage: "audit".into(),
+        stage: stage.into(),
         program: "0.1.0".into(),
         params: Default::default(),
         seed: 42,
-        inputs: [("train/model.json".to_owned(), model)].into(),
+        inputs: [(input.to_owned(), hash)].into(),
         outputs: Default::default(),
         missed: Vec::new(),
     };
+    let folder = sandbox.path(format!("artifacts/tutorial/{stage}"));
     record.write(&folder.join("record.json")).unwrap();
+}
+
+/// A cross-validation of these films, whose temperature leads to this log loss from 0.3.
+fn crossval(sandbox: &Sandbox, scaled: f64) {
+    let chosen = json!({ "n": 5, "mean": 0.7, "sd": 0.1, "min": 0.6, "max": 0.8 });
+    let document = json!({
+        "schema": "cxr.crossval/1", "classes": ["covid", "normal"], "positive": "covid",
+        "films": 12, "groups": 12, "grouped_by": "patient", "folds": 5, "repeats": 1, "seeds": 1,
+        "trained_on": "upright", "index": "",
+        "threshold": { "rule": "youden", "wanted": null, "chosen": chosen },
+        "pooled": {}, "across_folds": {}, "across_runs": {}, "by_fold": [],
+        "calibration": {
+            "temperature": 1.1,
+            "before": { "log_loss": 0.3 },
+            "after": { "log_loss": scaled },
+        },
+    });
+    sandbox.write("artifacts/tutorial/crossval/crossval.json", document.to_string());
+    ran(sandbox, "crossval", "preprocess/index.csv");
+}
+
+/// A threshold of the cross-validation would call films otherwise than the quoted figures
+/// count them, and its temperature may do harm.
+#[test]
+fn a_bundle_decides_as_its_figures_count_and_is_scaled_only_if_that_helps() {
+    let sandbox = sandbox();
+    for (scaled, temperature) in [(0.2, Some(1.1)), (0.4, None)] {
+        crossval(&sandbox, scaled);
+        let text = sandbox.ok("cxr-export bundle -o m.cxr");
+        assert!(text.contains("decision the most probable class"), "{text}");
+        let manifest = Bundle::read(&sandbox.path("m.cxr")).unwrap().manifest;
+        assert_eq!((manifest.decision.threshold, manifest.temperature), (None, temperature));
+        let film = film();
+        let line = sandbox.ok(&format!("cxr-predict --bundle m.cxr --json {}", film.display()));
+        let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(said["calibrated"].is_null(), temperature.is_none(), "{said}");
+    }
 }
 
 #[test]

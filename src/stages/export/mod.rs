@@ -135,6 +135,7 @@ impl Stage for Export {
             blake3: hash::file(&args.output)?,
             path: args.output,
             classes: bundle.manifest.model.classes.clone(),
+            decision: bundle.manifest.decision.to_string(),
             audit: bundle.manifest.audit.as_ref().map(|audit| audit.verdict.text.clone()),
             verified,
         };
@@ -189,6 +190,8 @@ struct Summary {
     bytes: u64,
     blake3: String,
     classes: Vec<String>,
+    /// How a film is called, in words.
+    decision: String,
     /// What the audit says, if there was one.
     audit: Option<String>,
     /// What the file's own library says of films.
@@ -197,9 +200,10 @@ struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, bytes, blake3, classes, audit, verified, .. } = self;
+        let Self { path, bytes, blake3, classes, decision, audit, verified, .. } = self;
         writeln!(f, "{}: {bytes} bytes, BLAKE3 {}", path.display(), &blake3[..16])?;
         writeln!(f, "  classes  {}", classes.join(", "))?;
+        writeln!(f, "  decision {decision}")?;
         writeln!(f, "  audit    {}", audit.as_deref().unwrap_or("there was none"))?;
         if let Some(verified) = verified {
             let Verified { library, films, own, difference } = verified;

@@ -290,6 +290,7 @@ impl Run<'_> {
             if films == 1 { "film" } else { "films" },
             classes.join(", ")
         );
+        text += &format!("; the decision is {}", self.bundle.manifest.decision);
         if let Some(novelty) = &self.bundle.novelty {
             let expected = 100.0 * novelty.reference.false_alarms;
             text += &format!(

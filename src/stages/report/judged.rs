@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Files;
-use crate::artifact::crossval::CrossValidation;
+use crate::artifact::crossval::{CrossValidation, Spread};
 use crate::artifact::features::Extractor;
 use crate::artifact::metrics::{ClassMetrics, Metrics, Score};
 use crate::artifact::{audit, model};
@@ -37,6 +37,9 @@ const MORE: [(&str, &str); 13] = [
     ("expected_calibration_error", "Expected calibration error"),
 ];
 
+/// How films are called where no threshold is chosen, and in a bundle.
+const PROBABLE: &str = "A film is called its most probable class, as by the model in use.";
+
 /// What the model was judged on, the fairest first.
 pub fn judged(files: &Files) -> Vec<Judged> {
     let crossval = files.crossval.as_ref().map(crossval);
@@ -47,12 +50,21 @@ pub fn judged(files: &Files) -> Vec<Judged> {
 fn crossval(c: &CrossValidation) -> Judged {
     let at = |name: &str| if name.contains("_at_") { "at the prevalence of use" } else { "" };
     let runs = c.repeats * c.seeds;
+    let called = match &c.threshold.chosen {
+        Some(Spread { min: Some(low), max: Some(high), .. }) => format!(
+            "A film is called {} from a probability on that was chosen on the other folds \
+             ({}, {low:.2} to {high:.2}); the model in use names the most probable class, as \
+             on the test films.",
+            c.positive, c.threshold.rule
+        ),
+        _ => PROBABLE.to_owned(),
+    };
     Judged {
         on: "cross-validation".to_owned(),
         how: format!(
             "Each of the {} films was judged by heads that had seen neither it nor another film \
              of its person: {} folds, dealt in {} ways, {runs} judgements a film. Intervals draw \
-             persons, not films.",
+             persons, not films. {called}",
             c.films, c.folds, c.repeats
         ),
         films: c.films,
@@ -108,7 +120,7 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
     };
     Judged {
         on: "test films".to_owned(),
-        how: format!("The {films} films of the test set, {who}{leak}."),
+        how: format!("The {films} films of the test set, {who}{leak}. {PROBABLE}"),
         films: *films,
         persons: *patients,
         headline,
