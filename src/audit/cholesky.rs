@@ -25,18 +25,20 @@ fn factorise(matrix: &mut Array2<f64>) {
 }
 
 /// Forward, then backward substitution.
-fn substitute(factor: &Array2<f64>, x: &mut ArrayViewMut1<f64>) {
-    let n = x.len();
+fn substitute(factor: &Array2<f64>, column: &mut ArrayViewMut1<f64>) {
+    let n = column.len();
+    let values = factor.as_slice().expect("an owned matrix in standard layout");
+    let row = |i: usize| &values[i * n..=i * n + i];
+    let mut x = column.to_vec();
     for i in 0..n {
-        let known: f64 = (0..i).map(|j| factor[[i, j]] * x[j]).sum();
-        x[i] = (x[i] - known) / factor[[i, i]];
+        x[i] = (x[i] - dot(&row(i)[..i], &x[..i])) / row(i)[i];
     }
     for i in (0..n).rev() {
-        x[i] /= factor[[i, i]];
-        for j in 0..i {
-            x[j] -= factor[[i, j]] * x[i];
-        }
+        x[i] /= row(i)[i];
+        let (above, rest) = x.split_at_mut(i);
+        above.iter_mut().zip(row(i)).for_each(|(above, by)| *above -= by * rest[0]);
     }
+    column.iter_mut().zip(x).for_each(|(to, x)| *to = x);
 }
 
 /// Four sums side by side, which the compiler can keep in one register.
