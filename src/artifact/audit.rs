@@ -28,8 +28,15 @@ pub struct Audit {
     pub dealt_by: String,
     /// Each probe by what it sees: `model` (the whole film), `border` and `centre`
     /// (through the same net and head), `border-pixels`, `thumbnail`, `attributes`
-    /// (a kernel classifier), and `shuffled` labels.
+    /// (a kernel classifier), and labels `shuffled` among the groups.
     pub probes: BTreeMap<String, Probe>,
+    /// The area that the best of the probes without lungs stays below in 97.5 % of the
+    /// times that the labels are shuffled among the groups; none if they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub luck: Option<f64>,
+    /// Where the heat of the explained films lies; none without such films.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heat: Option<Heat>,
     /// Cramér's V of class and source; none if there is but one.
     pub cramers_v: Option<f64>,
     /// Probes on the films of each source that holds several classes, by
@@ -41,15 +48,28 @@ pub struct Audit {
     pub findings: Vec<Finding>,
 }
 
+/// Where the heat lies that explains the model's answers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Heat {
+    /// Mean share of a film's heat that lies outside its centre.
+    pub outside: f64,
+    /// That share if the heat lay evenly over the cells that the head reads.
+    pub even: f64,
+}
+
 impl Document for Audit {
     const KIND: &'static str = "audit";
     const SCHEMA: &'static str = "cxr.audit/1";
 }
 
 impl Audit {
-    /// The figures that conditions may name: `<probe>-auc` and `cramers-v`.
+    /// The figures that conditions may name: `<probe>-auc`, `cramers-v` and `heat-outside`.
     pub fn figures(&self) -> BTreeMap<String, Option<f64>> {
         let probes = self.probes.iter().map(|(name, probe)| (format!("{name}-auc"), probe.auc));
-        probes.chain([("cramers-v".to_owned(), self.cramers_v)]).collect()
+        let others = [
+            ("cramers-v".to_owned(), self.cramers_v),
+            ("heat-outside".to_owned(), self.heat.map(|heat| heat.outside)),
+        ];
+        probes.chain(others).collect()
     }
 }

@@ -100,23 +100,24 @@ pub fn heat_outside(outside: f64, even: f64) -> Option<Finding> {
     (outside >= even).then(|| finding("heat-outside-centre", text))
 }
 
-/// A probe of `words` is sure to lie below chance: films of one class were chosen to
-/// match those of the other, and whoever leaves one out is left with its counterpart.
+/// A probe of `words` lies below chance by its interval. Where films of one class were
+/// chosen to match those of the other, whoever leaves one out is left with its counterpart.
 pub fn below_chance(words: &str, probe: &Probe) -> Option<Finding> {
     let (auc, high) = (probe.auc?, probe.high?);
     let text = format!(
         "from {words} the class is guessed wrongly (AUC {auc:.2}, {high:.2} at most): the classes \
-         are matched in it, film by film, so it is no shortcut"
+         may be matched in it, film by film, or it is luck; that probe rules no shortcut out"
     );
     (high < 0.5).then(|| finding("matched-classes", text))
 }
 
-/// Shuffled labels are predicted: the folds leak, and no other probe can be believed.
+/// Labels dealt anew to the groups are predicted, as when folds tear groups that are
+/// known: no other probe can be believed. Of persons whom nobody knows it tells nothing.
 pub fn not_chance(shuffled: &Probe) -> Option<Finding> {
     let (auc, low) = (shuffled.auc?, shuffled.low?);
     let text = format!(
-        "even shuffled labels are predicted with AUC {auc:.2}: films of one person stand in \
-         several folds, and no figure here can be believed"
+        "even labels dealt anew to the persons are predicted with AUC {auc:.2}: what is left out \
+         of a fold is known from the others, and no figure here can be believed"
     );
     (low > 0.5).then(|| finding("shuffled-labels-predicted", text))
 }

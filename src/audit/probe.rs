@@ -75,7 +75,7 @@ impl Judge {
     pub fn judge(&self, deals: &[Deal<'_>]) -> Probe {
         let n = self.truth.len();
         let all: Vec<usize> = (0..n).collect();
-        let alone = match self.auc(deals, &all) {
+        let alone = match auc_of(&self.truth, deals, &all) {
             Ok(auc) => Probe { auc: Some(auc), n, ..Probe::default() },
             Err(reason) => return Probe::undefined(n, reason),
         };
@@ -86,7 +86,7 @@ impl Judge {
             let mut rng = Rng::new(derive(self.seed, "audit", "bootstrap", resample));
             move |n| rng.index(n)
         };
-        let statistic = |rows: &[usize]| self.auc(deals, rows);
+        let statistic = |rows: &[usize]| auc_of(&self.truth, deals, rows);
         let interval = bootstrap(&self.groups, self.resamples, 0.95, draws, statistic);
         match self.fallback().or(alone.auc.unwrap_or_default(), interval) {
             Ok((low, high, method)) => {
@@ -94,20 +94,6 @@ impl Judge {
             }
             Err(reason) => Probe { undefined: reason.to_string(), ..alone },
         }
-    }
-
-    /// The area of the films `rows`, which may repeat.
-    fn auc(&self, deals: &[Deal<'_>], rows: &[usize]) -> Result<f64, Undefined> {
-        let truth: Vec<usize> =
-            deals.iter().flat_map(|_| rows.iter().map(|row| self.truth[*row])).collect();
-        let of = |(number, deal): (usize, &Deal<'_>)| {
-            let stratum = |row: &usize| number + deals.len() * deal.folds[*row];
-            (rows.iter().map(stratum).collect(), deal.scores.select(Axis(0), rows))
-        };
-        let (strata, scores): (Vec<Vec<usize>>, Vec<_>) = deals.iter().enumerate().map(of).unzip();
-        let scores: Vec<_> = scores.iter().map(|scores| scores.view()).collect();
-        let scores = concatenate(Axis(0), &scores).map_err(|_| Undefined::NoFilms)?;
-        auc(&truth, scores.view(), &strata.concat())
     }
 
     /// The class with the fewest groups against all others.
@@ -119,39 +105,6 @@ impl Judge {
         let of = |class| (groups(&|truth| truth == class), groups(&|truth| truth != class));
         let (positives, negatives) = (0..self.classes).map(of).min().unwrap_or((0, 0));
         Fallback::Area { positives, negatives }
-    }
-
-    /// What `kernel` makes of `labels`, dealt anew to the films `times` times: the
-    /// mean, and the range of the middle 95 %. It must hold 0.5, or the folds leak.
-    pub fn shuffled(&self, kernel: &Kernel, folds: &[usize], times: usize) -> Probe {
-        let n = self.truth.len();
-        let mut rng = Rng::new(derive(self.seed, "audit", "shuffle", 0));
-        let deal = |_| {
-            let mut labels = self.truth.clone();
-            rng.shuffle(&mut labels);
-            labels
-        };
-        let deals: Vec<Vec<usize>> = (0..times).map(deal).collect();
-        let targets = Array2::from_shape_fn((n, times * self.classes), |(film, column)| {
-            target(deals[column / self.classes][film], column % self.classes)
-        });
-        let scores = kernel.out_of_fold(&targets, folds);
-        let of = |(labels, scores): (&Vec<usize>, ArrayView2<f64>)| auc(labels, scores, folds);
-        let deals = deals.iter().zip(scores.axis_chunks_iter(Axis(1), self.classes));
-        let mut values: Vec<f64> = match deals.map(of).collect() {
-            Ok(values) => values,
-            Err(reason) => return Probe::undefined(n, Undefined::to_string(&reason)),
-        };
-        values.sort_unstable_by(f64::total_cmp);
-        let at = |share: f64| values.get((share * (times.max(1) - 1) as f64).round() as usize);
-        Probe {
-            auc: (times > 0).then(|| values.iter().sum::<f64>() / times as f64),
-            low: at(0.025).copied(),
-            high: at(0.975).copied(),
-            method: None,
-            n,
-            undefined: if times > 0 { String::new() } else { "nothing was shuffled".into() },
-        }
     }
 
     /// What `kernel` makes of the films, each of its fold unseen.
@@ -167,8 +120,25 @@ impl Judge {
     }
 }
 
-fn target(label: usize, class: usize) -> f64 {
+pub(super) fn target(label: usize, class: usize) -> f64 {
     if label == class { 1.0 } else { -1.0 }
+}
+
+/// The area of the films `rows`, which may repeat, of the classes `truth`.
+pub(super) fn auc_of(
+    truth: &[usize],
+    deals: &[Deal<'_>],
+    rows: &[usize],
+) -> Result<f64, Undefined> {
+    let truth: Vec<usize> = deals.iter().flat_map(|_| rows.iter().map(|row| truth[*row])).collect();
+    let of = |(number, deal): (usize, &Deal<'_>)| {
+        let stratum = |row: &usize| number + deals.len() * deal.folds[*row];
+        (rows.iter().map(stratum).collect(), deal.scores.select(Axis(0), rows))
+    };
+    let (strata, scores): (Vec<Vec<usize>>, Vec<_>) = deals.iter().enumerate().map(of).unzip();
+    let scores: Vec<_> = scores.iter().map(|scores| scores.view()).collect();
+    let scores = concatenate(Axis(0), &scores).map_err(|_| Undefined::NoFilms)?;
+    auc(&truth, scores.view(), &strata.concat())
 }
 
 fn auc(truth: &[usize], scores: ArrayView2<f64>, strata: &[usize]) -> Result<f64, Undefined> {
@@ -212,7 +182,7 @@ mod tests {
             assert!(told.low <= told.auc && told.auc <= told.high);
             let (noise, _) = probe(0.0);
             assert!(noise.low < Some(0.5) && noise.high > Some(0.5), "{noise:?}");
-            let shuffled = judge.shuffled(&kernel, &folds, 40);
+            let shuffled = judge.shuffled(&kernel, &[folds], 40);
             assert!(shuffled.low < Some(0.5) && shuffled.high > Some(0.5), "{shuffled:?}");
             assert!((shuffled.auc.unwrap() - 0.5).abs() < 0.06, "{shuffled:?}");
         }

@@ -50,25 +50,46 @@ const CHANCE: f64 = 0.5;
 /// The share of the model's gain over chance from which a probe is a shortcut.
 const SHARE: f64 = 0.5;
 
+/// A probe without lungs that has an area.
+#[derive(Clone, Copy)]
+struct Seen {
+    auc: f64,
+    /// Whether it is no luck.
+    sure: bool,
+    words: &'static str,
+}
+
+impl Seen {
+    /// "the border reaches AUC 0.97 of the model's 0.98".
+    fn reached(&self, model: f64) -> String {
+        let reach = if self.words.starts_with("the border") { "reaches" } else { "reach" };
+        format!("{} alone {reach} AUC {:.2} of the model's {model:.2}", self.words, self.auc)
+    }
+}
+
 impl Verdict {
     /// Holds the [`LUNG_FREE`] among `probes` against `model`, which stands among
     /// them by that name. A probe counts only if its interval lies above chance, and
-    /// it above what `shuffled` labels reach: an interval of the films does not know
-    /// how much a classifier varies with the films that it has learnt from.
-    pub fn of(probes: &BTreeMap<String, Probe>) -> Self {
+    /// it above `luck`, which the best of them reaches with labels dealt anew
+    /// ([`best_by_luck`](super::best_by_luck)): an interval of the films does not know
+    /// how much a classifier varies with the films that it has learnt from, nor that
+    /// several were asked. The model must lie above what `shuffled` labels reach.
+    pub fn of(probes: &BTreeMap<String, Probe>, luck: Option<f64>) -> Self {
         let verdict = |answer, text| Self { answer, text };
-        let by_luck = probes.get("shuffled").and_then(|probe| probe.high).unwrap_or(CHANCE);
-        let above_chance = |probe: &Probe| {
-            probe.low.unwrap_or(0.0) > CHANCE && probe.auc.is_some_and(|auc| auc > by_luck)
+        let above = |probe: &Probe, luck: Option<f64>| {
+            let luck = luck.unwrap_or(CHANCE);
+            probe.low.unwrap_or(0.0) > CHANCE && probe.auc.is_some_and(|auc| auc > luck)
         };
-        let auc = |name: &str| probes.get(name).and_then(|probe| probe.auc);
         let seen = LUNG_FREE.into_iter().filter_map(|(name, words)| {
             let probe = probes.get(name)?;
-            Some((probe.auc?, above_chance(probe), words))
+            Some(Seen { auc: probe.auc?, sure: above(probe, luck), words })
         });
-        // The highest; the first of equals.
-        let best = seen.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        let (Some(model), Some((best, sure, words))) = (auc("model"), best) else {
+        // The first of equals.
+        let higher = |best: Seen, next: Seen| if next.auc > best.auc { next } else { best };
+        let sure = seen.clone().filter(|probe| probe.sure).reduce(higher);
+        let model = probes.get("model");
+        let (Some(auc), Some(best)) = (model.and_then(|probe| probe.auc), seen.reduce(higher))
+        else {
             let reason = |name| probes.get(name).map(|p| p.undefined.as_str()).unwrap_or_default();
             let reason =
                 [reason("model"), reason("attributes")].into_iter().find(|r| !r.is_empty());
@@ -78,23 +99,28 @@ impl Verdict {
                 format!("what the model reads cannot be told: {reason}"),
             );
         };
-        if sure && best - CHANCE >= SHARE * (model - CHANCE) {
-            let text = format!(
-                "{words} alone {} AUC {best:.2} of the model's {model:.2}: \
-                 this data cannot show that the model reads lungs",
-                if words.starts_with("the border") { "reaches" } else { "reach" },
-            );
+        let near = |probe: &Seen| probe.auc - CHANCE >= SHARE * (auc - CHANCE);
+        if let Some(probe) = sure.filter(near) {
+            let reached = probe.reached(auc);
+            let text = format!("{reached}: this data cannot show that the model reads lungs");
             return verdict(Answer::Shortcut, text);
         }
-        if !above_chance(&probes["model"]) {
+        let by_luck = probes.get("shuffled").and_then(|probe| probe.high);
+        if !model.is_some_and(|model| above(model, by_luck)) {
             let text =
-                format!("the model's AUC of {model:.2} may be chance: there is nothing to explain");
+                format!("the model's AUC of {auc:.2} may be chance: there is nothing to explain");
             return verdict(Answer::NothingLearnt, text);
         }
-        let text = format!(
-            "without the lungs no more than AUC {best:.2} is reached of the model's {model:.2}: \
-             no shortcut was found, which does not prove that there is none"
-        );
+        let reached = if near(&best) {
+            format!("{}, which may be luck on so few films", best.reached(auc))
+        } else {
+            let best = best.auc;
+            format!(
+                "without the lungs no more than AUC {best:.2} is reached of the model's {auc:.2}"
+            )
+        };
+        let text =
+            format!("{reached}: no shortcut was found, which does not prove that there is none");
         verdict(Answer::NoShortcut, text)
     }
 }
@@ -104,6 +130,10 @@ mod tests {
     use super::*;
 
     fn verdict(figures: &[(&str, f64, f64)]) -> Verdict {
+        with_luck(figures, None)
+    }
+
+    fn with_luck(figures: &[(&str, f64, f64)], luck: Option<f64>) -> Verdict {
         let probe = |&(name, auc, low): &(&str, f64, f64)| {
             let probe = Probe {
                 auc: Some(auc),
@@ -114,7 +144,7 @@ mod tests {
             };
             (name.to_owned(), probe)
         };
-        Verdict::of(&figures.iter().map(probe).collect())
+        Verdict::of(&figures.iter().map(probe).collect(), luck)
     }
 
     #[test]
@@ -139,11 +169,31 @@ mod tests {
         assert_eq!(of(0.8, 0.48).answer, Answer::NoShortcut, "its interval holds chance");
         assert_eq!(of(0.6, 0.55).answer, Answer::NoShortcut, "it makes little");
         assert_eq!(of(0.8, 0.55).answer, Answer::Shortcut);
-        let of = |border| {
-            verdict(&[("model", 0.98, 0.9), ("border", border, 0.55), ("shuffled", 0.5, 0.3)])
-        };
-        assert_eq!(of(0.8).answer, Answer::NoShortcut, "shuffled labels reach as much");
+        let of = |border| with_luck(&[("model", 0.98, 0.9), ("border", border, 0.55)], Some(0.85));
+        assert_eq!(of(0.8).answer, Answer::NoShortcut, "luck reaches as much");
         assert_eq!(of(0.9).answer, Answer::Shortcut);
+        let text = "the border with the centre blacked out alone reaches AUC 0.80 of the model's \
+                    0.98, which may be luck on so few films: no shortcut was found, which does \
+                    not prove that there is none";
+        assert_eq!(of(0.8).text, text);
+    }
+
+    #[test]
+    fn an_unsure_probe_does_not_hide_a_sure_one() {
+        let probes = [("model", 0.88, 0.63), ("border", 0.78, 0.46), ("attributes", 0.76, 0.55)];
+        let of = |luck| with_luck(&probes, Some(luck));
+        assert_eq!(of(0.74).answer, Answer::Shortcut);
+        assert!(of(0.74).text.starts_with("file attributes alone reach AUC 0.76 of"));
+        assert_eq!(of(0.77).answer, Answer::NoShortcut);
+        assert!(of(0.77).text.starts_with("the border with the centre blacked out alone reaches"));
+    }
+
+    #[test]
+    fn a_model_within_the_reach_of_shuffled_labels_has_learnt_nothing() {
+        let of = |model| {
+            verdict(&[("model", model, 0.6), ("border", 0.5, 0.4), ("shuffled", 0.5, 0.3)]).answer
+        };
+        assert_eq!((of(0.8), of(0.9)), (Answer::NothingLearnt, Answer::NoShortcut));
     }
 
     #[test]
@@ -152,7 +202,7 @@ mod tests {
         assert_eq!(answer(&[("model", 0.6, 0.4), ("border", 0.5, 0.4)]), Answer::NothingLearnt);
         assert_eq!(answer(&[("model", 0.6, 0.4)]), Answer::Unknown);
         let few = Probe::undefined(3, "class `a` has 1 patient");
-        let verdict = Verdict::of(&BTreeMap::from([("model".into(), few)]));
+        let verdict = Verdict::of(&BTreeMap::from([("model".into(), few)]), None);
         assert_eq!(verdict.text, "what the model reads cannot be told: class `a` has 1 patient");
     }
 }

@@ -46,6 +46,8 @@ fn audit(sandbox: &Sandbox, answer: Answer) {
         dealt_by: "audit".into(),
         folds: 5,
         probes: Default::default(),
+        luck: None,
+        heat: None,
         cramers_v: None,
         within_source: Default::default(),
         verdict: Verdict { answer, text: "the border alone reaches AUC 0.97".into() },

@@ -7,6 +7,7 @@ use super::Settings;
 use super::deals::Deals;
 use super::films::Films;
 use crate::artifact::Document;
+use crate::artifact::audit::Heat;
 use crate::artifact::explanation::Explanation;
 use crate::artifact::features::Features;
 use crate::artifact::groups::Grouping;
@@ -62,6 +63,12 @@ impl Data {
         Some(self.masked.index_axis(Axis(0), at).to_owned())
     }
 
+    /// Where the heat of the explained films lies.
+    pub fn heat(&self) -> Option<Heat> {
+        let explanation = self.explanation.as_ref()?;
+        Some(Heat { outside: explanation.outside?, even: explanation.even })
+    }
+
     /// What is known without a probe, and what the probes show.
     pub fn findings(
         &self,
@@ -95,8 +102,8 @@ impl Data {
             let cells = self.description.extractor.side / 32;
             findings.extend(finding::blind(cells.min(4).pow(2), cells.pow(2)));
         }
-        let heat = self.explanation.as_ref().and_then(|e| Some((e.outside?, e.even)));
-        findings.extend(heat.and_then(|(outside, even)| finding::heat_outside(outside, even)));
+        let outside = |heat: Heat| finding::heat_outside(heat.outside, heat.even);
+        findings.extend(self.heat().and_then(outside));
         findings.extend(probes.get("shuffled").and_then(finding::not_chance));
         let matched =
             |(name, words): &(&str, &str)| finding::below_chance(words, probes.get(*name)?);

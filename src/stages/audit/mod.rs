@@ -52,8 +52,8 @@ crate::settings! {
         films: usize = 1000,
         /// Resamples of patients for the intervals; 0 for none
         resamples: usize = 1000,
-        /// Times that the labels are shuffled
-        shuffles: usize = 40,
+        /// Times that the labels are shuffled among the patients, to tell what luck reaches
+        shuffles: usize = 200,
         /// Exit with code 3 if a figure is so: `border-auc>0.8`, `cramers-v>=0.9`; repeatable
         fail_if: Vec<String> = Vec::new(),
     }
@@ -114,7 +114,7 @@ impl Stage for AuditStage {
         let mut job = Self::begin(ctx, &settings)?;
         let data = Data::read(ctx, &job, &settings)?;
         let films = Films::draw(&data.index, &data.deals, &settings, ctx.seed);
-        let probes = probes::on_all(ctx, &data, &films, &settings)?;
+        let (probes, luck) = probes::on_all(ctx, &data, &films, &settings)?;
         let dealer = settings.dealt_by.to_possible_value().expect("every dealer has a name");
         let audit = Audit {
             schema: Audit::SCHEMA.to_owned(),
@@ -126,8 +126,10 @@ impl Stage for AuditStage {
             dealt_by: dealer.get_name().to_owned(),
             within_source: probes::within_source(ctx, &data, &films, &settings)?,
             cramers_v: films.cramers_v(),
-            verdict: Verdict::of(&probes),
+            verdict: Verdict::of(&probes, luck),
             findings: data.findings(ctx, &films, &probes)?,
+            heat: data.heat(),
+            luck,
             probes,
         };
         let figures = audit.figures();

@@ -11,38 +11,60 @@ use super::data::Data;
 use super::deals::judged;
 use super::films::Films;
 use super::heads::Heads;
-use crate::audit::{Kernel, Probe};
+use crate::audit::{Kernel, LUNG_FREE, Probe, best_by_luck};
 use crate::cli::{Context, Failure};
 use crate::image::Part;
 
 /// Probes by name.
 pub type Probes = BTreeMap<String, Probe>;
 
-/// Every probe on all films of the audit. The model is what the cross-validation says,
-/// where that dealt the films.
+/// Every probe on all films of the audit, and what the best of those without lungs reaches
+/// by luck. The model is what the cross-validation says, where that dealt the films.
 pub fn on_all(
     ctx: &Context,
     data: &Data,
     films: &Films,
     settings: &Settings,
-) -> Result<Probes, Failure> {
-    let mut probes = without_net(ctx, data, films)?;
+) -> Result<(Probes, Option<f64>), Failure> {
+    let kernels = kernels(ctx, data, films)?;
+    let mut probes = without_net(films, &kernels);
     probes.extend(through_net(ctx, data, films));
     let model = match data.deals.runs(&films.rows) {
         Some(runs) if films.folds.is_ok() => films.judge.judge(&judged(&runs)),
         _ => heads(ctx, data, films).probe(&data.features),
     };
     probes.insert("model".to_owned(), model);
-    let features = data.features.select(Axis(0), &films.rows).mapv(f64::from);
-    let shuffled = match films.folds.as_deref() {
-        Ok([folds, ..]) => {
-            films.judge.shuffled(&Kernel::gaussian(&features), folds, settings.shuffles)
+    let shuffled = match &films.folds {
+        Ok(deals) => {
+            films.judge.shuffled(&of_features(&data.features, films), deals, settings.shuffles)
         }
-        Ok([]) => Probe::undefined(films.rows.len(), "there are no folds"),
         Err(reason) => Probe::undefined(films.rows.len(), reason),
     };
     probes.insert("shuffled".to_owned(), shuffled);
-    Ok(probes)
+    let luck = luck(data, films, &kernels, settings.shuffles);
+    Ok((probes, luck))
+}
+
+/// What the best of the probes without lungs reaches by luck. Of the border's features a
+/// kernel classifier stands for the heads, which would take minutes.
+fn luck(
+    data: &Data,
+    films: &Films,
+    kernels: &BTreeMap<&str, Kernel>,
+    shuffles: usize,
+) -> Option<f64> {
+    let deals = films.folds.as_ref().ok()?;
+    let border = data.part(Part::Border).map(|features| of_features(&features, films));
+    let by_luck = |(name, _): (&str, &str)| {
+        let kernel = if name == "border" { border.as_ref() } else { kernels.get(name) };
+        Some(films.judge.by_luck(kernel?, deals, shuffles))
+    };
+    best_by_luck(&LUNG_FREE.into_iter().filter_map(by_luck).collect::<Vec<_>>())
+}
+
+/// The kernel of `features` `[films of the index, width]`.
+fn of_features(features: &Array2<f32>, films: &Films) -> Kernel {
+    Kernel::gaussian(&features.select(Axis(0), &films.rows).mapv(f64::from))
 }
 
 /// The probes on the films of each source that holds several classes, learnt from these
@@ -56,7 +78,7 @@ pub fn within_source(
     let mut within = BTreeMap::new();
     for (source, films) in films.by_source(&data.index, &data.deals, settings, ctx.seed) {
         if films.judge.classes > 1 {
-            let mut probes = without_net(ctx, data, &films)?;
+            let mut probes = without_net(&films, &kernels(ctx, data, &films)?);
             probes.extend(through_net(ctx, data, &films));
             let model = heads(ctx, data, &films).probe(&data.features);
             probes.insert("model".to_owned(), model);
@@ -82,8 +104,12 @@ fn through_net(ctx: &Context, data: &Data, films: &Films) -> Probes {
     [("border", Part::Border), ("centre", Part::Centre)].into_iter().map(probe).collect()
 }
 
-/// The probes that need no net.
-fn without_net(ctx: &Context, data: &Data, films: &Films) -> Result<Probes, Failure> {
+/// What the probes that need no net see.
+fn kernels(
+    ctx: &Context,
+    data: &Data,
+    films: &Films,
+) -> Result<BTreeMap<&'static str, Kernel>, Failure> {
     let mut images = upstream::images(ctx, &data.index)?;
     let (rims, thumbnails) = films.pixels(&mut images)?;
     let inputs = [
@@ -91,12 +117,15 @@ fn without_net(ctx: &Context, data: &Data, films: &Films) -> Result<Probes, Fail
         ("border-pixels", rims),
         ("thumbnail", thumbnails),
     ];
-    let probe = |(name, inputs): (&str, Array2<f64>)| {
-        let kernel = Kernel::gaussian(&inputs);
-        let targets = films.judge.targets();
-        let probe =
-            films.probe(|_, folds| Ok::<_, Infallible>(kernel.out_of_fold(&targets, folds)));
-        (name.to_owned(), probe)
+    Ok(inputs.map(|(name, inputs)| (name, Kernel::gaussian(&inputs))).into())
+}
+
+/// The probes that need no net.
+fn without_net(films: &Films, kernels: &BTreeMap<&str, Kernel>) -> Probes {
+    let targets = films.judge.targets();
+    let probe = |(name, kernel): (&&str, &Kernel)| {
+        let scores = |_, folds: &[usize]| Ok::<_, Infallible>(kernel.out_of_fold(&targets, folds));
+        ((*name).to_owned(), films.probe(scores))
     };
-    Ok(inputs.into_iter().map(probe).collect())
+    kernels.iter().map(probe).collect()
 }

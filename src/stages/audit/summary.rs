@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::artifact::audit::Audit;
+use crate::artifact::audit::{Audit, Heat};
 use crate::audit::{PROBES, Probe};
 
 /// What is said of an audit.
@@ -23,7 +23,8 @@ const SCREEN: usize = 96;
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Audit { films, groups, grouped_by, folds, repeats, dealt_by, .. } = &self.audit;
-        let Audit { probes, cramers_v, within_source, verdict, findings, .. } = &self.audit;
+        let Audit { probes, luck, heat, cramers_v, within_source, verdict, findings, .. } =
+            &self.audit;
         paragraph(f, "", &verdict.text)?;
         let dealt = match dealt_by.as_str() {
             "crossval" => format!("{folds} folds of cxr-crossval, dealt {repeats} times"),
@@ -35,6 +36,13 @@ impl fmt::Display for Summary {
             if let Some(probe) = probes.get(name) {
                 line(f, words, probe)?;
             }
+        }
+        if let Some(luck) = luck {
+            writeln!(f, "{:WIDTH$}  up to {luck:.2}", "by luck, the best without lungs")?;
+        }
+        if let Some(Heat { outside, even }) = heat {
+            let words = "heat outside the centre, share";
+            writeln!(f, "{words:WIDTH$}  {outside:.2}, evenly spread {even:.2}")?;
         }
         if let Some(v) = cramers_v {
             writeln!(f, "{:WIDTH$}  {v:.2}", "source and class, Cramér's V")?;
