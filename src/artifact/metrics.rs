@@ -18,7 +18,8 @@ use crate::rng::{Rng, derive};
 /// Parts of 0 to 1 that the calibration error is taken over.
 const BINS: usize = 15;
 
-/// Everything `cxr` says of predictions in figures. Intervals hold 95 %.
+/// Everything `cxr` says of predictions in figures. Intervals hold 95 %; those of rates
+/// count groups of films, one of each patient, as witnesses, not films.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// `cxr.metrics/1`; filled in when written.
@@ -127,19 +128,17 @@ impl Judge {
     ) -> Metrics {
         let films = Films::new(predictions, groups, self);
         let confusion = films.confusion();
-        let binary = confusion.against_rest(self.positive);
         let scores =
             SCORES.iter().filter(|score| films.classes > 2 || !score.0.starts_with("macro"));
         let of_class = |(class, name): (usize, &String)| {
             let of_class = || (0..groups.len()).filter(|film| films.truth[*film] == class);
-            let binary = confusion.against_rest(class);
             let metrics = ClassMetrics {
                 films: of_class().count(),
                 patients: patients(of_class().map(|film| &groups[film])),
-                sensitivity: binary.sensitivity(),
-                specificity: binary.specificity(),
-                ppv: binary.ppv(),
-                npv: binary.npv(),
+                sensitivity: films.sensitivity(class),
+                specificity: films.specificity(class),
+                ppv: films.ppv(class),
+                npv: films.npv(class),
             };
             (name.clone(), metrics)
         };
@@ -151,11 +150,11 @@ impl Judge {
             patients: patients(groups),
             grouped_by,
             unknown: groups.iter().filter(|group| is_alone(group)).count(),
-            accuracy: confusion.accuracy(),
-            sensitivity: binary.sensitivity(),
-            specificity: binary.specificity(),
-            ppv: binary.ppv(),
-            npv: binary.npv(),
+            accuracy: confusion.accuracy().of_groups(films.groups_of(|_| true)),
+            sensitivity: films.sensitivity(self.positive),
+            specificity: films.specificity(self.positive),
+            ppv: films.ppv(self.positive),
+            npv: films.npv(self.positive),
             by_class: predictions.classes.iter().enumerate().map(of_class).collect(),
             scores: scores
                 .map(|(name, of, fallback)| {
@@ -325,9 +324,34 @@ impl Films {
         self.confusion().against_rest(self.positive)
     }
 
+    fn sensitivity(&self, class: usize) -> Rate {
+        let rate = self.confusion().against_rest(class).sensitivity();
+        rate.of_groups(self.groups_of(|truth| truth == class))
+    }
+
+    fn specificity(&self, class: usize) -> Rate {
+        let rate = self.confusion().against_rest(class).specificity();
+        rate.of_groups(self.groups_of(|truth| truth != class))
+    }
+
+    fn ppv(&self, class: usize) -> Rate {
+        let rate = self.confusion().against_rest(class).ppv();
+        rate.of_groups(self.groups_with(&self.predicted, |named| named == class))
+    }
+
+    fn npv(&self, class: usize) -> Rate {
+        let rate = self.confusion().against_rest(class).npv();
+        rate.of_groups(self.groups_with(&self.predicted, |named| named != class))
+    }
+
     /// Groups with a film of such a class.
     fn groups_of(&self, class: impl Fn(usize) -> bool) -> usize {
-        let films = self.truth.iter().zip(&self.groups).filter(|(truth, _)| class(**truth));
+        self.groups_with(&self.truth, class)
+    }
+
+    /// Groups with a film whose class, of `classes`, is such a one.
+    fn groups_with(&self, classes: &[usize], class: impl Fn(usize) -> bool) -> usize {
+        let films = classes.iter().zip(&self.groups).filter(|(of_film, _)| class(**of_film));
         films.map(|(_, group)| group).collect::<BTreeSet<_>>().len()
     }
 

@@ -36,6 +36,15 @@ impl Rate {
         let (low, high) = wilson(value, of as f64);
         Self { value: Some(value), low, high, hits, of }
     }
+
+    /// The same share, with the interval of as many independent witnesses as there are
+    /// `groups` of films, one of each patient: on the safe side, since films of one
+    /// patient may tell more than one film does.
+    pub fn of_groups(self, groups: usize) -> Self {
+        let Some(value) = self.value.filter(|_| groups > 0) else { return self };
+        let (low, high) = wilson(value, groups as f64);
+        Self { low, high, ..self }
+    }
 }
 
 /// Wilson's 95 % interval of a share `p` of `n`.
@@ -66,6 +75,16 @@ mod tests {
     fn nothing_is_known_of_no_films() {
         let rate = Rate::new(0, 0);
         assert_eq!((rate.value, rate.low, rate.high), (None, 0.0, 1.0));
+    }
+
+    #[test]
+    fn films_of_few_patients_tell_as_little_as_the_patients() {
+        let rate = Rate::new(29, 30).of_groups(18);
+        assert_eq!((rate.value, rate.hits, rate.of), (Some(29.0 / 30.0), 29, 30));
+        assert_close(rate.low, 0.773_217_128_978_401_1, 1e-12);
+        assert_close(rate.high, 0.995_962_262_284_718_6, 1e-12);
+        assert_eq!(Rate::new(29, 30).of_groups(30), Rate::new(29, 30));
+        assert_eq!(Rate::new(0, 0).of_groups(0), Rate::new(0, 0));
     }
 
     #[test]

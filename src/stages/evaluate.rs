@@ -238,6 +238,9 @@ impl fmt::Display for Summary {
         if metrics.grouped_by == Grouping::Link {
             write!(f, ", told apart by cxr-link")?;
         }
+        if metrics.patients + metrics.unknown < metrics.films {
+            write!(f, "\nintervals are of as many patients, not of as many images")?;
+        }
         if *leaking > 0 {
             let patients = counted(*leaking, "patient stands", "patients stand");
             write!(f, "\n{patients} in training, too: expect less of new patients")?;

@@ -151,14 +151,15 @@ fn the_published_run_is_reported_with_intervals() {
                 covid       5       0
                normal       1       4
 
-    acc: 0.9000          95 % interval 0.5958 to 0.9821, 9 of 10
-    sensitivity: 1.0000  95 % interval 0.5655 to 1.0000, 5 of 5
+    acc: 0.9000          95 % interval 0.5773 to 0.9834, 9 of 10
+    sensitivity: 1.0000  95 % interval 0.5101 to 1.0000, 5 of 5
     specificity: 0.8000  95 % interval 0.3755 to 0.9638, 4 of 5
     roc auc: 0.9000      95 % interval 0.4999 to 0.9860, by Newcombe's method, for so few errors
 
     covid: 5 images of 4 patients, the positive class
     normal: 5 images of 4 patients
     all: 10 images of 8 patients, 1 of no known patient
+    intervals are of as many patients, not of as many images
     1 patient stands in training, too: expect less of new patients
     --- stderr
     ");
