@@ -11,7 +11,7 @@ use super::index::is_alone;
 use super::predictions::Predictions;
 use crate::metrics::{
     Binary, Confusion, Fallback, Method, Rate, Undefined, average_precision, bootstrap, brier,
-    brier_multiclass, expected_calibration_error, log_loss, one_vs_rest, roc_auc,
+    brier_multiclass, expected_calibration_error, log_loss, npv_of, one_vs_rest, ppv_of, roc_auc,
 };
 use crate::rng::{Rng, derive};
 
@@ -194,6 +194,8 @@ type ScoreOf = fn(&Films) -> Result<f64, Undefined>;
 type FallbackOf = fn(&Films) -> Fallback;
 
 const NO_FALLBACK: FallbackOf = |_| Fallback::None;
+/// Of scores that are 1 at best.
+const UP_TO_1: FallbackOf = |_| Fallback::Omit;
 
 /// Every score, and what gives its interval where the bootstrap fails; those called
 /// `macro_…` for more than two classes only.
@@ -203,7 +205,7 @@ const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
         |f| f.confusion().accuracy().value.ok_or(Undefined::NoFilms),
         |f| Fallback::Share(f.groups_of(|_| true)),
     ),
-    ("average_precision", |f| average_precision(&f.is_positive(), &f.of_positive()), NO_FALLBACK),
+    ("average_precision", |f| average_precision(&f.is_positive(), &f.of_positive()), UP_TO_1),
     (
         "balanced_accuracy",
         |f| f.confusion().balanced_accuracy(),
@@ -211,15 +213,15 @@ const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
     ),
     ("brier", |f| brier(&f.is_positive(), &f.of_positive()), NO_FALLBACK),
     ("expected_calibration_error", Films::calibration_error, NO_FALLBACK),
-    ("f1", |f| f.binary().f1(), NO_FALLBACK),
+    ("f1", |f| f.binary().f1(), UP_TO_1),
     ("log_loss", |f| log_loss(&f.truth, f.probabilities.view()), NO_FALLBACK),
     (
         "macro_average_precision",
         |f| one_vs_rest(&f.truth, f.probabilities.view(), average_precision),
-        NO_FALLBACK,
+        UP_TO_1,
     ),
     ("macro_brier", |f| brier_multiclass(&f.truth, f.probabilities.view()), NO_FALLBACK),
-    ("macro_f1", |f| f.confusion().macro_f1(), NO_FALLBACK),
+    ("macro_f1", |f| f.confusion().macro_f1(), UP_TO_1),
     (
         "macro_roc_auc",
         |f| one_vs_rest(&f.truth, f.probabilities.view(), roc_auc),
@@ -228,9 +230,9 @@ const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
             Fallback::Area { positives, negatives }
         },
     ),
-    ("mcc", |f| f.confusion().mcc(), NO_FALLBACK),
-    ("npv_at_prevalence", |f| f.binary().npv_at(f.prevalence), NO_FALLBACK),
-    ("ppv_at_prevalence", |f| f.binary().ppv_at(f.prevalence), NO_FALLBACK),
+    ("mcc", |f| f.confusion().mcc(), UP_TO_1),
+    ("npv_at_prevalence", |f| f.binary().npv_at(f.prevalence), |f| f.predictive(npv_of)),
+    ("ppv_at_prevalence", |f| f.binary().ppv_at(f.prevalence), |f| f.predictive(ppv_of)),
     (
         "roc_auc",
         |f| roc_auc(&f.is_positive(), &f.of_positive()),
@@ -322,6 +324,14 @@ impl Films {
 
     fn binary(&self) -> Binary {
         self.confusion().against_rest(self.positive)
+    }
+
+    /// What gives the interval of a predictive value, from sensitivity and specificity.
+    fn predictive(&self, of: fn(f64, f64, f64) -> f64) -> Fallback {
+        let shares = [self.sensitivity(self.positive), self.specificity(self.positive)];
+        let at = |end: fn(&Rate) -> f64| of(end(&shares[0]), end(&shares[1]), self.prevalence);
+        let certain = shares.iter().any(|rate| matches!(rate.value, Some(0.0 | 1.0)));
+        Fallback::Ends { low: at(|rate| rate.low), high: at(|rate| rate.high), certain }
     }
 
     fn sensitivity(&self, class: usize) -> Rate {
@@ -605,6 +615,15 @@ mod tests {
         }
         let mcc = score("mcc");
         assert_eq!((mcc.value, mcc.low), (Some(1.0), None));
-        assert!(mcc.undefined.starts_with("every resample gives the same value"));
+        assert!(mcc.undefined.starts_with("many resamples have no error"));
+        // From Wilson's 0.5655 of five patients of each class, where one film of ten is positive.
+        let ppv = score("ppv_at_prevalence");
+        let low = 0.565_517_535_216_825_4;
+        let expected = 0.1 * low / (0.1 * low + 0.9 * (1.0 - low));
+        assert!((ppv.low.unwrap() - expected).abs() < 1e-12, "{ppv:?}");
+        assert_eq!((ppv.value, ppv.high, ppv.method), (Some(1.0), Some(1.0), Some(Method::Wilson)));
+        let npv = score("npv_at_prevalence");
+        let expected = 0.9 * low / (0.9 * low + 0.1 * (1.0 - low));
+        assert!((npv.low.unwrap() - expected).abs() < 1e-12, "{npv:?}");
     }
 }

@@ -142,18 +142,16 @@ impl Binary {
     /// films is positive, by Bayes' rule.
     pub fn ppv_at(&self, prevalence: f64) -> Result<f64, Undefined> {
         let (sensitivity, specificity) = self.shares()?;
-        let right = sensitivity * prevalence;
-        let called = right + (1.0 - specificity) * (1.0 - prevalence);
-        if called == 0.0 { Err(Undefined::NonePredictedPositive) } else { Ok(right / called) }
+        let ppv = ppv_of(sensitivity, specificity, prevalence);
+        if ppv.is_nan() { Err(Undefined::NonePredictedPositive) } else { Ok(ppv) }
     }
 
     /// The negative predictive value where a share `prevalence` (0 to 1) of all
     /// films is positive, by Bayes' rule.
     pub fn npv_at(&self, prevalence: f64) -> Result<f64, Undefined> {
         let (sensitivity, specificity) = self.shares()?;
-        let right = specificity * (1.0 - prevalence);
-        let called = right + (1.0 - sensitivity) * prevalence;
-        if called == 0.0 { Err(Undefined::NonePredictedNegative) } else { Ok(right / called) }
+        let npv = npv_of(sensitivity, specificity, prevalence);
+        if npv.is_nan() { Err(Undefined::NonePredictedNegative) } else { Ok(npv) }
     }
 
     fn shares(&self) -> Result<(f64, f64), Undefined> {
@@ -162,6 +160,20 @@ impl Binary {
             self.specificity().value.ok_or(Undefined::NoNegatives)?,
         ))
     }
+}
+
+/// The positive predictive value by Bayes' rule; not a number if nothing is called
+/// positive.
+pub fn ppv_of(sensitivity: f64, specificity: f64, prevalence: f64) -> f64 {
+    let right = sensitivity * prevalence;
+    right / (right + (1.0 - specificity) * (1.0 - prevalence))
+}
+
+/// The negative predictive value by Bayes' rule; not a number if nothing is called
+/// negative.
+pub fn npv_of(sensitivity: f64, specificity: f64, prevalence: f64) -> f64 {
+    let right = specificity * (1.0 - prevalence);
+    right / (right + (1.0 - sensitivity) * prevalence)
 }
 
 /// The most probable class of each film, the first among equals, from

@@ -109,7 +109,8 @@ pub fn average_precision(truth: &[bool], scores: &[f64]) -> Result<f64, Undefine
     let PrecisionRecall { precision, recall, .. } = PrecisionRecall::new(truth, scores)?;
     let steps: Vec<f64> =
         recall.windows(2).zip(&precision).map(|(r, p)| (r[1] - r[0]) * p).collect();
-    Ok(-pairwise_sum(&steps))
+    // Ten steps of a tenth may add up to more than 1.
+    Ok((-pairwise_sum(&steps)).min(1.0))
 }
 
 /// The unweighted mean over classes of a `metric` of each class against the

@@ -9,7 +9,8 @@ use super::{Interval, Undefined};
 pub enum Method {
     /// Quantiles over resamples of groups: [`super::bootstrap`].
     Bootstrap,
-    /// Wilson's interval of a share of groups: [`super::Rate`].
+    /// Wilson's interval of a share of groups, [`super::Rate`], or of the shares that it
+    /// is made of.
     Wilson,
     /// Newcombe's interval of an area under the curve: [`auc_interval`].
     Newcombe,
@@ -18,7 +19,7 @@ pub enum Method {
 /// What gives an interval where the bootstrap fails: it knows no value that its films
 /// do not show, and of ten films that are all right it says that there can be no
 /// error. Groups of films, not films, are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fallback {
     /// It is an area under the ROC curve, of so many groups: for an interval that has
     /// run into 0 or 1.
@@ -28,8 +29,21 @@ pub enum Fallback {
         /// Groups with a negative film.
         negatives: usize,
     },
-    /// It is a share of so many groups: for an interval that has shrunk to a point.
+    /// It is a share of so many groups: for an interval that has run into 0 or 1.
     Share(usize),
+    /// It rises with two shares, and lies here between its values at the lower and at the
+    /// upper ends of their Wilson intervals: for an interval that has run into 0 or 1, or
+    /// if one of the shares has, which no resample then moves.
+    Ends {
+        /// Its value at the lower ends.
+        low: f64,
+        /// Its value at the upper ends.
+        high: f64,
+        /// Whether one of the shares is 0 or 1.
+        certain: bool,
+    },
+    /// Nothing does, and an interval that has run into 1, the best value, is left out.
+    Omit,
     /// Nothing does.
     None,
 }
@@ -43,16 +57,25 @@ impl Fallback {
         bootstrapped: Result<Interval, Undefined>,
     ) -> Result<(f64, f64, Method), Undefined> {
         let Interval { low, high, .. } = bootstrapped?;
+        // Means of ones need not be 1 to the last digit.
+        let best = high >= 1.0 - 1e-12;
+        let at_an_end = low <= 0.0 || best;
         match self {
-            Self::Area { positives, negatives } if low <= 0.0 || high >= 1.0 => {
+            Self::Area { positives, negatives } if at_an_end => {
                 let (low, high) = auc_interval(value, positives, negatives)?;
                 Ok((low, high, Method::Newcombe))
             }
-            _ if low < high => Ok((low, high, Method::Bootstrap)),
-            Self::Share(groups) if groups > 0 => {
+            Self::Share(groups) if groups > 0 && (at_an_end || low >= high) => {
                 let (low, high) = wilson(value, groups as f64);
                 Ok((low, high, Method::Wilson))
             }
+            Self::Ends { low: from, high: to, certain }
+                if from < to && (certain || at_an_end || low >= high) =>
+            {
+                Ok((from, to, Method::Wilson))
+            }
+            Self::Omit if best => Err(Undefined::FewErrors),
+            _ if low < high => Ok((low, high, Method::Bootstrap)),
             _ => Err(Undefined::OneValue),
         }
     }
@@ -149,6 +172,16 @@ mod tests {
         assert_close(low, 0.565_517_535_216_825_4, 1e-12);
         assert_eq!((high, method), (1.0, Method::Wilson));
         assert_eq!(Fallback::None.or(1.0, of(1.0, 1.0)), Err(Undefined::OneValue));
+        let (low, high, method) = Fallback::Share(18).or(29.0 / 30.0, of(0.87, 1.0)).unwrap();
+        assert_close(low, 0.773_217_128_978_401_1, 1e-12);
+        assert!(high < 1.0 && method == Method::Wilson);
+        assert_eq!(Fallback::Share(18).or(0.9, of(0.8, 0.97)), Ok((0.8, 0.97, Method::Bootstrap)));
+        let ends = |certain| Fallback::Ends { low: 0.17, high: 1.0, certain };
+        assert_eq!(ends(false).or(0.6, of(0.5, 0.7)), Ok((0.5, 0.7, Method::Bootstrap)));
+        assert_eq!(ends(true).or(0.6, of(0.5, 0.7)), Ok((0.17, 1.0, Method::Wilson)));
+        assert_eq!(ends(false).or(0.8, of(0.5, 1.0)), Ok((0.17, 1.0, Method::Wilson)));
+        assert_eq!(Fallback::Omit.or(0.9, of(0.8, 0.97)), Ok((0.8, 0.97, Method::Bootstrap)));
+        assert_eq!(Fallback::Omit.or(0.9, of(0.8, 1.0)), Err(Undefined::FewErrors));
         assert_eq!(Fallback::Share(0).or(1.0, of(1.0, 1.0)), Err(Undefined::OneValue));
         assert_eq!(area.or(1.0, Err(Undefined::OnePatient)), Err(Undefined::OnePatient));
         assert_eq!(auc_interval(1.0, 0, 3), Err(Undefined::NoPositives));

@@ -27,7 +27,7 @@ pub use calibration::{
     Bin, brier, brier_multiclass, expected_calibration_error, log_loss, reliability,
 };
 pub use classification_report::classification_report;
-pub use confusion::{Binary, Confusion, called, predicted};
+pub use confusion::{Binary, Confusion, called, npv_of, ppv_of, predicted};
 pub use curve::{PrecisionRecall, Roc, average_precision, one_vs_rest, roc_auc, roc_auc_within};
 pub use interval::{Fallback, Method, auc_interval};
 pub use ks::{KolmogorovSmirnov, ks_two_sample};
@@ -72,6 +72,9 @@ pub enum Undefined {
     /// The statistic has the same value in every resample.
     #[error("every resample gives the same value, so these films tell no interval")]
     OneValue,
+    /// So few films are wrong that many a resample holds none of them.
+    #[error("many resamples have no error, so the interval would be too narrow")]
+    FewErrors,
     /// The statistic had no value in any resample.
     #[error("the statistic has no value in any resample")]
     NoResample,

@@ -140,7 +140,12 @@ fn score(
         value: score.value,
         low: score.low.and(score.high).and(score.low),
         high: score.low.and(score.high),
-        note: if score.value.is_none() { score.undefined.clone() } else { note.to_owned() },
+        note: match (score.value, score.undefined.as_str()) {
+            (Some(_), "") => note.to_owned(),
+            (Some(_), why) if note.is_empty() => format!("no interval: {why}"),
+            (Some(_), why) => format!("{note}; no interval: {why}"),
+            (None, why) => why.to_owned(),
+        },
     })
 }
 
