@@ -1,4 +1,4 @@
-//! ONNX: the initializers of a model, that is, its weights; and [`write`], whole models.
+//! ONNX: the initializers of a model, that is, its weights; and [`mod@write`], whole models.
 //!
 //! The file is a protobuf message; its fields are walked in place, and only
 //! those named here are looked at, so that nothing in the file can make the

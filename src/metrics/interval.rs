@@ -7,7 +7,7 @@ use super::{Interval, Undefined};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Quantiles over resamples of groups: [`super::bootstrap`].
+    /// Quantiles over resamples of groups: [`super::bootstrap()`].
     Bootstrap,
     /// Wilson's interval of a share of groups, [`super::Rate`], or of the shares that it
     /// is made of.
