@@ -1,18 +1,20 @@
 //! What several stages read of those before them, checked to belong together. What
 //! does not comes with the command that makes it anew.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array, Array2, Axis, Dimension};
 
-use crate::artifact::Document;
 use crate::artifact::array::read_array;
 use crate::artifact::features::Features;
 use crate::artifact::groups::{Grouping, read_groups};
 use crate::artifact::index::{Index, alone};
 use crate::artifact::split::Split;
+use crate::artifact::{ArtifactError, Document};
+use crate::backbone;
 use crate::cli::{Context, Failure, ResultExt};
 use crate::io::npy::Reader;
+use crate::io::staging::recover;
 use crate::pipeline::Job;
 
 /// The films.
@@ -58,6 +60,29 @@ pub fn table(ctx: &Context, index: &Index, features: &Features) -> Result<Array2
         }
         None => Ok(table),
     }
+}
+
+/// An artifact that need not be there.
+pub fn optional<T>(
+    ctx: &Context,
+    stage: &str,
+    name: &str,
+    read: impl FnOnce(&Path) -> Result<T, ArtifactError>,
+) -> Result<Option<T>, Failure> {
+    recover(&ctx.paths.stage(stage))?;
+    ctx.artifact(stage, name).exists().then(|| ctx.read(stage, name, read)).transpose()
+}
+
+/// The file of the backbone's weights: the one `wanted`, else the one that this
+/// machine has.
+pub fn weights_file(wanted: &str) -> Result<PathBuf, Failure> {
+    if !wanted.is_empty() {
+        return Ok(PathBuf::from(wanted));
+    }
+    backbone::weights_file().map_err(|error| {
+        let hint = error.hint();
+        Failure::from(error).hint(hint)
+    })
 }
 
 /// The pixels of every film, `[films, side, side, 3]`.

@@ -16,10 +16,10 @@ use ndarray_npy::WriteNpyExt;
 
 use self::films::{Film, Films};
 use self::summary::Summary;
-use super::Stage;
+use super::{Stage, upstream};
 use crate::artifact::explanation::{Explanation, Line};
 use crate::artifact::{Document, write_csv};
-use crate::backbone::{Options, Vgg16, Weights, weights_file};
+use crate::backbone::{Options, Vgg16, Weights};
 use crate::classifier::{Explainer, picture_name};
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::conv::Engine;
@@ -80,7 +80,7 @@ impl Stage for Explain {
     type Args = Args;
 
     fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
-        let mut inputs = vec![
+        Ok(vec![
             ctx.input("preprocess", "index.csv"),
             ctx.input("preprocess", "images.npy"),
             ctx.input("split", "split.json"),
@@ -88,18 +88,8 @@ impl Stage for Explain {
             ctx.input("extract", "features.npy"),
             ctx.input("train", "model.json"),
             ctx.input("train", "model.safetensors"),
-        ];
-        inputs.push(match settings.weights.as_str() {
-            "" => Input::file(
-                "weights",
-                weights_file().map_err(|error| {
-                    let hint = error.hint();
-                    Failure::from(error).hint(hint)
-                })?,
-            ),
-            path => Input::file("weights", path),
-        });
-        Ok(inputs)
+            Input::file("weights", upstream::weights_file(&settings.weights)?),
+        ])
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

@@ -5,7 +5,6 @@ mod compute;
 mod films;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -14,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use self::bench::Timings;
 use self::compute::{compute, write, write_masked};
 use self::films::Source;
-use super::Stage;
+use super::{Stage, upstream};
 use crate::artifact::Document;
 use crate::artifact::features::{Extractor, Features};
-use crate::backbone::{Options, Pooling, Vgg16, Weights, weights_file};
+use crate::backbone::{Options, Pooling, Vgg16, Weights};
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::conv::Engine;
 use crate::image::Part;
@@ -104,7 +103,7 @@ impl Stage for Extract {
             ctx.input("preprocess", "index.csv"),
             ctx.input("preprocess", "images.npy"),
             ctx.input("split", "split.json"),
-            Input::file("weights", settings.weights()?),
+            Input::file("weights", upstream::weights_file(&settings.weights)?),
         ])
     }
 
@@ -113,7 +112,7 @@ impl Stage for Extract {
         settings.check()?;
         let engine = Engine::from_env().usage()?;
         let weights = || {
-            Weights::read(&settings.weights()?)
+            Weights::read(&upstream::weights_file(&settings.weights)?)
                 .hint("name another file with `--weights`, or run `cxr fetch weights`")
         };
         if args.bench_layers {
@@ -201,17 +200,6 @@ impl Settings {
             return Err(Failure::usage(error));
         }
         Ok(())
-    }
-
-    /// The file of weights.
-    fn weights(&self) -> Result<PathBuf, Failure> {
-        if !self.weights.is_empty() {
-            return Ok(PathBuf::from(&self.weights));
-        }
-        weights_file().map_err(|error| {
-            let hint = error.hint();
-            Failure::from(error).hint(hint)
-        })
     }
 
     /// The first `n` angles of a film. They follow from the seed and its pixels

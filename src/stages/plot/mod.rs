@@ -6,7 +6,6 @@ mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -14,9 +13,10 @@ use serde::Serialize;
 use self::curves::TwoClasses;
 use self::sheets::Films;
 use super::Stage;
+use super::upstream::optional;
 use crate::artifact::history::Epoch;
 use crate::artifact::predictions::Predictions;
-use crate::artifact::{ArtifactError, read_csv};
+use crate::artifact::read_csv;
 use crate::cli::{Context, Failure, Outcome};
 use crate::io::atomic;
 use crate::metrics;
@@ -138,16 +138,6 @@ impl Stage for Plot {
         job.publish()?;
         Ok(Outcome::new(&summary))
     }
-}
-
-/// An artifact that need not be there.
-fn optional<T>(
-    ctx: &Context,
-    stage: &str,
-    name: &str,
-    read: impl FnOnce(&Path) -> Result<T, ArtifactError>,
-) -> Result<Option<T>, Failure> {
-    ctx.artifact(stage, name).exists().then(|| ctx.read(stage, name, read)).transpose()
 }
 
 /// The training, and the test films' predictions.

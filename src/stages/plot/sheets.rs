@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::super::upstream;
 use super::{Drawing, Drawn, optional};
 use crate::artifact::Document;
 use crate::artifact::explanation::{Explanation, FilmHeat, read_heat};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::predictions::{Prediction, Predictions};
-use crate::cli::{Context, Failure, ResultExt};
+use crate::cli::{Context, Failure};
 use crate::io::npy::Reader;
 use crate::plot::{Overlay, Pixels, Sheet, Tile};
 
@@ -65,16 +66,11 @@ impl Films {
         let Some(index) = optional(ctx, "preprocess", "index.csv", Index::read)? else {
             return Ok(None);
         };
-        let path = ctx.artifact("preprocess", "images.npy");
-        if !path.exists() {
+        if !ctx.artifact("preprocess", "images.npy").exists() {
             return Ok(None);
         }
-        let reader = Reader::open(&path, &[None, None, Some(3)]).hint(ctx.rerun("preprocess"))?;
+        let reader = upstream::images(ctx, &index)?;
         let side = reader.shape()[1];
-        if reader.rows() != index.rows.len() || reader.shape()[2] != side {
-            let error = Failure::new("`images.npy` and `index.csv` do not belong together");
-            return Err(error.hint(ctx.rerun("preprocess")));
-        }
         let explanation = optional(ctx, "explain", "explain.json", Explanation::read)?;
         let heat = optional(ctx, "explain", "heat.npy", read_heat)?.unwrap_or_default();
         let mut picker = Picker { reader, seen: explanation.map(|e| e.seen()), heat, side };

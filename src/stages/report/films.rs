@@ -7,11 +7,12 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
+use super::super::upstream;
 use super::{Files, Settings, optional};
 use crate::artifact::explanation::{Explanation, FilmHeat, read_heat};
 use crate::artifact::index::Index;
 use crate::artifact::predictions::{Prediction, Predictions};
-use crate::cli::{Context, Failure, ResultExt};
+use crate::cli::{Context, Failure};
 use crate::image::encode;
 use crate::io::npy::Reader;
 use crate::plot::heat_rgba;
@@ -175,13 +176,8 @@ struct Images {
 
 impl Images {
     fn open(ctx: &Context, index: &Index) -> Result<Self, Failure> {
-        let path = ctx.artifact("preprocess", "images.npy");
-        let reader = Reader::open(&path, &[None, None, Some(3)]).hint(ctx.rerun("preprocess"))?;
+        let reader = upstream::images(ctx, index)?;
         let side = reader.shape()[1];
-        if reader.rows() != index.rows.len() || reader.shape()[2] != side {
-            let error = Failure::new("`images.npy` and `index.csv` do not belong together");
-            return Err(error.hint(ctx.rerun("preprocess")));
-        }
         Ok(Self { reader, side })
     }
 

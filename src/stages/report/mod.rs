@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use self::films::Pictures;
 use super::Stage;
+use super::upstream::optional;
 use crate::artifact::audit::Audit;
 use crate::artifact::crossval::CrossValidation;
 use crate::artifact::explanation::Explanation;
@@ -23,10 +24,10 @@ use crate::artifact::metrics::Metrics;
 use crate::artifact::model::Model;
 use crate::artifact::predictions::Predictions;
 use crate::artifact::split::Split;
-use crate::artifact::{ArtifactError, Document, history, read_bytes, read_csv};
+use crate::artifact::{Document, history, read_bytes, read_csv};
 use crate::cli::{Context, Failure, Outcome};
 use crate::io::atomic;
-use crate::io::staging::{RECORD, recover};
+use crate::io::staging::RECORD;
 use crate::pipeline::Input;
 use crate::report::{self, Estimate, Judged, Page};
 
@@ -235,17 +236,6 @@ impl Files {
             audit: optional(ctx, "audit", "audit.json", Audit::read)?,
         })
     }
-}
-
-/// An artifact that need not be there.
-fn optional<T>(
-    ctx: &Context,
-    stage: &str,
-    name: &str,
-    read: impl FnOnce(&Path) -> Result<T, ArtifactError>,
-) -> Result<Option<T>, Failure> {
-    recover(&ctx.paths.stage(stage))?;
-    ctx.artifact(stage, name).exists().then(|| ctx.read(stage, name, read)).transpose()
 }
 
 fn page(ctx: &Context, settings: &Settings, files: &Files) -> Result<Page, Failure> {
