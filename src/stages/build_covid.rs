@@ -1,13 +1,10 @@
 //! `cxr-build-covid`: the films of one class from the covid-chestxray-dataset.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use super::Stage;
-use crate::artifact::claim::claim;
-use crate::artifact::ledger::{self, Counts, Ledger, LedgerRow, Status};
+use super::collected::{Collected, Force};
+use crate::artifact::ledger::{self, Ledger, LedgerRow, Status};
 use crate::cli::{Context, Failure, Outcome, ResultExt, settings};
 use crate::dataset::metadata::{self, Metadata, MetadataError, Row};
 use crate::dataset::selection::{Criteria, Judged, select, tally};
@@ -41,9 +38,8 @@ settings! {
 pub struct Args {
     #[command(flatten)]
     flags: Flags,
-    /// Write to a folder that holds other files; those with the same names are replaced
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    force: Force,
 }
 
 /// The stage.
@@ -80,11 +76,7 @@ impl Stage for BuildCovid {
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         let folder = Self::folder(ctx, &settings);
-        if !args.force {
-            claim(&folder, Self::NAME).hint(
-                "choose another folder with `--output`, or write into this one with `--force`",
-            )?;
-        }
+        args.force.claim(&folder, Self::NAME)?;
         let source = Source::open(ctx, &settings)?;
         for note in &source.metadata.notes {
             ctx.ui.warn(format_args!("`{}`: {note}", source.table.display()));
@@ -102,8 +94,7 @@ impl Stage for BuildCovid {
         let ledger = Ledger { rows: judged.iter().map(entry).collect() };
         ledger.write(&job.path(ledger::FILE)?)?;
         job.publish()?;
-        let synthetic = ledger.kept().any(|row| row.source == phantom::SOURCE);
-        Ok(Outcome::new(&Summary { folder, synthetic, counts: ledger.counts() }))
+        Ok(Outcome::new(&Collected::new(folder, &ledger)))
     }
 }
 
@@ -234,25 +225,4 @@ fn entry(judged: &Judged<'_>) -> LedgerRow {
     }
     .identified(identity)
     .judged(judged.verdict, &file)
-}
-
-#[derive(Debug, Serialize)]
-struct Summary {
-    folder: PathBuf,
-    synthetic: bool,
-    #[serde(flatten)]
-    counts: Counts,
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let synthetic = if self.synthetic { ", synthetic" } else { "" };
-        write!(
-            f,
-            "{}: {} films{synthetic}\n{}",
-            self.folder.display(),
-            self.counts.kept,
-            self.counts
-        )
-    }
 }

@@ -9,10 +9,12 @@
 //! A stage reads its inputs through [`Context::read`], writes through a
 //! [`Job`] from [`Stage::begin`], says what it found in an [`Outcome`], and neither
 //! prints nor exits. It never uses another stage: what several of them read is in
-//! `upstream`, all else that they share lives in a lower layer.
+//! `upstream`, what those share that fill a folder of the user's is in `collected`,
+//! and all else lives in a lower layer.
 
 pub mod audit;
 pub mod build_covid;
+mod collected;
 pub mod crossval;
 pub mod evaluate;
 pub mod explain;

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Stage;
-use crate::artifact::claim::claim;
-use crate::cli::{Context, Failure, Outcome, ResultExt, settings};
+use super::collected::Force;
+use crate::cli::{Context, Failure, Outcome, settings};
 use crate::dataset::phantom::{Condition, Film, Plan, metadata_csv};
 use crate::io::atomic;
 use crate::pipeline::Input;
@@ -44,9 +44,8 @@ settings! {
 pub struct Args {
     #[command(flatten)]
     flags: Flags,
-    /// Write to a folder that holds other files; those with the same names are replaced
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    force: Force,
 }
 
 /// The stage.
@@ -80,11 +79,7 @@ impl Stage for Phantom {
             return Err(Failure::usage("`films` must be at least 1"));
         }
         let folder = Self::folder(ctx, &settings);
-        if !args.force {
-            claim(&folder, Self::NAME).hint(
-                "choose another folder with `--output`, or write into this one with `--force`",
-            )?;
-        }
+        args.force.claim(&folder, Self::NAME)?;
         let marker = settings.shortcut == Shortcut::Marker;
         let films = Plan { films: settings.films, seed: ctx.seed, marker }.films();
         let job = Self::begin(ctx, &settings)?;

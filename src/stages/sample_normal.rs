@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Stage;
-use crate::artifact::claim::claim;
-use crate::artifact::ledger::{self, Counts, Ledger, LedgerRow, Status};
+use super::collected::{Collected, Force};
+use crate::artifact::ledger::{self, Ledger, LedgerRow, Status};
 use crate::cli::{Context, Failure, Outcome, ResultExt, settings};
 use crate::dataset::kaggle::{self, Image, KaggleError, Pool};
 use crate::dataset::verdict::Verdict;
@@ -41,9 +41,8 @@ settings! {
 pub struct Args {
     #[command(flatten)]
     flags: Flags,
-    /// Write to a folder that holds other files; those with the same names are replaced
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    force: Force,
 }
 
 /// The stage.
@@ -77,11 +76,7 @@ impl Stage for SampleNormal {
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         let folder = Self::folder(ctx, &settings);
-        if !args.force {
-            claim(&folder, Self::NAME).hint(
-                "choose another folder with `--output`, or write into this one with `--force`",
-            )?;
-        }
+        args.force.claim(&folder, Self::NAME)?;
         let drawn = draw(ctx, &settings)?;
         let job = Self::begin(ctx, &settings)?;
         let names = film_names(&drawn);
@@ -100,8 +95,7 @@ impl Stage for SampleNormal {
                 settings.count
             ));
         }
-        let synthetic = ledger.kept().any(|row| row.source == phantom::SOURCE);
-        Ok(Outcome::new(&Summary { folder, synthetic, pneumonia, counts: ledger.counts() }))
+        Ok(Outcome::new(&Summary { collected: Collected::new(folder, &ledger), pneumonia }))
     }
 }
 
@@ -179,22 +173,13 @@ fn entry(
 
 #[derive(Debug, Serialize)]
 struct Summary {
-    folder: PathBuf,
-    synthetic: bool,
-    pneumonia: usize,
     #[serde(flatten)]
-    counts: Counts,
+    collected: Collected,
+    pneumonia: usize,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let synthetic = if self.synthetic { ", synthetic" } else { "" };
-        write!(
-            f,
-            "{}: {} films{synthetic}\n{}",
-            self.folder.display(),
-            self.counts.kept,
-            self.counts
-        )
+        self.collected.fmt(f)
     }
 }
