@@ -4,6 +4,8 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::io::cache::user_cache;
+
 /// The environment variable that names a file of weights to use instead of the
 /// one in the user's cache.
 pub const WEIGHTS_VARIABLE: &str = "CXR_WEIGHTS";
@@ -61,12 +63,9 @@ pub fn weights_place() -> Result<PathBuf, LocateError> {
 }
 
 fn place(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, LocateError> {
-    let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // As the XDG specification asks, a relative path there counts for nothing.
-    let cache = || path("XDG_CACHE_HOME").filter(|path| path.is_absolute());
-    path(WEIGHTS_VARIABLE)
-        .or_else(|| Some(cache()?.join("cxr").join(FILE)))
-        .or_else(|| Some(path("HOME")?.join(".cache/cxr").join(FILE)))
+    let named = variable(WEIGHTS_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    named
+        .or_else(|| Some(user_cache(variable)?.join("cxr").join(FILE)))
         .ok_or(LocateError::Homeless)
 }
 

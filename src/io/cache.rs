@@ -1,6 +1,7 @@
 //! Numbers that are dear to compute, kept by the hash of all that determines
 //! them. An entry is never changed: another input is another key.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -123,6 +124,15 @@ struct Stored {
     path: PathBuf,
     bytes: u64,
     written: SystemTime,
+}
+
+/// The folder of this machine's user for files that can be made again:
+/// `$XDG_CACHE_HOME`, else `~/.cache`. As the XDG specification asks, a relative
+/// path in the first counts for nothing. `variable` reads the environment.
+pub fn user_cache(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = path("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    cache.or_else(|| Some(path("HOME")?.join(".cache")))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::atomic::{FileError, at};
+use super::cache::user_cache;
 use super::hash;
 
 /// A file changed this shortly before it was hashed may change again without a
@@ -40,7 +41,8 @@ impl StatCache {
     pub fn open(name: &Path) -> Self {
         let absolute = std::path::absolute(name).unwrap_or_else(|_| name.to_owned());
         let id = hash::bytes(absolute.as_os_str().as_encoded_bytes());
-        let store = user_cache().map(|d| d.join("cxr/stat").join(&id[..32]).with_extension("json"));
+        let store = user_cache(|name| std::env::var_os(name))
+            .map(|d| d.join("cxr/stat").join(&id[..32]).with_extension("json"));
         let known = store.as_ref().and_then(|s| std::fs::read(s).ok());
         let known = known.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
         Self { store, known, changed: false }
@@ -104,16 +106,6 @@ fn stat(path: &Path) -> std::io::Result<Stat> {
     let meta = std::fs::metadata(path)?;
     let modified = meta.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(Stat { size: meta.len(), modified: modified.as_nanos() })
-}
-
-/// The folder for files that can be made again: `$XDG_CACHE_HOME`, else
-/// `~/.cache`.
-pub fn user_cache() -> Option<PathBuf> {
-    let folder = |key, below: &str| {
-        let value = std::env::var_os(key).filter(|v| !v.is_empty())?;
-        Some(PathBuf::from(value).join(below))
-    };
-    folder("XDG_CACHE_HOME", "").or_else(|| folder("HOME", ".cache"))
 }
 
 #[cfg(test)]
