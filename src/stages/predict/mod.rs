@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use ndarray::Axis;
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use self::format::{Format, Said};
@@ -241,28 +241,40 @@ impl Run<'_> {
             said.push((i, film));
         }
         if let Some(folder) = &self.heat {
-            for chunk in said.chunks(Classifier::BATCH) {
-                let chosen: Vec<_> = chunk.iter().map(|(i, _)| pixels[*i].clone()).collect();
-                let images = self.classifier.scaled(&chosen);
-                let maps = self.classifier.net.last_conv(images.view());
-                for (n, (i, film)) in chunk.iter().enumerate() {
-                    let (image, maps) =
-                        (images.index_axis(Axis(0), n), maps.index_axis(Axis(0), n));
-                    let explainer = self.explainer();
-                    let features = judged.features.row(*i);
-                    let heat = explainer.heat(&self.classifier.head, features, film.class, maps);
-                    let path = film.path.display().to_string();
-                    let overlay = explainer.overlay(&explainer.note(&heat), &heat);
-                    let name = film.path.file_name().unwrap_or_default().to_string_lossy();
-                    let titles = (name.into_owned(), self.says(film));
-                    let name = picture_name(&path);
-                    let picture = explainer.picture(&name, image, titles, vec![overlay]);
-                    atomic::write(&folder.join(format!("{name}.png")), &picture)
-                        .hint("name another folder with `--heat`")?;
-                }
+            for films in said.chunks(Classifier::BATCH) {
+                self.draw(films, &pixels, judged.features.view(), folder)?;
             }
         }
         Ok(lines)
+    }
+
+    /// Writes the pictures of `films`, which stand with their rows in `pixels` and
+    /// `features`, under the heat that explains what is said of them.
+    fn draw(
+        &self,
+        films: &[(usize, Said)],
+        pixels: &[Vec<u8>],
+        features: ArrayView2<f32>,
+        folder: &Path,
+    ) -> Result<(), Failure> {
+        let chosen: Vec<_> = films.iter().map(|(row, _)| pixels[*row].clone()).collect();
+        let images = self.classifier.scaled(&chosen);
+        let maps = self.classifier.net.last_conv(images.view());
+        let explainer = self.explainer();
+        for (((row, film), image), maps) in
+            films.iter().zip(images.outer_iter()).zip(maps.outer_iter())
+        {
+            let head = &self.classifier.head;
+            let heat = explainer.heat(head, features.row(*row), film.class, maps);
+            let overlay = explainer.overlay(&explainer.note(&heat), &heat);
+            let file = film.path.file_name().unwrap_or_default().to_string_lossy();
+            let titles = (file.into_owned(), self.says(film));
+            let name = picture_name(&film.path.display().to_string());
+            let picture = explainer.picture(&name, image, titles, vec![overlay]);
+            atomic::write(&folder.join(format!("{name}.png")), &picture)
+                .hint("name another folder with `--heat`")?;
+        }
+        Ok(())
     }
 
     fn explainer(&self) -> Explainer<'_> {
