@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cxr::artifact::Document;
 use cxr::artifact::explanation::Explanation;
-use cxr::artifact::features::{Extractor, Features};
+use cxr::artifact::features::Features;
 use cxr::artifact::split::Split;
 use cxr::backbone::Pooling;
 use cxr::io::hash;
@@ -12,7 +12,7 @@ use ndarray::{Array2, Axis};
 use ndarray_npy::{ReadNpyExt, write_npy};
 
 use crate::crossval::{CROSSVAL, FILMS, films, lines, patient};
-use crate::support::{Sandbox, shared};
+use crate::support::{Sandbox, extractor, shared};
 
 const A: &str = "a/tutorial";
 
@@ -40,17 +40,9 @@ fn tutorial(sandbox: &Sandbox, shared: &Path) {
     std::fs::create_dir_all(path("extract")).unwrap();
     write_npy(path("extract/features.npy"), &features).unwrap();
     write_npy(path("extract/bank.npy"), &bank).unwrap();
-    let extractor = Extractor {
-        backbone: "vgg16".into(),
-        weights: "d9".into(),
-        pooling: Pooling::Tutorial,
-        side: 224,
-        scale: "rgb / 255".into(),
-        width: 512,
-    };
     let description = Features {
         schema: Features::SCHEMA.into(),
-        extractor,
+        extractor: extractor(512),
         rotations: 1,
         degrees: 15.0,
         masks: vec![],

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cxr::artifact::Document;
 use cxr::artifact::crossval::CrossValidation;
-use cxr::artifact::features::{Extractor, Features};
+use cxr::artifact::features::Features;
 use cxr::artifact::index::{Index, IndexRow};
 use cxr::artifact::split::Split;
-use cxr::backbone::Pooling;
 use cxr::dataset::split::stratified_group_kfold;
 use cxr::image::Part;
 use cxr::io::hash;
@@ -15,7 +14,7 @@ use cxr::rng::{Rng, derive};
 use ndarray::{Array2, Array3, Array4};
 use ndarray_npy::write_npy;
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, extractor};
 
 pub const FILMS: usize = 48;
 const OUT: &str = "a/tutorial/crossval";
@@ -67,14 +66,7 @@ pub fn films() -> Sandbox {
     split.write(&path("split/split.json")).unwrap();
     let features = Features {
         schema: String::new(),
-        extractor: Extractor {
-            backbone: "vgg16".into(),
-            weights: "d9".into(),
-            pooling: Pooling::Tutorial,
-            side: 224,
-            scale: "rgb / 255".into(),
-            width: 4,
-        },
+        extractor: extractor(4),
         rotations: 1,
         degrees: 15.0,
         masks: Part::ALL.to_vec(),

@@ -2,21 +2,19 @@
 
 use std::path::PathBuf;
 
-use cxr::artifact::features::Extractor;
 use cxr::artifact::groups::{GroupRow, Linked};
 use cxr::artifact::index::{Index, IndexRow};
 use cxr::artifact::model::{Architecture, Model, Training};
 use cxr::artifact::predictions::Predictions;
 use cxr::artifact::split::{GroupCount, Split};
 use cxr::artifact::{Document, write_csv};
-use cxr::backbone::Pooling;
 use cxr::head::{Dense, FitInputs, FitSettings, Head, Loss, fit};
 use cxr::io::hash;
 use ndarray::{Array1, Array2, Axis, array};
 use ndarray_npy::{ReadNpyExt, write_npy};
 use serde_json::json;
 
-use crate::support::{Sandbox, shared};
+use crate::support::{Sandbox, extractor, shared};
 
 const METRICS: &str = "artifacts/tutorial/evaluate/metrics.json";
 
@@ -85,14 +83,7 @@ impl Pipeline {
         let model = Model {
             schema: String::new(),
             classes: self.classes.clone(),
-            extractor: Extractor {
-                backbone: "vgg16".into(),
-                weights: "d9".into(),
-                pooling: Pooling::Tutorial,
-                side: 224,
-                scale: "rgb / 255".into(),
-                width: inputs,
-            },
+            extractor: extractor(inputs),
             architecture: Architecture { inputs, hidden, outputs },
             training: Training {
                 seed: 42,

@@ -5,17 +5,17 @@
 use std::path::Path;
 
 use cxr::artifact::Document;
-use cxr::artifact::features::{Extractor, Features};
+use cxr::artifact::features::Features;
 use cxr::artifact::index::{Index, IndexRow};
 use cxr::artifact::split::Split;
-use cxr::backbone::{Options, Pooling, Vgg16, Weights};
+use cxr::backbone::{Options, Vgg16, Weights};
 use cxr::image::{Plane, rotate, scale};
 use cxr::io::hash;
 use cxr::metrics::ks_two_sample;
 use ndarray::{Array2, Array3, Array4, Axis};
 use serde_json::Value;
 
-use crate::support::{Sandbox, npz, shared};
+use crate::support::{Sandbox, extractor, npz, shared};
 
 const FILM: usize = 224 * 224 * 3;
 
@@ -131,14 +131,7 @@ fn write_artifacts(
     ndarray_npy::write_npy(path("extract/bank.npy"), bank).unwrap();
     let description = Features {
         schema: String::new(),
-        extractor: Extractor {
-            backbone: "vgg16".into(),
-            weights: "d9".into(),
-            pooling: Pooling::Tutorial,
-            side: 224,
-            scale: "rgb / 255".into(),
-            width: 512,
-        },
+        extractor: extractor(512),
         rotations: 25,
         degrees: 15.0,
         masks: vec![],

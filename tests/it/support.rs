@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use assert_cmd::Command;
+use cxr::artifact::features::Extractor;
+use cxr::backbone::Pooling;
 use tempfile::TempDir;
 
 /// The folder of real films, weights and references, if this machine has it;
@@ -224,4 +226,16 @@ pub fn npz<T: cxr::io::npy::Element>(path: &Path, name: &str) -> Vec<T> {
 /// The folder of the built programs.
 fn programs() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_cxr")).parent().expect("a folder").to_owned()
+}
+
+/// What the features of tests say of how they were made: `width` numbers a film.
+pub fn extractor(width: usize) -> Extractor {
+    Extractor {
+        backbone: "vgg16".into(),
+        weights: "d9".into(),
+        pooling: Pooling::Tutorial,
+        side: 224,
+        scale: "rgb / 255".into(),
+        width,
+    }
 }

@@ -1,17 +1,16 @@
 //! `cxr-train`: what it writes, and what it says of inputs that are wrong.
 
 use cxr::artifact::Document;
-use cxr::artifact::features::{Extractor, Features};
+use cxr::artifact::features::Features;
 use cxr::artifact::index::{Index, IndexRow};
 use cxr::artifact::model::Model;
 use cxr::artifact::split::Split;
-use cxr::backbone::Pooling;
 use cxr::head::Head;
 use cxr::io::hash;
 use ndarray::{Array2, Array3};
 use ndarray_npy::{read_npy, write_npy};
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, extractor};
 
 const TRAIN: &str = "cxr-train --artifacts a --epochs 4 --batch-size 4 --learning-rate 0.05";
 const FOLDER: &str = "a/tutorial/train";
@@ -71,14 +70,7 @@ fn write_split(sandbox: &Sandbox, train: Vec<usize>, test: Vec<usize>) {
     split.write(&path).unwrap();
     let features = Features {
         schema: String::new(),
-        extractor: Extractor {
-            backbone: "vgg16".into(),
-            weights: "d9".into(),
-            pooling: Pooling::Tutorial,
-            side: 224,
-            scale: "rgb / 255".into(),
-            width: 6,
-        },
+        extractor: extractor(6),
         rotations: 3,
         degrees: 15.0,
         masks: vec![],
