@@ -5,16 +5,19 @@ use super::canvas::{Canvas, Rect, Stroke};
 use super::legend::{Key, row};
 use super::panel::{BORDER, HEADING, PLAIN, Panel, heading};
 use super::text::Text;
-use super::theme::{BLUE, INK, VERMILLION, WHITE, faded, mixed};
+use super::theme::{BLUE, INK, MUTED, VERMILLION, WHITE, faded, mixed};
 use super::{Estimate, Figure};
 
-/// A classifier that must not see the lungs, and what it achieves.
+/// A classifier that sees little of a film, and what it achieves.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// What it sees, such as `border of 2 pixels`.
     pub name: String,
     /// Its area under the ROC curve.
     pub auc: Estimate,
+    /// Whether it sees no lungs, so that a high area is a shortcut; else it stands
+    /// there for comparison.
+    pub lung_free: bool,
 }
 
 /// A bar per probe from chance to its AUC, with its interval, beside the model's.
@@ -56,16 +59,18 @@ impl Figure for Audit {
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>) {
-        let note = "A probe that comes near the model shows that its score needs no lungs. Bars \
-                    have 95 % intervals";
+        let note = "A probe without lungs that comes near the model shows that the score needs \
+                    none. With 95 % intervals";
         let space = heading(canvas, &self.title(), note);
-        let (bar, chance) = (mixed(WHITE, BLUE, 0.65), Stroke::new(INK, 1.4));
+        let (lung_free, other) = (mixed(WHITE, BLUE, 0.65), mixed(WHITE, MUTED, 0.5));
+        let chance = Stroke::new(INK, 1.4);
         let model = Stroke::new(VERMILLION, 2.0).dashed();
         row(
             canvas,
             (space.x0, space.y0),
             &[
-                (Key::Patch(bar), "probe, from chance"),
+                (Key::Patch(lung_free), "sees no lungs"),
+                (Key::Patch(other), "for comparison"),
                 (Key::Line(model), "model, interval shaded"),
                 (Key::Line(chance), "chance"),
             ],
@@ -94,6 +99,7 @@ impl Figure for Audit {
             let [value, low, high] =
                 [probe.auc.value, probe.auc.low, probe.auc.high].map(|auc| panel.at(auc, 0.0).0);
             let (y0, y1) = (y - 9.0, y + 9.0);
+            let bar = if probe.lung_free { lung_free } else { other };
             canvas.rect(Rect { x0: zero.min(value), y0, x1: zero.max(value), y1 }, bar);
             let whisker = Stroke::new(INK, 1.4);
             canvas.line(&[(low, y), (high, y)], &whisker);

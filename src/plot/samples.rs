@@ -113,17 +113,17 @@ fn crossval() -> CrossValidation {
     }
 }
 
-fn probe(name: &str, auc: Estimate) -> Probe {
-    Probe { name: name.into(), auc }
+fn probe(name: &str, auc: Estimate, lung_free: bool) -> Probe {
+    Probe { name: name.into(), auc, lung_free }
 }
 
 fn audit() -> Audit {
     Audit {
         model: estimate(0.95, 0.9, 0.99),
         probes: vec![
-            probe("border of 2 pixels", estimate(0.98, 0.94, 1.0)),
-            probe("file attributes", estimate(0.99, 0.96, 1.0)),
-            probe("shuffled labels", estimate(0.46, 0.31, 0.61)),
+            probe("border of 2 pixels", estimate(0.98, 0.94, 1.0), true),
+            probe("file attributes", estimate(0.99, 0.96, 1.0), true),
+            probe("shuffled labels", estimate(0.46, 0.31, 0.61), false),
         ],
     }
 }
@@ -209,7 +209,7 @@ pub fn edges() -> Vec<Box<dyn Figure>> {
         }),
         Box::new(Audit {
             model: estimate(0.2, 0.0, 0.9),
-            probes: vec![probe(LONG, estimate(0.1, 0.0, 0.3))],
+            probes: vec![probe(LONG, estimate(0.1, 0.0, 0.3), true)],
         }),
         Box::new(Audit { model: estimate(1.0, 1.0, 1.0), probes: vec![] }),
         Box::new(sheet(0, false)),

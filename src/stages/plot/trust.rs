@@ -7,7 +7,7 @@ use crate::artifact::audit::Audit;
 use crate::artifact::crossval::CrossValidation;
 use crate::artifact::history::{Epoch, SeedEpoch};
 use crate::artifact::{Document, read_csv};
-use crate::audit::{PROBES, Probe};
+use crate::audit::{LUNG_FREE, PROBES, Probe};
 use crate::cli::{Context, Failure};
 use crate::plot::{self, Estimate, FoldScores, Run, Seeds};
 
@@ -82,7 +82,8 @@ fn shortcuts(audit: &Audit) -> Result<plot::Audit, String> {
     let model = audit.probes.get("model").ok_or("the model was not probed")?;
     let probe = |(name, words): &(&str, &str)| {
         let auc = audit.probes.get(*name).and_then(estimate)?;
-        Some(plot::Probe { name: (*words).to_owned(), auc })
+        let lung_free = LUNG_FREE.iter().any(|(free, _)| free == name);
+        Some(plot::Probe { name: (*words).to_owned(), auc, lung_free })
     };
     let others = PROBES.iter().filter(|(name, _)| *name != "model");
     Ok(plot::Audit {
