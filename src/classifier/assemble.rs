@@ -17,12 +17,10 @@ use crate::artifact::record::Record;
 use crate::artifact::split::Split;
 use crate::artifact::{ArtifactError, Document};
 use crate::backbone::IMAGENET_FINGERPRINT;
+use crate::dataset::POSITIVE;
 use crate::io::staging::{RECORD, recover};
 use crate::io::{hash, npy};
 use crate::pipeline::Paths;
-
-/// The class that is looked for unless it is said otherwise.
-const POSITIVE: &str = "covid";
 
 /// The trained model of a profile.
 #[derive(Debug)]

@@ -10,3 +10,6 @@ pub mod selection;
 pub mod source;
 pub mod split;
 pub mod verdict;
+
+/// The class that is the positive one where none is named.
+pub const POSITIVE: &str = "covid";

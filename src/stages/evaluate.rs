@@ -70,7 +70,7 @@ impl Stage for Evaluate {
             ctx.input("train", "model.json"),
             ctx.input("train", "model.safetensors"),
         ];
-        inputs.extend(settings.groups.files().iter().map(|name| ctx.input("link", name)));
+        inputs.extend(upstream::links(ctx, settings.groups));
         Ok(inputs)
     }
 

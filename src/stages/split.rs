@@ -85,7 +85,7 @@ impl Stage for Split {
 
     fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
         let mut inputs = vec![ctx.input("preprocess", "index.csv")];
-        inputs.extend(settings.groups.files().iter().map(|name| ctx.input("link", name)));
+        inputs.extend(upstream::links(ctx, settings.groups));
         Ok(inputs)
     }
 

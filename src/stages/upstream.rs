@@ -12,10 +12,17 @@ use crate::artifact::index::{Index, alone};
 use crate::artifact::split::Split;
 use crate::artifact::{ArtifactError, Document};
 use crate::backbone;
-use crate::cli::{Context, Failure, ResultExt};
+use crate::classifier::{self, Assembled, ModelError};
+use crate::cli::{Context, Failure, ResultExt, hinted};
+use crate::dataset::POSITIVE;
 use crate::io::npy::Reader;
 use crate::io::staging::recover;
-use crate::pipeline::Job;
+use crate::pipeline::{Input, Job};
+
+/// The files of `cxr-link` that `grouping` rests on.
+pub fn links(ctx: &Context, grouping: Grouping) -> impl Iterator<Item = Input> {
+    grouping.files().iter().map(|name| ctx.input("link", name))
+}
 
 /// The films.
 pub fn index(ctx: &Context) -> Result<Index, Failure> {
@@ -26,6 +33,19 @@ pub fn index(ctx: &Context) -> Result<Index, Failure> {
 pub fn split(ctx: &Context, job: &Job, index: &Index) -> Result<Split, Failure> {
     let hash = &job.inputs()["preprocess/index.csv"];
     ctx.read("split", "split.json", |path| Split::read_for(path, hash, index.rows.len()))
+}
+
+/// The trained model: what `bundle` holds, else the profile's own. Of films like the
+/// training films, the share `false_alarms` may be called unlike them.
+pub fn model(
+    ctx: &Context,
+    bundle: Option<&Path>,
+    false_alarms: f64,
+) -> Result<Assembled, Failure> {
+    if !(0.0..=1.0).contains(&false_alarms) {
+        return Err(Failure::usage("`false-alarms` is a share between 0 and 1"));
+    }
+    classifier::open(bundle, &ctx.paths, false_alarms).map_err(hinted(ModelError::hint))
 }
 
 /// What the features are, which must be of the split that the job reads.
@@ -133,7 +153,7 @@ pub fn groups(
 
 /// The position of the positive class: the one `wanted`, else `covid`.
 pub fn positive(wanted: &str, classes: &[String]) -> Result<usize, Failure> {
-    let name = if wanted.is_empty() { "covid" } else { wanted };
+    let name = if wanted.is_empty() { POSITIVE } else { wanted };
     classes.iter().position(|class| class == name).ok_or_else(|| {
         let message = match wanted {
             "" => "it is not said which class is the positive one".to_owned(),

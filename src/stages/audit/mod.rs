@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use self::data::Data;
 use self::films::Films;
 use self::summary::Summary;
-use super::Stage;
+use super::{Stage, upstream};
 use crate::artifact::Document;
 use crate::artifact::audit::Audit;
 use crate::artifact::groups::Grouping;
@@ -96,7 +96,7 @@ impl Stage for AuditStage {
         ];
         match settings.dealt_by {
             Dealer::Audit => {
-                inputs.extend(settings.groups.files().iter().map(|name| ctx.input("link", name)));
+                inputs.extend(upstream::links(ctx, settings.groups));
             }
             Dealer::Crossval => {
                 let files = ["crossval.json", "predictions.csv"];

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::films::Films;
 use self::summary::Summary;
-use super::Stage;
+use super::{Stage, upstream};
 use crate::artifact::Document;
 use crate::artifact::crossval::{OutOfFoldRow, write_predictions};
 use crate::artifact::groups::Grouping;
@@ -97,7 +97,7 @@ impl Stage for Crossval {
             ctx.input("extract", "features.npy"),
             ctx.input("train", "model.json"),
         ];
-        inputs.extend(settings.groups.files().iter().map(|name| ctx.input("link", name)));
+        inputs.extend(upstream::links(ctx, settings.groups));
         Ok(inputs)
     }
 

@@ -9,9 +9,9 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use self::verify::{TOLERANCE, Verified, verify};
-use super::Stage;
+use super::{Stage, upstream};
 use crate::backbone::Weights;
-use crate::classifier::{Assembled, Bundle, ModelError, backbone, open};
+use crate::classifier::{Assembled, Bundle, ModelError, backbone};
 use crate::cli::{Context, Failure, Outcome, ResultExt, hinted};
 use crate::io::atomic::FileError;
 use crate::io::{atomic, hash, safetensors};
@@ -89,9 +89,6 @@ impl Stage for Export {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        if !(0.0..=1.0).contains(&settings.false_alarms) {
-            return Err(Failure::usage("`false-alarms` is a share between 0 and 1"));
-        }
         if args.embed && args.format != Format::Bundle {
             return Err(Failure::usage("`--embed` is for bundles: other files hold the backbone"));
         }
@@ -106,7 +103,7 @@ impl Stage for Export {
         }
         let hint = hinted(ModelError::hint);
         let Assembled { mut bundle, missing } =
-            open(args.bundle.as_deref(), &ctx.paths, settings.false_alarms).map_err(&hint)?;
+            upstream::model(ctx, args.bundle.as_deref(), settings.false_alarms)?;
         for (stage, what) in &missing {
             ctx.ui.note(format_args!("left out {what}: run `cxr {stage}` first"));
         }

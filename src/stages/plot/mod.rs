@@ -18,6 +18,7 @@ use crate::artifact::history::Epoch;
 use crate::artifact::predictions::Predictions;
 use crate::artifact::read_csv;
 use crate::cli::{Context, Failure, Outcome};
+use crate::dataset::POSITIVE;
 use crate::io::atomic;
 use crate::metrics;
 use crate::pipeline::Input;
@@ -32,7 +33,7 @@ crate::settings! {
         /// Heading of the training history
         title: String = "Training Loss and Accuracy on COVID-19 Dataset".into(),
         /// The class that the curves call positive
-        positive: String = "covid".into(),
+        positive: String = POSITIVE.into(),
         /// Equal parts of 0 to 1 that the calibration figure puts probabilities in
         bins: usize = 10,
     }

@@ -16,9 +16,9 @@ use rayon::prelude::*;
 
 use self::format::{Format, Said};
 use self::sources::{Found, Sources};
-use super::Stage;
+use super::{Stage, upstream};
 use crate::classifier::{
-    Assembled, Bundle, Classifier, Explainer, ModelError, backbone, open, picture_name,
+    Assembled, Bundle, Classifier, Explainer, ModelError, backbone, picture_name,
 };
 use crate::cli::{Context, Failure, Outcome, ResultExt, Stream, hinted};
 use crate::conv::Engine;
@@ -84,15 +84,12 @@ impl Stage for Predict {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        if !(0.0..=1.0).contains(&settings.false_alarms) {
-            return Err(Failure::usage("`false-alarms` is a share between 0 and 1"));
-        }
         let engine = Engine::from_env().usage()?;
         let sources = Sources::new(args.films)?;
         let started = Instant::now();
         let hint = hinted(ModelError::hint);
         let Assembled { mut bundle, missing } =
-            open(args.bundle.as_deref(), &ctx.paths, settings.false_alarms).map_err(&hint)?;
+            upstream::model(ctx, args.bundle.as_deref(), settings.false_alarms)?;
         let file = Some(settings.weights.as_str()).filter(|path| !path.is_empty());
         let backbone = backbone(&mut bundle, file.map(Path::new)).map_err(&hint)?;
         let read = started.elapsed();
