@@ -30,5 +30,6 @@ mod report;
 mod runner;
 mod sample_normal;
 mod split;
+mod strict;
 mod train;
 mod tutorial;

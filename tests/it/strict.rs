@@ -1,0 +1,80 @@
+//! The profile `strict` from end to end, on phantoms: what it promises of the figures.
+
+use std::collections::BTreeMap;
+
+use crate::support::{Sandbox, random_weights};
+
+/// As few films and rounds as show that every stage does its part.
+const CONFIG: &str = "
+[phantom]
+films = 9
+[sample-normal]
+count = 9
+[profile.strict.extract]
+rotations = 1
+[train]
+epochs = 4
+batch-size = 4
+[evaluate]
+resamples = 50
+[crossval]
+folds = 3
+repeats = 2
+[explain]
+occlude = 0
+[audit]
+folds = 3
+resamples = 50
+shuffles = 20
+";
+
+#[test]
+fn strict_figures_are_of_other_persons_and_of_normals_only() {
+    let sandbox = Sandbox::new().with_weights(random_weights());
+    sandbox.write("pipeline.toml", CONFIG);
+    for line in ["cxr-phantom", "cxr-build-covid", "cxr-sample-normal"] {
+        sandbox.ok(line);
+    }
+    // A normal film that is pneumonia by its name, and one film under two names.
+    let normal = sandbox.tree("dataset/normal");
+    let film = |end: &str| &normal.iter().find(|(name, _)| name.ends_with(end)).unwrap().1;
+    sandbox.write("dataset/normal/person7_virus_12.jpeg", film("jpeg"));
+    sandbox.write("dataset/normal/twin.png", film("png"));
+    sandbox.ok("cxr run --profile strict");
+
+    let artifact = |name: &str| sandbox.path(format!("artifacts/strict/{name}"));
+    let ledger = sandbox.read(artifact("preprocess/ledger.csv"));
+    let dropped: Vec<&str> = ledger.lines().filter(|line| line.contains("dropped")).collect();
+    assert!(matches!(dropped[..], [line] if line.contains("person7_virus_12")), "{ledger}");
+
+    let index = sandbox.read(artifact("preprocess/index.csv"));
+    let paths: Vec<String> = csv::Reader::from_reader(index.as_bytes())
+        .deserialize::<BTreeMap<String, String>>()
+        .map(|row| row.unwrap().remove("path").unwrap())
+        .collect();
+    let groups: BTreeMap<String, String> = csv::Reader::from_path(artifact("link/groups.csv"))
+        .unwrap()
+        .deserialize::<BTreeMap<String, String>>()
+        .map(|row| row.unwrap())
+        .map(|mut row| (row.remove("path").unwrap(), row.remove("group").unwrap()))
+        .collect();
+    let twin = &groups["normal/twin.png"];
+    assert!(groups.values().filter(|group| *group == twin).count() > 1, "{groups:?}");
+
+    let split = sandbox.json(artifact("split/split.json"));
+    assert_eq!((&split["groups"]["by"], &split["groups"]["both"]), (&"link".into(), &0.into()));
+    let side = |name: &str| -> Vec<&String> {
+        let rows = split[name].as_array().unwrap().iter();
+        rows.map(|row| &groups[&paths[row.as_u64().unwrap() as usize]]).collect()
+    };
+    let (train, test) = (side("train"), side("test"));
+    assert!(!test.is_empty() && test.iter().all(|group| !train.contains(group)));
+
+    let crossval = sandbox.json(artifact("crossval/crossval.json"));
+    assert_eq!(crossval["grouped_by"], "link");
+    let audit = sandbox.json(artifact("audit/audit.json"));
+    assert_eq!((&audit["dealt_by"], &audit["grouped_by"]), (&"crossval".into(), &"link".into()));
+    let page = sandbox.read(artifact("report/report.html"));
+    assert!(page.contains("Cross-validation") && !page.contains("stand on both sides"));
+    sandbox.ok("cxr status --profile strict --check");
+}
