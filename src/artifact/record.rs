@@ -1,11 +1,12 @@
 //! `record.json`: what a stage read and wrote when it last succeeded.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::Document;
-use crate::io::hash;
+use crate::io::{hash, place};
 
 /// One successful execution of a stage. It lies beside the outputs and is
 /// written last: the outputs are complete when it is there.
@@ -34,6 +35,14 @@ pub struct Record {
 impl Document for Record {
     const KIND: &'static str = "record";
     const SCHEMA: &'static str = "cxr.record/1";
+
+    fn check(&self) -> Result<(), String> {
+        // A later run removes what it does not write again.
+        match self.outputs.keys().find(|name| !place::is_plain(Path::new(name))) {
+            Some(name) => Err(format!("the output `{name}` is no file of its folder")),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Record {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 use zip::result::{ZipError, ZipResult};
+
+use super::place::is_plain;
 
 /// What an archive may hold at most; more is refused, not cut off.
 #[derive(Debug, Clone, Copy)]
@@ -199,12 +201,6 @@ fn survey(zip: &ZipArchive<BufReader<File>>) -> ZipResult<Result<(Vec<String>, u
         }
     }
     Ok(Ok((names, bytes)))
-}
-
-/// Whether a path is relative, not empty, and free of `.`, `..` and prefixes.
-fn is_plain(path: &Path) -> bool {
-    path.components().next().is_some()
-        && path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 fn too_large(what: &str, got: u64, limit: u64) -> Result<(), Error> {

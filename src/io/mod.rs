@@ -13,6 +13,7 @@ pub mod keras;
 pub mod lock;
 pub mod npy;
 pub mod onnx;
+pub mod place;
 pub mod safetensors;
 pub mod staging;
 pub mod stat;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::atomic::{FileError, at, parent, write};
+use super::place;
 
 /// A folder being filled beside its target, published as a whole.
 ///
@@ -123,7 +124,8 @@ pub fn recover(target: &Path) -> Result<(), FileError> {
     // The record is the commit mark of a stage: it goes last.
     files.sort_by_key(|f| (f.file_name().is_some_and(|n| n == RECORD), f.clone()));
     for file in files.iter().filter(|f| *f != Path::new(OBSOLETE)) {
-        let to = target.join(file);
+        let link = || io::Error::other("it lies behind a link, which may lead anywhere");
+        let to = at("write", &target.join(file), place::below(target, file).ok_or_else(link))?;
         let folder = parent(&to);
         at("create", folder, fs::create_dir_all(folder))?;
         #[expect(clippy::disallowed_methods, reason = "this module is the home of renames")]
@@ -131,7 +133,7 @@ pub fn recover(target: &Path) -> Result<(), FileError> {
     }
     let obsolete = fs::read(ready.join(OBSOLETE)).unwrap_or_default();
     for name in serde_json::from_slice::<Vec<String>>(&obsolete).unwrap_or_default() {
-        let path = target.join(&name);
+        let Some(path) = place::below(target, Path::new(&name)) else { continue };
         match fs::remove_file(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return at("remove", &path, Err(e)),
             _ => remove_empty(parent(&path), target),

@@ -12,8 +12,8 @@ use crate::artifact::Document;
 use crate::artifact::record::Record;
 use crate::cli::{Context, Failure, Outcome};
 use crate::io::atomic::{FileError, at};
-use crate::io::hash;
 use crate::io::staging::{RECORD, recover, remove_empty};
+use crate::io::{hash, place};
 use crate::pipeline::lockfile;
 
 /// The arguments of `cxr clean`.
@@ -73,10 +73,9 @@ fn clean(folder: &Path, record: &Record, summary: &mut Summary) -> Result<(), Fi
     // Without its record a half-removed stage counts as never run.
     remove(&folder.join(RECORD), folder, summary)?;
     for (name, hash) in &record.outputs {
-        let path = folder.join(name);
-        if !path.exists() {
+        let Some(path) = place::below(folder, Path::new(name)).filter(|path| path.is_file()) else {
             continue;
-        }
+        };
         if hash::file(&path)? == *hash {
             remove(&path, folder, summary)?;
         } else {

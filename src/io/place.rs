@@ -1,0 +1,45 @@
+//! Names that a file brings, as places below a folder: a record or an archive from
+//! elsewhere names nothing outside of it.
+
+use std::path::{Component, Path, PathBuf};
+
+/// Whether a path is relative, not empty, and free of `.`, `..` and prefixes.
+pub fn is_plain(path: &Path) -> bool {
+    path.components().next().is_some()
+        && path.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// Where `name` lies in `folder`; none if it is no plain relative path, or a folder on the
+/// way is a link.
+pub fn below(folder: &Path, name: &Path) -> Option<PathBuf> {
+    let path = folder.join(name);
+    let mut between = path.ancestors().skip(1).take_while(|parent| *parent != folder);
+    let straight = |parent: &Path| !parent.is_symlink();
+    (is_plain(name) && between.all(straight)).then_some(path)
+}
+
+/// Whether a spreadsheet that opens a table would take a cell for a formula, and run it.
+pub fn is_formula(cell: &str) -> bool {
+    cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_below_the_folder_or_nowhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let below = |name: &str| below(dir.path(), Path::new(name));
+        assert_eq!(below("a/b.png"), Some(dir.path().join("a/b.png")));
+        for name in ["", ".", "..", "a/../..", "/etc/passwd", "./a", "../a"] {
+            assert_eq!(below(name), None, "{name}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/etc", dir.path().join("link")).unwrap();
+            assert_eq!(below("link/passwd"), None);
+            assert_eq!(below("link"), Some(dir.path().join("link")), "the link itself");
+        }
+    }
+}
