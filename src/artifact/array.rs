@@ -1,11 +1,12 @@
 //! Arrays of f32 in numpy's `.npy` format.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use ndarray::{Array, Dimension};
-use ndarray_npy::ReadNpyExt;
+use ndarray::{Array, Dimension, IxDyn};
 
-use super::{ArtifactError, read_bytes};
+use super::ArtifactError;
+use crate::io::npy::{NpyError, Reader};
 
 /// Reads an array that must have the shape `expected`.
 pub fn read_array<D: Dimension>(
@@ -13,15 +14,34 @@ pub fn read_array<D: Dimension>(
     path: &Path,
     expected: &[usize],
 ) -> Result<Array<f32, D>, ArtifactError> {
-    let bytes = read_bytes(kind, path)?;
+    read_checked(kind, path, expected.len(), |got| match got == expected {
+        true => Ok(()),
+        false => Err(format!("its shape is {got:?}, expected {expected:?}")),
+    })
+}
+
+/// Reads an array of `rank` dimensions whose shape `check` agrees with: that bounds the
+/// memory, whatever the file says.
+pub fn read_checked<D: Dimension>(
+    kind: &'static str,
+    path: &Path,
+    rank: usize,
+    check: impl FnOnce(&[usize]) -> Result<(), String>,
+) -> Result<Array<f32, D>, ArtifactError> {
     let malformed = |reason| ArtifactError::Malformed { kind, path: path.to_owned(), reason };
-    let array: Array<f32, D> =
-        Array::read_npy(bytes.as_slice()).map_err(|e| malformed(e.to_string()))?;
-    if array.shape() != expected {
-        let got = array.shape();
-        return Err(malformed(format!("its shape is {got:?}, expected {expected:?}")));
-    }
-    Ok(array)
+    let refused = |error| match error {
+        NpyError::File(e) if e.source.kind() == ErrorKind::NotFound => {
+            ArtifactError::Missing { kind, path: path.to_owned() }
+        }
+        NpyError::File(e) => e.into(),
+        NpyError::Malformed { reason, .. } => malformed(reason),
+    };
+    let mut reader =
+        Reader::<f32>::open(path, &vec![None; rank.saturating_sub(1)]).map_err(refused)?;
+    check(reader.shape()).map_err(malformed)?;
+    let values = reader.read(0..reader.rows()).map_err(refused)?;
+    let array = Array::from_shape_vec(IxDyn(reader.shape()), values);
+    array.and_then(Array::into_dimensionality).map_err(|e| malformed(e.to_string()))
 }
 
 #[cfg(test)]

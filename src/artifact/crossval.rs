@@ -11,7 +11,7 @@ use super::groups::Grouping;
 use super::index::Index;
 use super::metrics::Score;
 use super::predictions::{Prediction, Predictions};
-use super::{ArtifactError, Document, read_bytes};
+use super::{ArtifactError, Document, MAX_FILE, read_bytes};
 use crate::io::atomic;
 
 /// A repeated cross-validation. Intervals hold 95 %.
@@ -221,7 +221,7 @@ pub fn read_runs(path: &Path, index: &Index) -> Result<(Vec<String>, Vec<Run>), 
         seed: usize,
         fold: usize,
     }
-    let bytes = read_bytes(Predictions::KIND, path)?;
+    let bytes = read_bytes(Predictions::KIND, path, MAX_FILE)?;
     let malformed = |reason: String| ArtifactError::Malformed {
         kind: Predictions::KIND,
         path: path.to_owned(),

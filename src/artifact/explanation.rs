@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ndarray::{Array2, Array3};
-use ndarray_npy::ReadNpyExt;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactError, Document, read_bytes, read_csv};
+use super::array::read_checked;
+use super::{ArtifactError, Document, read_csv};
 use crate::backbone::Pooling;
 
 /// Grad-CAM over films, summed up.
@@ -72,6 +72,10 @@ pub struct FilmHeat {
     pub outside: Option<f64>,
 }
 
+/// The most cells a side: a film of 2048 pixels, the largest that a net is run on, has so
+/// many.
+const MAX_CELLS: usize = 64;
+
 /// Reads `heat.npy`, of the films of `explain.csv` beside it: heat by path.
 ///
 /// # Errors
@@ -79,18 +83,12 @@ pub struct FilmHeat {
 /// If one of the files is missing or broken, or they do not belong together.
 pub fn read_heat(path: &Path) -> Result<BTreeMap<String, FilmHeat>, ArtifactError> {
     const KIND: &str = "table of heat";
-    let malformed = |reason| ArtifactError::Malformed { kind: KIND, path: path.to_owned(), reason };
     let lines: Vec<Line> = read_csv("table of explanations", &path.with_file_name("explain.csv"))?;
-    let bytes = read_bytes(KIND, path)?;
-    let heat: Array3<f32> =
-        Array3::read_npy(bytes.as_slice()).map_err(|e| malformed(e.to_string()))?;
-    let (films, rows, cols) = heat.dim();
-    if films != lines.len() || rows != cols {
-        let (shape, films) = (heat.shape(), lines.len());
-        return Err(malformed(format!(
-            "its shape is {shape:?}, expected squares of {films} films"
-        )));
-    }
+    let films = lines.len();
+    let heat: Array3<f32> = read_checked(KIND, path, 3, |shape| match *shape {
+        [n, rows, cols] if n == films && rows == cols && rows <= MAX_CELLS => Ok(()),
+        _ => Err(format!("its shape is {shape:?}, expected squares of {films} films")),
+    })?;
     let films = lines.into_iter().zip(heat.outer_iter()).map(|(line, cells)| {
         let Line { path, predicted, outside, .. } = line;
         (path, FilmHeat { predicted, cells: cells.to_owned(), outside })

@@ -23,10 +23,17 @@ pub mod split;
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::io::atomic::{self, FileError};
+use crate::io::bounded;
+
+/// The largest JSON document that is read: a record of half a million films.
+pub const MAX_DOCUMENT: u64 = 64 << 20;
+
+/// The largest table or head that is read: a table of two million lines.
+pub const MAX_FILE: u64 = 256 << 20;
 
 /// Why an artifact cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +71,9 @@ pub enum ArtifactError {
     },
 }
 
-/// Reads a file's bytes; a missing file is [`ArtifactError::Missing`].
-pub fn read_bytes(kind: &'static str, path: &Path) -> Result<Vec<u8>, ArtifactError> {
-    match std::fs::read(path) {
+/// Reads a file's bytes, at most `limit`; a missing file is [`ArtifactError::Missing`].
+pub fn read_bytes(kind: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, ArtifactError> {
+    match bounded::read(path, limit) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             Err(ArtifactError::Missing { kind, path: path.to_owned() })
         }
@@ -88,17 +95,23 @@ pub trait Document: Serialize + DeserializeOwned {
 
     /// Reads and checks the document.
     fn read(path: &Path) -> Result<Self, ArtifactError> {
-        let bytes = read_bytes(Self::KIND, path)?;
+        /// All that is read before it is known what the rest means.
+        #[derive(Deserialize)]
+        struct Head {
+            #[serde(default)]
+            schema: Option<serde_json::Value>,
+        }
+        let bytes = read_bytes(Self::KIND, path, MAX_DOCUMENT)?;
         let malformed =
             |reason| ArtifactError::Malformed { kind: Self::KIND, path: path.to_owned(), reason };
-        let value: serde_json::Value =
-            serde_json::from_slice(&bytes).map_err(|e| malformed(e.to_string()))?;
-        let schema = value.get("schema").and_then(serde_json::Value::as_str).unwrap_or("none");
+        let parse = |e: serde_json::Error| malformed(e.to_string());
+        let head: Head = serde_json::from_slice(&bytes).map_err(parse)?;
+        let schema = head.schema.as_ref().and_then(serde_json::Value::as_str).unwrap_or("none");
         if schema != Self::SCHEMA {
             let (expected, got) = (Self::SCHEMA, schema.to_owned());
             return Err(ArtifactError::Schema { path: path.to_owned(), expected, got });
         }
-        let document: Self = serde_json::from_value(value).map_err(|e| malformed(e.to_string()))?;
+        let document: Self = serde_json::from_slice(&bytes).map_err(parse)?;
         document.check().map_err(malformed)?;
         Ok(document)
     }
@@ -121,7 +134,7 @@ pub fn read_csv<T: DeserializeOwned>(
     kind: &'static str,
     path: &Path,
 ) -> Result<Vec<T>, ArtifactError> {
-    let bytes = read_bytes(kind, path)?;
+    let bytes = read_bytes(kind, path, MAX_FILE)?;
     let rows: Result<_, csv::Error> =
         csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
     rows.map_err(|e| ArtifactError::Malformed {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::features::Extractor;
-use super::{ArtifactError, Document, read_bytes};
+use super::{ArtifactError, Document, MAX_FILE, read_bytes};
 use crate::head::{FitSettings, Head, Loss};
 use crate::io::hash;
 
@@ -86,7 +86,7 @@ impl Model {
     pub fn head(&self, path: &Path) -> Result<Head, ArtifactError> {
         let malformed =
             |reason| ArtifactError::Malformed { kind: "head", path: path.to_owned(), reason };
-        let bytes = read_bytes("head", path)?;
+        let bytes = read_bytes("head", path, MAX_FILE)?;
         if self.weights != hash::bytes(&bytes) {
             return Err(malformed("`model.json` describes another one".to_owned()));
         }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::index::alone;
-use super::{ArtifactError, read_bytes};
+use super::{ArtifactError, MAX_FILE, read_bytes};
 use crate::io::atomic;
 
 /// The films judged, and what the model said of each.
@@ -62,7 +62,7 @@ impl Predictions {
 
     /// Reads `predictions.csv`.
     pub fn read(path: &Path) -> Result<Self, ArtifactError> {
-        let bytes = read_bytes(Self::KIND, path)?;
+        let bytes = read_bytes(Self::KIND, path, MAX_FILE)?;
         Self::parse(&bytes).map_err(|reason| ArtifactError::Malformed {
             kind: Self::KIND,
             path: path.to_owned(),

@@ -19,8 +19,11 @@ use crate::artifact::{ArtifactError, Document};
 use crate::backbone::IMAGENET_FINGERPRINT;
 use crate::dataset::POSITIVE;
 use crate::io::staging::{RECORD, recover};
-use crate::io::{hash, npy};
+use crate::io::{bounded, hash, npy};
 use crate::pipeline::Paths;
+
+/// The largest model card that is taken along.
+const MAX_CARD: u64 = 1 << 20;
 
 /// The trained model of a profile.
 #[derive(Debug)]
@@ -64,7 +67,8 @@ impl Bundle {
             .transpose()?;
         let card = files.of("report", "MODEL_CARD.md")?;
         let from = files.read_from("report", "train/model.json");
-        let card = from.is_none_or(|from| from == own).then(|| std::fs::read_to_string(card).ok());
+        let card =
+            from.is_none_or(|from| from == own).then(|| bounded::read_text(&card, MAX_CARD).ok());
         let films = Films::read(&files, &model)?;
         let novelty = films.as_ref().and_then(|films| films.novelty(false_alarms));
         if novelty.is_none() {

@@ -7,8 +7,7 @@
 //! that text; the manifest holds the hash of each tensor.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -19,7 +18,7 @@ use crate::backbone::Weights;
 use crate::head::Head;
 use crate::io::safetensors::{self, View};
 use crate::io::tensor::{MAX_BYTES, Tensor};
-use crate::io::{atomic, hash};
+use crate::io::{atomic, bounded, hash};
 
 /// The major version that is written and read.
 const VERSION: u32 = 1;
@@ -51,12 +50,6 @@ pub enum BundleError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
-    },
-    /// It is larger than any bundle.
-    #[error("`{}` is larger than {MAX_BYTES} bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
     },
     /// Another kind of file.
     #[error("`{}` is no bundle: {reason}", path.display())]
@@ -120,13 +113,7 @@ impl Bundle {
     /// See [`BundleError`].
     pub fn read(path: &Path) -> Result<Self, BundleError> {
         let read = |source| BundleError::Read { path: path.to_owned(), source };
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(read)?;
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(BundleError::TooLarge { path: path.to_owned() });
-        }
-        Self::parse(path, &bytes)
+        Self::parse(path, &bounded::read(path, MAX_BYTES).map_err(read)?)
     }
 
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, BundleError> {

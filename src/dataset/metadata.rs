@@ -3,13 +3,20 @@
 //! Columns are found by normalised name (trimmed, lower case, blanks as
 //! underscores), never by position; the file changed its header 21 times in a year.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use encoding_rs::{UTF_8, WINDOWS_1252};
 
+use crate::io::bounded;
+
 /// Largest file that is read. The real one has 0.5 MB.
-pub const MAX_BYTES: u64 = 64 << 20;
+pub const MAX_BYTES: u64 = 16 << 20;
+
+/// Most columns that are read. The real one has 30.
+pub const MAX_COLUMNS: usize = 1000;
+
+/// Most rows that are read. The real one has 950.
+pub const MAX_ROWS: usize = 250_000;
 
 /// Columns without which no film can be chosen.
 const NEEDED: [&str; 3] = ["patientid", "finding", "filename"];
@@ -30,12 +37,6 @@ pub enum MetadataError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
-    },
-    /// The file is larger than [`MAX_BYTES`].
-    #[error("`{}` has more than {MAX_BYTES} bytes: not a metadata file", path.display())]
-    TooLarge {
-        /// The file asked for.
-        path: PathBuf,
     },
     /// The bytes are something else than a table of text.
     #[error("`{}` is not a CSV file: {why}", path.display())]
@@ -107,13 +108,7 @@ pub fn read(path: &Path) -> Result<Metadata, MetadataError> {
         std::io::ErrorKind::NotFound => MetadataError::Missing { path: path.into() },
         _ => MetadataError::Unreadable { path: path.into(), source },
     };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(MetadataError::TooLarge { path: path.into() });
-    }
-    parse(&bytes, path)
+    parse(&bounded::read(path, MAX_BYTES).map_err(unreadable)?, path)
 }
 
 /// Parses the bytes of a `metadata.csv`; `path` is only named in errors.
@@ -141,9 +136,12 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Metadata, MetadataError> {
 
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let header: Vec<String> = match reader.headers() {
-        Ok(header) => header.iter().map(normalised).collect(),
+        Ok(header) => header.iter().take(MAX_COLUMNS + 1).map(normalised).collect(),
         Err(_) => return Err(not_csv("it has no header line")),
     };
+    if header.len() > MAX_COLUMNS {
+        return Err(not_csv("it has more columns than any table of films"));
+    }
     let index = |name: &str| header.iter().position(|c| c == name);
     let missing: Vec<_> = NEEDED.into_iter().filter(|name| index(name).is_none()).collect();
     let columns: Vec<_> = header.iter().filter(|c| !c.is_empty()).cloned().collect();
@@ -158,6 +156,9 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Metadata, MetadataError> {
         let Ok(record) = record else {
             return Err(not_csv("a row cannot be parsed"));
         };
+        if rows.len() == MAX_ROWS {
+            return Err(not_csv("it has more rows than any collection has films"));
+        }
         ragged += usize::from(record.len() != header.len());
         let cell = |column: Option<usize>| {
             column
@@ -251,6 +252,17 @@ mod tests {
         assert_eq!(seen, [(1, Some("a.jpg")), (2, None), (3, Some("b.jpg"))]);
         assert_eq!(metadata.rows[0].finding.as_deref(), Some("COVID-19,\nARDS"));
         assert_eq!(metadata.notes, ["2 of 3 rows have more or fewer cells than the header"]);
+    }
+
+    #[test]
+    fn what_no_table_of_films_has_so_much_of_is_refused() {
+        let rows = |n: usize| {
+            parsed(format!("patientid,finding,filename\n{}", "1\n".repeat(n)).as_bytes())
+        };
+        assert_eq!(rows(MAX_ROWS).unwrap().rows.len(), MAX_ROWS);
+        assert!(rows(MAX_ROWS + 1).unwrap_err().to_string().contains("more rows"));
+        let wide = format!("patientid,finding,filename{}\n", ",".repeat(MAX_COLUMNS));
+        assert!(parsed(wide.as_bytes()).unwrap_err().to_string().contains("more columns"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::atomic::{self, FileError, at};
+use super::bounded;
 
 /// A folder of entries: `<first two digits of the key>/<key>`, each the BLAKE3 of
 /// its numbers, 32 bytes, then the numbers, f32 little-endian.
@@ -41,8 +42,9 @@ impl Cache {
     /// When a file that exists cannot be read.
     pub fn get(&self, key: &str, len: usize) -> Result<Entry, FileError> {
         let path = self.path(key);
-        let bytes = match fs::read(&path) {
+        let bytes = match bounded::read(&path, 32 + 4 * len as u64) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Entry::Miss),
+            Err(e) if e.kind() == ErrorKind::FileTooLarge => return Ok(Entry::Corrupt(path)),
             read => at("read", &path, read)?,
         };
         match bytes.split_first_chunk() {

@@ -2,9 +2,8 @@
 
 use super::archive::{self, Archive, Limits};
 use super::tensor::{self, MAX_BYTES, Tensor};
-use super::{hdf5, onnx, safetensors};
-use std::fs::File;
-use std::io::{self, Read};
+use super::{bounded, hdf5, onnx, safetensors};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A Python wheel may carry a few thousand files; its weights stay within
@@ -21,12 +20,6 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
-    },
-    /// The file is larger than [`MAX_BYTES`].
-    #[error("`{}` is larger than {MAX_BYTES} bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
     },
     /// The content is none of the known formats.
     #[error("`{}` is not HDF5, ONNX, safetensors or a wheel that holds one", path.display())]
@@ -68,18 +61,9 @@ pub enum Error {
 /// See [`enum@Error`].
 pub fn read(path: &Path) -> Result<Vec<Tensor>, Error> {
     let io = |source| Error::Read { path: path.into(), source };
-    let mut file = File::open(path).map_err(io)?;
-    if file.metadata().map_err(io)?.len() > MAX_BYTES {
-        return Err(Error::TooLarge { path: path.into() });
-    }
-    let mut magic = Vec::new();
-    file.by_ref().take(4).read_to_end(&mut magic).map_err(io)?;
-    let bytes = if magic.starts_with(b"PK\x03\x04") {
-        packed(path)?
-    } else {
-        let mut bytes = magic;
-        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
-        bytes
+    let bytes = match bounded::prefix(path, 4).map_err(io)?.as_slice() {
+        b"PK\x03\x04" => packed(path)?,
+        _ => bounded::read(path, MAX_BYTES).map_err(io)?,
     };
     let tensors = match &bytes[..] {
         [0x89, b'H', b'D', b'F', ..] => hdf5::read(bytes),
@@ -157,6 +141,8 @@ mod tests {
         }
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(MAX_BYTES + 1).unwrap();
-        assert!(matches!(read(file.path()), Err(Error::TooLarge { .. })));
+        let error = read(file.path()).unwrap_err();
+        let Error::Read { source, .. } = error else { panic!("{error}") };
+        assert_eq!(source.kind(), io::ErrorKind::FileTooLarge);
     }
 }

@@ -1,6 +1,7 @@
 //! Content hashes: BLAKE3, as 64 hexadecimal digits.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use super::atomic::{FileError, at};
@@ -10,11 +11,15 @@ pub fn bytes(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }
 
-/// The hash of a file's content, read as a stream.
+/// The hash of a file's content, read as a stream; devices, which may have no end, have
+/// none.
 pub fn file(path: &Path) -> Result<String, FileError> {
     let mut hasher = blake3::Hasher::new();
     let mut file = at("read", path, File::open(path))?;
-    at("read", path, std::io::copy(&mut file, &mut hasher))?;
+    if !at("read", path, file.metadata())?.is_file() {
+        return at("read", path, Err(io::Error::other("it is no regular file")));
+    }
+    at("read", path, io::copy(&mut file, &mut hasher))?;
     Ok(hasher.finalize().to_hex().to_string())
 }
 
@@ -27,5 +32,7 @@ mod tests {
         crate::io::atomic::write(&path, b"film").unwrap();
         assert_eq!(super::file(&path).unwrap(), super::bytes(b"film"));
         assert_ne!(super::bytes(b"film"), super::bytes(b"films"));
+        let endless = super::file(std::path::Path::new("/dev/zero"));
+        assert!(!cfg!(unix) || endless.is_err());
     }
 }

@@ -19,13 +19,14 @@ const MAX_DEPTH: usize = 16;
 /// [`Error::TooMany`] and [`Error::TooLarge`] at the limits of
 /// [`tensor`](super::tensor).
 pub fn read(bytes: Vec<u8>) -> Result<Vec<Tensor>, Error> {
+    let mut budget = Budget::packed(bytes.len());
     let file = File::from_bytes(bytes).map_err(malformed)?;
     let (length, expected) = (file.file_size(), file.superblock().eof_address);
     if length < expected {
         return Err(malformed(format!("{length} bytes, cut off from {expected}")));
     }
     let mut tensors = Vec::new();
-    walk(&file.root(), "", 0, &mut Budget::new(), &mut tensors)?;
+    walk(&file.root(), "", 0, &mut budget, &mut tensors)?;
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(tensors)
 }

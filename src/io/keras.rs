@@ -1,13 +1,12 @@
 //! What a Keras model file says of its layers.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use hdf5_pure::AttrValue;
 use serde_json::Value;
 
 use super::archive::{Archive, Limits};
+use super::bounded;
 use super::checkpoint::Error;
 use super::tensor::{self, MAX_BYTES};
 
@@ -24,10 +23,7 @@ const ARCHIVE: Limits = Limits { entries: 100, bytes: 2 * MAX_BYTES, ratio: 1000
 /// If the file cannot be read, or its description is malformed.
 pub fn config(path: &Path) -> Result<Option<Value>, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    let mut magic = Vec::new();
-    let file = File::open(path).map_err(read)?;
-    file.take(4).read_to_end(&mut magic).map_err(read)?;
-    let text = match magic.as_slice() {
+    let text = match bounded::prefix(path, 4).map_err(read)?.as_slice() {
         b"PK\x03\x04" => {
             let unpack = |source| Error::Archive { path: path.to_owned(), source };
             let mut archive = Archive::open(path, ARCHIVE).map_err(unpack)?;
@@ -49,12 +45,7 @@ pub fn config(path: &Path) -> Result<Option<Value>, Error> {
 /// `model_config` of the root group.
 fn attribute(path: &Path) -> Result<Option<String>, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(read)?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Error::TooLarge { path: path.to_owned() });
-    }
+    let bytes = bounded::read(path, MAX_BYTES).map_err(read)?;
     let file = hdf5_pure::File::from_bytes(bytes).map_err(|e| content(path, "HDF5", &e))?;
     let mut attributes = file.root().attrs().map_err(|e| content(path, "HDF5", &e))?;
     let text = attributes.remove("model_config");

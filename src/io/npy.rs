@@ -138,7 +138,10 @@ impl<T: Element> Reader<T> {
             return Err(wrong(format!("expected rows of {row:?}, got the shape {shape:?}")));
         }
         let start = 10 + u64::from(length);
-        let size = shape.iter().try_fold(size_of::<T>() as u64, |a, n| a.checked_mul(*n as u64));
+        // Without the rows first: where there are none, the others must fit all the same.
+        let row =
+            shape[1..].iter().try_fold(size_of::<T>() as u64, |a, n| a.checked_mul(*n as u64));
+        let size = row.and_then(|row| row.checked_mul(shape[0] as u64));
         let got = at("read", path, file.metadata())?.len();
         if size.and_then(|s| s.checked_add(start)) != Some(got) {
             return Err(wrong(format!("the shape {shape:?} does not fit its {got} bytes")));
@@ -241,5 +244,9 @@ mod tests {
         huge[at..at + 24].copy_from_slice(b"(9999999999999999, 2, 3)");
         assert!(open(&huge, &row).contains("does not fit its"));
         assert!(Reader::<u8>::open(&path, &row).is_err());
+        let empty = &good[..HEADER];
+        let mut overflowing = empty.to_vec();
+        overflowing[at..at + 32].copy_from_slice(b"(0, 4611686018427387904, 16) , }");
+        assert!(open(&overflowing, &[None, None]).contains("does not fit its"));
     }
 }

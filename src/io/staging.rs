@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::atomic::{FileError, at, parent, write};
-use super::place;
+use super::{bounded, place};
 
 /// A folder being filled beside its target, published as a whole.
 ///
@@ -25,6 +25,9 @@ pub struct Staging {
 
 /// Holds, inside a ready folder, the names to remove from the target.
 const OBSOLETE: &str = ".obsolete.json";
+
+/// The largest such list that is read.
+const MAX_LIST: u64 = 64 << 20;
 
 impl Staging {
     /// Starts filling a folder that will be merged into `target`. Finishes a
@@ -131,7 +134,7 @@ pub fn recover(target: &Path) -> Result<(), FileError> {
         #[expect(clippy::disallowed_methods, reason = "this module is the home of renames")]
         at("replace", &to, fs::rename(ready.join(file), &to))?;
     }
-    let obsolete = fs::read(ready.join(OBSOLETE)).unwrap_or_default();
+    let obsolete = bounded::read(&ready.join(OBSOLETE), MAX_LIST).unwrap_or_default();
     for name in serde_json::from_slice::<Vec<String>>(&obsolete).unwrap_or_default() {
         let Some(path) = place::below(target, Path::new(&name)) else { continue };
         match fs::remove_file(&path) {

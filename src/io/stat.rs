@@ -12,12 +12,16 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::atomic::{FileError, at};
+use super::bounded;
 use super::cache::user_cache;
 use super::hash;
 
 /// A file changed this shortly before it was hashed may change again without a
 /// new modification time, so its hash is not kept.
 const RACY: Duration = Duration::from_millis(100);
+
+/// The largest store that is read: of a million files.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// What identifies a file's content cheaply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +47,7 @@ impl StatCache {
         let id = hash::bytes(absolute.as_os_str().as_encoded_bytes());
         let store = user_cache(|name| std::env::var_os(name))
             .map(|d| d.join("cxr/stat").join(&id[..32]).with_extension("json"));
-        let known = store.as_ref().and_then(|s| std::fs::read(s).ok());
+        let known = store.as_ref().and_then(|s| bounded::read(s, MAX_BYTES).ok());
         let known = known.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
         Self { store, known, changed: false }
     }

@@ -9,6 +9,12 @@ pub const MAX_BYTES: u64 = 1 << 30;
 /// The most tensors (and, in HDF5, groups) that one file may hold.
 pub const MAX_TENSORS: usize = 10_000;
 
+/// The most bytes of tensors per byte of a file that packs them; deflate reaches this.
+const MAX_RATIO: u64 = 1032;
+
+/// Tensors up to this size may have any ratio: a mebibyte is no bomb.
+const SMALL: u64 = 1 << 20;
+
 /// The most dimensions of one tensor.
 pub const MAX_RANK: usize = 8;
 
@@ -84,6 +90,12 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new() -> Self {
         Budget { objects: MAX_TENSORS, elements: MAX_BYTES / 4 }
+    }
+
+    /// For a file of `length` bytes that are packed, or may not be there at all.
+    pub(super) fn packed(length: usize) -> Self {
+        let bytes = (length as u64).saturating_mul(MAX_RATIO).clamp(SMALL, MAX_BYTES);
+        Budget { elements: bytes / 4, ..Self::new() }
     }
 
     /// Counts one object, or fails with [`Error::TooMany`].

@@ -19,6 +19,11 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use crate::io::bounded;
+
+/// The largest pipeline file that is read; the built-in one has 6 kB.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// The pipeline file that the user's own is laid over.
 pub const BUILT_IN: &str = include_str!("../../pipeline.toml");
 
@@ -101,8 +106,7 @@ impl Config {
         let local = Path::new("pipeline.toml");
         match file.or_else(|| local.exists().then_some(local)) {
             Some(path) => {
-                let text = std::fs::read_to_string(path);
-                let text = text
+                let text = bounded::read_text(path, MAX_BYTES)
                     .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
                 Self::parse(&path.display().to_string(), &text, profile, known)
             }

@@ -8,12 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::record::Record;
 use crate::io::atomic::{self, FileError};
-use crate::io::{hash, lock};
+use crate::io::{bounded, hash, lock};
 
 /// The file's name in the artifacts folder.
 pub const NAME: &str = "pipeline.lock";
 
 const SCHEMA: &str = "cxr.pipeline-lock/1";
+
+/// The largest lock file that is read; one of all stages has 20 kB a profile.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Inputs below one folder are counted, not listed, beyond this many.
 const LISTED: usize = 20;
@@ -71,7 +74,7 @@ fn edit(
 ) -> Result<(), FileError> {
     let path = artifacts.join(NAME);
     let _alone = lock::exclusive(&artifacts.join(".pipeline.lock.guard"), || {})?;
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let text = bounded::read_text(&path, MAX_BYTES).unwrap_or_default();
     let mut file = toml::from_str(&text)
         .ok()
         .filter(|f: &LockFile| f.schema == SCHEMA)

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::io::atomic::{FileError, at};
 
+/// As much of a lock file as is read.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
@@ -105,7 +108,7 @@ impl Drop for RunLock {
 /// The owner in words, as far as the file tells.
 fn owner(file: &mut File) -> String {
     let mut text = String::new();
-    let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+    let read = file.rewind().and_then(|()| file.take(MAX_BYTES).read_to_string(&mut text));
     match read.ok().and_then(|_| serde_json::from_str::<Owner>(&text).ok()) {
         Some(owner) => {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

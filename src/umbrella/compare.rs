@@ -8,7 +8,9 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::artifact::MAX_DOCUMENT;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::io::bounded;
 
 /// The arguments of `cxr compare`.
 pub fn command() -> Command {
@@ -101,7 +103,7 @@ fn document(path: &Path) -> Result<Value, Failure> {
     if !path.is_file() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(&std::fs::read(path)?)
+    serde_json::from_slice(&bounded::read(path, MAX_DOCUMENT)?)
         .context(format!("`{}` is not valid JSON", path.display()))
         .hint("remove it, and let `cxr run` make it anew")
 }

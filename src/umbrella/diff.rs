@@ -9,11 +9,12 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::artifact::Document;
 use crate::artifact::index::Index;
 use crate::artifact::record::Record;
 use crate::artifact::split::Split;
+use crate::artifact::{Document, MAX_DOCUMENT};
 use crate::cli::{Context, Failure, Outcome};
+use crate::io::bounded;
 use crate::io::staging::RECORD;
 
 /// The arguments of `cxr diff`.
@@ -110,7 +111,7 @@ fn metrics(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let path = folder.join("evaluate/metrics.json");
     let mut metrics = BTreeMap::new();
     if path.exists() {
-        let mut value: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+        let mut value: Value = serde_json::from_slice(&bounded::read(&path, MAX_DOCUMENT)?)?;
         value.as_object_mut().map(|o| o.remove("schema"));
         flatten("", &value, &mut metrics);
     }

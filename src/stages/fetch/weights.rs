@@ -14,7 +14,7 @@ use crate::io::checksum::Checksum;
 use crate::io::download::{self, Request};
 use crate::io::folder::Folder;
 use crate::io::tensor::MAX_BYTES;
-use crate::io::{atomic, checkpoint, hash, safetensors};
+use crate::io::{atomic, bounded, checkpoint, hash, safetensors};
 
 /// Keras' own release, HDF5.
 pub const KERAS_RELEASE: &str = "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5";
@@ -63,7 +63,8 @@ pub fn run(ctx: &Context, args: &Args, url: &str) -> Result<Summary, Failure> {
     let converted = match &args.from {
         Some(file) => {
             let source = file.file_name().unwrap_or_default().to_string_lossy();
-            convert(file, &source, args.allow_unknown)?
+            convert(file, &source, args.allow_unknown)
+                .hint("without `--from` the weights that the tutorial used are fetched")?
         }
         None => obtain(ctx, url, &place, args.allow_unknown)?,
     };
@@ -83,7 +84,7 @@ fn summary(path: PathBuf, mut metadata: BTreeMap<String, String>, fetched: bool)
 fn existing(place: &Path, allow_unknown: bool) -> Result<BTreeMap<String, String>, Failure> {
     let unusable = || format!("`{}` is there, but of no use", place.display());
     let again = "`--force` replaces it";
-    let bytes = fs::read(place).context(unusable())?;
+    let bytes = bounded::read(place, MAX_BYTES).context(unusable()).hint(again)?;
     let weights = Weights::from_safetensors(&bytes).context(unusable()).hint(again)?;
     let fingerprint = weights.fingerprint();
     check(&fingerprint, allow_unknown).context(unusable()).hint(again)?;

@@ -24,7 +24,7 @@ use crate::artifact::metrics::Metrics;
 use crate::artifact::model::Model;
 use crate::artifact::predictions::Predictions;
 use crate::artifact::split::Split;
-use crate::artifact::{Document, history, read_bytes, read_csv};
+use crate::artifact::{Document, MAX_DOCUMENT, history, read_bytes, read_csv};
 use crate::cli::{Context, Failure, Outcome};
 use crate::io::atomic;
 use crate::io::staging::RECORD;
@@ -242,7 +242,8 @@ fn page(ctx: &Context, settings: &Settings, files: &Files) -> Result<Page, Failu
     let mut figures = std::collections::BTreeMap::new();
     for name in FIGURES {
         let text = |path: &Path| {
-            read_bytes("figure", path).map(|svg| String::from_utf8_lossy(&svg).into_owned())
+            read_bytes("figure", path, MAX_DOCUMENT)
+                .map(|svg| String::from_utf8_lossy(&svg).into_owned())
         };
         if let Some(svg) = optional(ctx, "plot", &format!("{name}.svg"), text)? {
             figures.insert(name.to_owned(), svg);
