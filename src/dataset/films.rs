@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::image::{DecodeError, Film, decode};
+use crate::io::place::is_formula;
 use crate::io::staging::RECORD;
 
 /// The folder beside the classes that holds what the builders draw from.
@@ -36,6 +37,24 @@ pub enum FilmsError {
         /// The class folder.
         path: PathBuf,
     },
+    /// A class folder is a link, and the dataset is not where it ends.
+    #[error("the class folder `{}` is a link that leaves the dataset", path.display())]
+    Leaves {
+        /// The class folder.
+        path: PathBuf,
+    },
+    /// A class folder's name begins as a formula does, which spreadsheets would run.
+    #[error("the name of the class folder `{}` begins as a formula does", path.display())]
+    Formula {
+        /// The class folder.
+        path: PathBuf,
+    },
+    /// It holds more files than any set of films, as links in a circle make it seem.
+    #[error("`{}` holds more than {MAX_FILES} files", path.display())]
+    TooMany {
+        /// The dataset folder.
+        path: PathBuf,
+    },
     /// A folder cannot be listed.
     #[error("cannot list `{}`", path.display())]
     Unlistable {
@@ -62,7 +81,13 @@ impl Candidate {
         let below = file.strip_prefix(dataset).expect("the walk stays below");
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
         let path = parts.join("/");
-        let unnamed = below.to_str().is_none().then_some("the name is not UTF-8");
+        let unnamed = match below.to_str() {
+            None => Some("the name is not UTF-8"),
+            Some(name) if name.contains(char::is_control) => {
+                Some("the name holds control characters")
+            }
+            Some(_) => None,
+        };
         Self { path, objection: objection.or(unnamed), file }
     }
 
@@ -82,28 +107,40 @@ impl Candidate {
 /// Every folder of `dataset` is a class, but for `sources`, `__MACOSX` and
 /// hidden ones. Hidden files (`.DS_Store`, `._x.jpeg`), `ledger.csv`,
 /// `README.md` and the like are left out at any depth; all else is listed,
-/// whatever its name. Links are followed, within and out of the folder.
+/// whatever its name.
+///
+/// `dataset` itself may be a link. A link below it is followed where it ends in it;
+/// where it ends elsewhere, only if `follow_links`: what was unpacked from elsewhere
+/// must not make films of any folder of this machine.
 ///
 /// # Errors
 /// See [`FilmsError`].
-pub fn list(dataset: &Path) -> Result<Vec<Candidate>, FilmsError> {
+pub fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsError> {
     if !dataset.is_dir() {
         return Err(FilmsError::Missing { path: dataset.into() });
     }
     let mut candidates = Vec::new();
     let mut classes = Vec::new();
-    for entry in WalkDir::new(dataset).follow_links(true).into_iter().filter_entry(is_wanted) {
+    for entry in Walk::new(WalkDir::new(dataset), dataset, follow_links) {
         let (path, depth, objection) = match entry {
-            Ok(entry) => {
-                let kind = entry.file_type();
-                if kind.is_dir() {
-                    if entry.depth() == 1 {
-                        classes.push(entry.into_path());
+            Ok((entry, leaves)) => {
+                let (kind, depth) = (entry.file_type(), entry.depth());
+                let path = entry.into_path();
+                if kind.is_dir() && depth == 1 {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    match is_formula(&name) {
+                        _ if leaves => return Err(FilmsError::Leaves { path }),
+                        true => return Err(FilmsError::Formula { path }),
+                        false => classes.push(path),
                     }
                     continue;
                 }
-                let objection = (!kind.is_file()).then_some("neither a file nor a folder");
-                (entry.path().to_owned(), entry.depth(), objection)
+                let objection = match kind {
+                    _ if leaves => Some(LEAVES),
+                    kind if kind.is_dir() => continue,
+                    kind => (!kind.is_file()).then_some("neither a file nor a folder"),
+                };
+                (path, depth, objection)
             }
             Err(source) => {
                 let path = source.path().unwrap_or(dataset).to_owned();
@@ -117,6 +154,9 @@ pub fn list(dataset: &Path) -> Result<Vec<Candidate>, FilmsError> {
         if depth > 1 {
             candidates.push(Candidate::new(dataset, path, objection));
         }
+        if candidates.len() > MAX_FILES {
+            return Err(FilmsError::TooMany { path: dataset.into() });
+        }
     }
     candidates.sort_by(|a, b| a.path.cmp(&b.path));
     if classes.is_empty() {
@@ -129,13 +169,64 @@ pub fn list(dataset: &Path) -> Result<Vec<Candidate>, FilmsError> {
 }
 
 /// Every file below `folder` that may be a film, in order of names, found as it is
-/// asked for; an error names what cannot be listed or followed. What [`list`] leaves
-/// out is left out.
-pub fn below(folder: &Path) -> impl Iterator<Item = Result<PathBuf, walkdir::Error>> {
-    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
-    let files = walk.into_iter().filter_entry(is_wanted);
-    let files = files.filter(|entry| entry.as_ref().map_or(true, |e| e.file_type().is_file()));
-    files.map(|entry| entry.map(DirEntry::into_path))
+/// asked for; an error tells what cannot be listed or followed. What [`list`] leaves
+/// out is left out, and links are followed as it does.
+pub fn below(folder: &Path, follow_links: bool) -> impl Iterator<Item = Result<PathBuf, String>> {
+    let walk = Walk::new(WalkDir::new(folder).sort_by_file_name(), folder, follow_links);
+    walk.filter_map(|entry| match entry {
+        Ok((entry, true)) => Some(Err(format!("`{}` is {LEAVES}", entry.path().display()))),
+        Ok((entry, false)) => entry.file_type().is_file().then(|| Ok(entry.into_path())),
+        Err(error) => Some(Err(error.to_string())),
+    })
+}
+
+/// What is said of a link that is not followed.
+pub const LEAVES: &str = "a link that leaves the folder";
+
+/// The most files that a dataset may hold: ten times the largest set of films.
+const MAX_FILES: usize = 4_000_000;
+
+/// All that may be a film or a folder of films, and whether it is a link out of `root`,
+/// which is not followed.
+struct Walk {
+    entries: walkdir::IntoIter,
+    /// None where links may lead anywhere.
+    root: Option<PathBuf>,
+}
+
+impl Walk {
+    fn new(walk: WalkDir, folder: &Path, follow_links: bool) -> Self {
+        // A folder without a canonical path cannot be listed, which the walk will tell.
+        let root = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        Self { entries: walk.follow_links(true).into_iter(), root: (!follow_links).then_some(root) }
+    }
+
+    fn leaves(&self, entry: &DirEntry) -> bool {
+        let Some(root) = &self.root else { return false };
+        let ends_in = || entry.path().canonicalize().is_ok_and(|path| path.starts_with(root));
+        entry.depth() > 0 && entry.path_is_symlink() && !ends_in()
+    }
+}
+
+impl Iterator for Walk {
+    type Item = walkdir::Result<(DirEntry, bool)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let entry = match self.entries.next()? {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error)),
+            };
+            let wanted = is_wanted(&entry);
+            let leaves = wanted && self.leaves(&entry);
+            if entry.file_type().is_dir() && (leaves || !wanted) {
+                self.entries.skip_current_dir();
+            }
+            if wanted {
+                return Some(Ok((entry, leaves)));
+            }
+        }
+    }
 }
 
 /// The largest file that is read: twenty times the largest film in uncompressed
@@ -224,7 +315,7 @@ mod tests {
             ".git/x.png",
             "metadata.csv",
         ]);
-        let films = list(dir.path()).unwrap();
+        let films = list(dir.path(), false).unwrap();
         let paths: Vec<_> = films.iter().map(|film| film.path.as_str()).collect();
         assert_eq!(paths, ["a-b/x.png", "a/Z.jpg", "a/deep/er/x", "a/y.jpeg", "b/x.png"]);
         assert_eq!((films[2].class(), films[2].name()), ("a", "deep/er/x"));
@@ -233,35 +324,59 @@ mod tests {
 
     #[test]
     fn unusable_folders_are_named() {
-        let message = |dir: &Path| list(dir).unwrap_err().to_string();
+        let message = |dir: &Path| list(dir, false).unwrap_err().to_string();
         let dir = dataset(&["README.md", "sources/x/y.png"]);
         assert!(message(dir.path()).ends_with("holds no class folder"));
         assert!(message(&dir.path().join("none")).starts_with("there is no dataset folder"));
         let dir = dataset(&["a/x.png", "b/ledger.csv"]);
         assert!(message(dir.path()).contains("/b` holds no film"));
+        let dir = dataset(&["=cmd|x/x.png"]);
+        assert!(message(dir.path()).contains("begins as a formula does"));
     }
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_and_bad_ones_objected_to() {
+    fn links_within_are_followed_and_others_on_request_only() {
         use std::os::unix::ffi::OsStrExt;
         use std::os::unix::fs::symlink;
         let elsewhere = dataset(&["films/x.png"]);
-        let dir = dataset(&["a/x.png"]);
-        symlink(elsewhere.path().join("films"), dir.path().join("b")).unwrap();
+        let dir = dataset(&["a/x.png", "sources/y/z.png"]);
+        symlink(elsewhere.path().join("films/x.png"), dir.path().join("a/out.png")).unwrap();
+        symlink(elsewhere.path().join("films"), dir.path().join("a/out")).unwrap();
+        symlink("../sources/y", dir.path().join("a/within")).unwrap();
         symlink("nowhere.png", dir.path().join("a/broken.png")).unwrap();
         symlink("..", dir.path().join("a/loop")).unwrap();
         let odd = std::ffi::OsStr::from_bytes(b"a/\xff.png");
         std::fs::write(dir.path().join(odd), b"film").unwrap();
-        let films = list(dir.path()).unwrap();
-        let found: Vec<_> = films.iter().map(|f| (f.path.as_str(), f.objection)).collect();
+        std::fs::write(dir.path().join("a/\u{1b}[2J.png"), b"film").unwrap();
+        let found = |dataset: &Path, follow_links: bool| -> Vec<_> {
+            let films = list(dataset, follow_links).unwrap();
+            films.into_iter().map(|film| (film.path, film.objection)).collect()
+        };
         let expected = [
+            ("a/\u{1b}[2J.png", Some("the name holds control characters")),
             ("a/broken.png", Some("a link to nowhere")),
             ("a/loop", Some("a link to a folder above it")),
+            ("a/out", Some(LEAVES)),
+            ("a/out.png", Some(LEAVES)),
+            ("a/within/z.png", None),
             ("a/x.png", None),
             ("a/\u{fffd}.png", Some("the name is not UTF-8")),
-            ("b/x.png", None),
         ];
-        assert_eq!(found, expected);
+        let expected = expected.map(|(path, objection)| (path.to_owned(), objection));
+        assert_eq!(found(dir.path(), false), expected);
+        let all = found(dir.path(), true);
+        assert!(all.contains(&("a/out/x.png".to_owned(), None)), "{all:?}");
+        assert!(all.contains(&("a/out.png".to_owned(), None)), "{all:?}");
+        let refused = below(dir.path(), false).filter_map(Result::err);
+        assert_eq!(refused.filter(|error| error.ends_with(LEAVES)).count(), 2);
+        // The folder that was named may be a link itself; a class may not, unasked.
+        let named = elsewhere.path().join("named");
+        symlink(dir.path(), &named).unwrap();
+        assert_eq!(found(&named, false), expected);
+        symlink(elsewhere.path().join("films"), dir.path().join("b")).unwrap();
+        let error = list(dir.path(), false).unwrap_err();
+        assert!(matches!(error, FilmsError::Leaves { .. }), "{error}");
+        assert!(found(dir.path(), true).contains(&("b/x.png".to_owned(), None)));
     }
 }

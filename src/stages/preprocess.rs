@@ -39,6 +39,8 @@ crate::settings! {
         max_skipped: f64 = 0.05,
         /// Stop at the first unusable file
         fail_first: bool = false,
+        /// Follow links that lead out of the dataset folder
+        follow_links: bool = false,
     }
 }
 
@@ -108,13 +110,20 @@ struct Sources {
 impl Sources {
     fn list(ctx: &Context, settings: &Settings) -> Result<Self, Failure> {
         let dataset = &ctx.paths.dataset;
-        let films = films::list(dataset).map_err(|error| {
+        let films = films::list(dataset, settings.follow_links).map_err(|error| {
             let hint = match error {
                 FilmsError::Missing { .. } | FilmsError::NoClass { .. } => {
                     "name a folder with a folder of films for each class with `--dataset`, or \
                      make one with `cxr build-covid` and `cxr sample-normal`"
                 }
                 FilmsError::EmptyClass { .. } => "put films there, or remove the folder",
+                FilmsError::Leaves { .. } => {
+                    "`--follow-links` follows it, if you know where it leads"
+                }
+                FilmsError::Formula { .. } => {
+                    "rename it: a spreadsheet that opens a table of its films would run it"
+                }
+                FilmsError::TooMany { .. } => "name a folder that holds films only",
                 FilmsError::Unlistable { .. } => "check who may read it",
             };
             Failure::from(error).hint(hint)
@@ -254,8 +263,12 @@ fn check(
         ));
         // Rounded up, so that the hint works.
         let enough = (share * 100.0).ceil() / 100.0;
-        return Err(failure
-            .hint(format_args!("remove or repair them, or allow more: `--max-skipped {enough}`")));
+        let failure = failure
+            .hint(format_args!("remove or repair them, or allow more: `--max-skipped {enough}`"));
+        return Err(match films.iter().any(|film| film.objection == Some(films::LEAVES)) {
+            true => failure.hint("`--follow-links` follows links that leave the dataset folder"),
+            false => failure,
+        });
     }
     let read = |class: &str| index.classes.binary_search_by(|c| c.as_str().cmp(class)).is_ok();
     match films.iter().map(Candidate::class).find(|class| !read(class)) {

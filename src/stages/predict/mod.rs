@@ -40,6 +40,8 @@ crate::settings! {
         false_alarms: f64 = 0.05,
         /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
         weights: String = String::new(),
+        /// Follow links that lead out of a folder that is named
+        follow_links: bool = false,
     }
 }
 
@@ -85,7 +87,7 @@ impl Stage for Predict {
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         let engine = Engine::from_env().usage()?;
-        let sources = Sources::new(args.films)?;
+        let sources = Sources::new(args.films, settings.follow_links)?;
         let started = Instant::now();
         let hint = hinted(ModelError::hint);
         let Assembled { mut bundle, missing } =

@@ -13,7 +13,11 @@ use crate::dataset::films;
 pub type Found = Result<PathBuf, String>;
 
 /// What was named on the command line.
-pub struct Sources(Vec<Source>);
+pub struct Sources {
+    named: Vec<Source>,
+    /// Whether links out of a named folder are followed.
+    follow_links: bool,
+}
 
 enum Source {
     /// A file or a folder, perhaps one that is not there.
@@ -31,7 +35,7 @@ impl Sources {
     ///
     /// # Errors
     /// For a malformed pattern.
-    pub fn new(named: Vec<PathBuf>) -> Result<Self, Failure> {
+    pub fn new(named: Vec<PathBuf>, follow_links: bool) -> Result<Self, Failure> {
         let source = |path: PathBuf| {
             if path == Path::new("-") {
                 return Ok(Source::Stdin);
@@ -47,15 +51,16 @@ impl Sources {
                 _ => Ok(Source::Path(path)),
             }
         };
-        named.into_iter().map(source).collect::<Result<_, _>>().map(Self)
+        let named = named.into_iter().map(source).collect::<Result<_, Failure>>()?;
+        Ok(Self { named, follow_links })
     }
 
     /// Looks for the films, in a thread that is never more than `ahead` films ahead.
     pub fn find(self, ahead: usize) -> Receiver<Found> {
         let (send, receive) = sync_channel(ahead);
         thread::spawn(move || {
-            for source in self.0 {
-                if !source.each(&mut |found| send.send(found).is_ok()) {
+            for source in self.named {
+                if !source.each(self.follow_links, &mut |found| send.send(found).is_ok()) {
                     return;
                 }
             }
@@ -66,15 +71,15 @@ impl Sources {
 
 impl Source {
     /// Hands on each film until `take` has had enough; says whether it has not.
-    fn each(self, take: &mut dyn FnMut(Found) -> bool) -> bool {
+    fn each(self, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
         match self {
-            Self::Path(path) => below(path, take),
+            Self::Path(path) => below(path, follow_links, take),
             Self::Pattern(paths, text) => {
                 let mut any = false;
                 for found in paths {
                     any = true;
                     let more = match found {
-                        Ok(path) => below(path, take),
+                        Ok(path) => below(path, follow_links, take),
                         Err(e) => take(Err(e.to_string())),
                     };
                     if !more {
@@ -83,19 +88,19 @@ impl Source {
                 }
                 any || take(Err(format!("nothing is called `{text}`")))
             }
-            Self::Stdin => lines(std::io::stdin().lock(), take),
+            Self::Stdin => lines(std::io::stdin().lock(), follow_links, take),
         }
     }
 }
 
-fn below(path: PathBuf, take: &mut dyn FnMut(Found) -> bool) -> bool {
+fn below(path: PathBuf, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
     if !path.is_dir() {
         return take(Ok(path));
     }
     let mut any = false;
-    for found in films::below(&path) {
+    for found in films::below(&path, follow_links) {
         any = true;
-        if !take(found.map_err(|e| e.to_string())) {
+        if !take(found) {
             return false;
         }
     }
@@ -103,7 +108,7 @@ fn below(path: PathBuf, take: &mut dyn FnMut(Found) -> bool) -> bool {
 }
 
 /// A path a line; empty lines are left out.
-fn lines(mut input: impl BufRead, take: &mut dyn FnMut(Found) -> bool) -> bool {
+fn lines(mut input: impl BufRead, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
     loop {
         let mut line = Vec::new();
         match (&mut input).take(LONGEST).read_until(b'\n', &mut line) {
@@ -118,7 +123,7 @@ fn lines(mut input: impl BufRead, take: &mut dyn FnMut(Found) -> bool) -> bool {
         }
         let path = line.strip_suffix(b"\n").unwrap_or(&line);
         let path = path.strip_suffix(b"\r").unwrap_or(path);
-        if !path.is_empty() && !below(native(path), take) {
+        if !path.is_empty() && !below(native(path), follow_links, take) {
             return false;
         }
     }
@@ -141,7 +146,7 @@ mod tests {
     use super::*;
 
     fn found(sources: Vec<PathBuf>) -> Vec<Found> {
-        Sources::new(sources).unwrap().find(2).into_iter().collect()
+        Sources::new(sources, false).unwrap().find(2).into_iter().collect()
     }
 
     #[test]
@@ -161,7 +166,7 @@ mod tests {
         assert_eq!(paths, names.map(path));
         let errors = found(vec![path("*.tif"), path("empty")]);
         assert!(errors.len() == 2 && errors.iter().all(Result::is_err), "{errors:?}");
-        assert_eq!(Sources::new(vec!["a/***".into()]).err().unwrap().kind.code(), 2);
+        assert_eq!(Sources::new(vec!["a/***".into()], false).err().unwrap().kind.code(), 2);
     }
 
     #[test]
@@ -171,12 +176,12 @@ mod tests {
             films.push(film.unwrap());
             true
         };
-        assert!(lines(&b"gone/a b.png\r\n\n\xff.png\nlast"[..], &mut take));
+        assert!(lines(&b"gone/a b.png\r\n\n\xff.png\nlast"[..], false, &mut take));
         assert_eq!(films.len(), 3);
         assert_eq!((&*films[0], &*films[2]), (Path::new("gone/a b.png"), Path::new("last")));
         let endless = vec![b'a'; 1 << 17];
         let mut errors = 0;
-        assert!(!lines(&endless[..], &mut |film| {
+        assert!(!lines(&endless[..], false, &mut |film| {
             errors += usize::from(film.is_err());
             true
         }));
@@ -190,7 +195,7 @@ mod tests {
             seen += 1;
             seen < 2
         };
-        assert!(!lines(&b"a\nb\nc\n"[..], &mut take));
+        assert!(!lines(&b"a\nb\nc\n"[..], false, &mut take));
         assert_eq!(seen, 2);
     }
 }
