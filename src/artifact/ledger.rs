@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{ArtifactError, read_csv, write_csv};
 use crate::dataset::identity::Identity;
 use crate::dataset::verdict::Verdict;
+use crate::io::place::is_formula;
 
 /// The name of a ledger in the folder of its class.
 pub const FILE: &str = "ledger.csv";
@@ -92,6 +93,8 @@ impl Ledger {
                 format!("line {} is neither kept with a film nor dropped for a reason", i + 2)
             } else if !plain || (kept && !films.insert(&row.film)) {
                 format!("line {} has no film of its own: `{}`", i + 2, row.film)
+            } else if [&row.patient, &row.source].into_iter().any(|cell| is_formula(cell)) {
+                format!("line {} has a patient or source that begins as a formula does", i + 2)
             } else {
                 continue;
             };
@@ -100,9 +103,22 @@ impl Ledger {
         Ok(Self { rows })
     }
 
-    /// Writes `ledger.csv`.
+    /// Writes `ledger.csv`. What the source says, in its own words, is put so that no
+    /// spreadsheet runs it: after an apostrophe.
     pub fn write(&self, path: &Path) -> Result<(), ArtifactError> {
-        write_csv(path, &self.rows)
+        let inert = |cell: &String| match is_formula(cell) {
+            true => format!("'{cell}"),
+            false => cell.clone(),
+        };
+        let row = |row: &LedgerRow| LedgerRow {
+            file: inert(&row.file),
+            finding: inert(&row.finding),
+            view: inert(&row.view),
+            modality: inert(&row.modality),
+            ..row.clone()
+        };
+        let rows: Vec<_> = self.rows.iter().map(row).collect();
+        write_csv(path, &rows)
     }
 
     /// The rows whose films lie in the folder.

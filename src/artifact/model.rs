@@ -9,6 +9,7 @@ use super::features::Extractor;
 use super::{ArtifactError, Document, MAX_FILE, read_bytes};
 use crate::head::{FitSettings, Head, Loss};
 use crate::io::hash;
+use crate::io::place::is_formula;
 
 /// A trained classifier, its weights aside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,6 +102,10 @@ impl Document for Model {
     fn check(&self) -> Result<(), String> {
         let (classes, outputs) = (self.classes.len(), self.architecture.outputs);
         let (width, inputs) = (self.extractor.width, self.architecture.inputs);
+        let unsafe_name = |class: &&String| is_formula(class) || class.contains(char::is_control);
+        if let Some(class) = self.classes.iter().find(unsafe_name) {
+            return Err(format!("the class {class:?} begins as a formula, or cannot be printed"));
+        }
         if classes != outputs {
             return Err(format!("{classes} classes for {outputs} outputs"));
         }

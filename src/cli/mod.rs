@@ -78,7 +78,7 @@ fn print(outcome: &Outcome, name: &str, ui: &Ui) -> io::Result<()> {
     if ui.json() {
         writeln!(out, "{}", outcome.document(name, &ui.warnings()))?;
     } else if !ui.quiet() {
-        write!(out, "{}", outcome.text())?;
+        write!(out, "{}", ui::clean(outcome.text()))?;
     }
     out.flush()
 }

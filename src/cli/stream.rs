@@ -1,24 +1,28 @@
 //! Results that go to stdout line by line, as they come.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
+use super::ui::clean;
 use super::{Failure, ResultExt};
 
 /// Standard output, for commands whose results need not wait for the last of them.
 /// When nobody reads any more there is nothing left to do: see [`Stream::is_closed`].
 pub struct Stream {
     out: BufWriter<Box<dyn Write>>,
+    /// Whether a person looks on, and not a program that needs every byte.
+    terminal: bool,
     closed: bool,
 }
 
 impl Stream {
     /// To stdout.
     pub fn stdout() -> Self {
-        Self::to(Box::new(anstream::stdout()))
+        let terminal = io::stdout().is_terminal();
+        Self { terminal, ..Self::to(Box::new(io::stdout())) }
     }
 
     fn to(out: Box<dyn Write>) -> Self {
-        Self { out: BufWriter::new(out), closed: false }
+        Self { out: BufWriter::new(out), terminal: false, closed: false }
     }
 
     /// Writes lines, each ending in a line break, and hands them on at once.
@@ -27,6 +31,7 @@ impl Stream {
     ///
     /// What the system says, but for a closed pipe.
     pub fn write(&mut self, lines: &str) -> Result<(), Failure> {
+        let lines = if self.terminal { &clean(lines) } else { lines };
         match self.out.write_all(lines.as_bytes()).and_then(|()| self.out.flush()) {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
                 self.closed = true;

@@ -55,31 +55,32 @@ impl Ui {
     /// Says something worth knowing; silent with `-q`.
     pub fn note(&self, message: impl Display) {
         if !self.quiet {
-            self.line(format_args!("{message}"));
+            self.line(&clean(message));
         }
     }
 
     /// Says something for the curious: only with `-v`.
     pub fn detail(&self, message: impl Display) {
         if self.verbose > 0 && !self.quiet {
-            self.line(format_args!("{message}"));
+            self.line(&clean(message));
         }
     }
 
     /// Warns. Warnings also stand in the JSON document.
     pub fn warn(&self, message: impl Display) {
-        self.line(format_args!("{WARNING}warning:{WARNING:#} {message}"));
-        self.warnings.lock().expect("no panic while held").push(message.to_string());
+        let message = message.to_string();
+        self.line(&format!("{WARNING}warning:{WARNING:#} {}", clean(&message)));
+        self.warnings.lock().expect("no panic while held").push(message);
     }
 
     /// Reports an error that the command goes on from; its exit code will tell.
     pub fn error(&self, message: impl Display) {
-        self.line(format_args!("{ERROR}error:{ERROR:#} {message}"));
+        self.line(&format!("{ERROR}error:{ERROR:#} {}", clean(message)));
     }
 
     /// Passes on what another program said on its stderr.
     pub fn pass_on(&self, messages: &str) {
-        self.line(format_args!("{}", messages.trim_end()));
+        self.line(&clean(messages.trim_end()));
     }
 
     /// The warnings so far.
@@ -111,24 +112,52 @@ impl Ui {
 
     /// Prints the failure; returns its exit code.
     pub fn failure(&self, failure: &Failure) -> ExitCode {
-        let mut text = format!("{ERROR}error:{ERROR:#} {}", failure.error);
+        let mut text = format!("{ERROR}error:{ERROR:#} {}", brief(clean(&failure.error)));
         for cause in failure.error.chain().skip(1) {
-            text += &format!("\n  caused by: {cause}");
+            text += &format!("\n  caused by: {}", brief(clean(cause)));
         }
         for (i, hint) in failure.hints.iter().enumerate() {
             text += if i == 0 { "\n\n" } else { "\n" };
-            text += &format!("{HINT}hint:{HINT:#} {hint}");
+            text += &format!("{HINT}hint:{HINT:#} {}", clean(hint));
         }
-        self.line(format_args!("{text}"));
+        self.line(&text);
         ExitCode::from(failure.kind.code())
     }
 
-    fn line(&self, text: std::fmt::Arguments<'_>) {
+    fn line(&self, text: &str) {
         self.bar.suspend(|| {
             // Nobody is left to tell when stderr is closed.
             let _ = writeln!(anstream::stderr().lock(), "{text}");
         });
     }
+}
+
+/// An error cut off where no screen shows more: it may quote a line of a file.
+fn brief(mut text: String) -> String {
+    const LONGEST: usize = 2000;
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// Text for a terminal: what would steer it stands as JSON writes it, `\u001b`. File
+/// names may hold anything.
+pub fn clean(text: impl Display) -> String {
+    let steers = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            // They turn the order of letters about.
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut clean = String::new();
+    for c in text.to_string().chars() {
+        match steers(c) {
+            true => clean += &format!("\\u{:04x}", u32::from(c)),
+            false => clean.push(c),
+        }
+    }
+    clean
 }
 
 /// A running progress bar. Messages through its [`Ui`] do not tear it.
@@ -158,5 +187,19 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_steer_a_terminal() {
+        let name = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}gnp.exe";
+        assert_eq!(clean(name), "a\\u001b]0;x\\u0007\\u009b2J\\u202egnp.exe");
+        assert_eq!(brief("é".repeat(2001)).chars().count(), 2001);
+        assert_eq!(brief("é".repeat(2000)), "é".repeat(2000));
+        assert_eq!(clean("two\nlines\tof é"), "two\nlines\tof é");
     }
 }

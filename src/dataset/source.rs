@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::verdict::Reason;
+use crate::io::place::is_formula;
 
 /// What counts as an image by its name; the list of `imutils`, which the tutorial used.
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
@@ -20,13 +21,16 @@ pub fn looks_like_an_image(name: &str) -> bool {
 /// canonical path.
 ///
 /// # Errors
-/// [`Reason::UnsafePath`], [`Reason::NotAnImage`] or [`Reason::NoFile`].
+/// [`Reason::UnsafePath`], [`Reason::UnsafeName`], [`Reason::NotAnImage`] or [`Reason::NoFile`].
 pub fn film(root: &Path, images: &Path, name: &str) -> Result<PathBuf, Reason> {
     let mut components = Path::new(name).components();
     let plain =
         matches!(components.next(), Some(Component::Normal(_))) && components.next().is_none();
     if !plain || name.contains(['/', '\\', ':', '\0']) {
         return Err(Reason::UnsafePath);
+    }
+    if is_formula(name) || name.contains(char::is_control) {
+        return Err(Reason::UnsafeName);
     }
     if !looks_like_an_image(name) {
         return Err(Reason::NotAnImage);
@@ -75,6 +79,14 @@ mod tests {
             ["../b.png", "..", ".", "", "a/../a.png", "./a.png", "..\\b.png", "c:a.png", "a.png\0"];
         for name in names.into_iter().chain(secret.to_str()) {
             assert_eq!(found(name), Err(Reason::UnsafePath), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_other_programs_would_run_are_no_films() {
+        let root = Path::new("/");
+        for name in ["=cmd.png", "+1.png", "-1.png", "@a.png", "a\n.png", "\u{1b}[2J.png"] {
+            assert_eq!(film(root, root, name), Err(Reason::UnsafeName), "{name:?}");
         }
     }
 

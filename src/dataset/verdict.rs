@@ -23,6 +23,8 @@ pub enum Reason {
     NoFileName,
     /// The name or the link leads out of the source.
     UnsafePath,
+    /// The name holds control characters, or begins as a formula of a spreadsheet does.
+    UnsafeName,
     /// The name is not that of an image, or hidden.
     NotAnImage,
     /// The file that the row names is not there.
@@ -54,6 +56,7 @@ impl Reason {
             Self::OtherFolder => "other folder",
             Self::NoFileName => "no file name",
             Self::UnsafePath => "leads out of the source",
+            Self::UnsafeName => "unsafe name",
             Self::NotAnImage => "not an image",
             Self::NoFile => "no file",
             Self::SameFile => "same file as an earlier row",

@@ -2,7 +2,10 @@
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Rest, Serde};
-use minijinja::{Environment, UndefinedBehavior, Value, context};
+use minijinja::{
+    AutoEscape, Environment, UndefinedBehavior, Value, context, default_auto_escape_callback,
+    escape_formatter,
+};
 
 use super::{Page, card, claim, tripod};
 
@@ -44,9 +47,23 @@ pub fn model_card(page: &Page) -> Result<String, RenderError> {
     Ok(environment.get_template("card.md")?.render(context)?)
 }
 
+/// How the model card is escaped.
+const MARKDOWN: &str = "markdown";
+
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|name| match name.ends_with(".md") {
+        true => AutoEscape::Custom(MARKDOWN.into()),
+        false => default_auto_escape_callback(name),
+    });
+    // Markdown may hold HTML, and a class may be called anything.
+    environment.set_formatter(|out, state, value| match state.auto_escape() {
+        AutoEscape::Custom(kind) if kind == MARKDOWN => {
+            Ok(out.write_str(&value.to_string().replace('<', "&lt;"))?)
+        }
+        _ => escape_formatter(out, state, value),
+    });
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
     for (name, text) in [

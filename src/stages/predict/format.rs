@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::classifier::{Bundle, Novel};
+use crate::io::place::is_formula;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -86,7 +87,9 @@ impl Format {
                 format!("{}{class:<width$}  {unlike:<6}  {path}\n", shown.collect::<String>())
             }
             Self::Csv => {
-                let mut columns = vec![path.into_owned(), class.clone()];
+                // The same file, in a cell that no spreadsheet runs.
+                let here = if is_formula(&path) { "./" } else { "" };
+                let mut columns = vec![format!("{here}{path}"), class.clone()];
                 columns.extend(film.probabilities.iter().map(f64::to_string));
                 columns.extend(film.calibrated.iter().flatten().map(f64::to_string));
                 let of = |text: fn(Novel) -> String| film.novel.map_or(String::new(), text);
