@@ -42,8 +42,10 @@ pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
     let mut decoder =
         ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(DecodeError::TooLarge { width, height, limit: MAX_PIXELS });
+    // Of 16-bit colour fewer: no film takes more than 256 MiB on the way.
+    let limit = 4 * MAX_PIXELS / u64::from(decoder.color_type().bytes_per_pixel()).max(4);
+    if u64::from(width) * u64::from(height) > limit {
+        return Err(DecodeError::TooLarge { width, height, limit });
     }
     let mode = match format {
         ImageFormat::Png => png_mode(bytes),
@@ -216,6 +218,12 @@ mod tests {
         assert_eq!(error.to_string(), "truncated JPEG: the file ends before the picture does");
     }
 
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |sum: u32, byte| {
+            (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 * (sum & 1)))
+        })
+    }
+
     #[test]
     fn a_decompression_bomb_is_refused_before_it_is_unpacked() {
         let mut bytes = film("grey.jpg");
@@ -223,6 +231,13 @@ mod tests {
         bytes[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
         let error = decode(&bytes).unwrap_err();
         assert_eq!(error.to_string(), "65535 x 65535 pixels are more than the 67108864 allowed");
+        let mut bytes = film("rgb16.png");
+        bytes[16..24].copy_from_slice(&[0, 0, 0x20, 0, 0, 0, 0x20, 0]);
+        // The checksum of the header, as the size has changed.
+        let sum = crc32(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&sum.to_be_bytes());
+        let error = decode(&bytes).unwrap_err();
+        assert_eq!(error.to_string(), "8192 x 8192 pixels are more than the 44739242 allowed");
     }
 
     #[test]

@@ -19,15 +19,15 @@ pub enum DecodeError {
         /// Name of the format, such as `JPEG`.
         format: &'static str,
     },
-    /// More pixels than [`MAX_PIXELS`](super::MAX_PIXELS), or more memory than
-    /// a film of that many pixels needs.
+    /// More pixels than [`MAX_PIXELS`](super::MAX_PIXELS); of more than four bytes a
+    /// pixel, as of 16-bit colour, as many fewer.
     #[error("{width} x {height} pixels are more than the {limit} allowed")]
     TooLarge {
         /// Pixels in a row.
         width: u32,
         /// Rows.
         height: u32,
-        /// [`MAX_PIXELS`](super::MAX_PIXELS).
+        /// As many are allowed.
         limit: u64,
     },
     /// An image, but of a format or variant that is not read.
