@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Assembled, Bundle, BundleError};
 use crate::artifact::ArtifactError;
-use crate::backbone::{LocateError, Weights, WeightsError, weights_file};
+use crate::backbone::{LocateError, Vgg16, Weights, WeightsError, weights_file};
 use crate::pipeline::Paths;
 
 /// Why there is no model to work with.
@@ -22,6 +22,12 @@ pub enum ModelError {
     /// The weights cannot be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The head is made for another net.
+    #[error("its head takes {got} features of a film, and the backbone gives {}", Vgg16::CHANNELS)]
+    OtherNet {
+        /// What it takes.
+        got: usize,
+    },
     /// The weights are not those that the head was trained on.
     #[error("`{}` holds other weights than the model was trained on", path.display())]
     OtherBackbone {
@@ -45,6 +51,7 @@ impl ModelError {
             }
             Self::Locate(error) => return error.hint(),
             Self::Weights(_) => "name another file with `--weights`, or run `cxr fetch weights`",
+            Self::OtherNet { .. } => "take another bundle: no film can be judged with this one",
             Self::OtherBackbone { .. } => {
                 "name its own with `--weights`, or use a bundle with the backbone embedded \
                  (`cxr export bundle --embed`)"
@@ -77,6 +84,9 @@ pub fn open(
 /// # Errors
 /// See [`ModelError`].
 pub fn backbone(bundle: &mut Bundle, file: Option<&Path>) -> Result<Backbone, ModelError> {
+    if bundle.head.inputs() != Vgg16::CHANNELS {
+        return Err(ModelError::OtherNet { got: bundle.head.inputs() });
+    }
     if let Some(weights) = bundle.weights.take() {
         return Ok(Backbone { weights, from: None });
     }
