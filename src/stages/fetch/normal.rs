@@ -103,7 +103,8 @@ fn fetch(ctx: &Context, url: &str, zip: &Path) -> Result<(), Failure> {
 /// Unpacks the set into place, as a whole or not at all.
 fn unpack(ctx: &Context, zip: &Path, target: &Path) -> Result<(Plan, Extracted), Failure> {
     let cannot = || format!("cannot unpack `{}`", zip.display());
-    let mut archive = Archive::open(zip, LIMITS).context(cannot())?;
+    let another = format!("download the archive from {PAGE}");
+    let mut archive = Archive::open(zip, LIMITS).context(cannot()).hint(&another)?;
     let plan = Plan::of(archive.names());
     if plan.files.is_empty() {
         return Err(Failure::new("there is no `train/NORMAL` in it")
@@ -115,7 +116,8 @@ fn unpack(ctx: &Context, zip: &Path, target: &Path) -> Result<(Plan, Extracted),
     let bytes = archive.size_of(&plan.files);
     let done = archive
         .extract(&plan.files, folder.path(), &mut |at| bar(at, Some(bytes)))
-        .context(cannot())?;
+        .context(cannot())
+        .hint(&another)?;
     folder.publish()?;
     Ok((plan, done))
 }
