@@ -18,6 +18,7 @@ mod explain;
 mod export;
 mod extract;
 mod fetch;
+mod fuzz;
 mod layers;
 mod link;
 mod phantom;
