@@ -19,6 +19,7 @@ mod export;
 mod extract;
 mod fetch;
 mod fuzz;
+mod hostile;
 mod layers;
 mod link;
 mod phantom;
