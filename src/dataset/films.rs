@@ -1,12 +1,12 @@
 //! The films of a dataset folder: `dataset/<class>/…`, however deep.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
 use crate::image::{DecodeError, Film, decode};
+use crate::io::bounded;
 use crate::io::place::is_formula;
 use crate::io::staging::RECORD;
 
@@ -229,9 +229,8 @@ impl Iterator for Walk {
     }
 }
 
-/// The largest file that is read: twenty times the largest film in uncompressed
-/// 16 bits.
-const MAX_BYTES: u64 = 1 << 30;
+/// The largest file that is read: twice the largest film, uncompressed.
+const MAX_BYTES: u64 = 1 << 29;
 
 /// Why a file is not used as a film.
 #[derive(Debug, thiserror::Error)]
@@ -256,8 +255,7 @@ pub fn open(file: &Path) -> Result<(Vec<u8>, Film), UnusableFilm> {
     if size > MAX_BYTES {
         return Err(UnusableFilm::TooLarge(size));
     }
-    let mut bytes = Vec::with_capacity(size as usize);
-    File::open(file)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    let bytes = bounded::read(file, MAX_BYTES)?;
     let film = decode(&bytes)?;
     Ok((bytes, film))
 }

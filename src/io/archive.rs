@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use zip::ZipArchive;
 use zip::result::{ZipError, ZipResult};
 
@@ -18,6 +20,31 @@ pub struct Limits {
     pub bytes: u64,
     /// Unpacked bytes per packed byte, for files beyond 1 MiB.
     pub ratio: u64,
+}
+
+/// Bytes that the list of entries may take for each of them; names are shorter than that.
+const LISTED: u64 = 256;
+
+/// A file of which `left` more bytes may be read.
+struct Metered {
+    file: BufReader<File>,
+    left: Arc<AtomicU64>,
+}
+
+impl Read for Metered {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(bytes)?;
+        let left = self.left.load(Ordering::Relaxed).checked_sub(read as u64);
+        let too_long = || io::Error::other("its list of entries is too long");
+        self.left.store(left.ok_or_else(too_long)?, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+impl Seek for Metered {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 /// Files up to this size may have any ratio: a mebibyte is no bomb.
@@ -82,7 +109,7 @@ pub struct Extracted {
 pub struct Archive {
     path: PathBuf,
     limits: Limits,
-    zip: ZipArchive<BufReader<File>>,
+    zip: ZipArchive<Metered>,
     /// The files, in archive order.
     names: Vec<String>,
 }
@@ -97,7 +124,11 @@ impl Archive {
     pub fn open(path: &Path, limits: Limits) -> Result<Self, Error> {
         let file = File::open(path).map_err(|source| Error::Io { path: path.into(), source })?;
         let malformed = |source| Error::Malformed { path: path.into(), source };
-        let zip = ZipArchive::new(BufReader::new(file)).map_err(malformed)?;
+        // The list of entries is held in memory; what they hold is not.
+        let left = Arc::new(AtomicU64::new(SMALL + LISTED * limits.entries as u64));
+        let file = Metered { file: BufReader::new(file), left: Arc::clone(&left) };
+        let zip = ZipArchive::new(file).map_err(malformed)?;
+        left.store(u64::MAX, Ordering::Relaxed);
         too_large("entries of the archive", zip.len() as u64, limits.entries as u64)?;
         let (names, bytes) = survey(&zip).map_err(malformed)??;
         too_large("unpacked bytes of the archive", bytes, limits.bytes)?;
@@ -180,7 +211,7 @@ impl Archive {
 }
 
 /// The files and their declared bytes, if every entry is safe.
-fn survey(zip: &ZipArchive<BufReader<File>>) -> ZipResult<Result<(Vec<String>, u64), Error>> {
+fn survey(zip: &ZipArchive<Metered>) -> ZipResult<Result<(Vec<String>, u64), Error>> {
     let (mut names, mut bytes) = (Vec::new(), 0u64);
     let unsafe_entry = |name: &str, why| Ok(Err(Error::Unsafe { name: name.into(), why }));
     if zip.has_duplicate_names() {
@@ -292,6 +323,10 @@ mod tests {
         let names: Vec<String> = (0..11).map(|i| i.to_string()).collect();
         let many: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), &b""[..])).collect();
         assert!(matches!(open(&pack(&many)).err(), Some(Error::TooLarge { .. })));
+        // So many that not even the list is read.
+        let names: Vec<String> = (0..30_000).map(|i| i.to_string()).collect();
+        let many: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), &b""[..])).collect();
+        assert!(matches!(open(&pack(&many)).err(), Some(Error::Malformed { .. })));
         let big = vec![1u8; 5 << 20];
         assert!(matches!(open(&pack(&[("big", &big)])).err(), Some(Error::TooLarge { .. })));
         let bomb = vec![0u8; 3 << 20];

@@ -295,6 +295,8 @@ fn links_that_leave_the_dataset_are_followed_on_request_only() {
     let ended = run(trained(), &films);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     assert_eq!(ended.stderr.matches("is a link that leaves the folder").count(), 3);
+    let ended = run(trained(), "cxr-predict /dev/zero");
+    assert!(ended.code == 1 && ended.stderr.contains("`/dev/zero`"), "{}", ended.stderr);
     let ended = run(trained(), &format!("{films} --follow-links"));
     assert!(ended.stdout.contains("covid/out.png"), "{}", ended.stderr);
 }
@@ -350,7 +352,7 @@ fn pictures_that_unpack_to_gigabytes_are_no_films() {
         }
     }
     sandbox.write("dataset/covid/strips.tif", tiff);
-    sparse(&sandbox.path("dataset/covid/sparse.png"), (1 << 30) + 1);
+    sparse(&sandbox.path("dataset/covid/sparse.png"), (1 << 29) + 1);
     let ended = run(&sandbox, "cxr-preprocess --threads 2");
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     for name in
