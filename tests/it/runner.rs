@@ -19,7 +19,6 @@ count = 8
 rotations = 1
 masks = false
 [train]
-epochs = 4
 batch-size = 4
 ";
 
@@ -39,7 +38,7 @@ const STAGES: [&str; 9] = [
 fn demo() -> Sandbox {
     let sandbox = Sandbox::new().with_weights(random_weights());
     let stages = STAGES.map(|s| format!("{s:?}")).join(", ");
-    let demo = format!("[profile.demo]\nstages = [{stages}]\n");
+    let demo = format!("[profile.demo]\nstages = [{stages}]\n[profile.demo.train]\nepochs = 4\n");
     sandbox.write("pipeline.toml", format!("default-profile = \"demo\"\n{CONFIG}{demo}"));
     sandbox
 }
