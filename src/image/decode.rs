@@ -42,6 +42,10 @@ pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
     let mut decoder =
         ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        let what = "a picture without pixels".to_owned();
+        return Err(DecodeError::Unsupported { format: name, what });
+    }
     // Of 16-bit colour fewer: no film takes more than 256 MiB on the way.
     let limit = 4 * MAX_PIXELS / u64::from(decoder.color_type().bytes_per_pixel()).max(4);
     if u64::from(width) * u64::from(height) > limit {
@@ -248,6 +252,24 @@ mod tests {
         ::image::Rgb32FImage::new(2, 2).write_to(&mut float, ImageFormat::Tiff).unwrap();
         let error = decode(float.get_ref()).unwrap_err();
         assert_eq!(error.to_string(), "unsupported TIFF: floating-point samples");
+    }
+
+    #[test]
+    fn a_picture_without_pixels_is_none() {
+        let mut bytes = film("palette.gif");
+        bytes[8..10].copy_from_slice(&[0, 0]);
+        let error = decode(&bytes).unwrap_err();
+        assert_eq!(error.to_string(), "unsupported GIF: a picture without pixels");
+    }
+
+    #[test]
+    fn a_picture_that_is_painted_over_and_over_is_refused() {
+        let bytes = film("rgb_progressive.jpg");
+        let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
+        let end = bytes.len() - 2;
+        let often = [&bytes[..end], &bytes[scan..end].repeat(100), &bytes[end..]].concat();
+        let error = decode(&often).unwrap_err().to_string();
+        assert!(error.starts_with("unsupported JPEG: more than 100 scans"), "{error}");
     }
 
     #[test]

@@ -12,9 +12,14 @@ use super::DecodeError;
 /// [`DecodeError::Truncated`] if the file ends within its header or no
 /// end-of-image marker follows the first scan. A decoder would fill what is
 /// missing with grey, and a model would learn from it.
+/// [`DecodeError::Unsupported`] for more than [`MAX_SCANS`] scans.
 pub(super) fn check(bytes: &[u8]) -> Result<&'static str, DecodeError> {
     let truncated = DecodeError::Truncated { format: "JPEG" };
     match scan(bytes) {
+        Some((_, first_scan)) if scans(&bytes[first_scan..]) > MAX_SCANS => {
+            let what = format!("more than {MAX_SCANS} scans");
+            Err(DecodeError::Unsupported { format: "JPEG", what })
+        }
         Some((components, first_scan)) if ends_after(bytes, first_scan) => Ok(match components {
             1 => "L",
             4 => "CMYK",
@@ -22,6 +27,15 @@ pub(super) fn check(bytes: &[u8]) -> Result<&'static str, DecodeError> {
         }),
         _ => Err(truncated),
     }
+}
+
+/// The most scans of a picture; encoders write ten. Each takes a few bytes, and the
+/// decoder goes over all pixels for it.
+const MAX_SCANS: usize = 100;
+
+/// Starts of scans, but for the first.
+fn scans(bytes: &[u8]) -> usize {
+    bytes.windows(2).filter(|w| *w == [0xff, 0xda]).count()
 }
 
 /// Number of components, and where the first scan starts.
