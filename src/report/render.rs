@@ -1,11 +1,13 @@
 //! The templates filled in.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Rest, Serde};
 use minijinja::{
     AutoEscape, Environment, UndefinedBehavior, Value, context, default_auto_escape_callback,
     escape_formatter,
 };
+use sha2::{Digest, Sha256};
 
 use super::{Page, card, claim, tripod};
 
@@ -21,10 +23,13 @@ pub struct RenderError(#[from] minijinja::Error);
 /// Only if a template does not fit the page.
 pub fn html(page: &Page) -> Result<String, RenderError> {
     let environment = environment();
+    let script = include_str!("browser.js");
     let context = context! {
         page => Serde(page),
         style => include_str!("style.css"),
-        script => include_str!("browser.js"),
+        script => script,
+        // No other script runs, wherever one might have come in.
+        script_hash => BASE64_STANDARD.encode(Sha256::digest(script)),
     };
     Ok(environment.get_template("page.html")?.render(context)?)
 }
