@@ -308,7 +308,10 @@ pub fn csv(bytes: &[u8]) {
             assert_eq!(counts.rows, counts.kept + counts.dropped.values().sum::<usize>());
             if !ledger.rows.is_empty() {
                 ledger.write(&again).expect("it was read");
-                assert_eq!(Ledger::read(&again).expect("it was written"), ledger);
+                // Formulas are no longer any.
+                let inert = Ledger::read(&again).expect("it was written");
+                inert.write(&again).expect("it was read");
+                assert_eq!(Ledger::read(&again).expect("it was written"), inert);
             }
         }
         3 => {
