@@ -153,3 +153,17 @@ pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), ArtifactEr
     let bytes = out.into_inner().expect("a vector takes every byte");
     Ok(atomic::write(path, &bytes)?)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_come_back_to_the_last_bit() {
+        for text in ["0.92547933851068592", "2.2250738585072014e-308", "123456.78901234567"] {
+            let exact: f64 = text.parse().unwrap();
+            let read: f64 = serde_json::from_str(text).unwrap();
+            assert_eq!(read.to_bits(), exact.to_bits(), "{text}");
+            let written = serde_json::to_string(&read).unwrap();
+            assert_eq!(serde_json::from_str::<f64>(&written).unwrap().to_bits(), exact.to_bits());
+        }
+    }
+}
