@@ -434,9 +434,9 @@ pub fn image(bytes: &[u8]) {
 }
 
 fn images() -> Vec<Vec<u8>> {
-    let films = fs::read_dir(root().join("tests/golden/films")).expect("films of the tests");
-    let films = films.map(|film| fs::read(film.expect("a film").path()).expect("a film"));
-    films.collect()
+    let folders = ["tests/golden/films", "tests/golden/dicom"].map(|folder| root().join(folder));
+    let films = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("films of the tests"));
+    films.map(|film| fs::read(film.expect("a film").path()).expect("a film")).collect()
 }
 
 const ARCHIVE: Limits = Limits { entries: 100, bytes: 4 << 20, ratio: 100 };

@@ -1,6 +1,6 @@
-//! Files of any kind to 8-bit pixels, as OpenCV's `imread` reads them.
+//! Files of any kind to 8-bit pixels, as OpenCV's `imread` reads them, or pydicom.
 
-use super::{DecodeError, Film, jpeg};
+use super::{DecodeError, Film, dicom, jpeg};
 use ::image::{
     ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader,
     guess_format,
@@ -13,10 +13,13 @@ use std::io::Cursor;
 /// ask for.
 pub const MAX_PIXELS: u64 = 1 << 26;
 
-/// Decodes the bytes of a JPEG, PNG, TIFF, BMP, WebP or GIF file, told apart by
-/// content, never by name.
+/// Decodes the bytes of a JPEG, PNG, TIFF, BMP, WebP, GIF or DICOM file, told apart
+/// by content, never by name.
 ///
-/// The pixels are those of OpenCV's `imread(IMREAD_COLOR)`, as RGB: grey stays
+/// Of DICOM (PS3.3 C.11) the modality transform (rescaling or table) and the first
+/// values of interest (table or window, else the range of the values but for padding)
+/// are applied to the stored values in all their bits before these are brought to 8,
+/// and `MONOCHROME1` is inverted, so that bones are bright. Of all else, the pixels are those of OpenCV's `imread(IMREAD_COLOR)`, as RGB: grey stays
 /// one channel (all three would be equal), alpha is dropped, palettes are
 /// expanded, of 16 bits the upper 8 are kept, the EXIF orientation is applied,
 /// ICC profiles are ignored, and of several frames the first is taken. Two
@@ -31,6 +34,9 @@ pub const MAX_PIXELS: u64 = 1 << 26;
 pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
+    }
+    if dicom::is_dicom(bytes) {
+        return dicom::decode(bytes);
     }
     let format = guess_format(bytes).map_err(|_| DecodeError::NotAnImage)?;
     let name = name(format)?;
@@ -71,7 +77,7 @@ pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
         what: "floating-point samples".to_owned(),
     })?;
     let pixels = Array3::from_shape_vec(shape, pixels).expect("one sample a pixel and channel");
-    Ok(Film { pixels, mode })
+    Ok(Film { pixels, mode, tags: None })
 }
 
 /// The name of a format that is read, as messages spell it.

@@ -38,6 +38,20 @@ pub enum DecodeError {
         /// What is not read.
         what: String,
     },
+    /// A file of a film's format that holds none: a directory, a report, a slice.
+    #[error("no film: {what}")]
+    NotAFilm {
+        /// What it is.
+        what: &'static str,
+    },
+    /// The content contradicts itself.
+    #[error("corrupt {format}: {what}")]
+    Contradictory {
+        /// Name of the format.
+        format: &'static str,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The content contradicts its format.
     #[error("corrupt {format}")]
     Corrupt {

@@ -2,7 +2,8 @@
 //!
 //! A film goes through three steps, each equal to what the Python world does:
 //!
-//! 1. [`decode()`]: any file to 8-bit grey or RGB, as OpenCV's `imread` reads it;
+//! 1. [`decode()`]: any file to 8-bit grey or RGB, as OpenCV's `imread` reads it, or, of
+//!    DICOM, as pydicom does;
 //! 2. [`resize()`]: to the net's side, as OpenCV's `resize` does, bit for bit;
 //! 3. [`scale`] or [`rotate()`]: to the net's `f32` in 0..=1, rotated as Keras does.
 //!
@@ -10,6 +11,7 @@
 //! work and changes no bit, since both steps treat channels alike.
 
 mod decode;
+mod dicom;
 pub mod encode;
 mod error;
 mod jpeg;
@@ -18,6 +20,7 @@ mod resize;
 mod rotate;
 
 pub use decode::{MAX_PIXELS, decode};
+pub use dicom::{Patient, Tags};
 pub use error::DecodeError;
 pub use mask::{Part, centre};
 pub use resize::resize;
@@ -32,8 +35,11 @@ pub struct Film {
     /// three in the order red, green, blue. The EXIF orientation is applied.
     pub pixels: Array3<u8>,
     /// How the file stores a pixel, in Pillow's words (`L`, `RGB`, `RGBA`, `P`,
-    /// `CMYK`, `1`), with `16` appended for 16 bits a sample (`L16`).
+    /// `CMYK`, `1`), with the bits a sample appended where these are not 8 (`L16`;
+    /// `L10` and `L12` of DICOM).
     pub mode: &'static str,
+    /// What its header says of it, if it is DICOM.
+    pub tags: Option<Box<Tags>>,
 }
 
 impl Film {

@@ -1,0 +1,38 @@
+//! Colours of 8 bits: such films are photographs or screens, and rare.
+
+use super::damaged;
+use super::elements::{Elements, tag};
+use super::lut::Lut;
+use super::samples::Samples;
+use crate::image::DecodeError;
+
+/// Red, green and blue as they stand.
+pub fn of_rgb(samples: &Samples) -> Vec<u8> {
+    samples.cells.iter().map(|cell| *cell as u8).collect()
+}
+
+/// Luminance and chroma (PS3.3 C.7.6.3.1.2, the equations of JPEG).
+pub fn of_ybr(samples: &Samples) -> Vec<u8> {
+    let rgb = |ybr: &[u16]| {
+        let [y, b, r] = [(ybr[0], 0.0), (ybr[1], 128.0), (ybr[2], 128.0)]
+            .map(|(cell, zero)| f64::from(cell) - zero);
+        let rgb = [y + 1.402 * r, y - 0.344_136 * b - 0.714_136 * r, y + 1.772 * b];
+        // Saturates.
+        rgb.map(|level| level.round() as u8)
+    };
+    samples.cells.chunks_exact(3).flat_map(rgb).collect()
+}
+
+/// Entries of three tables, their upper 8 bits (C.7.6.3.1.5).
+pub fn of_palette(data: &Elements, samples: &Samples) -> Result<Vec<u8>, DecodeError> {
+    let table = |i: usize| {
+        let lut = Lut::read(data, tag::PALETTE_DESCRIPTORS[i], tag::PALETTES[i], samples.signed)?;
+        lut.ok_or_else(|| damaged("it has no palette, or one in segments, which is not read"))
+    };
+    let tables = [table(0)?, table(1)?, table(2)?];
+    let colour = |cell: &u16| {
+        let value = f64::from(samples.value(*cell));
+        tables.each_ref().map(|lut| (lut.at(value) >> if lut.max > 255 { 8 } else { 0 }) as u8)
+    };
+    Ok(samples.cells.iter().flat_map(colour).collect())
+}

@@ -1,0 +1,376 @@
+//! The elements of a DICOM file (PS3.5, PS3.10) that a film needs, all others
+//! stepped over.
+//!
+//! Elements are slices of the file, so a length that a file states costs nothing
+//! until it is found to be there. What is nested is stepped over by counting, so
+//! no depth of it can exhaust the stack. What is not [`WANTED`] is never looked
+//! at: names, dates and private elements cannot reach a message or an artifact.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::{damaged, truncated};
+use crate::image::DecodeError;
+
+/// Group in the upper half, element in the lower.
+pub type Tag = u32;
+
+/// The tags in use, by the names of PS3.6.
+#[rustfmt::skip]
+pub mod tag {
+    use super::Tag;
+
+    pub const SOP_CLASS: Tag = 0x0002_0002;
+    pub const TRANSFER_SYNTAX: Tag = 0x0002_0010;
+    pub const MODALITY: Tag = 0x0008_0060;
+    pub const CODE_MEANING: Tag = 0x0008_0104;
+    pub const PATIENT_NAME: Tag = 0x0010_0010;
+    pub const PATIENT_ID: Tag = 0x0010_0020;
+    pub const ISSUER_OF_PATIENT_ID: Tag = 0x0010_0021;
+    pub const VIEW_POSITION: Tag = 0x0018_5101;
+    pub const LATERALITY: Tag = 0x0020_0060;
+    pub const IMAGE_LATERALITY: Tag = 0x0020_0062;
+    pub const SAMPLES_PER_PIXEL: Tag = 0x0028_0002;
+    pub const PHOTOMETRIC: Tag = 0x0028_0004;
+    pub const PLANAR: Tag = 0x0028_0006;
+    pub const FRAMES: Tag = 0x0028_0008;
+    pub const ROWS: Tag = 0x0028_0010;
+    pub const COLUMNS: Tag = 0x0028_0011;
+    pub const BITS_ALLOCATED: Tag = 0x0028_0100;
+    pub const BITS_STORED: Tag = 0x0028_0101;
+    pub const HIGH_BIT: Tag = 0x0028_0102;
+    pub const PIXEL_REPRESENTATION: Tag = 0x0028_0103;
+    pub const PADDING: Tag = 0x0028_0120;
+    pub const PADDING_LIMIT: Tag = 0x0028_0121;
+    pub const WINDOW_CENTER: Tag = 0x0028_1050;
+    pub const WINDOW_WIDTH: Tag = 0x0028_1051;
+    pub const INTERCEPT: Tag = 0x0028_1052;
+    pub const SLOPE: Tag = 0x0028_1053;
+    pub const VOI_FUNCTION: Tag = 0x0028_1056;
+    /// Of the red, green and blue table.
+    pub const PALETTE_DESCRIPTORS: [Tag; 3] = [0x0028_1101, 0x0028_1102, 0x0028_1103];
+    pub const PALETTES: [Tag; 3] = [0x0028_1201, 0x0028_1202, 0x0028_1203];
+    pub const MODALITY_LUTS: Tag = 0x0028_3000;
+    pub const LUT_DESCRIPTOR: Tag = 0x0028_3002;
+    pub const LUT_DATA: Tag = 0x0028_3006;
+    pub const VOI_LUTS: Tag = 0x0028_3010;
+    pub const VIEW_CODES: Tag = 0x0054_0220;
+    pub const LUT_SHAPE: Tag = 0x2050_0020;
+    pub const PIXELS: Tag = 0x7fe0_0010;
+
+    pub const ITEM: Tag = 0xfffe_e000;
+    pub const ITEM_END: Tag = 0xfffe_e00d;
+    pub const SEQUENCE_END: Tag = 0xfffe_e0dd;
+}
+
+/// The elements that are kept.
+#[rustfmt::skip]
+const WANTED: [Tag; 37] = [
+    tag::SOP_CLASS, tag::TRANSFER_SYNTAX, tag::MODALITY, tag::PATIENT_NAME, tag::PATIENT_ID,
+    tag::ISSUER_OF_PATIENT_ID, tag::VIEW_POSITION, tag::LATERALITY, tag::IMAGE_LATERALITY,
+    tag::SAMPLES_PER_PIXEL, tag::PHOTOMETRIC, tag::PLANAR, tag::FRAMES, tag::ROWS, tag::COLUMNS,
+    tag::BITS_ALLOCATED, tag::BITS_STORED, tag::HIGH_BIT, tag::PIXEL_REPRESENTATION,
+    tag::PADDING, tag::PADDING_LIMIT, tag::WINDOW_CENTER, tag::WINDOW_WIDTH, tag::INTERCEPT,
+    tag::SLOPE, tag::VOI_FUNCTION,
+    tag::PALETTE_DESCRIPTORS[0], tag::PALETTE_DESCRIPTORS[1], tag::PALETTE_DESCRIPTORS[2],
+    tag::PALETTES[0], tag::PALETTES[1], tag::PALETTES[2],
+    tag::MODALITY_LUTS, tag::VOI_LUTS, tag::VIEW_CODES, tag::LUT_SHAPE, tag::PIXELS,
+];
+
+/// Those of them that hold items.
+const SEQUENCES: [Tag; 3] = [tag::MODALITY_LUTS, tag::VOI_LUTS, tag::VIEW_CODES];
+
+/// How elements are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encoding {
+    /// Each says what kind of value it has.
+    pub explicit: bool,
+    /// The most significant byte comes first.
+    pub big: bool,
+}
+
+impl Encoding {
+    /// The default of PS3.5, and what values of unknown kind hold.
+    pub const IMPLICIT: Self = Self { explicit: false, big: false };
+    /// That of the file's own header, and of nearly all films.
+    pub const EXPLICIT: Self = Self { explicit: true, big: false };
+    /// Retired, still met.
+    pub const BIG: Self = Self { explicit: true, big: true };
+
+    /// What a data set without a header seems to be written in.
+    pub fn guess(bytes: &[u8]) -> Self {
+        let named = bytes.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
+        if named { Self::EXPLICIT } else { Self::IMPLICIT }
+    }
+
+    fn u16(self, bytes: [u8; 2]) -> u16 {
+        if self.big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) }
+    }
+}
+
+/// An element's start; its value follows.
+struct Header {
+    tag: Tag,
+    vr: [u8; 2],
+    /// In bytes; `None` if items follow until their end is said.
+    length: Option<usize>,
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    encoding: Encoding,
+}
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8], encoding: Encoding) -> Self {
+        Self { bytes, at: 0, encoding }
+    }
+
+    fn is_done(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+        let taken = self.bytes.get(self.at..).and_then(|rest| rest.get(..length));
+        self.at += taken.map_or(0, <[u8]>::len);
+        taken.ok_or_else(truncated)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        Ok(self.take(N)?.try_into().expect("as many as were taken"))
+    }
+
+    fn u16(&mut self) -> Result<u16, DecodeError> {
+        Ok(self.encoding.u16(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        let bytes = self.array()?;
+        Ok(if self.encoding.big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    }
+
+    fn header(&mut self) -> Result<Header, DecodeError> {
+        let tag = u32::from(self.u16()?) << 16 | u32::from(self.u16()?);
+        let after = self.at;
+        let mut vr = [0; 2];
+        if self.encoding.explicit && tag >> 16 != 0xfffe {
+            vr = self.array()?;
+        }
+        let length = match &vr {
+            b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN"
+            | b"UR" | b"UT" | b"UV" => {
+                self.u16()?;
+                self.u32()?
+            }
+            vr if vr.iter().all(u8::is_ascii_uppercase) => self.u16()?.into(),
+            // Implicit, or an element that some program left so among explicit ones.
+            _ => {
+                self.at = after;
+                self.u32()?
+            }
+        };
+        Ok(Header { tag, vr, length: (length != u32::MAX).then_some(length as usize) })
+    }
+
+    /// The value of an element.
+    fn value(&mut self, header: &Header) -> Result<&'a [u8], DecodeError> {
+        match header.length {
+            Some(length) => self.take(length),
+            None => self.items(header.vr),
+        }
+    }
+
+    /// The items of an element of undefined length, to the end of its sequence.
+    fn items(&mut self, vr: [u8; 2]) -> Result<&'a [u8], DecodeError> {
+        let (start, encoding) = (self.at, self.encoding);
+        let mut depth = 1_usize;
+        // Where a value of unknown kind began: PS3.5, 6.2.2, has it implicit.
+        let mut unknown = None;
+        let mut vr = vr;
+        loop {
+            if vr == *b"UN" && unknown.is_none() {
+                unknown = Some(depth);
+                self.encoding = Encoding::IMPLICIT;
+            }
+            let end = self.at;
+            let header = self.header()?;
+            vr = [0; 2];
+            match (header.tag, header.length) {
+                (tag::ITEM_END | tag::SEQUENCE_END, _) => {
+                    if unknown == Some(depth) {
+                        unknown = None;
+                        self.encoding = encoding;
+                    }
+                    depth -= 1;
+                }
+                (_, Some(length)) => {
+                    self.take(length)?;
+                }
+                (_, None) => {
+                    depth += 1;
+                    vr = header.vr;
+                }
+            }
+            if depth == 0 {
+                self.encoding = encoding;
+                return Ok(&self.bytes[start..end]);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    bytes: &'a [u8],
+    encoding: Encoding,
+    vr: [u8; 2],
+    /// Its length was undefined: items.
+    items: bool,
+}
+
+/// The wanted elements of a file's header or data set.
+#[derive(Default)]
+pub struct Elements<'a> {
+    values: BTreeMap<Tag, Value<'a>>,
+}
+
+impl<'a> Elements<'a> {
+    /// Reads the header, group 2, and says where the data set begins.
+    pub fn header(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
+        let mut reader = Reader::new(bytes, Encoding::EXPLICIT);
+        let mut elements = Self::default();
+        while reader.bytes[reader.at..].starts_with(&[2, 0]) {
+            let header = reader.header()?;
+            elements.keep(&mut reader, &header)?;
+        }
+        Ok((elements, &bytes[reader.at..]))
+    }
+
+    /// Reads a data set up to the pixels.
+    pub fn data_set(bytes: &'a [u8], encoding: Encoding) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes, encoding);
+        let mut elements = Self::default();
+        while !reader.is_done() {
+            let header = reader.header()?;
+            elements.keep(&mut reader, &header)?;
+            if header.tag == tag::PIXELS {
+                break;
+            }
+        }
+        Ok(elements)
+    }
+
+    /// Of several with one tag the first is kept.
+    fn keep(&mut self, reader: &mut Reader<'a>, header: &Header) -> Result<(), DecodeError> {
+        let bytes = reader.value(header)?;
+        let items = header.length.is_none();
+        let may_hold_items = SEQUENCES.contains(&header.tag) || header.tag == tag::PIXELS;
+        if WANTED.contains(&header.tag) && (may_hold_items || !items) {
+            let vr = header.vr;
+            let encoding = if vr == *b"UN" { Encoding::IMPLICIT } else { reader.encoding };
+            let value = Value { bytes, encoding, vr, items };
+            self.values.entry(header.tag).or_insert(value);
+        }
+        Ok(())
+    }
+
+    /// The elements of the first item of a sequence, nested ones left out.
+    pub fn item(&self, sequence: Tag) -> Result<Option<Elements<'a>>, DecodeError> {
+        let Some(&Value { bytes, encoding, .. }) = self.values.get(&sequence) else {
+            return Ok(None);
+        };
+        let mut reader = Reader::new(bytes, encoding);
+        if reader.is_done() {
+            return Ok(None);
+        }
+        let item = reader.header()?;
+        if item.tag != tag::ITEM {
+            return Err(damaged("a sequence begins with no item"));
+        }
+        let bytes = match item.length {
+            Some(length) => reader.take(length)?,
+            None => reader.items([0; 2])?,
+        };
+        let mut reader = Reader::new(bytes, encoding);
+        let mut elements = Self::default();
+        while !reader.is_done() {
+            let header = reader.header()?;
+            let bytes = reader.value(&header)?;
+            if matches!(header.tag, tag::LUT_DESCRIPTOR | tag::LUT_DATA | tag::CODE_MEANING) {
+                let value = Value { bytes, encoding, vr: header.vr, items: false };
+                elements.values.entry(header.tag).or_insert(value);
+            }
+        }
+        Ok(Some(elements))
+    }
+
+    /// A value's bytes.
+    pub fn bytes(&self, tag: Tag) -> Option<&'a [u8]> {
+        self.values.get(&tag).map(|value| value.bytes)
+    }
+
+    /// The 16-bit numbers of a value, not copied until asked for.
+    pub fn words(&self, tag: Tag) -> impl Iterator<Item = u16> + use<'a> {
+        let value = self.values.get(&tag).copied();
+        let pairs = value.into_iter().flat_map(|v| v.bytes.chunks_exact(2).map(move |p| (v, p)));
+        pairs.map(|(value, pair)| value.encoding.u16([pair[0], pair[1]]))
+    }
+
+    /// The first 16-bit number of a value.
+    pub fn word(&self, tag: Tag) -> Option<u16> {
+        self.words(tag).next()
+    }
+
+    /// The first number of a value in decimals, if it is finite.
+    pub fn decimal(&self, tag: Tag) -> Option<f64> {
+        let text = self.text(tag);
+        let first = text.split('\\').next().unwrap_or_default().trim();
+        first.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
+    /// A value's text without padding, empty if there is none. At most its first 256
+    /// bytes: no text that is wanted is longer. What is no UTF-8 is read as Latin-1,
+    /// whose letters are enough to compare by.
+    pub fn text(&self, tag: Tag) -> String {
+        const PADDING: [char; 2] = [' ', '\0'];
+        let bytes = self.bytes(tag).unwrap_or_default();
+        let bytes = &bytes[..bytes.len().min(256)];
+        match str::from_utf8(bytes) {
+            Ok(text) => text.trim_matches(PADDING).to_owned(),
+            Err(_) => {
+                let text: String = bytes.iter().copied().map(char::from).collect();
+                text.trim_matches(PADDING).to_owned()
+            }
+        }
+    }
+
+    /// The pixels as they lie in the file, with their kind of value; `None` if they
+    /// come in fragments or not at all.
+    pub fn native(&self) -> Option<(&'a [u8], [u8; 2])> {
+        let value = self.values.get(&tag::PIXELS).filter(|value| !value.items)?;
+        Some((value.bytes, value.vr))
+    }
+
+    /// The fragments of compressed pixels, joined; the first is a table of offsets.
+    pub fn compressed(&self) -> Result<Cow<'a, [u8]>, DecodeError> {
+        let value = self.values.get(&tag::PIXELS).filter(|value| value.items);
+        let value = value.ok_or_else(|| damaged("the pixels are not in fragments"))?;
+        let mut reader = Reader::new(value.bytes, Encoding::EXPLICIT);
+        let mut joined = Cow::Borrowed(&[][..]);
+        let mut table = true;
+        while !reader.is_done() {
+            let header = reader.header()?;
+            let length = header.length.filter(|_| header.tag == tag::ITEM);
+            let fragment = reader.take(length.ok_or_else(|| damaged("a fragment is no item"))?)?;
+            if !std::mem::take(&mut table) && !fragment.is_empty() {
+                if joined.is_empty() {
+                    joined = Cow::Borrowed(fragment);
+                } else {
+                    joined.to_mut().extend(fragment);
+                }
+            }
+        }
+        Ok(joined)
+    }
+}

@@ -1,0 +1,250 @@
+//! DICOM films, as a viewer shows them.
+//!
+//! The stored values are unpacked ([`samples`]), brought to grey levels by the
+//! transforms that the header asks for ([`grey`]) or to colours ([`colour`]), and
+//! the few elements that an index needs are put into fixed words ([`tags`]).
+//!
+//! The elements are read here ([`elements`]) and not by a library, because of what
+//! may stand in a file from a hospital or from an enemy: the trees of `dicom-object`
+//! hold every name and number of a file and recurse into its sequences, values are
+//! allocated by the length that a file states, and the unpackers of RLE and JPEG
+//! panic where a picture is shorter or larger than its header says. A film needs
+//! three dozen elements and no tree.
+
+mod colour;
+mod elements;
+mod grey;
+mod jpeg2000;
+mod lut;
+#[cfg(test)]
+#[path = "../../../tests/it/part10.rs"]
+mod part10;
+mod samples;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::DeflateDecoder;
+use ndarray::Array3;
+
+use self::elements::{Elements, Encoding, tag};
+use self::samples::{Layout, Packing, Samples};
+pub use self::tags::{Patient, Tags};
+use super::{DecodeError, Film, MAX_PIXELS};
+
+const FORMAT: &str = "DICOM";
+
+/// Most bytes that a deflated data set may have: the largest film and a generous header.
+const MAX_INFLATED: u64 = 2 * MAX_PIXELS + (16 << 20);
+
+/// Whether the bytes are DICOM: by the mark behind the preamble, or, without one, by a
+/// first element as only DICOM has it.
+pub fn is_dicom(bytes: &[u8]) -> bool {
+    has_preamble(bytes) || matches!(bytes, [2 | 8, 0, _, 0, kind @ ..] if plausible(kind))
+}
+
+fn has_preamble(bytes: &[u8]) -> bool {
+    bytes.get(128..132) == Some(b"DICM")
+}
+
+/// Whether the kind of value, or the length of an implicit one, can be that of the
+/// first element.
+fn plausible(kind: &[u8]) -> bool {
+    matches!(kind, [b'U', b'L' | b'I', ..] | [b'C' | b'O', b'S' | b'B', ..])
+        || matches!(kind, [length, 0, 0, 0, ..] if *length <= 64 && length % 2 == 0)
+}
+
+/// Decodes a DICOM file of one frame.
+///
+/// # Errors
+/// [`DecodeError::NotAFilm`] for what a PACS exports beside films: directories, reports,
+/// other modalities; else as [`super::decode()`]. No text of the file goes into an error.
+pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
+    let bytes = if has_preamble(bytes) { &bytes[132..] } else { bytes };
+    let (header, body) = Elements::header(bytes)?;
+    if header.text(tag::SOP_CLASS) == "1.2.840.10008.1.3.10" {
+        return Err(DecodeError::NotAFilm { what: "a DICOMDIR, which lists files" });
+    }
+    let packing = match header.text(tag::TRANSFER_SYNTAX).as_str() {
+        "" => Packing::Native(Encoding::guess(body)),
+        uid => Packing::of(uid)?,
+    };
+    let body = match packing {
+        Packing::Deflated => Cow::Owned(inflated(body)?),
+        _ => Cow::Borrowed(body),
+    };
+    picture(&Elements::data_set(&body, packing.encoding())?, packing)
+}
+
+fn inflated(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut inflated = Vec::new();
+    let read = DeflateDecoder::new(bytes).take(MAX_INFLATED + 1).read_to_end(&mut inflated);
+    match read {
+        Ok(_) if inflated.len() as u64 > MAX_INFLATED => {
+            Err(unsupported("a deflated data set of more bytes than any film has"))
+        }
+        Ok(_) => Ok(inflated),
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Err(truncated()),
+        Err(_) => Err(damaged("it cannot be inflated")),
+    }
+}
+
+fn picture(data: &Elements, packing: Packing) -> Result<Film, DecodeError> {
+    let modality = data.text(tag::MODALITY).to_uppercase();
+    if let Some(what) = tags::objection(&modality) {
+        return Err(DecodeError::NotAFilm { what });
+    }
+    let word = |tag| data.word(tag).map(usize::from).filter(|n| *n > 0);
+    let size = word(tag::ROWS).zip(word(tag::COLUMNS));
+    let (rows, columns) = match (size, data.bytes(tag::PIXELS)) {
+        (None, None) => return Err(DecodeError::NotAFilm { what: "DICOM without a picture" }),
+        (Some(_), None) => return Err(truncated()),
+        (None, Some(_)) => return Err(damaged("its rows and columns are not said")),
+        (Some(size), Some(_)) => size,
+    };
+    if data.decimal(tag::FRAMES).is_some_and(|frames| frames > 1.0) {
+        return Err(unsupported("several frames in one file; export each as a film of its own"));
+    }
+    let photometric = Photometric::read(data)?;
+    // No film takes more than 256 MiB on the way: two numbers of 32 bits for each value of
+    // JPEG 2000, else one of 16.
+    let cost = photometric.channels() * if packing == Packing::Jpeg2000 { 8 } else { 2 };
+    let limit = 4 * MAX_PIXELS / cost.max(4) as u64;
+    if (rows * columns) as u64 > limit {
+        let [width, height] = [columns, rows].map(|n| n as u32);
+        return Err(DecodeError::TooLarge { width, height, limit });
+    }
+    let layout = layout(data, rows, columns, photometric)?;
+    let samples = Samples::read(data, packing, layout)?;
+    let (channels, pixels) = match photometric {
+        Photometric::Monochrome1 | Photometric::Monochrome2 => {
+            let inverted = photometric == Photometric::Monochrome1
+                || data.text(tag::LUT_SHAPE).eq_ignore_ascii_case("INVERSE");
+            (1, grey::levels(data, &samples, inverted)?)
+        }
+        Photometric::Palette => (3, colour::of_palette(data, &samples)?),
+        Photometric::Rgb => (3, colour::of_rgb(&samples)),
+        // Decoders of JPEG and JPEG 2000 have turned these into RGB; what the latter was
+        // not told of it has not.
+        _ if packing == Packing::Jpeg || photometric == Photometric::YbrOfJpeg2000 => {
+            (3, colour::of_rgb(&samples))
+        }
+        _ => (3, colour::of_ybr(&samples)),
+    };
+    let pixels = Array3::from_shape_vec((rows, columns, channels), pixels);
+    Ok(Film {
+        pixels: pixels.map_err(|_| damaged("it has not as many values as pixels"))?,
+        mode: mode(photometric, layout.stored),
+        tags: Some(Box::new(Tags::new(data, photometric.name()))),
+    })
+}
+
+fn layout(
+    data: &Elements,
+    rows: usize,
+    columns: usize,
+    photometric: Photometric,
+) -> Result<Layout, DecodeError> {
+    let allocated = u32::from(data.word(tag::BITS_ALLOCATED).unwrap_or(16));
+    let stored = data.word(tag::BITS_STORED).map_or(allocated, u32::from);
+    let high = data.word(tag::HIGH_BIT).map_or(stored.wrapping_sub(1), u32::from);
+    if !matches!(allocated, 8 | 16) {
+        return Err(unsupported("samples of other than 8 or 16 bits"));
+    }
+    if stored == 0 || stored > allocated || high >= allocated || high + 1 < stored {
+        return Err(damaged("its bits do not fit into its samples"));
+    }
+    let channels = photometric.channels();
+    if data.word(tag::SAMPLES_PER_PIXEL).is_some_and(|n| usize::from(n) != channels) {
+        return Err(damaged("its colours do not fit its number of samples"));
+    }
+    if channels == 3 && (allocated, stored) != (8, 8) {
+        return Err(unsupported("colours of more than 8 bits"));
+    }
+    Ok(Layout {
+        rows,
+        columns,
+        channels,
+        allocated,
+        stored,
+        low: high + 1 - stored,
+        signed: channels == 1 && data.word(tag::PIXEL_REPRESENTATION) == Some(1),
+        planar: data.word(tag::PLANAR) == Some(1),
+        halved: photometric == Photometric::Ybr422,
+        rgb: photometric == Photometric::Rgb,
+    })
+}
+
+/// What a stored value means (PS3.3 C.7.6.3.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Photometric {
+    Monochrome1,
+    Monochrome2,
+    Palette,
+    Rgb,
+    Ybr,
+    Ybr422,
+    /// YBR_RCT and YBR_ICT.
+    YbrOfJpeg2000,
+}
+
+impl Photometric {
+    fn read(data: &Elements) -> Result<Self, DecodeError> {
+        Ok(match data.text(tag::PHOTOMETRIC).to_uppercase().as_str() {
+            "MONOCHROME1" => Self::Monochrome1,
+            // The usual one, where nothing is said.
+            "MONOCHROME2" | "" => Self::Monochrome2,
+            "PALETTE COLOR" => Self::Palette,
+            "RGB" => Self::Rgb,
+            "YBR_FULL" => Self::Ybr,
+            "YBR_FULL_422" => Self::Ybr422,
+            "YBR_RCT" | "YBR_ICT" => Self::YbrOfJpeg2000,
+            _ => return Err(unsupported("its photometric interpretation")),
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Monochrome1 => "MONOCHROME1",
+            Self::Monochrome2 => "MONOCHROME2",
+            Self::Palette => "PALETTE COLOR",
+            Self::Rgb => "RGB",
+            Self::Ybr | Self::Ybr422 | Self::YbrOfJpeg2000 => "YBR",
+        }
+    }
+
+    fn channels(self) -> usize {
+        match self {
+            Self::Monochrome1 | Self::Monochrome2 | Self::Palette => 1,
+            _ => 3,
+        }
+    }
+}
+
+/// The mode by what is stored: `L12` is grey of 12 bits.
+fn mode(photometric: Photometric, stored: u32) -> &'static str {
+    const GREY: [&str; 16] = [
+        "1", "L2", "L3", "L4", "L5", "L6", "L7", "L", "L9", "L10", "L11", "L12", "L13", "L14",
+        "L15", "L16",
+    ];
+    match photometric {
+        Photometric::Monochrome1 | Photometric::Monochrome2 => GREY[stored as usize - 1],
+        Photometric::Palette => "P",
+        _ => "RGB",
+    }
+}
+
+fn truncated() -> DecodeError {
+    DecodeError::Truncated { format: FORMAT }
+}
+
+fn damaged(what: &'static str) -> DecodeError {
+    DecodeError::Contradictory { format: FORMAT, what }
+}
+
+fn unsupported(what: &str) -> DecodeError {
+    DecodeError::Unsupported { format: FORMAT, what: what.to_owned() }
+}

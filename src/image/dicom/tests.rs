@@ -1,0 +1,317 @@
+//! Tests over whole files: pydicom's pictures of ours, and what enemies write.
+
+use super::part10::{Part10, element, film, sequence};
+use crate::image::testing::{golden, golden_path};
+use crate::image::{DecodeError, Film, decode};
+
+fn golden_file(name: &str) -> Vec<u8> {
+    std::fs::read(golden_path("dicom").join(name)).unwrap()
+}
+
+fn names() -> Vec<String> {
+    let rows = golden("dicom.json");
+    rows.as_array().unwrap().iter().map(|row| row["file"].as_str().unwrap().to_owned()).collect()
+}
+
+fn error(bytes: &[u8]) -> String {
+    decode(bytes).unwrap_err().to_string()
+}
+
+/// The first row and the last of a grey film.
+fn ends(film: &Film) -> [u8; 2] {
+    let levels = film.pixels.as_slice().unwrap();
+    [levels[0], *levels.last().unwrap()]
+}
+
+#[test]
+fn every_packing_shows_what_pydicom_shows() {
+    for case in golden("dicom.json").as_array().unwrap() {
+        let name = case["file"].as_str().unwrap();
+        let film = decode(&golden_file(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let shape = case["shape"].as_array().unwrap();
+        let shape: Vec<_> = shape.iter().map(|n| n.as_u64().unwrap() as usize).collect();
+        assert_eq!(film.pixels.shape()[..shape.len()], shape, "{name}");
+        let hex = case["levels"].as_str().unwrap().as_bytes().chunks_exact(2);
+        let expected = hex.map(|h| u8::from_str_radix(str::from_utf8(h).unwrap(), 16).unwrap());
+        let off = film.pixels.iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).max().unwrap();
+        // Rounding of colours, and of packings with loss.
+        let allowed = match name {
+            _ if name.starts_with("ybr") => 1,
+            "jpeg_baseline.dcm" => 2,
+            "jpeg2000_lossy12.dcm" => 1,
+            _ => 0,
+        };
+        assert!(off <= allowed, "{name}: {off} levels");
+        let tags = film.tags.unwrap();
+        assert_eq!((tags.modality, tags.view), ("DX", "PA"), "{name}");
+        assert_eq!(tags.patient.unwrap().id(), Some("4711"), "{name}");
+    }
+}
+
+#[test]
+fn a_view_may_stand_in_a_code_and_a_side_in_two_places() {
+    let code =
+        [element(0x0008_0100, "SH", b"399348003"), element(0x0008_0104, "LO", b"antero-posterior")];
+    let coded = film().raw(0x0054_0220, sequence(0x0054_0220, "SQ", &[code.concat()])).text(
+        0x0020_0060,
+        "CS",
+        "R",
+    );
+    let tags = decode(&coded.file()).unwrap().tags.unwrap();
+    assert_eq!((tags.view, tags.laterality, tags.patient.is_none()), ("AP", "R", true));
+    let image = coded.clone().text(0x0020_0062, "CS", "L").text(0x0018_5101, "CS", "LL");
+    let tags = decode(&image.file()).unwrap().tags.unwrap();
+    assert_eq!((tags.view, tags.laterality), ("LL", "L"));
+    let damaged = coded.raw(0x0054_0220, element(0x0054_0220, "SQ", b"no item"));
+    assert_eq!(decode(&damaged.file()).unwrap().tags.unwrap().view, "");
+}
+
+#[test]
+fn modes_say_the_bits_that_are_stored() {
+    let mode = |name: &str| decode(&golden_file(name)).unwrap().mode;
+    assert_eq!(mode("grey8.dcm"), "L");
+    assert_eq!(mode("grey10_inverted.dcm"), "L10");
+    assert_eq!(mode("jpeg2000_12.dcm"), "L12");
+    assert_eq!(mode("rle16_runs.dcm"), "L16");
+    assert_eq!(mode("ybr_full_422.dcm"), "RGB");
+    assert_eq!(mode("palette.dcm"), "P");
+}
+
+#[test]
+fn all_bits_count_before_the_window() {
+    // A window of 16 of 4096 values: of 8 bits it would leave one level.
+    let narrow = film().text(0x0028_1050, "DS", "2048").text(0x0028_1051, "DS", "64");
+    let levels = decode(&narrow.file()).unwrap().pixels;
+    let distinct: std::collections::BTreeSet<_> = levels.iter().collect();
+    assert!(distinct.len() >= 7, "{distinct:?}");
+}
+
+#[test]
+fn bits_that_are_not_stored_are_ignored() {
+    let plain = decode(&film().file()).unwrap();
+    assert_eq!(ends(&plain), [0, 255]);
+    // Overlays in the upper four bits, as old files have them.
+    let data = film().file();
+    let (head, pixels) = data.split_at(data.len() - 2 * 16 * 24);
+    let overlaid: Vec<u8> = pixels.chunks(2).flat_map(|c| [c[0], c[1] | 0xf0]).collect();
+    assert_eq!(decode(&[head, &overlaid].concat()).unwrap(), plain);
+    // The same values in the upper bits of each cell.
+    let cells = pixels.chunks(2).map(|c| u16::from_le_bytes([c[0], c[1]]) << 4);
+    let lifted: Vec<u8> = cells.flat_map(u16::to_le_bytes).collect();
+    let lifted = film().word(0x0028_0102, 15).bytes(0x7fe0_0010, "OW", &lifted);
+    assert_eq!(decode(&lifted.file()).unwrap().pixels, plain.pixels);
+}
+
+#[test]
+fn windows_that_are_none_leave_the_range_of_the_values() {
+    let plain = decode(&film().file()).unwrap();
+    for (center, width) in [("nan", "100"), ("", ""), ("100", "0"), ("inf", "5"), ("x", "y")] {
+        let odd = film().text(0x0028_1050, "DS", center).text(0x0028_1051, "DS", width);
+        assert_eq!(decode(&odd.file()).unwrap().pixels, plain.pixels, "{center} {width}");
+    }
+    let flat = film().bytes(0x7fe0_0010, "OW", &[7; 2 * 16 * 24]);
+    assert_eq!(ends(&decode(&flat.file()).unwrap()), [0, 0]);
+}
+
+#[test]
+fn files_without_a_preamble_are_read() {
+    let film = film();
+    let whole = decode(&film.file()).unwrap();
+    assert_eq!(decode(&film.file()[132..]).unwrap(), whole);
+    assert_eq!(decode(&film.data_set()).unwrap(), whole);
+}
+
+#[test]
+fn what_is_no_film_is_told_from_what_is_damaged() {
+    let cases = [
+        (Part10::new("1.2.840.10008.1.3.10"), "a DICOMDIR"),
+        (film().text(0x0008_0060, "CS", "CT"), "a CT slice"),
+        (film().text(0x0008_0060, "CS", "MR").packed("1.2.3"), ""),
+        (film().text(0x0008_0060, "CS", "SR").without(0x7fe0_0010), "a structured report"),
+        (film().text(0x0008_0060, "CS", "ZZ"), "of a modality that is no projection"),
+        (Part10::new("1.2.3").text(0x0010_0010, "PN", "Doe"), "DICOM without a picture"),
+    ];
+    for (file, what) in cases {
+        let error = decode(&file.file()).unwrap_err();
+        let is_none = matches!(error, DecodeError::NotAFilm { .. });
+        assert!(what.is_empty() != is_none && error.to_string().contains(what), "{what}: {error}");
+    }
+    let error = decode(&film().without(0x7fe0_0010).file()).unwrap_err();
+    assert!(matches!(error, DecodeError::Truncated { .. }), "{error}");
+    for modality in ["", "CR", "dx", "OT"] {
+        assert!(decode(&film().text(0x0008_0060, "CS", modality).file()).is_ok(), "{modality}");
+    }
+}
+
+#[test]
+fn what_is_not_read_is_named() {
+    let cases = [
+        (film().text(0x0028_0008, "IS", "12"), "several frames in one file"),
+        (film().packed("1.2.840.10008.1.2.4.201"), "high-throughput JPEG 2000"),
+        (film().packed("1.2.840.10008.1.2.4.102"), "a video"),
+        (film().packed("1.2.826.0.1.3680043.1"), "a private transfer syntax"),
+        (film().word(0x0028_0100, 32), "other than 8 or 16 bits"),
+        (film().text(0x0028_0004, "CS", "CMYK"), "its photometric interpretation"),
+    ];
+    for (file, what) in cases {
+        let error = error(&file.file());
+        assert!(error.starts_with("unsupported DICOM: ") && error.contains(what), "{error}");
+    }
+    let damaged = [
+        film().word(0x0028_0010, 0),
+        film().word(0x0028_0102, 3),
+        film().word(0x0028_0101, 17),
+        film().word(0x0028_0002, 3),
+        film().packed("1.2.840.10008.1.2.5"),
+    ];
+    for file in damaged {
+        assert!(error(&file.file()).starts_with("corrupt DICOM: "), "{}", error(&file.file()));
+    }
+    let too_large =
+        |file: Part10| matches!(decode(&file.file()), Err(DecodeError::TooLarge { .. }));
+    let large = film().word(0x0028_0010, 8192).word(0x0028_0011, 8192);
+    assert!(!too_large(large.clone()) && too_large(large.clone().word(0x0028_0011, 8193)));
+    // What takes more memory a pixel on the way may have fewer.
+    assert!(too_large(large.packed("1.2.840.10008.1.2.4.90")));
+}
+
+#[test]
+fn private_and_nested_elements_are_stepped_over() {
+    let plain = decode(&film().file()).unwrap();
+    let inner = sequence(0x0009_1002, "SQ", &[element(0x0028_0010, "US", &[9, 0])]);
+    let file = film()
+        .raw(0x0009_1001, sequence(0x0009_1001, "SQ", &[inner.clone(), vec![]]))
+        .raw(0x0009_1003, element(0x0009_1003, "SQ", &inner))
+        // Of unknown kind, so implicit inside: a tag, a length, a value.
+        .raw(
+            0x0009_1004,
+            sequence(0x0009_1004, "UN", &[vec![8, 0, 0x60, 0, 2, 0, 0, 0, b'C', b'T']]),
+        );
+    assert_eq!(decode(&file.file()).unwrap(), plain);
+}
+
+#[test]
+fn no_depth_of_nesting_exhausts_the_stack() {
+    let deep: Vec<u8> = (0..200_000)
+        .flat_map(|_| {
+            let sequence = [9, 0, 1, 16, b'S', b'Q', 0, 0, 0xff, 0xff, 0xff, 0xff];
+            let item = [0xfe, 0xff, 0, 0xe0, 0xff, 0xff, 0xff, 0xff];
+            [&sequence[..], &item].concat()
+        })
+        .collect();
+    let error = error(&film().raw(0x0009_1001, deep).file());
+    assert_eq!(error, "truncated DICOM: the file ends before the picture does");
+}
+
+#[test]
+fn a_stated_length_allocates_nothing() {
+    for length in [0xffff_fffe_u32, 0x7fff_ffff, 1 << 20] {
+        let mut lie = vec![0xe0, 0x7f, 0x10, 0, b'O', b'W', 0, 0];
+        lie.extend(length.to_le_bytes());
+        assert!(error(&film().raw(0x7fe0_0010, lie).file()).starts_with("truncated DICOM"));
+    }
+}
+
+#[test]
+fn bombs_are_refused() {
+    use std::io::Write;
+    let deflated = film().packed("1.2.840.10008.1.2.1.99");
+    let mut packer =
+        flate2::write::DeflateEncoder::new(deflated.header(), flate2::Compression::fast());
+    // A private element that states to be as long as what follows.
+    let count = super::MAX_INFLATED as usize + 100;
+    packer.write_all(&[9, 0, 1, 16, b'O', b'B', 0, 0]).unwrap();
+    packer.write_all(&(count as u32).to_le_bytes()).unwrap();
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..=count >> 20 {
+        packer.write_all(&zeros).unwrap();
+    }
+    let bomb = packer.finish().unwrap();
+    assert!(error(&bomb).contains("of more bytes than any film has"), "{}", error(&bomb));
+
+    let bytes = golden_file("jpeg2000_12.dcm");
+    let at = |mark: [u8; 2]| bytes.windows(2).position(|w| w == mark).unwrap();
+    let (size, style) = (at([0xff, 0x51]), at([0xff, 0x52]));
+    let spoilt = |at: usize, with: &[u8]| {
+        let mut bytes = bytes.clone();
+        bytes[at..at + with.len()].copy_from_slice(with);
+        error(&bytes)
+    };
+    // A film of 1 x 1 tiles, and one of code-blocks of 4 x 4.
+    let (large, small) = ([[0, 0, 32, 0]; 2].concat(), [[0, 0, 0, 1]; 2].concat());
+    let tiles = |size: &[u8]| [&large[..], &[0; 8], size].concat();
+    assert!(spoilt(size + 6, &tiles(&small)).contains("more than 4096 tiles"));
+    assert!(spoilt(size + 6, &tiles(&large)).contains("of another size than its header says"));
+    assert!(spoilt(style + 10, &[0, 0]).contains("in such small blocks"));
+}
+
+#[test]
+fn damaged_bytes_never_panic() {
+    for name in names() {
+        let bytes = golden_file(&name);
+        for at in 0..bytes.len() {
+            for flip in [0xff, 1, 0x80] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= flip;
+                let _ = decode(&damaged);
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_that_overflow_in_a_decoder_do_not_panic() {
+    let mut bytes = golden_file("jpeg_ls16.dcm");
+    (bytes[562], bytes[638]) = (0x79, 0x0a);
+    let _ = decode(&bytes);
+}
+
+#[test]
+fn no_truncated_film_is_taken_for_a_whole_one() {
+    for name in names() {
+        let bytes = golden_file(&name);
+        let whole = decode(&bytes).unwrap();
+        for length in 0..bytes.len() {
+            // What pads the end may be missing.
+            if let Ok(film) = decode(&bytes[..length]) {
+                assert_eq!(film, whole, "{name} {length}");
+            }
+        }
+        assert!(decode(&bytes[..bytes.len() * 9 / 10]).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn no_text_of_a_file_is_in_an_error_or_in_what_is_kept() {
+    let mark = "ZZMARK";
+    let marked = |tag: u32, vr: &str| element(tag, vr, mark.as_bytes());
+    let full = [
+        (0x0008_0005, "CS"),
+        (0x0008_0018, "UI"),
+        (0x0008_0060, "CS"),
+        (0x0010_0010, "PN"),
+        (0x0010_0020, "LO"),
+        (0x0010_0021, "LO"),
+        (0x0010_4000, "LT"),
+        (0x0018_5101, "CS"),
+        (0x0020_0060, "CS"),
+        (0x0020_0062, "CS"),
+        (0x0028_0004, "CS"),
+        (0x0028_0008, "IS"),
+        (0x0028_1050, "DS"),
+        (0x0028_1056, "LO"),
+        (0x2050_0020, "CS"),
+        (0x0009_1001, "LO"),
+    ];
+    for (tag, vr) in full {
+        let file = film().raw(tag, marked(tag, vr));
+        match decode(&file.file()) {
+            Ok(film) => {
+                assert!(!format!("{:?} {}", film.tags, film.mode).contains(mark), "{tag:x}")
+            }
+            Err(error) => assert!(!format!("{error} {error:?}").contains(mark), "{tag:x}"),
+        }
+    }
+    let syntax = error(&film().packed("1.2.840.10008.1.2.ZZMARK").file());
+    assert!(!syntax.contains(mark), "{syntax}");
+}
