@@ -320,6 +320,7 @@ mod tests {
             mode: "L".into(),
             bytes: 1,
             hash: "ab".into(),
+            ..IndexRow::default()
         };
         // The only film of the table is not the only one of the index.
         let index =

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{ArtifactError, read_csv, write_csv};
 
 /// One film: row `row` of `images.npy`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexRow {
     /// Counts from 0, without gaps.
     pub row: usize,
@@ -23,12 +23,26 @@ pub struct IndexRow {
     pub width: u32,
     /// Height of the original, in pixels.
     pub height: u32,
-    /// Pixel mode of the original, as PIL names it: `L`, `RGB`, `RGBA`, `P`.
+    /// Pixel mode of the original, as PIL names it: `L`, `RGB`, `RGBA`, `P`; `L12`
+    /// where grey has 12 bits.
     pub mode: String,
     /// Size of the file, in bytes.
     pub bytes: u64,
     /// BLAKE3 of the file.
     pub hash: String,
+    /// `CR`, `DX`, …; this and what follows is what the header of a DICOM film says,
+    /// in fixed words, and empty for others.
+    #[serde(default)]
+    pub modality: String,
+    /// `PA`, `AP`, `LL`, …; `OTHER` for a text that is no view.
+    #[serde(default)]
+    pub view: String,
+    /// `L`, `R`, `B` or `U`.
+    #[serde(default)]
+    pub laterality: String,
+    /// `MONOCHROME1`, `MONOCHROME2`, …
+    #[serde(default)]
+    pub photometric: String,
 }
 
 /// The films of a dataset, sorted by path (bytewise).
@@ -104,7 +118,18 @@ mod tests {
             mode: "L".into(),
             bytes: 5,
             hash: "ab".into(),
+            ..IndexRow::default()
         }
+    }
+
+    #[test]
+    fn an_index_of_before_dicom_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("index.csv");
+        let text = "row,path,class,patient,source,width,height,mode,bytes,hash\n\
+                    0,covid/x.png,covid,,,10,20,L,5,ab\n";
+        crate::io::atomic::write(&path, text.as_bytes()).unwrap();
+        assert_eq!(Index::read(&path).unwrap().rows[0].view, "");
     }
 
     #[test]

@@ -77,14 +77,20 @@ impl Provenance {
     }
 
     /// What is known of `film`: its ledger's word, else that of the
-    /// `metadata.csv`, else what its name gives away.
-    pub fn of(&self, film: &Candidate) -> Origin {
+    /// `metadata.csv`, else what its name gives away. A film that is DICOM has a
+    /// `header`, the patient or nobody, which stands before its name: viewers export
+    /// many persons' films under the same names.
+    pub fn of(&self, film: &Candidate, header: Option<String>) -> Origin {
         let name = film.path.rsplit('/').next().unwrap_or_default();
         let known = self.ledgers.get(&film.path).or_else(|| self.metadata.get(name));
-        known.cloned().unwrap_or_else(|| Origin {
-            patient: key(identity::from_name(name)),
-            source: source_of(name).into(),
-        })
+        match (known.cloned(), header) {
+            (Some(known), Some(patient)) if known.patient.is_empty() => Origin { patient, ..known },
+            (Some(known), _) => known,
+            (None, Some(patient)) => Origin { patient, source: String::new() },
+            (None, None) => {
+                Origin { patient: key(identity::from_name(name)), source: source_of(name).into() }
+            }
+        }
     }
 }
 
@@ -110,7 +116,7 @@ mod tests {
         let origin = |name: &str| {
             let path = format!("normal/{name}");
             let film = Candidate { file: path.clone().into(), path, objection: None };
-            let Origin { patient, source } = Provenance::default().of(&film);
+            let Origin { patient, source } = Provenance::default().of(&film, None);
             (patient, source)
         };
         let expected = |patient: &str, source: &str| (patient.to_owned(), source.to_owned());

@@ -15,23 +15,26 @@ pub struct Attributes<'a> {
     pub height: u32,
     /// Size of the file.
     pub bytes: u64,
-    /// Pixel mode, such as `L` or `RGB`.
-    pub mode: &'a str,
+    /// Pixel mode, such as `L` or `RGB`, and what a DICOM header says: modality, view,
+    /// photometric interpretation.
+    pub words: [&'a str; 4],
 }
 
 /// Logarithms of width, height, aspect, bytes and bytes a pixel, then a column for
-/// each mode that occurs: `[files, 5 + modes]`.
+/// each word at each place that not all files have: `[files, 5 + words]`.
 pub fn attributes(files: &[Attributes]) -> Array2<f64> {
-    let modes: BTreeSet<&str> = files.iter().map(|file| file.mode).collect();
+    let mut words: BTreeSet<(usize, &str)> =
+        files.iter().flat_map(|file| file.words.into_iter().enumerate()).collect();
+    words.retain(|(place, word)| files.iter().any(|file| file.words[*place] != *word));
     let row = |file: &Attributes| {
         let (width, height) = (f64::from(file.width.max(1)), f64::from(file.height.max(1)));
         let bytes = file.bytes.max(1) as f64;
         let sizes = [width, height, width / height, bytes, bytes / (width * height)].map(f64::ln);
-        let modes: Vec<f64> = modes.iter().map(|mode| f64::from(*mode == file.mode)).collect();
-        sizes.into_iter().chain(modes).collect::<Vec<_>>()
+        let words = words.iter().map(|(place, word)| f64::from(file.words[*place] == *word));
+        sizes.into_iter().chain(words).collect::<Vec<_>>()
     };
     let values: Vec<f64> = files.iter().flat_map(row).collect();
-    Array2::from_shape_vec((files.len(), 5 + modes.len()), values).expect("a value a column")
+    Array2::from_shape_vec((files.len(), 5 + words.len()), values).expect("a value a column")
 }
 
 /// Side of the thumbnail whose rim [`rim`] reads.
@@ -81,11 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_logarithms_and_modes() {
-        let file = |width, mode| Attributes { width, height: 100, bytes: 500, mode };
-        let table = attributes(&[file(100, "RGB"), file(200, "L")]);
+    fn attributes_are_logarithms_and_words_that_differ() {
+        let file = |width, words| Attributes { width, height: 100, bytes: 500, words };
+        let table = attributes(&[file(100, ["RGB", "DX", "", ""]), file(200, ["L", "DX", "", ""])]);
         assert_eq!(table.dim(), (2, 7));
         assert_eq!((table[[0, 2]], table[[1, 2]]), (0.0, 2.0f64.ln()));
         assert_eq!((table[[0, 5]], table[[0, 6]], table[[1, 5]]), (0.0, 1.0, 1.0));
+        let views = [file(9, ["L", "DX", "AP", ""]), file(9, ["L", "DX", "PA", ""])];
+        assert_eq!(attributes(&views).dim(), (2, 7));
     }
 }

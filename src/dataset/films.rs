@@ -246,6 +246,14 @@ pub enum UnusableFilm {
     Decode(#[from] DecodeError),
 }
 
+impl UnusableFilm {
+    /// Whether the file is sound and no film: a PACS exports directories, reports and
+    /// slices beside the films.
+    pub fn is_no_film(&self) -> bool {
+        matches!(self, Self::Decode(DecodeError::NotAFilm { .. }))
+    }
+}
+
 /// Reads a film: the bytes of its file, and its pixels.
 ///
 /// # Errors

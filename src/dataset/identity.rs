@@ -98,9 +98,13 @@ pub enum KaggleName {
 }
 
 impl KaggleName {
-    /// Parses a file name; `None` if it follows neither pattern.
+    /// Parses a file name; `None` if it follows neither pattern, or is one of DICOM:
+    /// viewers export `IM-0001-0001.dcm` whoever is on it.
     pub fn parse(name: &str) -> Option<Self> {
-        let stem = name.rsplit_once('.')?.0;
+        let (stem, extension) = name.rsplit_once('.')?;
+        if extension.eq_ignore_ascii_case("dcm") {
+            return None;
+        }
         let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
         let at = |mark: &str| {
             let (prefix, rest) = stem.split_once(mark)?;
@@ -217,6 +221,7 @@ mod tests {
             "IM-x-0001.jpeg",
             "person1_fungus_2.jpeg",
             "DIM-1-2.jpeg",
+            "IM-0001-0001.dcm",
         ] {
             assert_eq!(key(name), None, "{name}");
         }

@@ -49,6 +49,7 @@ pub fn films() -> Sandbox {
         mode: "L".into(),
         bytes: 1,
         hash: row.to_string(),
+        ..IndexRow::default()
     };
     Index::new((0..FILMS).map(row).collect()).write(&path("preprocess/index.csv")).unwrap();
     let split = Split {

@@ -41,6 +41,7 @@ impl Pipeline {
             mode: "L".into(),
             bytes: 5,
             hash: row.to_string(),
+            ..IndexRow::default()
         });
         let index = Index::new(rows.collect());
         let pipeline = Self { sandbox: Sandbox::new(), classes: index.classes.clone() };

@@ -75,6 +75,7 @@ fn write_films(sandbox: &Sandbox, films: &[u8], train: &[usize], test: &[usize])
             mode: "RGB".into(),
             bytes: 1,
             hash: film.to_string(),
+            ..IndexRow::default()
         });
     }
     images.finish().unwrap();

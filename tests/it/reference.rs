@@ -111,6 +111,7 @@ fn write_artifacts(
         mode: "RGB".into(),
         bytes: 1,
         hash: row.to_string(),
+        ..IndexRow::default()
     };
     let index = Index::new(paths.into_iter().enumerate().map(film).collect());
     index.write(&path("preprocess/index.csv")).unwrap();

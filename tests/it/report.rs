@@ -252,6 +252,7 @@ fn large() -> Sandbox {
         mode: "L".into(),
         bytes: 5,
         hash: row.to_string(),
+        ..IndexRow::default()
     });
     let index = Index::new(rows.collect());
     index.write(&at("preprocess/index.csv")).unwrap();

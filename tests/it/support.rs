@@ -131,7 +131,7 @@ pub fn trained() -> &'static Sandbox {
     })
 }
 
-/// A Python that has `library` (`onnxruntime`, `keras`): one of `CXR_PYTHON`, that of
+/// A Python that has `library` (`onnxruntime`, `keras`, `pydicom`): one of `CXR_PYTHON`, that of
 /// the benchmarks, `python3`, or, if `CXR_TEST_PIP` is set, one made with pip below
 /// `target/`; else says that the test was skipped.
 pub fn python(library: &str) -> Option<PathBuf> {
@@ -153,8 +153,11 @@ pub fn python(library: &str) -> Option<PathBuf> {
     }
     if std::env::var_os("CXR_TEST_PIP").is_some() {
         let python = own.join("bin/python");
-        let packages: &[&str] =
-            if library == "keras" { &["tensorflow-cpu", "keras"] } else { &[library] };
+        let packages: &[&str] = match library {
+            "keras" => &["tensorflow-cpu", "keras"],
+            "pydicom" => &["pydicom", "numpy"],
+            _ => &[library],
+        };
         let folder = own.display().to_string();
         let made = run(Path::new("python3"), &["-m", "venv", &folder])
             && run(&python, &[&["-m", "pip", "install", "-q"], packages].concat());

@@ -35,6 +35,7 @@ fn films(classes: &[&str]) -> Sandbox {
         mode: "L".into(),
         bytes: 1,
         hash: row.to_string(),
+        ..IndexRow::default()
     });
     Index::new(rows.collect()).write(&path("preprocess/index.csv")).unwrap();
     write_split(&sandbox, (0..12).collect(), (12..16).collect());

@@ -141,7 +141,9 @@ impl Films {
     pub fn attributes(&self, index: &Index) -> Array2<f64> {
         let file = |row: &usize| {
             let row = &index.rows[*row];
-            Attributes { width: row.width, height: row.height, bytes: row.bytes, mode: &row.mode }
+            let words = [&row.mode, &row.modality, &row.view, &row.photometric];
+            let words = words.map(String::as_str);
+            Attributes { width: row.width, height: row.height, bytes: row.bytes, words }
         };
         attributes(&self.rows.iter().map(file).collect::<Vec<_>>())
     }

@@ -15,7 +15,7 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use self::format::{Format, Said};
-use self::sources::{Found, Sources};
+use self::sources::{Candidate, Found, Sources};
 use super::{Stage, upstream};
 use crate::classifier::{
     Assembled, Bundle, Classifier, Explainer, ModelError, backbone, picture_name,
@@ -67,7 +67,8 @@ const BATCH: usize = 2 * Classifier::BATCH;
 impl Stage for Predict {
     const NAME: &'static str = "predict";
     const ABOUT: &'static str = "Judge new films with a trained model: for research, no diagnosis";
-    const READS: &'static str = "films; a bundle, or what `cxr run` made; the weights of VGG16";
+    const READS: &'static str =
+        "films, DICOM among them; a bundle, or what `cxr run` made; the weights of VGG16";
     const WRITES: &'static str = "to stdout: a line per film, as table, CSV or JSON; <film>.png \
                                   with --heat";
     const AFTER: &'static [&'static str] = &["train", "evaluate", "audit"];
@@ -149,9 +150,18 @@ struct Film {
     pixels: Vec<u8>,
 }
 
+/// Why a file is not judged.
+enum Unread {
+    /// It should have been a film.
+    Unusable(String),
+    /// It lay among films and is none.
+    NoFilm(String),
+}
+
 #[derive(Default)]
 struct Counts {
     unusable: usize,
+    no_films: usize,
     unlike: usize,
     by_class: Vec<usize>,
 }
@@ -173,9 +183,13 @@ impl Run<'_> {
             for film in read {
                 match film {
                     Ok(film) => good.push(film),
-                    Err(error) => {
+                    Err(Unread::Unusable(error)) => {
                         counts.unusable += 1;
                         ui.error(error);
+                    }
+                    Err(Unread::NoFilm(reason)) => {
+                        counts.no_films += 1;
+                        ui.detail(reason);
                     }
                 }
             }
@@ -188,17 +202,20 @@ impl Run<'_> {
         Ok(Outcome::streamed(counts.unusable > 0))
     }
 
-    fn read(&self, found: Found) -> Result<Film, String> {
-        let path = found?;
+    fn read(&self, found: Found) -> Result<Film, Unread> {
+        let Candidate { path, named } = found.map_err(Unread::Unusable)?;
         let side = self.classifier.side();
         match films::open(&path) {
             Ok((_, film)) => {
                 let pixels = film.to_rgb(side, side).into_raw_vec_and_offset().0;
                 Ok(Film { path, pixels })
             }
+            Err(error) if error.is_no_film() && !named => {
+                Err(Unread::NoFilm(format!("skipped `{}`: {error}", path.display())))
+            }
             Err(error) => {
                 let error = anyhow::Error::from(error);
-                Err(format!("cannot use `{}`: {error:#}", path.display()))
+                Err(Unread::Unusable(format!("cannot use `{}`: {error:#}", path.display())))
             }
         }
     }
@@ -292,7 +309,7 @@ impl Run<'_> {
     }
 
     fn summary(&self, counts: &Counts) -> String {
-        let Counts { unusable, unlike, by_class } = counts;
+        let Counts { unusable, no_films, unlike, by_class } = counts;
         let films: usize = by_class.iter().sum();
         let classes = self.bundle.manifest.model.classes.iter().zip(by_class);
         let classes: Vec<_> = classes.map(|(class, n)| format!("{n} {class}")).collect();
@@ -307,6 +324,9 @@ impl Run<'_> {
             text += &format!(
                 "; {unlike} unlike the training films (of films like them, {expected:.1} % would be)"
             );
+        }
+        if *no_films > 0 {
+            text += &format!("; {no_films} files of DICOM are no films (`-v` names them)");
         }
         if *unusable > 0 {
             text += &format!("; {unusable} could not be judged");

@@ -9,8 +9,17 @@ use std::thread;
 use crate::cli::{Failure, ResultExt};
 use crate::dataset::films;
 
-/// A film's path, or why there is none.
-pub type Found = Result<PathBuf, String>;
+/// A file that may be a film.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The user said that it is one: it was not met in a folder or by a pattern.
+    pub named: bool,
+}
+
+/// A candidate, or why there is none.
+pub type Found = Result<Candidate, String>;
 
 /// What was named on the command line.
 pub struct Sources {
@@ -73,13 +82,13 @@ impl Source {
     /// Hands on each film until `take` has had enough; says whether it has not.
     fn each(self, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
         match self {
-            Self::Path(path) => below(path, follow_links, take),
+            Self::Path(path) => below(path, true, follow_links, take),
             Self::Pattern(paths, text) => {
                 let mut any = false;
                 for found in paths {
                     any = true;
                     let more = match found {
-                        Ok(path) => below(path, follow_links, take),
+                        Ok(path) => below(path, false, follow_links, take),
                         Err(e) => take(Err(e.to_string())),
                     };
                     if !more {
@@ -93,14 +102,19 @@ impl Source {
     }
 }
 
-fn below(path: PathBuf, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
+fn below(
+    path: PathBuf,
+    named: bool,
+    follow_links: bool,
+    take: &mut dyn FnMut(Found) -> bool,
+) -> bool {
     if !path.is_dir() {
-        return take(Ok(path));
+        return take(Ok(Candidate { path, named }));
     }
     let mut any = false;
     for found in films::below(&path, follow_links) {
         any = true;
-        if !take(found) {
+        if !take(found.map(|path| Candidate { path, named: false })) {
             return false;
         }
     }
@@ -123,7 +137,7 @@ fn lines(mut input: impl BufRead, follow_links: bool, take: &mut dyn FnMut(Found
         }
         let path = line.strip_suffix(b"\n").unwrap_or(&line);
         let path = path.strip_suffix(b"\r").unwrap_or(path);
-        if !path.is_empty() && !below(native(path), follow_links, take) {
+        if !path.is_empty() && !below(native(path), true, follow_links, take) {
             return false;
         }
     }
@@ -162,8 +176,10 @@ mod tests {
         let films =
             found(vec![path("c.jpg"), path("b"), path("*.png"), path("a[1].png"), path("gone")]);
         let names = ["c.jpg", "b/1.png", "b/2.png", "b/deep/0.png", "a[1].png", "a[1].png", "gone"];
-        let paths: Vec<_> = films.into_iter().map(Result::unwrap).collect();
+        let (paths, named): (Vec<_>, Vec<_>) =
+            films.into_iter().map(|film| film.map(|f| (f.path, f.named)).unwrap()).unzip();
         assert_eq!(paths, names.map(path));
+        assert_eq!(named, [true, false, false, false, false, true, true]);
         let errors = found(vec![path("*.tif"), path("empty")]);
         assert!(errors.len() == 2 && errors.iter().all(Result::is_err), "{errors:?}");
         assert_eq!(Sources::new(vec!["a/***".into()], false).err().unwrap().kind.code(), 2);
@@ -173,7 +189,7 @@ mod tests {
     fn stdin_is_a_path_a_line() {
         let mut films = Vec::new();
         let mut take = |film: Found| {
-            films.push(film.unwrap());
+            films.push(film.unwrap().path);
             true
         };
         assert!(lines(&b"gone/a b.png\r\n\n\xff.png\nlast"[..], false, &mut take));

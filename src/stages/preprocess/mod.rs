@@ -1,19 +1,25 @@
 //! `cxr-preprocess`: films of any kind to one array and one table.
 
-use std::fmt;
+mod patients;
+mod summary;
+
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::Serialize;
 
+use self::patients::Patients;
+use self::summary::Summary;
 use super::Stage;
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::ledger::Status;
 use crate::artifact::provenance::Provenance;
 use crate::artifact::write_csv;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::dataset::dicom::Naming;
 use crate::dataset::films::{self, Candidate, FilmsError};
 use crate::dataset::kaggle;
+use crate::image::Tags;
 use crate::io::{hash, npy};
 use crate::pipeline::{Input, Job};
 
@@ -35,6 +41,10 @@ crate::settings! {
         metadata: String = String::new(),
         /// Leave out films of a class of normals whose names in the Kaggle set say pneumonia
         normal_only: bool = false,
+        /// What is written for the patients of DICOM films: `hashed` or `plain` numbers, or `none`
+        patients: Patients = Patients::Hashed,
+        /// A file of secret bytes, the key of the hashes: without one they can be found by trying
+        patient_key: String = String::new(),
         /// Share of unusable files that is still put up with
         max_skipped: f64 = 0.05,
         /// Stop at the first unusable file
@@ -54,12 +64,14 @@ pub struct Args {
 impl Stage for Preprocess {
     const NAME: &'static str = "preprocess";
     const ABOUT: &'static str = "Decode the films and bring them to one size";
-    const READS: &'static str = "dataset/<class>/: films in JPEG, PNG, TIFF, BMP, WebP or GIF";
+    const READS: &'static str = "dataset/<class>/: films in DICOM, as a PACS exports it, JPEG, PNG, TIFF, BMP, \
+                                 WebP or GIF";
     const WRITES: &'static str = "images.npy, index.csv, ledger.csv";
     const AFTER: &'static [&'static str] = &["build-covid", "sample-normal"];
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-preprocess --dataset dataset", "Every folder of `dataset` is a class"),
         ("cxr-preprocess --metadata metadata.csv", "Learn from it who is on which film"),
+        ("cxr-preprocess --patient-key ~/key", "Hash the patients' numbers of DICOM with this key"),
         ("cxr-preprocess --max-skipped 0.2", "Go on if up to a fifth of the files is unusable"),
         ("cxr-preprocess --fail-first", "Stop at the first unusable file"),
     ];
@@ -67,7 +79,9 @@ impl Stage for Preprocess {
     type Args = Args;
 
     fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
-        Ok(Sources::list(ctx, settings)?.inputs(&ctx.paths.dataset))
+        let mut inputs = Sources::list(ctx, settings)?.inputs(&ctx.paths.dataset);
+        inputs.extend(patients::key(ctx, settings).map(|path| Input::file("patient-key", path)));
+        Ok(inputs)
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
@@ -78,23 +92,28 @@ impl Stage for Preprocess {
         let sources = Sources::list(ctx, &settings)?;
         let provenance = Provenance::read(&sources.ledgers, sources.metadata.as_deref())
             .hint("remove the file if nothing but the patients is lost with it")?;
+        let naming = patients::naming(ctx, &settings)?;
         let job = Self::begin(ctx, &settings)?;
-        let (rows, mut ledger) = convert(ctx, &settings, &sources.films, &provenance, &job)?;
-        let skipped = ledger.len() - rows.len();
+        let Films { rows, mut ledger, skipped, patients } =
+            Reader { ctx, settings: &settings, provenance: &provenance, naming: &naming }
+                .read_all(&sources.films, &job)?;
+        let no_films = ledger.len() - rows.len() - skipped;
         let misfiled = sources.misfiled.len();
         ledger.extend(sources.misfiled.iter().map(Entry::misfiled));
         ledger.sort_by(|a, b| a.path.cmp(&b.path));
         let index = Index::new(rows);
-        check(&settings, &index, &sources.films, skipped)?;
+        check(&settings, &index, &sources.films, skipped, no_films)?;
         index.write(&job.path("index.csv")?)?;
         write_csv(&job.path("ledger.csv")?, &ledger)?;
+        patients.warn(ctx, &naming);
         if let [class] = index.classes.as_slice() {
             ctx.ui.warn(format_args!(
                 "all films are of one class, `{class}`: nothing can be learnt from them"
             ));
         }
         job.publish()?;
-        Ok(Outcome::new(&Summary::new(Self::folder(ctx, &settings), &index, skipped, misfiled)))
+        let left_out = summary::LeftOut { skipped, no_films, misfiled };
+        Ok(Outcome::new(&Summary::new(Self::folder(ctx, &settings), &index, left_out)))
     }
 }
 
@@ -162,90 +181,138 @@ struct Entry {
 }
 
 impl Entry {
-    fn misfiled(film: &Candidate) -> Self {
-        let reason = "pneumonia by its name, in a class of normal films".to_owned();
-        Self { path: film.path.clone(), status: Status::Dropped, reason }
+    fn kept(path: String) -> Self {
+        Self { path, status: Status::Kept, reason: String::new() }
     }
+
+    fn dropped(path: String, reason: String) -> Self {
+        Self { path, status: Status::Dropped, reason }
+    }
+
+    fn misfiled(film: &Candidate) -> Self {
+        let reason = "pneumonia by its name, in a class of normal films";
+        Self::dropped(film.path.clone(), reason.to_owned())
+    }
+}
+
+/// What was read.
+#[derive(Default)]
+struct Films {
+    rows: Vec<IndexRow>,
+    /// An entry for each candidate.
+    ledger: Vec<Entry>,
+    /// Candidates that are unusable.
+    skipped: usize,
+    patients: patients::Seen,
 }
 
 /// A film that is read: its row but for the number, and `[SIDE, SIDE, 3]` pixels.
 struct Converted {
     row: IndexRow,
     pixels: Vec<u8>,
+    patients: patients::Seen,
 }
 
-/// Reads every film, in parallel and in batches, into `images.npy`.
-fn convert(
-    ctx: &Context,
-    settings: &Settings,
-    films: &[Candidate],
-    provenance: &Provenance,
-    job: &Job,
-) -> Result<(Vec<IndexRow>, Vec<Entry>), Failure> {
-    let mut images = npy::Writer::<u8>::create(&job.path("images.npy")?, &[SIDE, SIDE, 3])?;
-    let (mut rows, mut ledger, mut skipped) = (Vec::new(), Vec::new(), 0);
-    let progress = ctx.ui.progress("reading", films.len(), "films");
-    for batch in films.chunks(BATCH) {
-        let convert = |film| {
-            let converted = read(film, provenance);
-            progress.add(1);
-            converted
-        };
-        let converted: Vec<_> = batch.par_iter().map(convert).collect();
-        for (film, converted) in batch.iter().zip(converted) {
-            let path = film.path.clone();
-            match converted {
-                Ok(Converted { row, pixels }) => {
-                    images.push(&pixels)?;
-                    rows.push(IndexRow { row: rows.len(), ..row });
-                    ledger.push(Entry { path, status: Status::Kept, reason: String::new() });
-                }
-                Err(reason) if settings.fail_first => {
-                    return Err(Failure::new(reason).hint(
-                        "without `--fail-first` such files are left out, and named in the ledger",
-                    ))
-                    .context(format!("cannot use `{}`", film.file.display()));
-                }
-                Err(reason) => {
-                    skipped += 1;
-                    if skipped <= SHOWN {
-                        progress.ui().warn(format_args!("left out `{path}`: {reason}"));
+/// Why a candidate is not read.
+struct Refusal {
+    reason: String,
+    /// It is no film, and nobody said it were one.
+    no_film: bool,
+}
+
+/// Reads films.
+struct Reader<'a> {
+    ctx: &'a Context,
+    settings: &'a Settings,
+    provenance: &'a Provenance,
+    naming: &'a Naming,
+}
+
+impl Reader<'_> {
+    /// Reads every film, in parallel and in batches, into `images.npy`.
+    fn read_all(&self, candidates: &[Candidate], job: &Job) -> Result<Films, Failure> {
+        let mut images = npy::Writer::<u8>::create(&job.path("images.npy")?, &[SIDE, SIDE, 3])?;
+        let mut films = Films::default();
+        let progress = self.ctx.ui.progress("reading", candidates.len(), "films");
+        for batch in candidates.chunks(BATCH) {
+            let convert = |film| {
+                let converted = self.read(film);
+                progress.add(1);
+                converted
+            };
+            let converted: Vec<_> = batch.par_iter().map(convert).collect();
+            for (film, converted) in batch.iter().zip(converted) {
+                let path = film.path.clone();
+                match converted {
+                    Ok(Converted { row, pixels, patients }) => {
+                        images.push(&pixels)?;
+                        films.patients += patients;
+                        films.rows.push(IndexRow { row: films.rows.len(), ..row });
+                        films.ledger.push(Entry::kept(path));
                     }
-                    ledger.push(Entry { path, status: Status::Dropped, reason });
+                    Err(Refusal { reason, no_film: true }) => {
+                        films.ledger.push(Entry::dropped(path, reason));
+                    }
+                    Err(Refusal { reason, .. }) if self.settings.fail_first => {
+                        return Err(Failure::new(reason).hint(
+                            "without `--fail-first` such files are left out, and named in the \
+                             ledger",
+                        ))
+                        .context(format!("cannot use `{}`", film.file.display()));
+                    }
+                    Err(Refusal { reason, .. }) => {
+                        films.skipped += 1;
+                        if films.skipped <= SHOWN {
+                            progress.ui().warn(format_args!("left out `{path}`: {reason}"));
+                        }
+                        films.ledger.push(Entry::dropped(path, reason));
+                    }
                 }
             }
         }
+        drop(progress);
+        if films.skipped > SHOWN {
+            self.ctx.ui.warn(format_args!("left out {} more files", films.skipped - SHOWN));
+        }
+        images.finish()?;
+        Ok(films)
     }
-    drop(progress);
-    if skipped > SHOWN {
-        ctx.ui.warn(format_args!("left out {} more files", skipped - SHOWN));
-    }
-    images.finish()?;
-    Ok((rows, ledger))
-}
 
-/// Reads one film, or says why that cannot be done.
-fn read(film: &Candidate, provenance: &Provenance) -> Result<Converted, String> {
-    if let Some(objection) = film.objection {
-        return Err(objection.to_owned());
+    /// Reads one film, or says why that cannot be done.
+    fn read(&self, film: &Candidate) -> Result<Converted, Refusal> {
+        if let Some(objection) = film.objection {
+            return Err(Refusal { reason: objection.to_owned(), no_film: false });
+        }
+        let (bytes, decoded) = films::open(&film.file).map_err(|error| {
+            let no_film = error.is_no_film();
+            // With its causes in one line.
+            Refusal { reason: format!("{:#}", anyhow::Error::from(error)), no_film }
+        })?;
+        let tags = decoded.tags.as_deref();
+        let patient = tags.and_then(|tags| tags.patient.as_ref());
+        let named = tags.map(|_| self.naming.of(patient));
+        let patients = patients::Seen::of(patient, named.as_deref(), film.name());
+        let origin = self.provenance.of(film, named);
+        let word = |word: fn(&Tags) -> &'static str| tags.map_or("", word).to_owned();
+        let row = IndexRow {
+            row: 0,
+            path: film.path.clone(),
+            class: film.class().to_owned(),
+            patient: origin.patient,
+            source: origin.source,
+            width: decoded.width() as u32,
+            height: decoded.height() as u32,
+            mode: decoded.mode.to_owned(),
+            bytes: bytes.len() as u64,
+            hash: hash::bytes(&bytes),
+            modality: word(|tags| tags.modality),
+            view: word(|tags| tags.view),
+            laterality: word(|tags| tags.laterality),
+            photometric: word(|tags| tags.photometric),
+        };
+        let pixels = decoded.to_rgb(SIDE, SIDE).into_raw_vec_and_offset().0;
+        Ok(Converted { row, pixels, patients })
     }
-    // With its causes in one line.
-    let reason = |error| format!("{:#}", anyhow::Error::from(error));
-    let (bytes, decoded) = films::open(&film.file).map_err(reason)?;
-    let origin = provenance.of(film);
-    let row = IndexRow {
-        row: 0,
-        path: film.path.clone(),
-        class: film.class().to_owned(),
-        patient: origin.patient,
-        source: origin.source,
-        width: decoded.width() as u32,
-        height: decoded.height() as u32,
-        mode: decoded.mode.to_owned(),
-        bytes: bytes.len() as u64,
-        hash: hash::bytes(&bytes),
-    };
-    Ok(Converted { row, pixels: decoded.to_rgb(SIDE, SIDE).into_raw_vec_and_offset().0 })
 }
 
 /// Fails if too many files were left out, or all of a class.
@@ -254,10 +321,12 @@ fn check(
     index: &Index,
     films: &[Candidate],
     skipped: usize,
+    no_films: usize,
 ) -> Result<(), Failure> {
-    let share = skipped as f64 / films.len() as f64;
+    let all = films.len() - no_films;
+    let share = skipped as f64 / all as f64;
     if share > settings.max_skipped {
-        let (all, limit) = (films.len(), settings.max_skipped);
+        let limit = settings.max_skipped;
         let failure = Failure::new(format_args!(
             "{skipped} of {all} files are unusable, which is more than the share of {limit} allowed"
         ));
@@ -275,57 +344,5 @@ fn check(
         Some(class) => Err(Failure::new(format_args!("no file of the class `{class}` is usable"))
             .hint("put films there, or remove the folder")),
         None => Ok(()),
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Summary {
-    folder: PathBuf,
-    films: usize,
-    skipped: usize,
-    /// Films left out as pneumonia among normals.
-    misfiled: usize,
-    classes: Vec<Class>,
-}
-
-#[derive(Debug, Serialize)]
-struct Class {
-    name: String,
-    films: usize,
-    /// Known persons.
-    patients: usize,
-    /// Films of unknown persons.
-    unknown: usize,
-}
-
-impl Summary {
-    fn new(folder: PathBuf, index: &Index, skipped: usize, misfiled: usize) -> Self {
-        let class = |name: &String| {
-            let films = || index.rows.iter().filter(|row| row.class == *name);
-            let mut patients: Vec<_> = films().map(|row| &row.patient).collect();
-            let unknown = patients.iter().filter(|patient| patient.is_empty()).count();
-            patients.retain(|patient| !patient.is_empty());
-            patients.sort();
-            patients.dedup();
-            Class { name: name.clone(), films: films().count(), patients: patients.len(), unknown }
-        };
-        let classes = index.classes.iter().map(class).collect();
-        Self { folder, films: index.rows.len(), skipped, misfiled, classes }
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { films, skipped, misfiled, classes, .. } = self;
-        writeln!(f, "{films} films read, {skipped} files left out")?;
-        if *misfiled > 0 {
-            writeln!(f, "{misfiled} left out as well: pneumonia by name, in a class of normals")?;
-        }
-        let width = classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
-        writeln!(f, "{:width$}  {:>6}  {:>8}  {:>7}", "class", "films", "patients", "unknown")?;
-        for Class { name, films, patients, unknown } in classes {
-            writeln!(f, "{name:width$}  {films:>6}  {patients:>8}  {unknown:>7}")?;
-        }
-        Ok(())
     }
 }

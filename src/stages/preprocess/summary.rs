@@ -1,0 +1,76 @@
+//! What `cxr-preprocess` says at its end.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::artifact::index::Index;
+
+/// Files that are not among the films.
+pub struct LeftOut {
+    /// Unusable ones.
+    pub skipped: usize,
+    /// Sound ones that are no films.
+    pub no_films: usize,
+    /// Pneumonia among normals.
+    pub misfiled: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    folder: PathBuf,
+    films: usize,
+    skipped: usize,
+    /// DICOM that is no film: directories, reports, slices.
+    no_films: usize,
+    /// Films left out as pneumonia among normals.
+    misfiled: usize,
+    classes: Vec<Class>,
+}
+
+#[derive(Debug, Serialize)]
+struct Class {
+    name: String,
+    films: usize,
+    /// Known persons.
+    patients: usize,
+    /// Films of unknown persons.
+    unknown: usize,
+}
+
+impl Summary {
+    pub fn new(folder: PathBuf, index: &Index, left_out: LeftOut) -> Self {
+        let LeftOut { skipped, no_films, misfiled } = left_out;
+        let class = |name: &String| {
+            let films = || index.rows.iter().filter(|row| row.class == *name);
+            let mut patients: Vec<_> = films().map(|row| &row.patient).collect();
+            let unknown = patients.iter().filter(|patient| patient.is_empty()).count();
+            patients.retain(|patient| !patient.is_empty());
+            patients.sort();
+            patients.dedup();
+            Class { name: name.clone(), films: films().count(), patients: patients.len(), unknown }
+        };
+        let classes = index.classes.iter().map(class).collect();
+        Self { folder, films: index.rows.len(), skipped, no_films, misfiled, classes }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { films, skipped, no_films, misfiled, classes, .. } = self;
+        writeln!(f, "{films} films read, {skipped} files left out")?;
+        if *no_films > 0 {
+            writeln!(f, "{no_films} set aside as well: DICOM that is no film")?;
+        }
+        if *misfiled > 0 {
+            writeln!(f, "{misfiled} left out as well: pneumonia by name, in a class of normals")?;
+        }
+        let width = classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
+        writeln!(f, "{:width$}  {:>6}  {:>8}  {:>7}", "class", "films", "patients", "unknown")?;
+        for Class { name, films, patients, unknown } in classes {
+            writeln!(f, "{name:width$}  {films:>6}  {patients:>8}  {unknown:>7}")?;
+        }
+        Ok(())
+    }
+}
