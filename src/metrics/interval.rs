@@ -16,6 +16,17 @@ pub enum Method {
     Newcombe,
 }
 
+impl Method {
+    /// What is said of an interval that was found so.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "patients resampled",
+            Self::Wilson => "by Wilson's method, for so few errors",
+            Self::Newcombe => "by Newcombe's method, for so few errors",
+        }
+    }
+}
+
 /// What gives an interval where the bootstrap fails: it knows no value that its films
 /// do not show, and of ten films that are all right it says that there can be no
 /// error. Groups of films, not films, are counted.

@@ -295,10 +295,7 @@ fn score(f: &mut fmt::Formatter<'_>, name: &str, score: &Score) -> fmt::Result {
             f,
             "{:pad$}  95 % interval {low:.4} to {high:.4}, {}",
             "",
-            match method {
-                Some(Method::Newcombe) => "by Newcombe's method, for so few errors",
-                _ => "patients resampled",
-            },
+            method.unwrap_or(Method::Bootstrap).text(),
             pad = PAD - name.len()
         ),
         None => writeln!(f),

@@ -9,7 +9,7 @@ use crate::artifact::metrics::{ClassMetrics, Metrics, Score};
 use crate::artifact::{audit, model};
 use crate::audit::{Answer, PROBES, Probe};
 use crate::backbone::Pooling;
-use crate::metrics::Rate;
+use crate::metrics::{Method, Rate};
 use crate::report::{Audit, Calibration, ClassFigures, Estimate, Judged, Model};
 
 /// The figures that come first, by the name of their score, and in words.
@@ -101,7 +101,7 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
         rate("Sensitivity", &metrics.sensitivity, &format!("{positive} films found")),
         rate("Specificity", &metrics.specificity, "other films left in peace"),
     ];
-    headline.extend(score(&metrics.scores, &HEADLINE[3], "patients resampled"));
+    headline.extend(score(&metrics.scores, &HEADLINE[3], ""));
     let at = format!("where {:.0} % of films are {positive}", 100.0 * metrics.prevalence);
     let note = |name: &str| if name.contains("_at_") { at.clone() } else { String::new() };
     let of_class = |class: &String| {
@@ -135,13 +135,17 @@ fn score(
     note: &str,
 ) -> Option<Estimate> {
     let score = scores.get(*name)?;
+    // How an interval was found is said where nothing else is, or if it is unusual.
+    let method = score.method.filter(|m| note.is_empty() || *m != Method::Bootstrap);
+    let notes = [Some(note).filter(|note| !note.is_empty()), method.map(Method::text)];
+    let note = notes.into_iter().flatten().collect::<Vec<_>>().join("; ");
     Some(Estimate {
         name: (*words).to_owned(),
         value: score.value,
         low: score.low.and(score.high).and(score.low),
         high: score.low.and(score.high),
         note: match (score.value, score.undefined.as_str()) {
-            (Some(_), "") => note.to_owned(),
+            (Some(_), "") => note,
             (Some(_), why) if note.is_empty() => format!("no interval: {why}"),
             (Some(_), why) => format!("{note}; no interval: {why}"),
             (None, why) => why.to_owned(),
