@@ -19,9 +19,11 @@ pub const MAX_PIXELS: u64 = 1 << 26;
 /// Of DICOM (PS3.3 C.11) the modality transform (rescaling or table) and the first
 /// values of interest (table or window, else the range of the values but for padding)
 /// are applied to the stored values in all their bits before these are brought to 8,
-/// and `MONOCHROME1` is inverted, so that bones are bright. Of all else, the pixels are those of OpenCV's `imread(IMREAD_COLOR)`, as RGB: grey stays
-/// one channel (all three would be equal), alpha is dropped, palettes are
-/// expanded, of 16 bits the upper 8 are kept, the EXIF orientation is applied,
+/// and `MONOCHROME1` is inverted, so that bones are bright.
+///
+/// Of all else, the pixels are those of OpenCV's `imread(IMREAD_COLOR)`, as RGB:
+/// grey stays one channel (all three would be equal), alpha is dropped, palettes
+/// are expanded, of 16 bits the upper 8 are kept, the EXIF orientation is applied,
 /// ICC profiles are ignored, and of several frames the first is taken. Two
 /// exceptions: JPEG decoders round differently, which moves about one sample in
 /// 200 by one level and very few by more; and of 16-bit colour TIFF, but of no
@@ -275,7 +277,16 @@ mod tests {
         let end = bytes.len() - 2;
         let often = [&bytes[..end], &bytes[scan..end].repeat(100), &bytes[end..]].concat();
         let error = decode(&often).unwrap_err().to_string();
-        assert!(error.starts_with("unsupported JPEG: more than 100 scans"), "{error}");
+        assert!(error.starts_with("unsupported JPEG: 1") && error.contains("scans of"), "{error}");
+    }
+
+    #[test]
+    fn a_large_picture_does_not_fit_into_a_few_bytes() {
+        let mut bytes = film("grey.jpg");
+        let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+        bytes[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);
+        let error = decode(&bytes).unwrap_err();
+        assert!(matches!(error, DecodeError::Truncated { .. }), "{error}");
     }
 
     #[test]
