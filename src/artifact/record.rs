@@ -54,3 +54,26 @@ impl Record {
         hash::bytes(covered.to_string().as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_files_of_the_records_folder() {
+        let with = |name: &str| Record {
+            schema: Record::SCHEMA.into(),
+            stage: "train".into(),
+            program: "0".into(),
+            params: serde_json::Value::Null,
+            seed: 42,
+            inputs: [].into(),
+            outputs: [(name.to_owned(), "00".to_owned())].into(),
+            missed: Vec::new(),
+        };
+        assert_eq!(with("a/b.png").check(), Ok(()));
+        for name in ["../x", "/etc/passwd", "a/../../x", "", "."] {
+            assert!(with(name).check().is_err(), "{name}");
+        }
+    }
+}
