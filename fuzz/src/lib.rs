@@ -29,6 +29,7 @@ use cxr::artifact::split::Split;
 use cxr::artifact::{Document, read_csv, write_csv};
 use cxr::backbone::Weights;
 use cxr::classifier::{Bundle, Imported};
+use cxr::dataset::dicom::Naming;
 use cxr::dataset::{identity, metadata, source};
 use cxr::head::Head;
 use cxr::image::{MAX_PIXELS, decode};
@@ -57,6 +58,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "bundle", run: bundle, seeds: bundles },
     Target { name: "csv", run: csv, seeds: tables },
+    Target { name: "dicom", run: dicom, seeds: dicoms },
     Target { name: "hdf5", run: hdf5, seeds: hdf5s },
     Target { name: "image", run: image, seeds: images },
     Target { name: "json", run: json, seeds: documents },
@@ -87,6 +89,12 @@ fn root() -> PathBuf {
 
 fn read(name: &str) -> Vec<u8> {
     fs::read(root().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// All files of a folder of the main package.
+fn files(folder: &str) -> Vec<Vec<u8>> {
+    let files = fs::read_dir(root().join(folder)).expect("a folder of the tests");
+    files.map(|file| fs::read(file.expect("a file").path()).expect("a file")).collect()
 }
 
 /// A file with these bytes, in a folder of this thread; there is one at a time.
@@ -434,9 +442,21 @@ pub fn image(bytes: &[u8]) {
 }
 
 fn images() -> Vec<Vec<u8>> {
-    let folders = ["tests/golden/films", "tests/golden/dicom"].map(|folder| root().join(folder));
-    let films = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("films of the tests"));
-    films.map(|film| fs::read(film.expect("a film").path()).expect("a film")).collect()
+    files("tests/golden/films")
+}
+
+/// As [`image`]; what the header says of the patient is text, whichever name it gets.
+pub fn dicom(bytes: &[u8]) {
+    image(bytes);
+    let Some(tags) = decode(bytes).ok().and_then(|film| film.tags) else { return };
+    for naming in [Naming::Hashed(None), Naming::Plain, Naming::None] {
+        assert!(!naming.of(tags.patient.as_ref()).contains(char::is_control));
+    }
+    let _ = tags.patient.is_some_and(|patient| patient.is_named_in("covid/film.dcm"));
+}
+
+fn dicoms() -> Vec<Vec<u8>> {
+    files("tests/golden/dicom")
 }
 
 const ARCHIVE: Limits = Limits { entries: 100, bytes: 4 << 20, ratio: 100 };
