@@ -44,6 +44,10 @@ pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
     let name = name(format)?;
     let jpeg_mode = match format {
         ImageFormat::Jpeg => Some(jpeg::check(bytes)?),
+        ImageFormat::Png if !has_sound_palette(bytes) => {
+            let what = "its palette is not of whole colours, 256 at most";
+            return Err(DecodeError::Contradictory { format: name, what });
+        }
         _ => None,
     };
     let failed = |error| DecodeError::from_image(name, error);
@@ -117,6 +121,22 @@ fn samples<const C: usize>(image: DynamicImage) -> Option<Vec<u8>> {
         DynamicImage::ImageRgba16(b) => keep::<C, _>(&b, 4, upper),
         _ => return None,
     })
+}
+
+/// Whether the palette of a PNG, if any, is of whole colours, 256 at most: its decoder
+/// panics on others.
+fn has_sound_palette(bytes: &[u8]) -> bool {
+    let mut chunks = bytes.get(8..).unwrap_or_default();
+    while let Some((&[a, b, c, d, ref kind @ ..], rest)) = chunks.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        match kind {
+            b"PLTE" if !length.is_multiple_of(3) || length > 3 * 256 => return false,
+            b"IDAT" => return true,
+            // A checksum of four bytes follows.
+            _ => chunks = rest.get(length.saturating_add(4)..).unwrap_or_default(),
+        }
+    }
+    true
 }
 
 /// Mode of a PNG, from the bit depth and colour type in its header chunk.
@@ -268,6 +288,19 @@ mod tests {
         bytes[8..10].copy_from_slice(&[0, 0]);
         let error = decode(&bytes).unwrap_err();
         assert_eq!(error.to_string(), "unsupported GIF: a picture without pixels");
+    }
+
+    #[test]
+    fn half_a_colour_in_a_palette_is_refused() {
+        let mut bytes = film("palette.png");
+        let start = bytes.windows(4).position(|w| w == b"PLTE").unwrap() - 4;
+        let length = u32::from_be_bytes(*bytes[start..].first_chunk().unwrap()) as usize;
+        let mut checksum = flate2::Crc::new();
+        checksum.update(b"PLTE\x01\x02");
+        let chunk = [&[0, 0, 0, 2], &b"PLTE\x01\x02"[..], &checksum.sum().to_be_bytes()].concat();
+        bytes.splice(start..start + length + 12, chunk);
+        let error = decode(&bytes).unwrap_err();
+        assert!(matches!(error, DecodeError::Contradictory { format: "PNG", .. }), "{error}");
     }
 
     #[test]
