@@ -115,7 +115,8 @@ mod tests {
     fn names_alone_tell_phantoms_from_films() {
         let origin = |name: &str| {
             let path = format!("normal/{name}");
-            let film = Candidate { file: path.clone().into(), path, objection: None };
+            let file = path.clone().into();
+            let film = Candidate { path, file, in_file_set: false, objection: None };
             let Origin { patient, source } = Provenance::default().of(&film, None);
             (patient, source)
         };

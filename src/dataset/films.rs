@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::image::{DecodeError, Film, decode};
+use crate::image::{DecodeError, Film, decode, is_dicom};
 use crate::io::bounded;
 use crate::io::place::is_formula;
 use crate::io::staging::RECORD;
@@ -72,12 +72,19 @@ pub struct Candidate {
     pub path: String,
     /// Where it lies.
     pub file: PathBuf,
+    /// Whether it lies in a DICOM file-set, where only DICOM is a film.
+    pub in_file_set: bool,
     /// Why it cannot even be opened, if so.
     pub objection: Option<&'static str>,
 }
 
 impl Candidate {
-    fn new(dataset: &Path, file: PathBuf, objection: Option<&'static str>) -> Self {
+    fn new(
+        dataset: &Path,
+        file: PathBuf,
+        in_file_set: bool,
+        objection: Option<&'static str>,
+    ) -> Self {
         let below = file.strip_prefix(dataset).expect("the walk stays below");
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
         let path = parts.join("/");
@@ -88,7 +95,7 @@ impl Candidate {
             }
             Some(_) => None,
         };
-        Self { path, objection: objection.or(unnamed), file }
+        Self { path, objection: objection.or(unnamed), in_file_set, file }
     }
 
     /// The class folder's name.
@@ -122,8 +129,8 @@ pub fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsE
     let mut candidates = Vec::new();
     let mut classes = Vec::new();
     for entry in Walk::new(WalkDir::new(dataset), dataset, follow_links) {
-        let (path, depth, objection) = match entry {
-            Ok((entry, leaves)) => {
+        let (path, depth, in_file_set, objection) = match entry {
+            Ok(Met { entry, leaves, in_file_set }) => {
                 let (kind, depth) = (entry.file_type(), entry.depth());
                 let path = entry.into_path();
                 if kind.is_dir() && depth == 1 {
@@ -140,19 +147,19 @@ pub fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsE
                     kind if kind.is_dir() => continue,
                     kind => (!kind.is_file()).then_some("neither a file nor a folder"),
                 };
-                (path, depth, objection)
+                (path, depth, in_file_set, objection)
             }
             Err(source) => {
                 let path = source.path().unwrap_or(dataset).to_owned();
                 match link_error(&source) {
                     None => return Err(FilmsError::Unlistable { path, source }),
-                    objection => (path, source.depth(), objection),
+                    objection => (path, source.depth(), false, objection),
                 }
             }
         };
         // What lies beside the class folders belongs to none.
         if depth > 1 {
-            candidates.push(Candidate::new(dataset, path, objection));
+            candidates.push(Candidate::new(dataset, path, in_file_set, objection));
         }
         if candidates.len() > MAX_FILES {
             return Err(FilmsError::TooMany { path: dataset.into() });
@@ -168,14 +175,22 @@ pub fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsE
     }
 }
 
-/// Every file below `folder` that may be a film, in order of names, found as it is
-/// asked for; an error tells what cannot be listed or followed. What [`list`] leaves
-/// out is left out, and links are followed as it does.
-pub fn below(folder: &Path, follow_links: bool) -> impl Iterator<Item = Result<PathBuf, String>> {
+/// Every file below `folder` that may be a film, and whether it lies in a DICOM
+/// file-set, in order of names, found as it is asked for; an error tells what cannot be
+/// listed or followed. What [`list`] leaves out is left out, and links are followed as
+/// it does.
+pub fn below(
+    folder: &Path,
+    follow_links: bool,
+) -> impl Iterator<Item = Result<(PathBuf, bool), String>> {
     let walk = Walk::new(WalkDir::new(folder).sort_by_file_name(), folder, follow_links);
-    walk.filter_map(|entry| match entry {
-        Ok((entry, true)) => Some(Err(format!("`{}` is {LEAVES}", entry.path().display()))),
-        Ok((entry, false)) => entry.file_type().is_file().then(|| Ok(entry.into_path())),
+    walk.filter_map(|met| match met {
+        Ok(Met { entry, leaves: true, .. }) => {
+            Some(Err(format!("`{}` is {LEAVES}", entry.path().display())))
+        }
+        Ok(Met { entry, in_file_set, .. }) => {
+            entry.file_type().is_file().then(|| Ok((entry.into_path(), in_file_set)))
+        }
         Err(error) => Some(Err(error.to_string())),
     })
 }
@@ -186,19 +201,45 @@ pub const LEAVES: &str = "a link that leaves the folder";
 /// The most files that a dataset may hold: ten times the largest set of films.
 const MAX_FILES: usize = 4_000_000;
 
-/// All that may be a film or a folder of films, and whether it is a link out of `root`,
-/// which is not followed.
+/// The file that makes a folder the root of a DICOM file-set (PS3.10, 8.6), such as a CD
+/// from a hospital: it lists the files that belong to it, and all else below, a viewer
+/// and its pictures, is no film. Some systems write names in small letters.
+const FILE_SET: [&str; 2] = ["DICOMDIR", "dicomdir"];
+
+/// All that may be a film or a folder of films; links out of `root` are not followed.
 struct Walk {
     entries: walkdir::IntoIter,
     /// None where links may lead anywhere.
     root: Option<PathBuf>,
+    /// How deep the file-set's folder lies in which the walk is.
+    file_set: Option<usize>,
+}
+
+/// What the walk meets.
+struct Met {
+    entry: DirEntry,
+    /// It is a link out of the root.
+    leaves: bool,
+    in_file_set: bool,
 }
 
 impl Walk {
     fn new(walk: WalkDir, folder: &Path, follow_links: bool) -> Self {
         // A folder without a canonical path cannot be listed, which the walk will tell.
         let root = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        Self { entries: walk.follow_links(true).into_iter(), root: (!follow_links).then_some(root) }
+        let root = (!follow_links).then_some(root);
+        Self { entries: walk.follow_links(true).into_iter(), root, file_set: None }
+    }
+
+    /// Whether `entry`, met after all above it, lies in a file-set.
+    fn in_file_set(&mut self, entry: &DirEntry) -> bool {
+        self.file_set = self.file_set.filter(|depth| entry.depth() > *depth);
+        let in_file_set = self.file_set.is_some();
+        let begins = || FILE_SET.iter().any(|name| entry.path().join(name).is_file());
+        if !in_file_set && entry.file_type().is_dir() && begins() {
+            self.file_set = Some(entry.depth());
+        }
+        in_file_set
     }
 
     fn leaves(&self, entry: &DirEntry) -> bool {
@@ -209,7 +250,7 @@ impl Walk {
 }
 
 impl Iterator for Walk {
-    type Item = walkdir::Result<(DirEntry, bool)>;
+    type Item = walkdir::Result<Met>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -223,7 +264,8 @@ impl Iterator for Walk {
                 self.entries.skip_current_dir();
             }
             if wanted {
-                return Some(Ok((entry, leaves)));
+                let in_file_set = !leaves && self.in_file_set(&entry);
+                return Some(Ok(Met { entry, leaves, in_file_set }));
             }
         }
     }
@@ -247,23 +289,27 @@ pub enum UnusableFilm {
 }
 
 impl UnusableFilm {
-    /// Whether the file is sound and no film: a PACS exports directories, reports and
-    /// slices beside the films.
+    /// Whether the file is sound and no film: a PACS exports directories, reports,
+    /// slices and viewers beside the films.
     pub fn is_no_film(&self) -> bool {
         matches!(self, Self::Decode(DecodeError::NotAFilm { .. }))
     }
 }
 
-/// Reads a film: the bytes of its file, and its pixels.
+/// Reads a film: the bytes of its file, and its pixels. Of a DICOM file-set only DICOM
+/// is taken for films.
 ///
 /// # Errors
 /// See [`UnusableFilm`].
-pub fn open(file: &Path) -> Result<(Vec<u8>, Film), UnusableFilm> {
+pub fn open(file: &Path, in_file_set: bool) -> Result<(Vec<u8>, Film), UnusableFilm> {
     let size = std::fs::metadata(file)?.len();
     if size > MAX_BYTES {
         return Err(UnusableFilm::TooLarge(size));
     }
     let bytes = bounded::read(file, MAX_BYTES)?;
+    if in_file_set && !is_dicom(&bytes) {
+        return Err(DecodeError::NotAFilm { what: "not DICOM, below a DICOMDIR" }.into());
+    }
     let film = decode(&bytes)?;
     Ok((bytes, film))
 }
@@ -338,6 +384,26 @@ mod tests {
         assert!(message(dir.path()).contains("/b` holds no film"));
         let dir = dataset(&["=cmd|x/x.png"]);
         assert!(message(dir.path()).contains("begins as a formula does"));
+    }
+
+    #[test]
+    fn file_sets_end_where_their_folder_does() {
+        let dir = dataset(&[
+            "a/cd1/DICOMDIR",
+            "a/cd1/IMAGES/IM1",
+            "a/cd1/VIEWER/logo.png",
+            "a/cd2/dicomdir/x.png",
+            "a/x.png",
+            "b/y.png",
+        ]);
+        let films = list(dir.path(), false).unwrap();
+        let of_set = |films: &[Candidate]| -> Vec<_> {
+            films.iter().filter(|film| film.in_file_set).map(|film| film.path.clone()).collect()
+        };
+        assert_eq!(of_set(&films), ["a/cd1/DICOMDIR", "a/cd1/IMAGES/IM1", "a/cd1/VIEWER/logo.png"]);
+        assert_eq!(films.len(), 6);
+        let met = below(dir.path(), false).map(|found| found.unwrap().1);
+        assert_eq!(met.collect::<Vec<_>>(), [true, true, true, false, false, false]);
     }
 
     #[cfg(unix)]

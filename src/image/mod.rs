@@ -20,7 +20,7 @@ mod resize;
 mod rotate;
 
 pub use decode::{MAX_PIXELS, decode};
-pub use dicom::{Patient, Tags};
+pub use dicom::{Patient, Tags, is_dicom};
 pub use error::DecodeError;
 pub use mask::{Part, centre};
 pub use resize::resize;

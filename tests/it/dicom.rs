@@ -13,6 +13,7 @@ use crate::support::{Sandbox, python, trained};
 
 const OUT: &str = "artifacts/tutorial/preprocess";
 const MODALITY: u32 = 0x0008_0060;
+const LOGO: &[u8] = include_bytes!("../golden/films/rgb_420.jpg");
 const NAME: u32 = 0x0010_0010;
 const PATIENT: u32 = 0x0010_0020;
 const VIEW: u32 = 0x0018_5101;
@@ -42,6 +43,9 @@ fn export() -> Sandbox {
         sandbox.write(&format!("dataset/{class}/DICOMDIR"), directory().file());
         sandbox.write(&format!("dataset/{class}/A/1/SR000001"), report().file());
         sandbox.write(&format!("dataset/{class}/A/2/CT000001"), slice().file());
+        // The viewer on a hospital's CD; its logo would pass for a film.
+        sandbox.write(&format!("dataset/{class}/AUTORUN.INF"), "[autorun]");
+        sandbox.write(&format!("dataset/{class}/VIEWER/logo.jpg"), LOGO);
     }
     let inverted = of("1002").text(0x0028_0004, "CS", "MONOCHROME1").text(VIEW, "CS", "AP Supine");
     sandbox.write("dataset/covid/A/1/IM000001", of("1001").file());
@@ -65,7 +69,7 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
     exit: 0
     --- stdout
     6 films read, 0 files left out
-    6 set aside as well: DICOM that is no film
+    10 set aside as well: what DICOM exports hold beside films
     class    films  patients  unknown
     covid        3         2        1
     normal       3         2        1
@@ -101,6 +105,7 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
         "covid/A/1/SR000001,dropped,\"no film: a structured report, no picture\"",
         "covid/A/2/CT000001,dropped,\"no film: a CT slice, no projection radiograph\"",
         "normal/DICOMDIR,dropped,\"no film: a DICOMDIR, which lists files\"",
+        "normal/VIEWER/logo.jpg,dropped,\"no film: not DICOM, below a DICOMDIR\"",
     ] {
         assert!(ledger.contains(line), "{line}\n{ledger}");
     }
@@ -281,7 +286,7 @@ fn predict_skips_what_is_no_film_unless_it_is_named() {
     let text = trained().transcript(&format!("cxr-predict --format csv {folder}"));
     assert!(text.starts_with(&format!("$ cxr-predict --format csv {folder}\nexit: 0")), "{text}");
     assert_eq!(text.matches("dataset/covid/A/").count(), 3, "{text}");
-    assert!(text.contains("3 files of DICOM are no films"), "{text}");
+    assert!(text.contains("5 files of DICOM exports are no films"), "{text}");
     let text = trained().transcript(&format!("cxr-predict {folder}/A/2/CT000001"));
     assert!(text.contains("exit: 1"), "{text}");
     assert!(text.contains("no film: a CT slice, no projection radiograph"), "{text}");

@@ -203,9 +203,9 @@ impl Run<'_> {
     }
 
     fn read(&self, found: Found) -> Result<Film, Unread> {
-        let Candidate { path, named } = found.map_err(Unread::Unusable)?;
+        let Candidate { path, named, in_file_set } = found.map_err(Unread::Unusable)?;
         let side = self.classifier.side();
-        match films::open(&path) {
+        match films::open(&path, in_file_set) {
             Ok((_, film)) => {
                 let pixels = film.to_rgb(side, side).into_raw_vec_and_offset().0;
                 Ok(Film { path, pixels })
@@ -326,7 +326,7 @@ impl Run<'_> {
             );
         }
         if *no_films > 0 {
-            text += &format!("; {no_films} files of DICOM are no films (`-v` names them)");
+            text += &format!("; {no_films} files of DICOM exports are no films (`-v` names them)");
         }
         if *unusable > 0 {
             text += &format!("; {unusable} could not be judged");

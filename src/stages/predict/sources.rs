@@ -16,6 +16,8 @@ pub struct Candidate {
     pub path: PathBuf,
     /// The user said that it is one: it was not met in a folder or by a pattern.
     pub named: bool,
+    /// It was met in a DICOM file-set, where only DICOM is a film.
+    pub in_file_set: bool,
 }
 
 /// A candidate, or why there is none.
@@ -109,12 +111,13 @@ fn below(
     take: &mut dyn FnMut(Found) -> bool,
 ) -> bool {
     if !path.is_dir() {
-        return take(Ok(Candidate { path, named }));
+        return take(Ok(Candidate { path, named, in_file_set: false }));
     }
     let mut any = false;
     for found in films::below(&path, follow_links) {
         any = true;
-        if !take(found.map(|path| Candidate { path, named: false })) {
+        let candidate = |(path, in_file_set)| Candidate { path, named: false, in_file_set };
+        if !take(found.map(candidate)) {
             return false;
         }
     }

@@ -283,7 +283,7 @@ impl Reader<'_> {
         if let Some(objection) = film.objection {
             return Err(Refusal { reason: objection.to_owned(), no_film: false });
         }
-        let (bytes, decoded) = films::open(&film.file).map_err(|error| {
+        let (bytes, decoded) = films::open(&film.file, film.in_file_set).map_err(|error| {
             let no_film = error.is_no_film();
             // With its causes in one line.
             Refusal { reason: format!("{:#}", anyhow::Error::from(error)), no_film }

@@ -22,7 +22,7 @@ pub struct Summary {
     folder: PathBuf,
     films: usize,
     skipped: usize,
-    /// DICOM that is no film: directories, reports, slices.
+    /// Of DICOM exports, what is no film: directories, reports, slices, viewers.
     no_films: usize,
     /// Films left out as pneumonia among normals.
     misfiled: usize,
@@ -61,7 +61,7 @@ impl fmt::Display for Summary {
         let Self { films, skipped, no_films, misfiled, classes, .. } = self;
         writeln!(f, "{films} films read, {skipped} files left out")?;
         if *no_films > 0 {
-            writeln!(f, "{no_films} set aside as well: DICOM that is no film")?;
+            writeln!(f, "{no_films} set aside as well: what DICOM exports hold beside films")?;
         }
         if *misfiled > 0 {
             writeln!(f, "{misfiled} left out as well: pneumonia by name, in a class of normals")?;
