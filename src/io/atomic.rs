@@ -1,6 +1,7 @@
 //! The only way files are put in place: a temporary file or folder beside the
 //! target, flushed, then renamed. A reader sees the old file or the new one,
-//! never a half of either, and a run that fails leaves what was there.
+//! never a half of either, and a run that fails leaves what was there. Links are
+//! replaced, devices and pipes are not.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -44,6 +45,11 @@ fn replace(
     folder: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
+    // A rename would put a file in place of `/dev/null`, or of a pipe that somebody reads.
+    if fs::metadata(path).is_ok_and(|there| !(there.is_file() || there.is_dir())) {
+        let text = "a device or a pipe is there, which no file replaces";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tmp-");
     #[cfg(unix)]
@@ -91,5 +97,20 @@ mod tests {
         assert_eq!(failed.unwrap_err().to_string(), format!("cannot write `{}`", path.display()));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_file_replaces_a_socket_or_what_leads_to_one() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let [socket, link] = ["socket", "link"].map(|name| dir.path().join(name));
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        symlink(&socket, &link).unwrap();
+        for path in [&socket, &link] {
+            let error = write(path, b"bytes").unwrap_err();
+            assert!(error.source.to_string().starts_with("a device or a pipe"), "{error}");
+        }
+        assert!(fs::metadata(&socket).unwrap().file_type().is_socket() && link.is_symlink());
     }
 }
