@@ -23,6 +23,25 @@ pub struct Extractor {
     pub width: usize,
 }
 
+impl Extractor {
+    /// The only [`Self::backbone`] there is.
+    pub const BACKBONE: &str = "vgg16";
+    /// The only [`Self::scale`] there is.
+    pub const SCALE: &str = "rgb / 255";
+
+    /// Fails if this program would make other features.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { backbone, scale, .. } = self;
+        match (backbone.as_str(), scale.as_str()) {
+            (Self::BACKBONE, Self::SCALE) => Ok(()),
+            (Self::BACKBONE, _) => {
+                Err(format!("it wants pixels as `{scale}`, not as `{}`", Self::SCALE))
+            }
+            _ => Err(format!("its net is `{backbone}`, not `{}`", Self::BACKBONE)),
+        }
+    }
+}
+
 /// The features of the films of an index, `features.npy` f32 `[films, width]`, and
 /// of rotated training films, `bank.npy` f32 `[rotations, train, width]` in the
 /// order of the split; where `masks` names parts of films, also of these parts
@@ -54,7 +73,7 @@ impl Document for Features {
         match self {
             Self { rotations: 0, .. } => Err("it has no rotations".into()),
             Self { extractor: Extractor { width: 0, .. }, .. } => Err("it has no features".into()),
-            _ => Ok(()),
+            _ => self.extractor.check(),
         }
     }
 }

@@ -106,13 +106,17 @@ impl Document for Model {
         if let Some(class) = self.classes.iter().find(unsafe_name) {
             return Err(format!("the class {class:?} begins as a formula, or cannot be printed"));
         }
+        let twice = |(i, class): &(usize, &String)| self.classes[..*i].contains(class);
+        if let Some((_, class)) = self.classes.iter().enumerate().find(twice) {
+            return Err(format!("two of its classes are called `{class}`"));
+        }
         if classes != outputs {
             return Err(format!("{classes} classes for {outputs} outputs"));
         }
         if width != inputs {
             return Err(format!("{width} features for {inputs} inputs"));
         }
-        Ok(())
+        self.extractor.check()
     }
 }
 

@@ -20,8 +20,8 @@ use crate::io::safetensors::{self, View};
 use crate::io::tensor::{MAX_BYTES, Tensor};
 use crate::io::{atomic, bounded, hash};
 
-/// The major version that is written and read.
-const VERSION: u32 = 1;
+/// The major version that is written and read; a minor one may follow it, after a point.
+const VERSION: &str = "1";
 /// What the schema of every version begins with.
 const KIND: &str = "cxr.bundle/";
 /// The name of the films' features among the tensors.
@@ -68,7 +68,7 @@ pub enum BundleError {
         /// The file.
         path: PathBuf,
         /// Its version.
-        got: u32,
+        got: String,
     },
     /// Its content is not what was written.
     #[error("`{}` is damaged: {reason}", path.display())]
@@ -128,10 +128,11 @@ impl Bundle {
         }
         let value: Value = serde_json::from_str(text).map_err(|e| other(e.to_string()))?;
         let schema = value.get("schema").and_then(Value::as_str).unwrap_or_default();
-        match schema.strip_prefix(KIND).map(str::parse::<u32>) {
-            Some(Ok(VERSION)) => {}
-            Some(Ok(got)) if got > VERSION => {
-                return Err(BundleError::Newer { path: path.to_owned(), got });
+        let version = schema.strip_prefix(KIND).unwrap_or_default();
+        match version.split('.').next() {
+            Some(VERSION) => {}
+            Some(major) if is_number(major) && major != "0" => {
+                return Err(BundleError::Newer { path: path.to_owned(), got: version.to_owned() });
             }
             _ => return Err(other(format!("its schema is `{schema}`"))),
         }
@@ -172,10 +173,14 @@ impl Bundle {
     }
 }
 
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The films to compare with, if they are as the manifest says.
 fn compared(reference: Reference, films: Tensor, width: usize) -> Result<Novelty, String> {
     let Tensor { shape, data, .. } = films;
-    if shape != [reference.films, width] || reference.k == 0 || reference.k > reference.films {
+    if shape != [reference.films, width] {
         return Err(format!("`{FILMS}` has the shape {shape:?}"));
     }
     let films = ndarray::Array2::from_shape_vec((shape[0], shape[1]), data);
@@ -300,12 +305,20 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_refused_and_says_so() {
-        let newer = with_manifest(&bytes(&bundle()), |m| m["schema"] = "cxr.bundle/2".into());
-        let error = parse(&newer).unwrap_err().to_string();
+        let of = |version: &str| {
+            let schema = format!("cxr.bundle/{version}");
+            parse(&with_manifest(&bytes(&bundle()), |m| m["schema"] = schema.clone().into()))
+        };
         assert_eq!(
-            error,
+            of("2").unwrap_err().to_string(),
             "`m.cxr` is a bundle of version 2, written by a newer `cxr`; this one reads version 1"
         );
+        for newer in ["2.1", "99999999999999999999"] {
+            assert!(matches!(of(newer), Err(BundleError::Newer { .. })), "{newer}");
+        }
+        assert!(of("1.5").is_ok());
+        assert!(matches!(of("0"), Err(BundleError::Other { .. })));
+        assert!(matches!(of("two"), Err(BundleError::Other { .. })));
     }
 
     #[test]
@@ -326,6 +339,15 @@ mod tests {
         assert!(changed("/temperature", (-1.0).into()).contains("temperature is not above 0"));
         assert!(changed("/model/extractor/side", 100.into()).contains("100 pixels a side"));
         assert!(changed("/model/extractor/side", (1 << 20).into()).contains("pixels a side"));
+        assert!(changed("/model/extractor/scale", "bgr - mean".into()).contains("`bgr - mean`"));
+        assert!(changed("/model/extractor/backbone", "resnet50".into()).contains("`resnet50`"));
+        assert!(changed("/backbone/name", "resnet50".into()).contains("its backbone is not"));
+        let twice = serde_json::json!(["covid", "covid"]);
+        assert!(changed("/model/classes", twice).contains("two of its classes"));
+        assert!(changed("/novelty/method", "mahalanobis".into()).contains("`mahalanobis`"));
+        assert!(changed("/novelty/limit", (-1).into()).contains("-1 is no limit"));
+        assert!(changed("/novelty/false_alarms", 1e9.into()).contains("no share"));
+        assert!(changed("/novelty/k", 0.into()).contains("neighbour 0 of"));
         assert!(changed("/model/weights", "ab".into()).contains("its head is not the one"));
         assert!(changed("/backbone/fingerprint", "ab".into()).contains("its backbone is not"));
         assert!(changed("/backbone/embedded", true.into()).contains("block1_conv1.kernel"));

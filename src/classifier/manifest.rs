@@ -150,10 +150,12 @@ impl Manifest {
             _ if self.model.extractor.side > MAX_SIDE => {
                 Err(format!("films of {} pixels a side", self.model.extractor.side))
             }
-            _ if self.backbone.fingerprint != self.model.extractor.weights => {
+            _ if self.backbone.name != self.model.extractor.backbone
+                || self.backbone.fingerprint != self.model.extractor.weights =>
+            {
                 Err("its backbone is not the one that its head was trained on".to_owned())
             }
-            _ => Ok(()),
+            _ => self.novelty.as_ref().map_or(Ok(()), Reference::check),
         }
     }
 }

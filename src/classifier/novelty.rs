@@ -51,10 +51,28 @@ pub struct Novel {
     pub unlike: bool,
 }
 
-impl Novelty {
-    /// What [`Reference::method`] is called.
-    pub const METHOD: &str = "k-nearest-neighbour";
+impl Reference {
+    /// The only [`Self::method`] there is.
+    const METHOD: &str = "k-nearest-neighbour";
 
+    /// Fails if this program would judge films otherwise.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Self { method, k, films, false_alarms, limit } = self;
+        match () {
+            () if method != Self::METHOD => {
+                Err(format!("unlike films are told by `{method}`, not by `{}`", Self::METHOD))
+            }
+            () if !(0.0..=1.0).contains(false_alarms) => {
+                Err(format!("{false_alarms} is no share of false alarms"))
+            }
+            () if !(0.0..=2.0).contains(limit) => Err(format!("{limit} is no limit of distances")),
+            () if !(1..=*films).contains(k) => Err(format!("the neighbour {k} of {films} films")),
+            () => Ok(()),
+        }
+    }
+}
+
+impl Novelty {
     /// From the `features` `[films, width]` of training films and the `patients` on
     /// them, each unknown one a patient of their own. None if no film has `k`
     /// neighbours of other patients.
@@ -91,7 +109,7 @@ impl Novelty {
         let wanted = ((n + 1) as f64 * (1.0 - false_alarms)).ceil() as usize;
         let rank = wanted.clamp(1, n);
         let reference = Reference {
-            method: Self::METHOD.to_owned(),
+            method: Reference::METHOD.to_owned(),
             k: NEIGHBOUR,
             films: rows.len(),
             false_alarms: 1.0 - rank as f64 / (n + 1) as f64,

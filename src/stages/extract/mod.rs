@@ -158,11 +158,11 @@ impl Stage for Extract {
         let description = Features {
             schema: Features::SCHEMA.to_owned(),
             extractor: Extractor {
-                backbone: "vgg16".into(),
+                backbone: Extractor::BACKBONE.into(),
                 weights: fingerprint,
                 pooling: settings.pooling,
                 side: source.side,
-                scale: "rgb / 255".into(),
+                scale: Extractor::SCALE.into(),
                 width: WIDTH,
             },
             rotations: settings.rotations,
