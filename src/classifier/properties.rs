@@ -27,9 +27,10 @@ impl Bundle {
         say("backbone_licence", manifest.backbone.licence.clone());
         say("program", format!("cxr {}", manifest.program));
         say("use", "research and education; no diagnostic device".to_owned());
-        for (name, value) in
-            [("threshold", decision.threshold), ("temperature", manifest.temperature)]
-        {
+        let of_two = |_: &String| (manifest.model.classes.len() == 2).then_some(0.5);
+        // Of two classes, one is the more probable from one half on.
+        let threshold = decision.threshold.or_else(|| decision.positive.as_ref().and_then(of_two));
+        for (name, value) in [("threshold", threshold), ("temperature", manifest.temperature)] {
             if let Some(value) = value {
                 say(name, value.to_string());
             }
