@@ -1,11 +1,13 @@
 //! The films of a dataset folder: `dataset/<class>/…`, however deep.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::image::{DecodeError, Film, decode, is_dicom};
+use crate::image::{DecodeError, Film, MAX_MEMORY, decode_admitted, is_dicom};
 use crate::io::bounded;
 use crate::io::place::is_formula;
 use crate::io::staging::RECORD;
@@ -118,7 +120,8 @@ impl Candidate {
 ///
 /// `dataset` itself may be a link. A link below it is followed where it ends in it;
 /// where it ends elsewhere, only if `follow_links`: what was unpacked from elsewhere
-/// must not make films of any folder of this machine.
+/// must not make films of any folder of this machine. Of several links to a folder
+/// within a class, the first is followed.
 ///
 /// # Errors
 /// See [`FilmsError`].
@@ -128,22 +131,24 @@ pub fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsE
     }
     let mut candidates = Vec::new();
     let mut classes = Vec::new();
-    for entry in Walk::new(WalkDir::new(dataset), dataset, follow_links) {
+    let mut walk = Walk::new(WalkDir::new(dataset), dataset, follow_links);
+    walk.has_sources = true;
+    for entry in walk {
         let (path, depth, in_file_set, objection) = match entry {
-            Ok(Met { entry, leaves, in_file_set }) => {
+            Ok(Met { entry, refused, in_file_set }) => {
                 let (kind, depth) = (entry.file_type(), entry.depth());
                 let path = entry.into_path();
                 if kind.is_dir() && depth == 1 {
                     let name = path.file_name().unwrap_or_default().to_string_lossy();
                     match is_formula(&name) {
-                        _ if leaves => return Err(FilmsError::Leaves { path }),
+                        _ if refused == Some(LEAVES) => return Err(FilmsError::Leaves { path }),
                         true => return Err(FilmsError::Formula { path }),
                         false => classes.push(path),
                     }
                     continue;
                 }
                 let objection = match kind {
-                    _ if leaves => Some(LEAVES),
+                    _ if refused.is_some() => refused,
                     kind if kind.is_dir() => continue,
                     kind => (!kind.is_file()).then_some("neither a file nor a folder"),
                 };
@@ -177,16 +182,16 @@ pub fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsE
 
 /// Every file below `folder` that may be a film, and whether it lies in a DICOM
 /// file-set, in order of names, found as it is asked for; an error tells what cannot be
-/// listed or followed. What [`list`] leaves out is left out, and links are followed as
-/// it does.
+/// listed or followed. What [`list`] leaves out is left out, but for `sources`, and links
+/// are followed as it does.
 pub fn below(
     folder: &Path,
     follow_links: bool,
 ) -> impl Iterator<Item = Result<(PathBuf, bool), String>> {
     let walk = Walk::new(WalkDir::new(folder).sort_by_file_name(), folder, follow_links);
     walk.filter_map(|met| match met {
-        Ok(Met { entry, leaves: true, .. }) => {
-            Some(Err(format!("`{}` is {LEAVES}", entry.path().display())))
+        Ok(Met { entry, refused: Some(why), .. }) => {
+            Some(Err(format!("`{}` is {why}", entry.path().display())))
         }
         Ok(Met { entry, in_file_set, .. }) => {
             entry.file_type().is_file().then(|| Ok((entry.into_path(), in_file_set)))
@@ -197,6 +202,9 @@ pub fn below(
 
 /// What is said of a link that is not followed.
 pub const LEAVES: &str = "a link that leaves the folder";
+/// What is said of a second link to a folder: links to links to links would make films
+/// without end.
+const TWICE: &str = "a link to a folder that another link names";
 
 /// The most files that a dataset may hold: ten times the largest set of films.
 const MAX_FILES: usize = 4_000_000;
@@ -211,6 +219,10 @@ struct Walk {
     entries: walkdir::IntoIter,
     /// None where links may lead anywhere.
     root: Option<PathBuf>,
+    /// Whether [`SOURCES`] beside the classes is left out.
+    has_sources: bool,
+    /// The folders that links led to.
+    linked: HashSet<PathBuf>,
     /// How deep the file-set's folder lies in which the walk is.
     file_set: Option<usize>,
 }
@@ -218,8 +230,8 @@ struct Walk {
 /// What the walk meets.
 struct Met {
     entry: DirEntry,
-    /// It is a link out of the root.
-    leaves: bool,
+    /// Why it is a link that is not followed, if it is.
+    refused: Option<&'static str>,
     in_file_set: bool,
 }
 
@@ -227,8 +239,13 @@ impl Walk {
     fn new(walk: WalkDir, folder: &Path, follow_links: bool) -> Self {
         // A folder without a canonical path cannot be listed, which the walk will tell.
         let root = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let root = (!follow_links).then_some(root);
-        Self { entries: walk.follow_links(true).into_iter(), root, file_set: None }
+        Self {
+            entries: walk.follow_links(true).into_iter(),
+            root: (!follow_links).then_some(root),
+            has_sources: false,
+            linked: HashSet::new(),
+            file_set: None,
+        }
     }
 
     /// Whether `entry`, met after all above it, lies in a file-set.
@@ -242,10 +259,27 @@ impl Walk {
         in_file_set
     }
 
-    fn leaves(&self, entry: &DirEntry) -> bool {
-        let Some(root) = &self.root else { return false };
-        let ends_in = || entry.path().canonicalize().is_ok_and(|path| path.starts_with(root));
-        entry.depth() > 0 && entry.path_is_symlink() && !ends_in()
+    /// Why a link is not followed.
+    fn refused(&mut self, entry: &DirEntry) -> Option<&'static str> {
+        if entry.depth() == 0 || !entry.path_is_symlink() {
+            return None;
+        }
+        let end = entry.path().canonicalize().unwrap_or_default();
+        if self.root.as_ref().is_some_and(|root| !end.starts_with(root)) {
+            return Some(LEAVES);
+        }
+        let again = entry.file_type().is_dir() && entry.depth() > 1 && !self.linked.insert(end);
+        again.then_some(TWICE)
+    }
+
+    fn is_wanted(&self, entry: &DirEntry) -> bool {
+        let name = entry.file_name().to_string_lossy();
+        let is_source = self.has_sources && entry.depth() == 1 && name == SOURCES;
+        let companion = match entry.file_type().is_dir() {
+            true => name == "__MACOSX" || is_source,
+            false => COMPANIONS.contains(&&*name),
+        };
+        entry.depth() == 0 || !(name.starts_with('.') || companion)
     }
 }
 
@@ -258,14 +292,14 @@ impl Iterator for Walk {
                 Ok(entry) => entry,
                 Err(error) => return Some(Err(error)),
             };
-            let wanted = is_wanted(&entry);
-            let leaves = wanted && self.leaves(&entry);
-            if entry.file_type().is_dir() && (leaves || !wanted) {
+            let wanted = self.is_wanted(&entry);
+            let refused = if wanted { self.refused(&entry) } else { None };
+            if entry.file_type().is_dir() && (refused.is_some() || !wanted) {
                 self.entries.skip_current_dir();
             }
             if wanted {
-                let in_file_set = !leaves && self.in_file_set(&entry);
-                return Some(Ok(Met { entry, leaves, in_file_set }));
+                let in_file_set = refused.is_none() && self.in_file_set(&entry);
+                return Some(Ok(Met { entry, refused, in_file_set }));
             }
         }
     }
@@ -296,31 +330,70 @@ impl UnusableFilm {
     }
 }
 
-/// Reads a film: the bytes of its file, and its pixels. Of a DICOM file-set only DICOM
-/// is taken for films.
+/// A film that was read. As long as it lives, others may wait for its memory, so none is
+/// opened beside it in one thread.
+pub struct Opened {
+    /// The file's.
+    pub bytes: Vec<u8>,
+    /// What is in it.
+    pub film: Film,
+    _share: Share,
+}
+
+/// Reads a film. Of a DICOM file-set only DICOM is taken for films. It waits while the
+/// films that other threads have opened take the memory that this one needs: large ones
+/// are read one after another.
 ///
 /// # Errors
 /// See [`UnusableFilm`].
-pub fn open(file: &Path, in_file_set: bool) -> Result<(Vec<u8>, Film), UnusableFilm> {
+pub fn open(file: &Path, in_file_set: bool) -> Result<Opened, UnusableFilm> {
     let size = std::fs::metadata(file)?.len();
     if size > MAX_BYTES {
         return Err(UnusableFilm::TooLarge(size));
     }
+    let mut share = (size > LARGE).then(|| MEMORY.take(MAX_MEMORY));
     let bytes = bounded::read(file, MAX_BYTES)?;
     if in_file_set && !is_dicom(&bytes) {
         return Err(DecodeError::NotAFilm { what: "not DICOM, below a DICOMDIR" }.into());
     }
-    let film = decode(&bytes)?;
-    Ok((bytes, film))
+    let film = decode_admitted(&bytes, &mut |bytes| {
+        share.get_or_insert_with(|| MEMORY.take(bytes));
+    })?;
+    let share = share.expect("decoding asks for memory");
+    Ok(Opened { bytes, film, _share: share })
 }
 
-fn is_wanted(entry: &DirEntry) -> bool {
-    let name = entry.file_name().to_string_lossy();
-    let companion = match entry.file_type().is_dir() {
-        true => name == "__MACOSX" || (entry.depth() == 1 && name == SOURCES),
-        false => COMPANIONS.contains(&&*name),
-    };
-    entry.depth() == 0 || !(name.starts_with('.') || companion)
+/// Files of so many bytes are read one at a time: twice an uncompressed film.
+const LARGE: u64 = 1 << 26;
+
+/// The memory for films, of all threads.
+static MEMORY: Memory = Memory { left: Mutex::new(MAX_MEMORY), freed: Condvar::new() };
+
+struct Memory {
+    left: Mutex<u64>,
+    freed: Condvar,
+}
+
+impl Memory {
+    /// Takes `bytes`, at most [`MAX_MEMORY`], as soon as so many are left.
+    fn take(&'static self, bytes: u64) -> Share {
+        let left = self.left.lock().expect("no holder panics");
+        let mut left = self.freed.wait_while(left, |left| *left < bytes).expect("no holder panics");
+        *left -= bytes;
+        Share { bytes }
+    }
+}
+
+/// Memory that was taken.
+struct Share {
+    bytes: u64,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        *MEMORY.left.lock().expect("no holder panics") += self.bytes;
+        MEMORY.freed.notify_all();
+    }
 }
 
 /// What is wrong with a link that cannot be followed; `None` for other errors.
@@ -404,6 +477,26 @@ mod tests {
         assert_eq!(films.len(), 6);
         let met = below(dir.path(), false).map(|found| found.unwrap().1);
         assert_eq!(met.collect::<Vec<_>>(), [true, true, true, false, false, false]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_links_to_links_end() {
+        use std::os::unix::fs::symlink;
+        let dir = dataset(&["a/0/", "a/20/x.png", "sources/y.png"]);
+        for i in 0..20 {
+            let folder = dir.path().join(format!("a/{i}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            for name in ["l", "m"] {
+                symlink(format!("../{}", i + 1), folder.join(name)).unwrap();
+            }
+        }
+        let films = list(dir.path(), false).unwrap();
+        let (refused, found): (Vec<_>, Vec<_>) =
+            films.into_iter().partition(|film| film.objection.is_some());
+        assert!(refused.iter().all(|film| film.objection == Some(TWICE)), "{refused:?}");
+        assert!(!found.is_empty() && found.len() + refused.len() < 100, "{}", refused.len());
+        assert!(below(dir.path(), false).filter(Result::is_ok).count() > found.len());
     }
 
     #[cfg(unix)]

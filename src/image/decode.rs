@@ -1,17 +1,22 @@
 //! Files of any kind to 8-bit pixels, as OpenCV's `imread` reads them, or pydicom.
 
-use super::{DecodeError, Film, dicom, jpeg};
+use super::{DecodeError, Film, dicom, jpeg, png};
 use ::image::{
     ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader,
     guess_format,
 };
 use ndarray::Array3;
+use std::borrow::Cow;
 use std::io::Cursor;
 
 /// The most pixels a film may have, 8192 x 8192: three times what the largest
-/// X-ray detectors deliver. It bounds the memory that a small hostile file can
-/// ask for.
+/// X-ray detectors deliver.
 pub const MAX_PIXELS: u64 = 1 << 26;
+
+/// The most bytes that decoding a film may take, those of its file aside, 512 MiB: a
+/// small hostile file can ask for no more. It is enough for [`MAX_PIXELS`] in 8-bit RGB
+/// with alpha, and for fewer pixels of formats that take more.
+pub const MAX_MEMORY: u64 = 1 << 29;
 
 /// Decodes the bytes of a JPEG, PNG, TIFF, BMP, WebP, GIF or DICOM file, told apart
 /// by content, never by name.
@@ -34,39 +39,51 @@ pub const MAX_PIXELS: u64 = 1 << 26;
 /// Every variant of [`DecodeError`]. OpenCV fills the missing part of a
 /// truncated JPEG with grey; here that is [`DecodeError::Truncated`].
 pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
+    decode_admitted(bytes, &mut |_| ())
+}
+
+/// [`decode`], which first tells `admit`, once, how many bytes it will take at most, up
+/// to [`MAX_MEMORY`]; `admit` may wait until so many are free.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_admitted(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
     if dicom::is_dicom(bytes) {
-        return dicom::decode(bytes);
+        return dicom::decode(bytes, admit);
     }
     let format = guess_format(bytes).map_err(|_| DecodeError::NotAnImage)?;
     let name = name(format)?;
-    let jpeg_mode = match format {
-        ImageFormat::Jpeg => Some(jpeg::check(bytes)?),
-        ImageFormat::Png if !has_sound_palette(bytes) => {
-            let what = "its palette is not of whole colours, 256 at most";
-            return Err(DecodeError::Contradictory { format: name, what });
-        }
-        _ => None,
-    };
+    let (mut checked, mut jpeg) = (Cow::Borrowed(bytes), None);
+    match format {
+        ImageFormat::Jpeg => jpeg = Some(jpeg::check(bytes)?),
+        ImageFormat::Png => checked = png::check(bytes)?,
+        _ => {}
+    }
     let failed = |error| DecodeError::from_image(name, error);
     let mut decoder =
-        ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(failed)?;
+        ImageReader::with_format(Cursor::new(&*checked), format).into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
         let what = "a picture without pixels".to_owned();
         return Err(DecodeError::Unsupported { format: name, what });
     }
-    // Of 16-bit colour fewer: no film takes more than 256 MiB on the way.
-    let limit = 4 * MAX_PIXELS / u64::from(decoder.color_type().bytes_per_pixel()).max(4);
-    if u64::from(width) * u64::from(height) > limit {
-        return Err(DecodeError::TooLarge { width, height, limit });
-    }
+    let stored = u64::from(decoder.color_type().bytes_per_pixel());
+    // Measured: twice the pixels, once as the decoder has them, once as they are wanted.
+    let cost = match (&jpeg, format) {
+        (Some(jpeg), _) => jpeg.cost,
+        // Inside they have four samples a pixel, whatever comes out.
+        (_, ImageFormat::Gif | ImageFormat::WebP) => 2 * stored.max(4),
+        _ => 2 * stored,
+    };
+    admit(memory(width, height, cost)?);
     let mode = match format {
-        ImageFormat::Png => png_mode(bytes),
+        ImageFormat::Png => png::mode(bytes),
         ImageFormat::Gif => "P",
-        _ => jpeg_mode.unwrap_or_else(|| mode(&decoder)),
+        _ => jpeg.map_or_else(|| mode(&decoder), |jpeg| jpeg.mode),
     };
     let orientation = decoder.orientation().map_err(failed)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
@@ -84,6 +101,20 @@ pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
     })?;
     let pixels = Array3::from_shape_vec(shape, pixels).expect("one sample a pixel and channel");
     Ok(Film { pixels, mode, tags: None })
+}
+
+/// The bytes that so many pixels take, each `cost`.
+///
+/// # Errors
+///
+/// [`DecodeError::TooLarge`] for more than [`MAX_MEMORY`], or [`MAX_PIXELS`].
+pub(super) fn memory(width: u32, height: u32, cost: u64) -> Result<u64, DecodeError> {
+    let pixels = u64::from(width) * u64::from(height);
+    let limit = MAX_PIXELS.min(MAX_MEMORY / cost);
+    if pixels > limit {
+        return Err(DecodeError::TooLarge { width, height, limit });
+    }
+    Ok(pixels * cost)
 }
 
 /// The name of a format that is read, as messages spell it.
@@ -123,38 +154,6 @@ fn samples<const C: usize>(image: DynamicImage) -> Option<Vec<u8>> {
     })
 }
 
-/// Whether the palette of a PNG, if any, is of whole colours, 256 at most: its decoder
-/// panics on others.
-fn has_sound_palette(bytes: &[u8]) -> bool {
-    let mut chunks = bytes.get(8..).unwrap_or_default();
-    while let Some((&[a, b, c, d, ref kind @ ..], rest)) = chunks.split_first_chunk::<8>() {
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        match kind {
-            b"PLTE" if !length.is_multiple_of(3) || length > 3 * 256 => return false,
-            b"IDAT" => return true,
-            // A checksum of four bytes follows.
-            _ => chunks = rest.get(length.saturating_add(4)..).unwrap_or_default(),
-        }
-    }
-    true
-}
-
-/// Mode of a PNG, from the bit depth and colour type in its header chunk.
-fn png_mode(bytes: &[u8]) -> &'static str {
-    match (bytes.get(24), bytes.get(25)) {
-        (Some(1), Some(0)) => "1",
-        (Some(16), Some(0)) => "L16",
-        (_, Some(0)) => "L",
-        (Some(16), Some(2)) => "RGB16",
-        (_, Some(2)) => "RGB",
-        (_, Some(3)) => "P",
-        (Some(16), Some(4)) => "LA16",
-        (_, Some(4)) => "LA",
-        (Some(16), _) => "RGBA16",
-        _ => "RGBA",
-    }
-}
-
 /// Mode as the decoder of the format tells it.
 fn mode(decoder: &impl ImageDecoder) -> &'static str {
     match decoder.original_color_type() {
@@ -177,7 +176,10 @@ mod tests {
     use super::*;
     use crate::image::resize;
     use crate::image::testing::{golden, golden_path, npz, shared};
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
     use std::fs::read;
+    use std::io::Read;
 
     fn film(name: &str) -> Vec<u8> {
         read(golden_path("films").join(name)).unwrap()
@@ -290,17 +292,50 @@ mod tests {
         assert_eq!(error.to_string(), "unsupported GIF: a picture without pixels");
     }
 
+    fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+        let mut checksum = flate2::Crc::new();
+        checksum.update(&[kind, data].concat());
+        let length = (data.len() as u32).to_be_bytes();
+        [&length, &kind[..], data, &checksum.sum().to_be_bytes()].concat()
+    }
+
     #[test]
     fn half_a_colour_in_a_palette_is_refused() {
         let mut bytes = film("palette.png");
         let start = bytes.windows(4).position(|w| w == b"PLTE").unwrap() - 4;
         let length = u32::from_be_bytes(*bytes[start..].first_chunk().unwrap()) as usize;
-        let mut checksum = flate2::Crc::new();
-        checksum.update(b"PLTE\x01\x02");
-        let chunk = [&[0, 0, 0, 2], &b"PLTE\x01\x02"[..], &checksum.sum().to_be_bytes()].concat();
-        bytes.splice(start..start + length + 12, chunk);
+        bytes.splice(start..start + length + 12, chunk(b"PLTE", &[1, 2]));
         let error = decode(&bytes).unwrap_err();
         assert!(matches!(error, DecodeError::Contradictory { format: "PNG", .. }), "{error}");
+    }
+
+    #[test]
+    fn a_large_profile_is_not_unpacked() {
+        let bytes = film("grey.png");
+        let mut packed = ZlibEncoder::new(b"profile\0\0".to_vec(), Compression::best());
+        std::io::copy(&mut std::io::repeat(0).take(64 << 20), &mut packed).unwrap();
+        let bomb = chunk(b"iCCP", &packed.finish().unwrap());
+        // Behind the header.
+        let many = [&bytes[..33], &bomb, &bomb, &bytes[33..]].concat();
+        assert_eq!(png::check(&many).unwrap(), bytes);
+        assert_eq!(decode(&many).unwrap(), decode(&bytes).unwrap());
+        let small = [&bytes[..33], &chunk(b"iCCP", b"profile\0\0x"), &bytes[33..]].concat();
+        assert_eq!(png::check(&small).unwrap(), small);
+    }
+
+    #[test]
+    fn what_a_film_takes_is_asked_for_once_and_first() {
+        let mut asked = Vec::new();
+        for name in ["grey.png", "rgb.png", "palette.gif", "rgb_420.jpg", "rgb_progressive.jpg"] {
+            let film = decode_admitted(&film(name), &mut |bytes| asked.push(bytes)).unwrap();
+            let pixels = (film.height() * film.width()) as u64;
+            *asked.last_mut().unwrap() /= pixels;
+        }
+        assert_eq!(asked, [2, 6, 8, 6, 12]);
+        let mut bytes = film("rgb16.png");
+        bytes.truncate(bytes.len() / 2);
+        assert!(decode_admitted(&bytes, &mut |bytes| asked.push(bytes)).is_err());
+        assert_eq!(asked.len(), 6);
     }
 
     #[test]

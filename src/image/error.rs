@@ -19,8 +19,8 @@ pub enum DecodeError {
         /// Name of the format, such as `JPEG`.
         format: &'static str,
     },
-    /// More pixels than [`MAX_PIXELS`](super::MAX_PIXELS); of more than four bytes a
-    /// pixel, as of 16-bit colour, as many fewer.
+    /// More pixels than [`MAX_PIXELS`](super::MAX_PIXELS), or than take
+    /// [`MAX_MEMORY`](super::MAX_MEMORY).
     #[error("{width} x {height} pixels are more than the {limit} allowed")]
     TooLarge {
         /// Pixels in a row.

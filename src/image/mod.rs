@@ -16,10 +16,11 @@ pub mod encode;
 mod error;
 mod jpeg;
 mod mask;
+mod png;
 mod resize;
 mod rotate;
 
-pub use decode::{MAX_PIXELS, decode};
+pub use decode::{MAX_MEMORY, MAX_PIXELS, decode, decode_admitted};
 pub use dicom::{Patient, Tags, is_dicom};
 pub use error::DecodeError;
 pub use mask::{Part, centre};

@@ -11,7 +11,7 @@
 //! | weights: HDF5, ONNX, safetensors | 1 GiB | 1 GiB of tensors, of HDF5 at most 1032 times the file; 10,000 tensors and groups; 8 dimensions; headers of 16 MiB; groups 16 deep; no external data |
 //! | a wheel or `.keras` with weights | any | 100,000 or 100 entries, 4 or 2 GiB, 1000 times its packed size; `config.json` of 16 MiB, 128 deep |
 //! | ZIP of films | 16 GiB if fetched | 200,000 entries, 16 GiB, 100 times its packed size; plain names, no links, none twice |
-//! | a film | 512 MiB | 2²⁶ pixels and 256 MiB, of 16-bit colour fewer pixels |
+//! | films | 512 MiB each | 2²⁶ pixels each; 512 MiB, beside their files, for all that are decoded at a time |
 //! | a dataset | any | 4,000,000 files; no link out of it unless asked for |
 //! | `metadata.csv` | 16 MiB | 250,000 rows, 1000 columns |
 //! | tables and heads between stages | 256 MiB | rows of the header's width |

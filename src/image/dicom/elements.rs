@@ -233,6 +233,8 @@ struct Value<'a> {
 #[derive(Default)]
 pub struct Elements<'a> {
     values: BTreeMap<Tag, Value<'a>>,
+    /// How many were read, wanted or not.
+    read: usize,
 }
 
 impl<'a> Elements<'a> {
@@ -261,9 +263,15 @@ impl<'a> Elements<'a> {
         Ok(elements)
     }
 
+    /// Whether none was found, wanted or not.
+    pub fn is_empty(&self) -> bool {
+        self.read == 0
+    }
+
     /// Of several with one tag the first is kept.
     fn keep(&mut self, reader: &mut Reader<'a>, header: &Header) -> Result<(), DecodeError> {
         let bytes = reader.value(header)?;
+        self.read += 1;
         let items = header.length.is_none();
         let may_hold_items = SEQUENCES.contains(&header.tag) || header.tag == tag::PIXELS;
         if WANTED.contains(&header.tag) && (may_hold_items || !items) {

@@ -24,7 +24,6 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::io::Read;
 
 use flate2::read::DeflateDecoder;
@@ -33,6 +32,7 @@ use ndarray::Array3;
 use self::elements::{Elements, Encoding, tag};
 use self::samples::{Layout, Packing, Samples};
 pub use self::tags::{Patient, Tags};
+use super::decode::{MAX_MEMORY, memory};
 use super::{DecodeError, Film, MAX_PIXELS};
 
 const FORMAT: &str = "DICOM";
@@ -57,12 +57,12 @@ fn plausible(kind: &[u8]) -> bool {
         || matches!(kind, [length, 0, 0, 0, ..] if *length <= 64 && length % 2 == 0)
 }
 
-/// Decodes a DICOM file of one frame.
+/// Decodes a DICOM file of one frame, once `admit` has let it take the memory.
 ///
 /// # Errors
 /// [`DecodeError::NotAFilm`] for what a PACS exports beside films: directories, reports,
 /// other modalities; else as [`super::decode()`]. No text of the file goes into an error.
-pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
+pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeError> {
     let bytes = if has_preamble(bytes) { &bytes[132..] } else { bytes };
     let (header, body) = Elements::header(bytes)?;
     if header.text(tag::SOP_CLASS) == "1.2.840.10008.1.3.10" {
@@ -72,11 +72,13 @@ pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
         "" => Packing::Native(Encoding::guess(body)),
         uid => Packing::of(uid)?,
     };
-    let body = match packing {
-        Packing::Deflated => Cow::Owned(inflated(body)?),
-        _ => Cow::Borrowed(body),
-    };
-    picture(&Elements::data_set(&body, packing.encoding())?, packing)
+    if packing == Packing::Deflated {
+        // How large it is tells only once it is inflated, by at most so much.
+        admit((4 * MAX_INFLATED.min(1032 * body.len() as u64)).min(MAX_MEMORY));
+        let body = inflated(body)?;
+        return picture(&Elements::data_set(&body, packing.encoding())?, packing, &mut |_| ());
+    }
+    picture(&Elements::data_set(body, packing.encoding())?, packing, admit)
 }
 
 fn inflated(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -92,7 +94,11 @@ fn inflated(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     }
 }
 
-fn picture(data: &Elements, packing: Packing) -> Result<Film, DecodeError> {
+fn picture(
+    data: &Elements,
+    packing: Packing,
+    admit: &mut dyn FnMut(u64),
+) -> Result<Film, DecodeError> {
     let modality = data.text(tag::MODALITY).to_uppercase();
     if let Some(what) = tags::objection(&modality) {
         return Err(DecodeError::NotAFilm { what });
@@ -100,6 +106,8 @@ fn picture(data: &Elements, packing: Packing) -> Result<Film, DecodeError> {
     let word = |tag| data.word(tag).map(usize::from).filter(|n| *n > 0);
     let size = word(tag::ROWS).zip(word(tag::COLUMNS));
     let (rows, columns) = match (size, data.bytes(tag::PIXELS)) {
+        // Of a film, the rest is missing; of a file that ends behind its header, all.
+        (None, None) if tags::is_film(&modality) || data.is_empty() => return Err(truncated()),
         (None, None) => return Err(DecodeError::NotAFilm { what: "DICOM without a picture" }),
         (Some(_), None) => return Err(truncated()),
         (None, Some(_)) => return Err(damaged("its rows and columns are not said")),
@@ -109,14 +117,9 @@ fn picture(data: &Elements, packing: Packing) -> Result<Film, DecodeError> {
         return Err(unsupported("several frames in one file; export each as a film of its own"));
     }
     let photometric = Photometric::read(data)?;
-    // No film takes more than 256 MiB on the way: two numbers of 32 bits for each value of
-    // JPEG 2000, else one of 16.
-    let cost = photometric.channels() * if packing == Packing::Jpeg2000 { 8 } else { 2 };
-    let limit = 4 * MAX_PIXELS / cost.max(4) as u64;
-    if (rows * columns) as u64 > limit {
-        let [width, height] = [columns, rows].map(|n| n as u32);
-        return Err(DecodeError::TooLarge { width, height, limit });
-    }
+    let cost = photometric.channels() as u64 * packing.cost();
+    let [width, height] = [columns, rows].map(|n| n as u32);
+    admit(memory(width, height, cost)?);
     let layout = layout(data, rows, columns, photometric)?;
     let samples = Samples::read(data, packing, layout)?;
     let (channels, pixels) = match photometric {

@@ -42,6 +42,17 @@ impl Packing {
         })
     }
 
+    /// Bytes that decoding takes for each value, measured: it is kept in 16 bits and ends
+    /// in 8, and decoders have more of it at once.
+    pub fn cost(self) -> u64 {
+        match self {
+            Self::Native(_) | Self::Rle | Self::JpegLs => 4,
+            Self::Deflated => 5,
+            Self::Jpeg => 6,
+            Self::Jpeg2000 => 15,
+        }
+    }
+
     /// How the elements of the data set are written.
     pub fn encoding(self) -> Encoding {
         match self {

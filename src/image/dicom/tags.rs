@@ -43,11 +43,16 @@ const POSTURES: [&str; 8] =
     ["ERECT", "SUPINE", "STANDING", "SITTING", "SEMI", "UPRIGHT", "PORTABLE", "CHEST"];
 const SIDES: [&str; 4] = ["L", "R", "B", "U"];
 
+/// Whether objects of this modality are films.
+pub fn is_film(modality: &str) -> bool {
+    FILMS.contains(&modality)
+}
+
 /// Why an object of this modality is no film; `None` if it may be one.
 pub fn objection(modality: &str) -> Option<&'static str> {
     Some(match modality {
         "" => return None,
-        film if FILMS.contains(&film) => return None,
+        film if is_film(film) => return None,
         "CT" => "a CT slice, no projection radiograph",
         "MR" => "an MR slice, no projection radiograph",
         "US" | "IVUS" => "an ultrasound picture, no projection radiograph",

@@ -138,6 +138,12 @@ fn what_is_no_film_is_told_from_what_is_damaged() {
     }
     let error = decode(&film().without(0x7fe0_0010).file()).unwrap_err();
     assert!(matches!(error, DecodeError::Truncated { .. }), "{error}");
+    // Wherever a film is cut off, it is no other object.
+    let file = film().file();
+    for length in 132..file.len() {
+        let error = decode(&file[..length]).unwrap_err();
+        assert!(!matches!(error, DecodeError::NotAFilm { .. }), "{length}: {error}");
+    }
     for modality in ["", "CR", "dx", "OT"] {
         assert!(decode(&film().text(0x0008_0060, "CS", modality).file()).is_ok(), "{modality}");
     }

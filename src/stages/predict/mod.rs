@@ -206,8 +206,8 @@ impl Run<'_> {
         let Candidate { path, named, in_file_set } = found.map_err(Unread::Unusable)?;
         let side = self.classifier.side();
         match films::open(&path, in_file_set) {
-            Ok((_, film)) => {
-                let pixels = film.to_rgb(side, side).into_raw_vec_and_offset().0;
+            Ok(opened) => {
+                let pixels = opened.film.to_rgb(side, side).into_raw_vec_and_offset().0;
                 Ok(Film { path, pixels })
             }
             Err(error) if error.is_no_film() && !named => {

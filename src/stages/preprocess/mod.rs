@@ -283,11 +283,12 @@ impl Reader<'_> {
         if let Some(objection) = film.objection {
             return Err(Refusal { reason: objection.to_owned(), no_film: false });
         }
-        let (bytes, decoded) = films::open(&film.file, film.in_file_set).map_err(|error| {
-            let no_film = error.is_no_film();
-            // With its causes in one line.
-            Refusal { reason: format!("{:#}", anyhow::Error::from(error)), no_film }
-        })?;
+        let films::Opened { bytes, film: decoded, .. } = &films::open(&film.file, film.in_file_set)
+            .map_err(|error| {
+                let no_film = error.is_no_film();
+                // With its causes in one line.
+                Refusal { reason: format!("{:#}", anyhow::Error::from(error)), no_film }
+            })?;
         let tags = decoded.tags.as_deref();
         let patient = tags.and_then(|tags| tags.patient.as_ref());
         let named = tags.map(|_| self.naming.of(patient));
@@ -304,7 +305,7 @@ impl Reader<'_> {
             height: decoded.height() as u32,
             mode: decoded.mode.to_owned(),
             bytes: bytes.len() as u64,
-            hash: hash::bytes(&bytes),
+            hash: hash::bytes(bytes),
             modality: word(|tags| tags.modality),
             view: word(|tags| tags.view),
             laterality: word(|tags| tags.laterality),
