@@ -8,6 +8,7 @@ use crate::conv::Extent;
 use crate::explain::{grad_cam, outside_centre};
 use crate::head::Head;
 use crate::image::centre;
+use crate::io::hash;
 use crate::plot::{Heat, Overlay, Pixels, png};
 
 /// Grad-CAM of a head on a net, and pictures of it.
@@ -86,9 +87,38 @@ impl Explainer<'_> {
 }
 
 /// The stem of a film's picture: its path, with all but letters, digits, `.`, `_`
-/// and `-` replaced, and no `.` or `-` at its start.
+/// and `-` replaced, no `.` or `-` at its start, and of a long one its end. Where that
+/// is not the path, the start of its hash follows, so that no two films share a name.
 pub fn picture_name(path: &str) -> String {
+    /// In bytes; with the hash and an extension less than any file system's limit.
+    const LONGEST: usize = 150;
     let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let name: String = path.chars().map(plain).collect();
-    name.trim_start_matches(['.', '-']).to_owned()
+    let start = name.ceil_char_boundary(name.len().saturating_sub(LONGEST));
+    let name = name[start..].trim_start_matches(['.', '-']);
+    match name == path {
+        true => name.to_owned(),
+        false => format!("{name}-{}", &hash::bytes(path.as_bytes())[..8]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_films_share_a_picture() {
+        assert_eq!(picture_name("IM-0001.jpeg"), "IM-0001.jpeg");
+        let name = |path: &str| {
+            let name = picture_name(path);
+            let (stem, hash) = name.rsplit_once('-').unwrap();
+            assert!(name.len() < 160 && hash.len() == 8, "{name}");
+            (stem.to_owned(), hash.to_owned())
+        };
+        let alike = ["a b/x.png", "a-b/x.png", "-a-b/x.png"].map(name);
+        assert!(alike.iter().all(|(stem, _)| stem == "a-b-x.png"));
+        assert!(alike[0].1 != alike[1].1 && alike[1].1 != alike[2].1);
+        let long = format!("{}/x.png", "é/".repeat(500).trim_end_matches('/'));
+        assert!(name(&long).0.ends_with("é-x.png"));
+    }
 }

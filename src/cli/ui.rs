@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
@@ -160,6 +161,11 @@ pub fn clean(text: impl Display) -> String {
     clean
 }
 
+/// A path for a line of text: [`clean`], and in one line.
+pub fn in_line(path: &Path) -> String {
+    clean(path.display()).replace('\n', "\\u000a").replace('\t', "\\u0009")
+}
+
 /// A running progress bar. Messages through its [`Ui`] do not tear it.
 #[derive(Debug)]
 pub struct Progress {
@@ -198,6 +204,7 @@ mod tests {
     fn names_cannot_steer_a_terminal() {
         let name = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}gnp.exe";
         assert_eq!(clean(name), "a\\u001b]0;x\\u0007\\u009b2J\\u202egnp.exe");
+        assert_eq!(in_line(Path::new("a\nerror: b\tc")), "a\\u000aerror: b\\u0009c");
         assert_eq!(brief("é".repeat(2001)).chars().count(), 2001);
         assert_eq!(brief("é".repeat(2000)), "é".repeat(2000));
         assert_eq!(clean("two\nlines\tof é"), "two\nlines\tof é");

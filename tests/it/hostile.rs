@@ -13,6 +13,8 @@ use cxr::artifact::MAX_FILE;
 use serde_json::json;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
+use cxr::classifier::picture_name;
+
 use crate::support::{Sandbox, random_weights, trained};
 
 /// How a program ended.
@@ -364,6 +366,21 @@ fn pictures_that_unpack_to_gigabytes_are_no_films() {
     assert_eq!(sandbox.tree("artifacts"), good);
 }
 
+/// Large pictures that are films are unpacked one after another.
+#[test]
+fn many_large_films_take_the_memory_of_one() {
+    let sandbox = films();
+    // 8192 x 8192 pixels of one colour, without loss.
+    let webp = b"RIFF\x1e\0\0\0WEBPVP8L\x11\0\0\0\x2f\xff\xdf\xff\x07\x07\x50\x8a\x2a\xd4\xa3\xff\
+                 \x81\x88\xe8\x7f\0\0";
+    for i in 0..4 {
+        sandbox.write(&format!("dataset/covid/{i}.webp"), webp);
+    }
+    let ended = run(&sandbox, "cxr-preprocess --threads 4");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(sandbox.read("artifacts/tutorial/preprocess/index.csv").contains(",8192,8192,"));
+}
+
 #[test]
 fn artifacts_that_lie_are_refused() {
     let sandbox = films();
@@ -511,6 +528,15 @@ fn a_bundle_that_lies_judges_no_film() {
         refused(&sandbox, &format!("cxr-predict {film} --bundle {name}"), "");
     }
     sparse(&sandbox.path("sparse"), 100 << 30);
+    // What it wants, this program cannot do.
+    for (name, pointer, value) in [
+        ("scale", "/model/extractor/scale", "caffe"),
+        ("net", "/model/extractor/backbone", "resnet50"),
+        ("method", "/novelty/method", "mahalanobis"),
+    ] {
+        sandbox.write(name, set(pointer, json!(value)));
+        refused(&sandbox, &format!("cxr-predict {film} --bundle {name}"), value);
+    }
     for endless in ["sparse", "/dev/zero"] {
         refused(&sandbox, &format!("cxr-predict {film} --bundle {endless}"), "cannot read");
     }
@@ -525,8 +551,7 @@ fn outputs_replace_links_and_not_what_they_lead_to() {
     assert!(!sandbox.path("m.cxr").is_symlink(), "the bundle stands in place of the link");
     // A folder that is named may be a link; a picture in it that is one is replaced.
     let film = sandbox.path("dataset/covid/a.jpg");
-    let name = film.display().to_string().replace('/', "-");
-    let picture = format!("real/{}.png", name.trim_start_matches('-'));
+    let picture = format!("real/{}.png", picture_name(&film.display().to_string()));
     sandbox.write("real/other", "");
     symlink(&victim, sandbox.path(&picture)).unwrap();
     symlink(sandbox.path("real"), sandbox.path("heat")).unwrap();
@@ -574,6 +599,14 @@ fn names_are_text_in_every_output() {
     let ended = run(&sandbox, "cxr-preprocess --max-skipped 0.5");
     assert!(ended.stderr.contains("\\u001b[2J.png`: the name holds control characters"));
     assert!(!ended.stderr.contains("\u{1b}[2J"), "{}", ended.stderr);
+    // A name that looks like a line of its own.
+    let forged = "x\n  0.0000    1.0000  normal    no      none   y.png";
+    sandbox.write(&format!("films/{forged}"), film("grey.png"));
+    sandbox.write("films/z\nerror: w", "no film");
+    let ended = run(trained(), &format!("cxr-predict {}", sandbox.path("films").display()));
+    assert_eq!((ended.code, ended.stdout.lines().count()), (1, 2), "{}", ended.stdout);
+    assert!(ended.stdout.contains("x\\u000a  0.0000"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("z\\u000aerror: w`: not an image"), "{}", ended.stderr);
     sandbox.write("dataset/=cmd()/a.png", film("grey.png"));
     refused(&sandbox, "cxr-preprocess", "begins as a formula does");
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use cxr::artifact::predictions::{Prediction, Predictions};
+use cxr::classifier::picture_name;
 use serde_json::{Value, json};
 
 use crate::support::{Sandbox, random_weights, trained};
@@ -69,7 +70,7 @@ fn every_format_holds_the_same_films_in_the_same_order() {
     let json = documents(&format!("cxr-predict --format jsonl {}", films.join(" ")));
     let table = trained().ok(&format!("cxr-predict {}", films.join(" ")));
     let table: Vec<_> = table.lines().collect();
-    assert_eq!(table[0], "   covid    normal  decision  unlike  film");
+    assert_eq!(table[0], "   covid    normal  decision  unlike  audit  film");
     assert_eq!((rows.len(), json.len(), table.len()), (films.len(), films.len(), films.len() + 1));
     for (((path, row), json), line) in films.iter().zip(&rows).zip(&json).zip(&table[1..]) {
         assert_eq!((&row[0], &row[6]), (path.as_str(), "none"));
@@ -157,7 +158,7 @@ fn heat_is_a_picture_a_film() {
     let (film, folder) = (&films()[0], out.path().join("heat"));
     trained().ok(&format!("cxr-predict {film} --heat {}", folder.display()));
     let pictures: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
-    let name = format!("{}.png", film.replace('/', "-"));
+    let name = format!("{}.png", picture_name(film));
     assert_eq!(pictures, [folder.join(name)]);
     let picture = image::open(&pictures[0]).unwrap();
     assert!(picture.width() > 500 && picture.height() > 300);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::classifier::{Bundle, Novel};
+use crate::cli::ui::in_line;
 use crate::io::place::is_formula;
 
 /// How results are printed.
@@ -47,10 +48,12 @@ impl Format {
                 let mut line: String =
                     classes.iter().map(|class| format!("{class:>WIDTH$}  ")).collect();
                 line += &format!(
-                    "{:<width$}  {:<6}  film\n",
+                    "{:<width$}  {:<6}  {:<audit$}  film\n",
                     "decision",
                     "unlike",
-                    width = width(classes)
+                    "audit",
+                    width = width(classes),
+                    audit = audit_width(bundle)
                 );
                 line
             }
@@ -83,8 +86,9 @@ impl Format {
                     Some(Novel { unlike: true, .. }) => "yes",
                     Some(_) => "no",
                 };
-                let width = width(classes);
-                format!("{}{class:<width$}  {unlike:<6}  {path}\n", shown.collect::<String>())
+                let (shown, path) = (shown.collect::<String>(), in_line(film.path));
+                let (width, audit_width) = (width(classes), audit_width(bundle));
+                format!("{shown}{class:<width$}  {unlike:<6}  {audit:<audit_width$}  {path}\n")
             }
             Self::Csv => {
                 // The same file, in a cell that no spreadsheet runs.
@@ -126,6 +130,11 @@ impl Format {
 /// The audit's answer in a word; `none` if there was no audit.
 fn audit(bundle: &Bundle) -> &str {
     bundle.manifest.audit.as_ref().map_or("none", |audit| audit.verdict.answer.word())
+}
+
+/// Of the column of the audit.
+fn audit_width(bundle: &Bundle) -> usize {
+    audit(bundle).len().max("audit".len())
 }
 
 /// Of the column of decisions.

@@ -7,6 +7,7 @@
 mod format;
 mod sources;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
@@ -20,6 +21,7 @@ use super::{Stage, upstream};
 use crate::classifier::{
     Assembled, Bundle, Classifier, Explainer, ModelError, backbone, picture_name,
 };
+use crate::cli::ui::in_line;
 use crate::cli::{Context, Failure, Outcome, ResultExt, Stream, hinted};
 use crate::conv::Engine;
 use crate::dataset::films;
@@ -171,6 +173,11 @@ impl Run<'_> {
         let ui = &self.ctx.ui;
         let classes = &self.bundle.manifest.model.classes;
         let mut out = Stream::stdout();
+        if let Some(folder) = &self.heat {
+            let made = fs::create_dir_all(folder);
+            made.context(format!("cannot make the folder `{}`", folder.display()))
+                .hint("name another folder with `--heat`")?;
+        }
         let mut counts = Counts { by_class: vec![0; classes.len()], ..Counts::default() };
         out.write(&self.format.header(self.bundle))?;
         // The first result waits for no other film.
@@ -193,7 +200,7 @@ impl Run<'_> {
                     }
                 }
             }
-            out.write(&self.judge(good, &mut counts)?)?;
+            self.judge(good, &mut counts, &mut out)?;
             if out.is_closed() {
                 return Ok(Outcome::streamed(false));
             }
@@ -211,19 +218,24 @@ impl Run<'_> {
                 Ok(Film { path, pixels })
             }
             Err(error) if error.is_no_film() && !named => {
-                Err(Unread::NoFilm(format!("skipped `{}`: {error}", path.display())))
+                Err(Unread::NoFilm(format!("skipped `{}`: {error}", in_line(&path))))
             }
             Err(error) => {
                 let error = anyhow::Error::from(error);
-                Err(Unread::Unusable(format!("cannot use `{}`: {error:#}", path.display())))
+                Err(Unread::Unusable(format!("cannot use `{}`: {error:#}", in_line(&path))))
             }
         }
     }
 
-    /// The lines of films.
-    fn judge(&self, films: Vec<Film>, counts: &mut Counts) -> Result<String, Failure> {
+    /// Writes the lines of films, then their pictures.
+    fn judge(
+        &self,
+        films: Vec<Film>,
+        counts: &mut Counts,
+        out: &mut Stream,
+    ) -> Result<(), Failure> {
         if films.is_empty() {
-            return Ok(String::new());
+            return Ok(());
         }
         let (paths, pixels): (Vec<_>, Vec<_>) =
             films.into_iter().map(|film| (film.path, film.pixels)).unzip();
@@ -237,7 +249,7 @@ impl Run<'_> {
             let of_film = probabilities.row(i).to_vec();
             if of_film.iter().any(|p| p.is_nan()) {
                 counts.unusable += 1;
-                let path = path.display();
+                let path = in_line(path);
                 self.ctx.ui.error(format_args!("the model has no probabilities for `{path}`"));
                 continue;
             }
@@ -256,12 +268,13 @@ impl Run<'_> {
             lines += &self.format.line(self.bundle, &film);
             said.push((i, film));
         }
+        out.write(&lines)?;
         if let Some(folder) = &self.heat {
             for films in said.chunks(Classifier::BATCH) {
                 self.draw(films, &pixels, judged.features.view(), folder)?;
             }
         }
-        Ok(lines)
+        Ok(())
     }
 
     /// Writes the pictures of `films`, which stand with their rows in `pixels` and
