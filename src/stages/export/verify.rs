@@ -133,7 +133,11 @@ fn ask(package: &str, args: &[OsString]) -> Result<Answer, Failure> {
         let output = match command.output() {
             Ok(output) => output,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(e) => return Err(e).context(format!("cannot run `{}`", python.display())),
+            Err(e) => {
+                return Err(e)
+                    .context(format!("cannot run `{}`", python.display()))
+                    .hint(format_args!("{PYTHON} names programs, such as `/usr/bin/python3`"));
+            }
         };
         if output.status.code() == Some(MISSING) {
             continue;
