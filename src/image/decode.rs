@@ -1,8 +1,8 @@
 //! Files of any kind to 8-bit pixels, as OpenCV's `imread` reads them, or pydicom.
 
-use super::{DecodeError, Film, dicom, jpeg, png};
+use super::{DecodeError, Film, dicom, jpeg, png, tiff};
 use ::image::{
-    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader,
+    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits,
     guess_format,
 };
 use ndarray::Array3;
@@ -42,6 +42,11 @@ pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
     decode_admitted(bytes, &mut |_| ())
 }
 
+/// Whether bytes, or the first 132 of them, begin as a picture does that is not DICOM.
+pub fn is_picture(bytes: &[u8]) -> bool {
+    guess_format(bytes).is_ok()
+}
+
 /// [`decode`], which first tells `admit`, once, how many bytes it will take at most, up
 /// to [`MAX_MEMORY`]; `admit` may wait until so many are free.
 ///
@@ -61,6 +66,7 @@ pub fn decode_admitted(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film,
     match format {
         ImageFormat::Jpeg => jpeg = Some(jpeg::check(bytes)?),
         ImageFormat::Png => checked = png::check(bytes)?,
+        ImageFormat::Tiff => tiff::check(bytes)?,
         _ => {}
     }
     let failed = |error| DecodeError::from_image(name, error);
@@ -79,9 +85,16 @@ pub fn decode_admitted(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film,
         (_, ImageFormat::Gif | ImageFormat::WebP) => 2 * stored.max(4),
         _ => 2 * stored,
     };
-    admit(memory(width, height, cost)?);
+    let memory = memory(width, height, cost)?;
+    if format == ImageFormat::Gif {
+        // A frame may be larger than the picture.
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(memory / 2);
+        decoder.set_limits(limits).map_err(failed)?;
+    }
+    admit(memory);
     let mode = match format {
-        ImageFormat::Png => png::mode(bytes),
+        ImageFormat::Png => png::mode(&checked),
         ImageFormat::Gif => "P",
         _ => jpeg.map_or_else(|| mode(&decoder), |jpeg| jpeg.mode),
     };
@@ -346,6 +359,63 @@ mod tests {
         let often = [&bytes[..end], &bytes[scan..end].repeat(100), &bytes[end..]].concat();
         let error = decode(&often).unwrap_err().to_string();
         assert!(error.starts_with("unsupported JPEG: 1") && error.contains("scans of"), "{error}");
+    }
+
+    #[test]
+    fn samplings_that_no_encoder_chooses_are_refused() {
+        let bytes = film("rgb_420.jpg");
+        let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+        let sampled = |samplings: [u8; 3]| {
+            let mut bytes = bytes.clone();
+            for (i, sampling) in samplings.into_iter().enumerate() {
+                bytes[frame + 11 + 3 * i] = sampling;
+            }
+            jpeg::check(&bytes).map(|jpeg| jpeg.cost)
+        };
+        for samplings in [[0x11; 3], [0x22; 3], [0x41, 0x11, 0x11], [0x22, 0x12, 0x11]] {
+            assert_eq!(sampled(samplings).unwrap(), 6, "{samplings:x?}");
+        }
+        for samplings in [[0x11, 0x11, 0x23], [0x11, 0x21, 0x11], [0x33, 0x11, 0x11], [0x10; 3]] {
+            let error = sampled(samplings).unwrap_err();
+            assert_eq!(error.to_string(), "unsupported JPEG: its sampling of colours");
+        }
+        // A scan of one component, of a picture that is not progressive.
+        let alone = |name: &str| {
+            let mut bytes = film(name);
+            let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
+            let end = scan + 2 + usize::from(bytes[scan + 3]);
+            bytes.splice(scan + 2..end, [0, 8, 1, 1, 0, 0, 63, 0]);
+            jpeg::check(&bytes).map(|jpeg| jpeg.cost)
+        };
+        assert!(alone("rgb_420.jpg").is_err());
+        assert_eq!(alone("rgb_444.jpg").unwrap(), 12);
+    }
+
+    #[test]
+    fn a_picture_within_a_tiff_is_not_unpacked() {
+        for name in ["grey.tif", "rgb_lzw.tif"] {
+            let mut bytes = film(name);
+            assert!(tiff::check(&bytes).is_ok());
+            let tag = bytes.windows(4).position(|w| w == [3, 1, 3, 0]).unwrap();
+            for compression in [6, 7] {
+                bytes[tag + 8] = compression;
+                let error = decode(&bytes).unwrap_err().to_string();
+                assert!(error.starts_with("unsupported TIFF: its compression"), "{error}");
+            }
+            // One that says where it stands, not what it is.
+            bytes[tag + 2] = 16;
+            assert!(tiff::check(&bytes).is_err());
+        }
+        let big = b"MM\0\x2b\0\x08\0\0\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x01\x01\x03\0\x03\0\0\0\0\0\0\0\x01\0\x07";
+        assert!(tiff::check(&[&big[..], &[0; 6]].concat()).is_err());
+    }
+
+    #[test]
+    fn a_frame_is_no_larger_than_its_picture() {
+        let mut bytes = film("palette.gif");
+        bytes[6..10].copy_from_slice(&[1, 0, 1, 0]);
+        let error = decode(&bytes).unwrap_err();
+        assert!(error.to_string().contains("GIF"), "{error}");
     }
 
     #[test]

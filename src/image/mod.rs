@@ -19,8 +19,9 @@ mod mask;
 mod png;
 mod resize;
 mod rotate;
+mod tiff;
 
-pub use decode::{MAX_MEMORY, MAX_PIXELS, decode, decode_admitted};
+pub use decode::{MAX_MEMORY, MAX_PIXELS, decode, decode_admitted, is_picture};
 pub use dicom::{Patient, Tags, is_dicom};
 pub use error::DecodeError;
 pub use mask::{Part, centre};

@@ -65,7 +65,8 @@ fn plausible(kind: &[u8]) -> bool {
 pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeError> {
     let bytes = if has_preamble(bytes) { &bytes[132..] } else { bytes };
     let (header, body) = Elements::header(bytes)?;
-    if header.text(tag::SOP_CLASS) == "1.2.840.10008.1.3.10" {
+    let class = header.text(tag::SOP_CLASS);
+    if class == "1.2.840.10008.1.3.10" {
         return Err(DecodeError::NotAFilm { what: "a DICOMDIR, which lists files" });
     }
     let packing = match header.text(tag::TRANSFER_SYNTAX).as_str() {
@@ -76,9 +77,10 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeEr
         // How large it is tells only once it is inflated, by at most so much.
         admit((4 * MAX_INFLATED.min(1032 * body.len() as u64)).min(MAX_MEMORY));
         let body = inflated(body)?;
-        return picture(&Elements::data_set(&body, packing.encoding())?, packing, &mut |_| ());
+        let data = Elements::data_set(&body, packing.encoding())?;
+        return picture(&data, packing, &class, &mut |_| ());
     }
-    picture(&Elements::data_set(body, packing.encoding())?, packing, admit)
+    picture(&Elements::data_set(body, packing.encoding())?, packing, &class, admit)
 }
 
 fn inflated(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -97,6 +99,7 @@ fn inflated(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
 fn picture(
     data: &Elements,
     packing: Packing,
+    class: &str,
     admit: &mut dyn FnMut(u64),
 ) -> Result<Film, DecodeError> {
     let modality = data.text(tag::MODALITY).to_uppercase();
@@ -107,7 +110,9 @@ fn picture(
     let size = word(tag::ROWS).zip(word(tag::COLUMNS));
     let (rows, columns) = match (size, data.bytes(tag::PIXELS)) {
         // Of a film, the rest is missing; of a file that ends behind its header, all.
-        (None, None) if tags::is_film(&modality) || data.is_empty() => return Err(truncated()),
+        (None, None) if tags::is_film(class) || data.is_empty() => {
+            return Err(truncated());
+        }
         (None, None) => return Err(DecodeError::NotAFilm { what: "DICOM without a picture" }),
         (Some(_), None) => return Err(truncated()),
         (None, Some(_)) => return Err(damaged("its rows and columns are not said")),
@@ -117,7 +122,9 @@ fn picture(
         return Err(unsupported("several frames in one file; export each as a film of its own"));
     }
     let photometric = Photometric::read(data)?;
-    let cost = photometric.channels() as u64 * packing.cost();
+    // Of a palette, three levels come out for each value.
+    let palette = if photometric == Photometric::Palette { 2 } else { 0 };
+    let cost = photometric.channels() as u64 * packing.cost() + palette;
     let [width, height] = [columns, rows].map(|n| n as u32);
     admit(memory(width, height, cost)?);
     let layout = layout(data, rows, columns, photometric)?;

@@ -43,16 +43,18 @@ const POSTURES: [&str; 8] =
     ["ERECT", "SUPINE", "STANDING", "SITTING", "SEMI", "UPRIGHT", "PORTABLE", "CHEST"];
 const SIDES: [&str; 4] = ["L", "R", "B", "U"];
 
-/// Whether objects of this modality are films.
-pub fn is_film(modality: &str) -> bool {
-    FILMS.contains(&modality)
+/// Whether objects of this SOP class have a film in them: computed radiography, digital
+/// X-ray or secondary capture (PS3.4, B.5).
+pub fn is_film(class: &str) -> bool {
+    let kind = class.strip_prefix("1.2.840.10008.5.1.4.1.1.").unwrap_or_default();
+    matches!(kind.split('.').next(), Some("1" | "7"))
 }
 
 /// Why an object of this modality is no film; `None` if it may be one.
 pub fn objection(modality: &str) -> Option<&'static str> {
     Some(match modality {
         "" => return None,
-        film if is_film(film) => return None,
+        film if FILMS.contains(&film) => return None,
         "CT" => "a CT slice, no projection radiograph",
         "MR" => "an MR slice, no projection radiograph",
         "US" | "IVUS" => "an ultrasound picture, no projection radiograph",

@@ -130,6 +130,11 @@ fn what_is_no_film_is_told_from_what_is_damaged() {
         (film().text(0x0008_0060, "CS", "SR").without(0x7fe0_0010), "a structured report"),
         (film().text(0x0008_0060, "CS", "ZZ"), "of a modality that is no projection"),
         (Part10::new("1.2.3").text(0x0010_0010, "PN", "Doe"), "DICOM without a picture"),
+        // An encapsulated PDF, of the modality of its study.
+        (
+            Part10::new("1.2.840.10008.5.1.4.1.1.104.1").text(0x0008_0060, "CS", "DX"),
+            "DICOM without a picture",
+        ),
     ];
     for (file, what) in cases {
         let error = decode(&file.file()).unwrap_err();
