@@ -46,7 +46,11 @@ fn replace(
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
     // A rename would put a file in place of `/dev/null`, or of a pipe that somebody reads.
-    if fs::metadata(path).is_ok_and(|there| !(there.is_file() || there.is_dir())) {
+    // `/dev/stdout` leads to whatever that is.
+    let special = |link: PathBuf| link.starts_with("/dev") || link.starts_with("/proc");
+    if fs::metadata(path).is_ok_and(|there| !(there.is_file() || there.is_dir()))
+        || fs::read_link(path).is_ok_and(special)
+    {
         let text = "a device or a pipe is there, which no file replaces";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
@@ -104,10 +108,11 @@ mod tests {
     fn no_file_replaces_a_socket_or_what_leads_to_one() {
         use std::os::unix::fs::{FileTypeExt, symlink};
         let dir = tempfile::tempdir().unwrap();
-        let [socket, link] = ["socket", "link"].map(|name| dir.path().join(name));
+        let [socket, link, out] = ["socket", "link", "out"].map(|name| dir.path().join(name));
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         symlink(&socket, &link).unwrap();
-        for path in [&socket, &link] {
+        symlink("/proc/self/exe", &out).unwrap();
+        for path in [&socket, &link, &out] {
             let error = write(path, b"bytes").unwrap_err();
             assert!(error.source.to_string().starts_with("a device or a pipe"), "{error}");
         }
