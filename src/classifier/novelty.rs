@@ -66,7 +66,9 @@ impl Reference {
                 Err(format!("{false_alarms} is no share of false alarms"))
             }
             () if !(0.0..=2.0).contains(limit) => Err(format!("{limit} is no limit of distances")),
-            () if !(1..=*films).contains(k) => Err(format!("the neighbour {k} of {films} films")),
+            () if *k != NEIGHBOUR || films < k => {
+                Err(format!("the neighbour {k} of {films} films, not {NEIGHBOUR}"))
+            }
             () => Ok(()),
         }
     }
