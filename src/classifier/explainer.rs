@@ -1,5 +1,7 @@
 //! Where on a film the answer comes from.
 
+use std::path::Path;
+
 use ndarray::{Array2, ArrayView1, ArrayView3, s};
 
 use super::run::levels;
@@ -88,17 +90,22 @@ impl Explainer<'_> {
 
 /// The stem of a film's picture: its path, with all but letters, digits, `.`, `_`
 /// and `-` replaced, no `.` or `-` at its start, and of a long one its end. Where that
-/// is not the path, the start of its hash follows, so that no two films share a name.
-pub fn picture_name(path: &str) -> String {
-    /// In bytes; with the hash and an extension less than any file system's limit.
-    const LONGEST: usize = 150;
+/// is not the path, or could be such a name, the start of the path's hash follows, so
+/// that no two films share a name.
+pub fn picture_name(path: impl AsRef<Path>) -> String {
+    /// In bytes; with the hash and an extension less than file systems allow.
+    const LONGEST: usize = 120;
+    let path = path.as_ref();
+    let text = path.to_string_lossy();
     let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let name: String = path.chars().map(plain).collect();
+    let name: String = text.chars().map(plain).collect();
     let start = name.ceil_char_boundary(name.len().saturating_sub(LONGEST));
     let name = name[start..].trim_start_matches(['.', '-']);
-    match name == path {
+    let is_hash = |end: &str| end.len() == 8 && end.bytes().all(|b| b.is_ascii_hexdigit());
+    let hashed = name.rsplit_once('-').is_some_and(|(_, end)| is_hash(end));
+    match name == text && !hashed {
         true => name.to_owned(),
-        false => format!("{name}-{}", &hash::bytes(path.as_bytes())[..8]),
+        false => format!("{name}-{}", &hash::bytes(path.as_os_str().as_encoded_bytes())[..8]),
     }
 }
 
@@ -112,9 +119,10 @@ mod tests {
         let name = |path: &str| {
             let name = picture_name(path);
             let (stem, hash) = name.rsplit_once('-').unwrap();
-            assert!(name.len() < 160 && hash.len() == 8, "{name}");
+            assert!(name.len() < 140 && hash.len() == 8, "{name}");
             (stem.to_owned(), hash.to_owned())
         };
+        assert_ne!(picture_name(picture_name("a b")), picture_name("a b"));
         let alike = ["a b/x.png", "a-b/x.png", "-a-b/x.png"].map(name);
         assert!(alike.iter().all(|(stem, _)| stem == "a-b-x.png"));
         assert!(alike[0].1 != alike[1].1 && alike[1].1 != alike[2].1);

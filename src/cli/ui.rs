@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
@@ -150,6 +149,8 @@ pub fn clean(text: impl Display) -> String {
         (c.is_control() && !matches!(c, '\n' | '\t'))
             // They turn the order of letters about.
             || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            // Line breaks that only some programs know.
+            || matches!(c, '\u{2028}' | '\u{2029}')
     };
     let mut clean = String::new();
     for c in text.to_string().chars() {
@@ -161,9 +162,9 @@ pub fn clean(text: impl Display) -> String {
     clean
 }
 
-/// A path for a line of text: [`clean`], and in one line.
-pub fn in_line(path: &Path) -> String {
-    clean(path.display()).replace('\n', "\\u000a").replace('\t', "\\u0009")
+/// Text within a line: [`clean`], and without line breaks, which a name may hold.
+pub fn one_line(text: impl Display) -> String {
+    clean(text).replace('\n', "\\u000a").replace('\t', "\\u0009")
 }
 
 /// A running progress bar. Messages through its [`Ui`] do not tear it.
@@ -204,7 +205,7 @@ mod tests {
     fn names_cannot_steer_a_terminal() {
         let name = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}gnp.exe";
         assert_eq!(clean(name), "a\\u001b]0;x\\u0007\\u009b2J\\u202egnp.exe");
-        assert_eq!(in_line(Path::new("a\nerror: b\tc")), "a\\u000aerror: b\\u0009c");
+        assert_eq!(one_line("a\nerror: b\tc"), "a\\u000aerror: b\\u0009c");
         assert_eq!(brief("é".repeat(2001)).chars().count(), 2001);
         assert_eq!(brief("é".repeat(2000)), "é".repeat(2000));
         assert_eq!(clean("two\nlines\tof é"), "two\nlines\tof é");

@@ -551,7 +551,7 @@ fn outputs_replace_links_and_not_what_they_lead_to() {
     assert!(!sandbox.path("m.cxr").is_symlink(), "the bundle stands in place of the link");
     // A folder that is named may be a link; a picture in it that is one is replaced.
     let film = sandbox.path("dataset/covid/a.jpg");
-    let picture = format!("real/{}.png", picture_name(&film.display().to_string()));
+    let picture = format!("real/{}.png", picture_name(&film));
     sandbox.write("real/other", "");
     symlink(&victim, sandbox.path(&picture)).unwrap();
     symlink(sandbox.path("real"), sandbox.path("heat")).unwrap();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::classifier::{Bundle, Novel};
-use crate::cli::ui::in_line;
+use crate::cli::ui::one_line;
 use crate::io::place::is_formula;
 
 /// How results are printed.
@@ -86,7 +86,7 @@ impl Format {
                     Some(Novel { unlike: true, .. }) => "yes",
                     Some(_) => "no",
                 };
-                let (shown, path) = (shown.collect::<String>(), in_line(film.path));
+                let (shown, path) = (shown.collect::<String>(), one_line(film.path.display()));
                 let (width, audit_width) = (width(classes), audit_width(bundle));
                 format!("{shown}{class:<width$}  {unlike:<6}  {audit:<audit_width$}  {path}\n")
             }

@@ -21,7 +21,7 @@ use super::{Stage, upstream};
 use crate::classifier::{
     Assembled, Bundle, Classifier, Explainer, ModelError, backbone, picture_name,
 };
-use crate::cli::ui::in_line;
+use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Outcome, ResultExt, Stream, hinted};
 use crate::conv::Engine;
 use crate::dataset::films;
@@ -218,11 +218,14 @@ impl Run<'_> {
                 Ok(Film { path, pixels })
             }
             Err(error) if error.is_no_film() && !named => {
-                Err(Unread::NoFilm(format!("skipped `{}`: {error}", in_line(&path))))
+                Err(Unread::NoFilm(format!("skipped `{}`: {error}", one_line(path.display()))))
             }
             Err(error) => {
                 let error = anyhow::Error::from(error);
-                Err(Unread::Unusable(format!("cannot use `{}`: {error:#}", in_line(&path))))
+                Err(Unread::Unusable(format!(
+                    "cannot use `{}`: {error:#}",
+                    one_line(path.display())
+                )))
             }
         }
     }
@@ -249,7 +252,7 @@ impl Run<'_> {
             let of_film = probabilities.row(i).to_vec();
             if of_film.iter().any(|p| p.is_nan()) {
                 counts.unusable += 1;
-                let path = in_line(path);
+                let path = one_line(path.display());
                 self.ctx.ui.error(format_args!("the model has no probabilities for `{path}`"));
                 continue;
             }
@@ -298,7 +301,7 @@ impl Run<'_> {
             let overlay = explainer.overlay(&explainer.note(&heat), &heat);
             let file = film.path.file_name().unwrap_or_default().to_string_lossy();
             let titles = (file.into_owned(), self.says(film));
-            let name = picture_name(&film.path.display().to_string());
+            let name = picture_name(film.path);
             let picture = explainer.picture(&name, image, titles, vec![overlay]);
             atomic::write(&folder.join(format!("{name}.png")), &picture)
                 .hint("name another folder with `--heat`")?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
+use crate::cli::ui::one_line;
 use crate::cli::{Failure, ResultExt};
 use crate::dataset::films;
 
@@ -91,7 +92,7 @@ impl Source {
                     any = true;
                     let more = match found {
                         Ok(path) => below(path, false, follow_links, take),
-                        Err(e) => take(Err(e.to_string())),
+                        Err(e) => take(Err(one_line(e))),
                     };
                     if !more {
                         return false;
@@ -117,11 +118,11 @@ fn below(
     for found in films::below(&path, follow_links) {
         any = true;
         let candidate = |(path, in_file_set)| Candidate { path, named: false, in_file_set };
-        if !take(found.map(candidate)) {
+        if !take(found.map(candidate).map_err(one_line)) {
             return false;
         }
     }
-    any || take(Err(format!("`{}` holds no film", path.display())))
+    any || take(Err(format!("`{}` holds no film", one_line(path.display()))))
 }
 
 /// A path a line; empty lines are left out.
