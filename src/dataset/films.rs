@@ -1,13 +1,14 @@
 //! The films of a dataset folder: `dataset/<class>/…`, however deep.
 
 use std::collections::HashSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::image::{DecodeError, Film, MAX_MEMORY, decode_admitted, is_dicom};
+use crate::image::{DecodeError, Film, MAX_MEMORY, decode_admitted, is_dicom, is_picture};
 use crate::io::bounded;
 use crate::io::place::is_formula;
 use crate::io::staging::RECORD;
@@ -131,24 +132,24 @@ pub fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsE
     }
     let mut candidates = Vec::new();
     let mut classes = Vec::new();
-    let mut walk = Walk::new(WalkDir::new(dataset), dataset, follow_links);
-    walk.has_sources = true;
+    let mut walk = Walk::new(dataset, follow_links);
+    walk.has_classes = true;
     for entry in walk {
         let (path, depth, in_file_set, objection) = match entry {
-            Ok(Met { entry, refused, in_file_set }) => {
+            Ok(Met { entry, leaves, in_file_set }) => {
                 let (kind, depth) = (entry.file_type(), entry.depth());
                 let path = entry.into_path();
                 if kind.is_dir() && depth == 1 {
                     let name = path.file_name().unwrap_or_default().to_string_lossy();
                     match is_formula(&name) {
-                        _ if refused == Some(LEAVES) => return Err(FilmsError::Leaves { path }),
+                        _ if leaves => return Err(FilmsError::Leaves { path }),
                         true => return Err(FilmsError::Formula { path }),
                         false => classes.push(path),
                     }
                     continue;
                 }
                 let objection = match kind {
-                    _ if refused.is_some() => refused,
+                    _ if leaves => Some(LEAVES),
                     kind if kind.is_dir() => continue,
                     kind => (!kind.is_file()).then_some("neither a file nor a folder"),
                 };
@@ -188,10 +189,9 @@ pub fn below(
     folder: &Path,
     follow_links: bool,
 ) -> impl Iterator<Item = Result<(PathBuf, bool), String>> {
-    let walk = Walk::new(WalkDir::new(folder).sort_by_file_name(), folder, follow_links);
-    walk.filter_map(|met| match met {
-        Ok(Met { entry, refused: Some(why), .. }) => {
-            Some(Err(format!("`{}` is {why}", entry.path().display())))
+    Walk::new(folder, follow_links).filter_map(|met| match met {
+        Ok(Met { entry, leaves: true, .. }) => {
+            Some(Err(format!("`{}` is {LEAVES}", entry.path().display())))
         }
         Ok(Met { entry, in_file_set, .. }) => {
             entry.file_type().is_file().then(|| Ok((entry.into_path(), in_file_set)))
@@ -202,9 +202,6 @@ pub fn below(
 
 /// What is said of a link that is not followed.
 pub const LEAVES: &str = "a link that leaves the folder";
-/// What is said of a second link to a folder: links to links to links would make films
-/// without end.
-const TWICE: &str = "a link to a folder that another link names";
 
 /// The most files that a dataset may hold: ten times the largest set of films.
 const MAX_FILES: usize = 4_000_000;
@@ -219,9 +216,10 @@ struct Walk {
     entries: walkdir::IntoIter,
     /// None where links may lead anywhere.
     root: Option<PathBuf>,
-    /// Whether [`SOURCES`] beside the classes is left out.
-    has_sources: bool,
-    /// The folders that links led to.
+    /// Whether its folders are classes, with [`SOURCES`] beside them.
+    has_classes: bool,
+    /// The folders that links led to, in this class: links to links to links would make
+    /// films without end.
     linked: HashSet<PathBuf>,
     /// How deep the file-set's folder lies in which the walk is.
     file_set: Option<usize>,
@@ -230,19 +228,19 @@ struct Walk {
 /// What the walk meets.
 struct Met {
     entry: DirEntry,
-    /// Why it is a link that is not followed, if it is.
-    refused: Option<&'static str>,
+    /// It is a link out of the root.
+    leaves: bool,
     in_file_set: bool,
 }
 
 impl Walk {
-    fn new(walk: WalkDir, folder: &Path, follow_links: bool) -> Self {
+    fn new(folder: &Path, follow_links: bool) -> Self {
         // A folder without a canonical path cannot be listed, which the walk will tell.
         let root = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         Self {
-            entries: walk.follow_links(true).into_iter(),
+            entries: WalkDir::new(folder).sort_by_file_name().follow_links(true).into_iter(),
             root: (!follow_links).then_some(root),
-            has_sources: false,
+            has_classes: false,
             linked: HashSet::new(),
             file_set: None,
         }
@@ -259,22 +257,25 @@ impl Walk {
         in_file_set
     }
 
-    /// Why a link is not followed.
-    fn refused(&mut self, entry: &DirEntry) -> Option<&'static str> {
+    /// Whether `entry` is a link out of the root, and whether one to a folder that another
+    /// link has led to already.
+    fn link(&mut self, entry: &DirEntry) -> (bool, bool) {
+        let is_class = self.has_classes && entry.depth() == 1;
+        if is_class {
+            self.linked.clear();
+        }
         if entry.depth() == 0 || !entry.path_is_symlink() {
-            return None;
+            return (false, false);
         }
         let end = entry.path().canonicalize().unwrap_or_default();
-        if self.root.as_ref().is_some_and(|root| !end.starts_with(root)) {
-            return Some(LEAVES);
-        }
-        let again = entry.file_type().is_dir() && entry.depth() > 1 && !self.linked.insert(end);
-        again.then_some(TWICE)
+        let leaves = self.root.as_ref().is_some_and(|root| !end.starts_with(root));
+        let is_folder = !leaves && !is_class && entry.file_type().is_dir();
+        (leaves, is_folder && !self.linked.insert(end))
     }
 
     fn is_wanted(&self, entry: &DirEntry) -> bool {
         let name = entry.file_name().to_string_lossy();
-        let is_source = self.has_sources && entry.depth() == 1 && name == SOURCES;
+        let is_source = self.has_classes && entry.depth() == 1 && name == SOURCES;
         let companion = match entry.file_type().is_dir() {
             true => name == "__MACOSX" || is_source,
             false => COMPANIONS.contains(&&*name),
@@ -293,13 +294,13 @@ impl Iterator for Walk {
                 Err(error) => return Some(Err(error)),
             };
             let wanted = self.is_wanted(&entry);
-            let refused = if wanted { self.refused(&entry) } else { None };
-            if entry.file_type().is_dir() && (refused.is_some() || !wanted) {
+            let (leaves, again) = if wanted { self.link(&entry) } else { (false, false) };
+            if entry.file_type().is_dir() && (leaves || again || !wanted) {
                 self.entries.skip_current_dir();
             }
-            if wanted {
-                let in_file_set = refused.is_none() && self.in_file_set(&entry);
-                return Some(Ok(Met { entry, refused, in_file_set }));
+            if wanted && !again {
+                let in_file_set = !leaves && self.in_file_set(&entry);
+                return Some(Ok(Met { entry, leaves, in_file_set }));
             }
         }
     }
@@ -317,6 +318,12 @@ pub enum UnusableFilm {
     /// No film is so large.
     #[error("its {0} bytes are more than the {MAX_BYTES} allowed")]
     TooLarge(u64),
+    /// It lies in a DICOM file-set.
+    #[error("no film: not DICOM, below a DICOMDIR")]
+    BesideDicom {
+        /// It is a picture, of a viewer, or else a film that came here otherwise.
+        picture: bool,
+    },
     /// It holds no picture.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -326,7 +333,7 @@ impl UnusableFilm {
     /// Whether the file is sound and no film: a PACS exports directories, reports,
     /// slices and viewers beside the films.
     pub fn is_no_film(&self) -> bool {
-        matches!(self, Self::Decode(DecodeError::NotAFilm { .. }))
+        matches!(self, Self::BesideDicom { .. } | Self::Decode(DecodeError::NotAFilm { .. }))
     }
 }
 
@@ -347,15 +354,20 @@ pub struct Opened {
 /// # Errors
 /// See [`UnusableFilm`].
 pub fn open(file: &Path, in_file_set: bool) -> Result<Opened, UnusableFilm> {
+    if in_file_set {
+        let mut start = Vec::new();
+        File::open(file)?.take(132).read_to_end(&mut start)?;
+        // What was not copied whole is empty, or zeros, and was perhaps a film.
+        if start.iter().any(|byte| *byte != 0) && !is_dicom(&start) {
+            return Err(UnusableFilm::BesideDicom { picture: is_picture(&start) });
+        }
+    }
     let size = std::fs::metadata(file)?.len();
     if size > MAX_BYTES {
         return Err(UnusableFilm::TooLarge(size));
     }
     let mut share = (size > LARGE).then(|| MEMORY.take(MAX_MEMORY));
     let bytes = bounded::read(file, MAX_BYTES)?;
-    if in_file_set && !is_dicom(&bytes) {
-        return Err(DecodeError::NotAFilm { what: "not DICOM, below a DICOMDIR" }.into());
-    }
     let film = decode_admitted(&bytes, &mut |bytes| {
         share.get_or_insert_with(|| MEMORY.take(bytes));
     })?;
@@ -491,12 +503,15 @@ mod tests {
                 symlink(format!("../{}", i + 1), folder.join(name)).unwrap();
             }
         }
+        std::fs::create_dir(dir.path().join("b")).unwrap();
+        symlink("../a/20", dir.path().join("b/z")).unwrap();
+        symlink("../a/20", dir.path().join("b/y")).unwrap();
         let films = list(dir.path(), false).unwrap();
-        let (refused, found): (Vec<_>, Vec<_>) =
-            films.into_iter().partition(|film| film.objection.is_some());
-        assert!(refused.iter().all(|film| film.objection == Some(TWICE)), "{refused:?}");
-        assert!(!found.is_empty() && found.len() + refused.len() < 100, "{}", refused.len());
-        assert!(below(dir.path(), false).filter(Result::is_ok).count() > found.len());
+        let paths: Vec<_> = films.iter().map(|film| film.path.as_str()).collect();
+        let deepest = format!("a/0/{}x.png", "l/".repeat(20));
+        assert_eq!(paths, [deepest.as_str(), "a/20/x.png", "b/y/x.png"]);
+        // With the one of `sources`, and one less: `b` has nothing new.
+        assert_eq!(below(dir.path(), false).map(Result::unwrap).count(), 3);
     }
 
     #[cfg(unix)]

@@ -74,6 +74,7 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
     covid        3         2        1
     normal       3         2        1
     --- stderr
+    warning: 2 pictures below a DICOMDIR are set aside, for those of a viewer: if they are films, move them elsewhere
     warning: the patients' numbers are hashed without a key: who can list the numbers can find them; name a file of secret bytes with `--patient-key`
     ");
     let rows = index(&sandbox);

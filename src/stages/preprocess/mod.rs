@@ -15,9 +15,10 @@ use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::ledger::Status;
 use crate::artifact::provenance::Provenance;
 use crate::artifact::write_csv;
+use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::dataset::dicom::Naming;
-use crate::dataset::films::{self, Candidate, FilmsError};
+use crate::dataset::films::{self, Candidate, FilmsError, UnusableFilm};
 use crate::dataset::kaggle;
 use crate::image::Tags;
 use crate::io::{hash, npy};
@@ -94,9 +95,15 @@ impl Stage for Preprocess {
             .hint("remove the file if nothing but the patients is lost with it")?;
         let naming = patients::naming(ctx, &settings)?;
         let job = Self::begin(ctx, &settings)?;
-        let Films { rows, mut ledger, skipped, patients } =
+        let Films { rows, mut ledger, skipped, beside_dicom, patients } =
             Reader { ctx, settings: &settings, provenance: &provenance, naming: &naming }
                 .read_all(&sources.films, &job)?;
+        if beside_dicom > 0 {
+            ctx.ui.warn(format_args!(
+                "{beside_dicom} pictures below a DICOMDIR are set aside, for those of a viewer: if \
+                 they are films, move them elsewhere"
+            ));
+        }
         let no_films = ledger.len() - rows.len() - skipped;
         let misfiled = sources.misfiled.len();
         ledger.extend(sources.misfiled.iter().map(Entry::misfiled));
@@ -203,6 +210,8 @@ struct Films {
     ledger: Vec<Entry>,
     /// Candidates that are unusable.
     skipped: usize,
+    /// Those that would be films elsewhere than below a DICOMDIR.
+    beside_dicom: usize,
     patients: patients::Seen,
 }
 
@@ -218,6 +227,8 @@ struct Refusal {
     reason: String,
     /// It is no film, and nobody said it were one.
     no_film: bool,
+    /// It would be one elsewhere than below a DICOMDIR.
+    beside_dicom: bool,
 }
 
 /// Reads films.
@@ -250,7 +261,8 @@ impl Reader<'_> {
                         films.rows.push(IndexRow { row: films.rows.len(), ..row });
                         films.ledger.push(Entry::kept(path));
                     }
-                    Err(Refusal { reason, no_film: true }) => {
+                    Err(Refusal { reason, no_film: true, beside_dicom }) => {
+                        films.beside_dicom += usize::from(beside_dicom);
                         films.ledger.push(Entry::dropped(path, reason));
                     }
                     Err(Refusal { reason, .. }) if self.settings.fail_first => {
@@ -258,11 +270,12 @@ impl Reader<'_> {
                             "without `--fail-first` such files are left out, and named in the \
                              ledger",
                         ))
-                        .context(format!("cannot use `{}`", film.file.display()));
+                        .context(format!("cannot use `{}`", one_line(film.file.display())));
                     }
                     Err(Refusal { reason, .. }) => {
                         films.skipped += 1;
                         if films.skipped <= SHOWN {
+                            let path = one_line(&path);
                             progress.ui().warn(format_args!("left out `{path}`: {reason}"));
                         }
                         films.ledger.push(Entry::dropped(path, reason));
@@ -281,13 +294,19 @@ impl Reader<'_> {
     /// Reads one film, or says why that cannot be done.
     fn read(&self, film: &Candidate) -> Result<Converted, Refusal> {
         if let Some(objection) = film.objection {
-            return Err(Refusal { reason: objection.to_owned(), no_film: false });
+            let reason = objection.to_owned();
+            return Err(Refusal { reason, no_film: false, beside_dicom: false });
         }
         let films::Opened { bytes, film: decoded, .. } = &films::open(&film.file, film.in_file_set)
             .map_err(|error| {
                 let no_film = error.is_no_film();
+                let beside_dicom = matches!(error, UnusableFilm::BesideDicom { picture: true });
                 // With its causes in one line.
-                Refusal { reason: format!("{:#}", anyhow::Error::from(error)), no_film }
+                Refusal {
+                    reason: format!("{:#}", anyhow::Error::from(error)),
+                    no_film,
+                    beside_dicom,
+                }
             })?;
         let tags = decoded.tags.as_deref();
         let patient = tags.and_then(|tags| tags.patient.as_ref());
