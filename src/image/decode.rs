@@ -8,6 +8,7 @@ use ::image::{
 use ndarray::Array3;
 use std::borrow::Cow;
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The most pixels a film may have, 8192 x 8192: three times what the largest
 /// X-ray detectors deliver.
@@ -77,6 +78,9 @@ pub fn decode_admitted(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film,
         let what = "a picture without pixels".to_owned();
         return Err(DecodeError::Unsupported { format: name, what });
     }
+    if jpeg.as_ref().is_some_and(|jpeg| (jpeg.width, jpeg.height) != (width, height)) {
+        return Err(DecodeError::Contradictory { format: name, what: "it has two sizes" });
+    }
     let stored = u64::from(decoder.color_type().bytes_per_pixel());
     // Measured: twice the pixels, once as the decoder has them, once as they are wanted.
     let cost = match (&jpeg, format) {
@@ -99,7 +103,11 @@ pub fn decode_admitted(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film,
         _ => jpeg.map_or_else(|| mode(&decoder), |jpeg| jpeg.mode),
     };
     let orientation = decoder.orientation().map_err(failed)?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    // Decoders are not ours, and what each of them panics on is not all known: one film is
+    // lost then, not the run.
+    let decoded = catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)));
+    let panicked = DecodeError::Contradictory { format: name, what: "its decoder fails on it" };
+    let mut image = decoded.map_err(|_| panicked)?.map_err(failed)?;
     image.apply_orientation(orientation);
     let shape = |channels| (image.height() as usize, image.width() as usize, channels);
     let (shape, pixels) = match image.color() {
@@ -379,6 +387,11 @@ mod tests {
             let error = sampled(samplings).unwrap_err();
             assert_eq!(error.to_string(), "unsupported JPEG: its sampling of colours");
         }
+        for count in [0, 2, 5] {
+            let mut bytes = bytes.clone();
+            bytes[frame + 9] = count;
+            assert!(jpeg::check(&bytes).is_err(), "{count}");
+        }
         // A scan of one component, of a picture that is not progressive.
         let alone = |name: &str| {
             let mut bytes = film(name);
@@ -389,6 +402,30 @@ mod tests {
         };
         assert!(alone("rgb_420.jpg").is_err());
         assert_eq!(alone("rgb_444.jpg").unwrap(), 12);
+    }
+
+    #[test]
+    fn no_header_hides_from_the_check() {
+        let bytes = film("rgb_420.jpg");
+        let refused = |at: usize, segment: &[u8]| {
+            let mut bytes = bytes.clone();
+            bytes.splice(at..at, segment.iter().copied());
+            jpeg::check(&bytes).is_err()
+        };
+        // Markers that stand alone, which a decoder takes for segments.
+        for code in [0x01, 0xd0, 0xd8] {
+            assert!(refused(2, &[0xff, code, 0, 4, 0, 0]), "{code:x}");
+        }
+        assert!(refused(2, &[0xff, 0xe0, 0, 6, 0, 0, 0, 0]));
+        // What the colours are, before the frame and behind it.
+        let adobe = b"\xff\xee\0\x0eAdobe\0d\0\0\0\0\x01";
+        let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
+        assert!(!refused(2, adobe) && refused(scan, adobe));
+        let mut progressive = film("rgb_progressive.jpg");
+        let end = progressive.len() - 2;
+        assert!(jpeg::check(&progressive).is_ok());
+        progressive.splice(end..end, adobe.iter().copied());
+        assert!(jpeg::check(&progressive).is_err());
     }
 
     #[test]

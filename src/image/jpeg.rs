@@ -5,6 +5,10 @@ use super::{DecodeError, MAX_PIXELS};
 
 /// What a JPEG is.
 pub(super) struct Jpeg {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
     /// By its number of components.
     pub mode: &'static str,
     /// Bytes that decoding takes for each pixel.
@@ -50,14 +54,19 @@ pub(super) fn check(bytes: &[u8]) -> Result<Jpeg, DecodeError> {
     if !frame.is_sampled_as_usual(keeps_all) {
         return unsupported("its sampling of colours".to_owned());
     }
+    if keeps_all && bytes[first_scan..].windows(ADOBE.len()).any(|w| w == ADOBE) {
+        return unsupported("colours that change between its scans".to_owned());
+    }
     let (mode, components) = match frame.samplings.len() {
         1 => ("L", 1),
+        3 => ("RGB", 3),
         4 => ("CMYK", 4),
-        _ => ("RGB", 3),
+        n => return unsupported(format!("{n} colours")),
     };
     // Measured.
     let cost = components * if keeps_all { 4 } else { 2 };
-    Ok(Jpeg { mode, cost })
+    let [width, height] = [frame.width, frame.height].map(u32::from);
+    Ok(Jpeg { width, height, mode, cost })
 }
 
 /// The most scans of a picture; encoders write ten. Each takes a few bytes, and the
@@ -68,6 +77,10 @@ const MAX_SCANS: usize = 100;
 const MAX_SCANNED: u64 = 1 << 28;
 
 const START_OF_SCAN: u8 = 0xda;
+/// The marker and the start of the segment that says which colours the components are.
+const ADOBE: &[u8] = b"\xff\xee\0\x0eAdobe";
+const APP_0: u8 = 0xe0;
+const APP_14: u8 = 0xee;
 const END_OF_IMAGE: u8 = 0xd9;
 
 /// What a frame header says.
@@ -108,6 +121,10 @@ fn scan(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
     for (code, segment) in markers(bytes) {
         match code {
             START_OF_SCAN => return Some((frame, segment)),
+            // Behind the frame it comes too late for the decoder, which panics.
+            APP_14 if !frame.samplings.is_empty() => return None,
+            // Of these the decoder skips a byte too many.
+            APP_0 if bytes.get(segment..segment + 2) == Some(&[0, 6]) => return None,
             // A frame header (the other codes of the range are DHT, JPG, DAC).
             0xc0..=0xcf if !matches!(code, 0xc4 | 0xc8 | 0xcc) => {
                 let (&[_, _, _, h1, h0, w1, w0, components], rest) =
@@ -123,27 +140,24 @@ fn scan(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
     None
 }
 
-/// The markers of segments up to the end of the image, and where their segments start.
+/// The markers of segments before the first scan, and where their segments start; none
+/// behind a marker that stands alone, which is not to be there, and which decoders take
+/// for one with a segment.
 fn markers(bytes: &[u8]) -> impl Iterator<Item = (u8, usize)> {
     let mut at = 2;
     std::iter::from_fn(move || {
-        loop {
-            // A marker is FF and a code; both stray bytes and fill bytes may precede it.
-            let is_marker = |w: &[u8]| w[0] == 0xff && !matches!(w[1], 0 | 0xff);
-            at += bytes.get(at..)?.windows(2).position(is_marker)?;
-            let code = bytes[at + 1];
-            let segment = at + 2;
-            match code {
-                END_OF_IMAGE => return None,
-                // Markers that stand alone: TEM, RST0 to RST7, SOI.
-                0x01 | 0xd0..=0xd8 => at = segment,
-                _ => {
-                    let length = bytes.get(segment..)?.first_chunk::<2>()?;
-                    at = segment + usize::from(u16::from_be_bytes(*length)).max(2);
-                    return Some((code, segment));
-                }
-            }
+        // A marker is FF and a code; both stray bytes and fill bytes may precede it.
+        let is_marker = |w: &[u8]| w[0] == 0xff && !matches!(w[1], 0 | 0xff);
+        at += bytes.get(at..)?.windows(2).position(is_marker)?;
+        let code = bytes[at + 1];
+        let segment = at + 2;
+        // TEM, RST0 to RST7, SOI, EOI.
+        if matches!(code, 0x01 | 0xd0..=END_OF_IMAGE) {
+            return None;
         }
+        let length = bytes.get(segment..)?.first_chunk::<2>()?;
+        at = segment + usize::from(u16::from_be_bytes(*length)).max(2);
+        Some((code, segment))
     })
 }
 
