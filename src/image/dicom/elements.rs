@@ -22,6 +22,7 @@ pub mod tag {
 
     pub const SOP_CLASS: Tag = 0x0002_0002;
     pub const TRANSFER_SYNTAX: Tag = 0x0002_0010;
+    pub const SOP_CLASS_OF_DATA: Tag = 0x0008_0016;
     pub const MODALITY: Tag = 0x0008_0060;
     pub const CODE_MEANING: Tag = 0x0008_0104;
     pub const PATIENT_NAME: Tag = 0x0010_0010;
@@ -65,8 +66,8 @@ pub mod tag {
 
 /// The elements that are kept.
 #[rustfmt::skip]
-const WANTED: [Tag; 37] = [
-    tag::SOP_CLASS, tag::TRANSFER_SYNTAX, tag::MODALITY, tag::PATIENT_NAME, tag::PATIENT_ID,
+const WANTED: [Tag; 38] = [
+    tag::SOP_CLASS, tag::SOP_CLASS_OF_DATA, tag::TRANSFER_SYNTAX, tag::MODALITY, tag::PATIENT_NAME, tag::PATIENT_ID,
     tag::ISSUER_OF_PATIENT_ID, tag::VIEW_POSITION, tag::LATERALITY, tag::IMAGE_LATERALITY,
     tag::SAMPLES_PER_PIXEL, tag::PHOTOMETRIC, tag::PLANAR, tag::FRAMES, tag::ROWS, tag::COLUMNS,
     tag::BITS_ALLOCATED, tag::BITS_STORED, tag::HIGH_BIT, tag::PIXEL_REPRESENTATION,

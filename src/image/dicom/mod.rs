@@ -69,6 +69,10 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeEr
     if class == "1.2.840.10008.1.3.10" {
         return Err(DecodeError::NotAFilm { what: "a DICOMDIR, which lists files" });
     }
+    if body.starts_with(&[0; 4]) {
+        // No data set begins so; what was not copied whole ends in zeros.
+        return Err(truncated());
+    }
     let packing = match header.text(tag::TRANSFER_SYNTAX).as_str() {
         "" => Packing::Native(Encoding::guess(body)),
         uid => Packing::of(uid)?,
@@ -106,11 +110,15 @@ fn picture(
     if let Some(what) = tags::objection(&modality) {
         return Err(DecodeError::NotAFilm { what });
     }
+    let class = match class {
+        "" => data.text(tag::SOP_CLASS_OF_DATA),
+        class => class.to_owned(),
+    };
     let word = |tag| data.word(tag).map(usize::from).filter(|n| *n > 0);
     let size = word(tag::ROWS).zip(word(tag::COLUMNS));
     let (rows, columns) = match (size, data.bytes(tag::PIXELS)) {
         // Of a film, the rest is missing; of a file that ends behind its header, all.
-        (None, None) if tags::is_film(class) || data.is_empty() => {
+        (None, None) if tags::is_film(&class, &modality) || data.is_empty() => {
             return Err(truncated());
         }
         (None, None) => return Err(DecodeError::NotAFilm { what: "DICOM without a picture" }),

@@ -44,8 +44,11 @@ const POSTURES: [&str; 8] =
 const SIDES: [&str; 4] = ["L", "R", "B", "U"];
 
 /// Whether objects of this SOP class have a film in them: computed radiography, digital
-/// X-ray or secondary capture (PS3.4, B.5).
-pub fn is_film(class: &str) -> bool {
+/// X-ray or secondary capture (PS3.4, B.5); by the modality if the class is not said.
+pub fn is_film(class: &str, modality: &str) -> bool {
+    if class.is_empty() {
+        return FILMS.contains(&modality);
+    }
     let kind = class.strip_prefix("1.2.840.10008.5.1.4.1.1.").unwrap_or_default();
     matches!(kind.split('.').next(), Some("1" | "7"))
 }

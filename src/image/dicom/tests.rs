@@ -148,6 +148,10 @@ fn what_is_no_film_is_told_from_what_is_damaged() {
     for length in 132..file.len() {
         let error = decode(&file[..length]).unwrap_err();
         assert!(!matches!(error, DecodeError::NotAFilm { .. }), "{length}: {error}");
+        let zeros = [&file[..length], &vec![0; file.len() - length]].concat();
+        if let Err(error) = decode(&zeros) {
+            assert!(!matches!(error, DecodeError::NotAFilm { .. }), "{length}: {error}");
+        }
     }
     for modality in ["", "CR", "dx", "OT"] {
         assert!(decode(&film().text(0x0008_0060, "CS", modality).file()).is_ok(), "{modality}");
