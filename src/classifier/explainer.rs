@@ -101,11 +101,11 @@ pub fn picture_name(path: impl AsRef<Path>) -> String {
     let name: String = text.chars().map(plain).collect();
     let start = name.ceil_char_boundary(name.len().saturating_sub(LONGEST));
     let name = name[start..].trim_start_matches(['.', '-']);
-    let is_hash = |end: &str| end.len() == 8 && end.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_hash = |end: &str| end.len() == 16 && end.bytes().all(|b| b.is_ascii_hexdigit());
     let hashed = name.rsplit_once('-').is_some_and(|(_, end)| is_hash(end));
     match name == text && !hashed {
         true => name.to_owned(),
-        false => format!("{name}-{}", &hash::bytes(path.as_os_str().as_encoded_bytes())[..8]),
+        false => format!("{name}-{}", &hash::bytes(path.as_os_str().as_encoded_bytes())[..16]),
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
         let name = |path: &str| {
             let name = picture_name(path);
             let (stem, hash) = name.rsplit_once('-').unwrap();
-            assert!(name.len() < 140 && hash.len() == 8, "{name}");
+            assert!(name.len() < 140 && hash.len() == 16, "{name}");
             (stem.to_owned(), hash.to_owned())
         };
         assert_ne!(picture_name(picture_name("a b")), picture_name("a b"));

@@ -52,6 +52,12 @@ pub enum FilmsError {
         /// The class folder.
         path: PathBuf,
     },
+    /// A class folder's name would steer a terminal, or break a line.
+    #[error("the name of the class folder {path:?} holds control characters")]
+    Control {
+        /// The class folder.
+        path: PathBuf,
+    },
     /// It holds more files than any set of films, as links in a circle make it seem.
     #[error("`{}` holds more than {MAX_FILES} files", path.display())]
     TooMany {
@@ -142,6 +148,9 @@ pub fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsE
                 if kind.is_dir() && depth == 1 {
                     let name = path.file_name().unwrap_or_default().to_string_lossy();
                     match is_formula(&name) {
+                        _ if name.contains(char::is_control) => {
+                            return Err(FilmsError::Control { path });
+                        }
                         _ if leaves => return Err(FilmsError::Leaves { path }),
                         true => return Err(FilmsError::Formula { path }),
                         false => classes.push(path),
@@ -469,6 +478,8 @@ mod tests {
         assert!(message(dir.path()).contains("/b` holds no film"));
         let dir = dataset(&["=cmd|x/x.png"]);
         assert!(message(dir.path()).contains("begins as a formula does"));
+        let dir = dataset(&["a\nerror: b/x.png"]);
+        assert!(message(dir.path()).contains("/a\\nerror: b\" holds control characters"));
     }
 
     #[test]

@@ -47,7 +47,9 @@ fn replace(
 ) -> io::Result<()> {
     // A rename would put a file in place of `/dev/null`, or of a pipe that somebody reads.
     // `/dev/stdout` leads to whatever that is.
-    let special = |link: PathBuf| link.starts_with("/dev") || link.starts_with("/proc");
+    let special = |link: PathBuf| {
+        link.starts_with("/proc") || (link.starts_with("/dev") && !link.starts_with("/dev/shm"))
+    };
     if fs::metadata(path).is_ok_and(|there| !(there.is_file() || there.is_dir()))
         || fs::read_link(path).is_ok_and(special)
     {

@@ -98,7 +98,7 @@ impl Source {
                         return false;
                     }
                 }
-                any || take(Err(format!("nothing is called `{text}`")))
+                any || take(Err(format!("nothing is called `{}`", one_line(text))))
             }
             Self::Stdin => lines(std::io::stdin().lock(), follow_links, take),
         }

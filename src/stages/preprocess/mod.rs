@@ -149,6 +149,7 @@ impl Sources {
                 FilmsError::Formula { .. } => {
                     "rename it: a spreadsheet that opens a table of its films would run it"
                 }
+                FilmsError::Control { .. } => "rename it",
                 FilmsError::TooMany { .. } => "name a folder that holds films only",
                 FilmsError::Unlistable { .. } => "check who may read it",
             };
