@@ -1,5 +1,5 @@
 //! What the decoder does not say of a JPEG: its components, and whether it is
-//! all there.
+//! all there; and what it does not guard against.
 
 use super::{DecodeError, MAX_PIXELS};
 
@@ -54,7 +54,8 @@ pub(super) fn check(bytes: &[u8]) -> Result<Jpeg, DecodeError> {
     if !frame.is_sampled_as_usual(keeps_all) {
         return unsupported("its sampling of colours".to_owned());
     }
-    if keeps_all && bytes[first_scan..].windows(ADOBE.len()).any(|w| w == ADOBE) {
+    let names_colours = |w: &[u8]| w[..2] == [0xff, APP_14] && w[4..] == *b"Adobe";
+    if keeps_all && scanned.windows(9).any(names_colours) {
         return unsupported("colours that change between its scans".to_owned());
     }
     let (mode, components) = match frame.samplings.len() {
@@ -77,9 +78,8 @@ const MAX_SCANS: usize = 100;
 const MAX_SCANNED: u64 = 1 << 28;
 
 const START_OF_SCAN: u8 = 0xda;
-/// The marker and the start of the segment that says which colours the components are.
-const ADOBE: &[u8] = b"\xff\xee\0\x0eAdobe";
 const APP_0: u8 = 0xe0;
+/// Adobe's, which says what colours the components are.
 const APP_14: u8 = 0xee;
 const END_OF_IMAGE: u8 = 0xd9;
 
@@ -115,7 +115,8 @@ fn scans(bytes: &[u8]) -> usize {
     bytes.windows(2).filter(|w| *w == [0xff, START_OF_SCAN]).count()
 }
 
-/// The frame, and where the first scan starts.
+/// The frame, and where the first scan starts; none if the header ends before, or may be
+/// read otherwise by a decoder.
 fn scan(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
     let mut frame = Frame { height: 0, width: 0, samplings: &[], progressive: false };
     for (code, segment) in markers(bytes) {
