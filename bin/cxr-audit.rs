@@ -1,5 +1,7 @@
-//! `cxr-audit`: see `cxr::stages::audit`.
+//! `cxr-audit`: runs `cxr audit`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::audit::AuditStage>()
+    launcher::start("audit")
 }

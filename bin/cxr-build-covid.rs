@@ -1,5 +1,7 @@
-//! `cxr-build-covid`: see `cxr::stages::build_covid`.
+//! `cxr-build-covid`: runs `cxr build-covid`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::build_covid::BuildCovid>()
+    launcher::start("build-covid")
 }

@@ -1,5 +1,7 @@
-//! `cxr-crossval`: see `cxr::stages::crossval`.
+//! `cxr-crossval`: runs `cxr crossval`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::crossval::Crossval>()
+    launcher::start("crossval")
 }

@@ -1,5 +1,7 @@
-//! `cxr-evaluate`: see `cxr::stages::evaluate`.
+//! `cxr-evaluate`: runs `cxr evaluate`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::evaluate::Evaluate>()
+    launcher::start("evaluate")
 }

@@ -1,5 +1,7 @@
-//! `cxr-explain`: see `cxr::stages::explain`.
+//! `cxr-explain`: runs `cxr explain`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::explain::Explain>()
+    launcher::start("explain")
 }

@@ -1,5 +1,7 @@
-//! `cxr-export`: see `cxr::stages::export`.
+//! `cxr-export`: runs `cxr export`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::export::Export>()
+    launcher::start("export")
 }

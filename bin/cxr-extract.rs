@@ -1,5 +1,7 @@
-//! `cxr-extract`: see `cxr::stages::extract`.
+//! `cxr-extract`: runs `cxr extract`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::extract::Extract>()
+    launcher::start("extract")
 }

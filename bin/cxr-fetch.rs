@@ -1,5 +1,7 @@
-//! `cxr-fetch`: see `cxr::stages::fetch`.
+//! `cxr-fetch`: runs `cxr fetch`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::fetch::Fetch>()
+    launcher::start("fetch")
 }

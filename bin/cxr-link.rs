@@ -1,5 +1,7 @@
-//! `cxr-link`: see `cxr::stages::link`.
+//! `cxr-link`: runs `cxr link`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::link::LinkFilms>()
+    launcher::start("link")
 }

@@ -1,5 +1,7 @@
-//! `cxr-phantom`: see `cxr::stages::phantom`.
+//! `cxr-phantom`: runs `cxr phantom`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::phantom::Phantom>()
+    launcher::start("phantom")
 }

@@ -1,5 +1,7 @@
-//! `cxr-plot`: see `cxr::stages::plot`.
+//! `cxr-plot`: runs `cxr plot`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::plot::Plot>()
+    launcher::start("plot")
 }

@@ -1,5 +1,7 @@
-//! `cxr-predict`: see `cxr::stages::predict`.
+//! `cxr-predict`: runs `cxr predict`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::predict::Predict>()
+    launcher::start("predict")
 }

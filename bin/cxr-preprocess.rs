@@ -1,5 +1,7 @@
-//! `cxr-preprocess`: see `cxr::stages::preprocess`.
+//! `cxr-preprocess`: runs `cxr preprocess`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::preprocess::Preprocess>()
+    launcher::start("preprocess")
 }

@@ -1,5 +1,7 @@
-//! `cxr-report`: see `cxr::stages::report`.
+//! `cxr-report`: runs `cxr report`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::report::Report>()
+    launcher::start("report")
 }

@@ -1,5 +1,7 @@
-//! `cxr-sample-normal`: see `cxr::stages::sample_normal`.
+//! `cxr-sample-normal`: runs `cxr sample-normal`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::sample_normal::SampleNormal>()
+    launcher::start("sample-normal")
 }

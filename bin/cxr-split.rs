@@ -1,5 +1,7 @@
-//! `cxr-split`: see `cxr::stages::split`.
+//! `cxr-split`: runs `cxr split`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::split::Split>()
+    launcher::start("split")
 }

@@ -1,5 +1,7 @@
-//! `cxr-train`: see `cxr::stages::train`.
+//! `cxr-train`: runs `cxr train`.
+
+mod launcher;
 
 fn main() -> std::process::ExitCode {
-    cxr::stages::main::<cxr::stages::train::Train>()
+    launcher::start("train")
 }

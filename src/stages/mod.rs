@@ -1,7 +1,7 @@
 //! One file per command: its arguments, its settings, its `run`.
 //!
 //! To add a stage `x`: write `src/stages/x.rs` with a type that implements
-//! [`Stage`], write the three lines of `bin/cxr-x.rs`, and register it in three
+//! [`Stage`], write `bin/cxr-x.rs`, a launcher like the others, and register it in three
 //! places: `mod` and [`STAGES`] here, `[[bin]]` in `Cargo.toml`. The program,
 //! `cxr x`, its place in `cxr run`, its keys in `pipeline.toml`, help,
 //! completions and the tests of the registry follow from that.
@@ -33,7 +33,6 @@ pub mod train;
 mod upstream;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{ArgMatches, Command, FromArgMatches};
 use serde::Serialize;
@@ -132,7 +131,8 @@ pub struct Entry {
     /// The folder it writes to.
     pub folder: fn(&Context) -> Result<PathBuf, Failure>,
     augment: fn(Command) -> Command,
-    run: fn(&Context, &ArgMatches) -> Result<Outcome, Failure>,
+    /// Runs the stage with its parsed arguments.
+    pub run: fn(&Context, &ArgMatches) -> Result<Outcome, Failure>,
 }
 
 impl Entry {
@@ -169,6 +169,7 @@ impl Entry {
     pub fn command(&self) -> Command {
         let name: &'static str = self.name;
         let command = (self.augment)(Command::new(format!("cxr-{name}")))
+            .bin_name(format!("cxr {name}"))
             .version(env!("CARGO_PKG_VERSION"))
             .about(self.about)
             .long_about(None)
@@ -198,10 +199,4 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 /// Every stage with its default settings: what `pipeline.toml` may hold.
 pub fn known() -> Vec<(&'static str, Table)> {
     STAGES.iter().map(|s| (s.name, (s.defaults)())).collect()
-}
-
-/// The whole of `bin/cxr-<name>.rs`.
-pub fn main<S: Stage>() -> ExitCode {
-    let stage = Entry::of::<S>();
-    cli::main(stage.command(), std::env::args_os(), &known(), stage.run)
 }

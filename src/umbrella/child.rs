@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::programs;
 use crate::cli::{Context, Failure, ResultExt};
 
 /// A running stage.
@@ -36,8 +35,9 @@ impl Child {
         listen();
         let mut globals = ctx.globals.clone();
         globals.threads = Some(threads);
-        let mut command = process::Command::new(programs::find(name)?);
-        command.args(globals.to_args()).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped());
+        let program = std::env::current_exe().context("cannot find the program `cxr`")?;
+        let mut command = process::Command::new(program);
+        command.arg(name).args(globals.to_args()).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(if alone { Stdio::inherit() } else { Stdio::piped() });
         if ctx.ui.quiet() {
             command.arg("--quiet");

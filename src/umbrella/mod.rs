@@ -1,5 +1,5 @@
-//! `cxr`, the umbrella: `cxr train` runs the program `cxr-train`; what works on
-//! the whole pipeline is here, one file per command.
+//! `cxr` itself: every stage as a subcommand, and the commands that work on the whole
+//! pipeline, one file each.
 
 pub mod cache;
 mod child;
@@ -8,7 +8,6 @@ pub mod compare;
 pub mod dag;
 pub mod diff;
 pub mod plan;
-pub mod programs;
 pub mod run;
 pub mod select;
 pub mod shell;
@@ -19,8 +18,8 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
-use crate::cli::{self, Context, Failure, Globals, Outcome, Ui};
-use crate::stages::{STAGES, known};
+use crate::cli::{self, Context, Failure, Outcome};
+use crate::stages::{STAGES, find, known};
 
 /// A command of `cxr` itself.
 struct Porcelain {
@@ -46,16 +45,11 @@ pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let name = args.get(1).and_then(|a| a.to_str()).unwrap_or_default();
     if let Some(own) = COMMANDS.iter().find(|c| c.name == name) {
-        let command = (own.command)().name(format!("cxr {name}"));
+        let command = (own.command)().name(format!("cxr {name}")).bin_name(format!("cxr {name}"));
         return cli::main(command, &args[1..], &known(), own.run);
     }
-    if !name.is_empty() && !name.starts_with('-') && name != "help" {
-        let is_stage = STAGES.iter().any(|s| s.name == name);
-        match programs::find(name) {
-            Ok(program) => return programs::replace(&program, &args[2..]),
-            Err(failure) if is_stage => return Ui::new(&Globals::default()).failure(&failure),
-            Err(_) => {}
-        }
+    if let Some(stage) = find(name) {
+        return cli::main(stage.command(), &args[1..], &known(), stage.run);
     }
     cli::help(command(), &args)
 }
