@@ -121,7 +121,7 @@ pub fn decode_admitted(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film,
         what: "floating-point samples".to_owned(),
     })?;
     let pixels = Array3::from_shape_vec(shape, pixels).expect("one sample a pixel and channel");
-    Ok(Film { pixels, mode, tags: None })
+    Ok(Film { pixels, mode, tags: None, notes: Vec::new() })
 }
 
 /// The bytes that so many pixels take, each `cost`.

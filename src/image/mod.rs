@@ -42,6 +42,10 @@ pub struct Film {
     pub mode: &'static str,
     /// What its header says of it, if it is DICOM.
     pub tags: Option<Box<Tags>>,
+    /// Doubts about the decoding, each a clause for the selection log and for warnings:
+    /// `the window lies outside all values; the range of the values is used`. Empty for a
+    /// file that says all and is read as it says.
+    pub notes: Vec<String>,
 }
 
 impl Film {

@@ -157,6 +157,7 @@ fn picture(
         pixels: pixels.map_err(|_| damaged("it has not as many values as pixels"))?,
         mode: mode(photometric, layout.stored),
         tags: Some(Box::new(Tags::new(data, photometric.name()))),
+        notes: Vec::new(),
     })
 }
 
