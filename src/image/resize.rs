@@ -145,7 +145,8 @@ mod tests {
     fn grey_resized_and_copied_equals_copied_and_resized() {
         let grey = noise(123, 77, 1);
         let rgb = grey.broadcast((123, 77, 3)).unwrap();
-        let film = crate::image::Film { pixels: grey.clone(), mode: "L", tags: None, notes: Vec::new() };
+        let film =
+            crate::image::Film { pixels: grey.clone(), mode: "L", tags: None, notes: Vec::new() };
         assert_eq!(film.to_rgb(224, 224), resize(rgb, 224, 224));
     }
 

@@ -37,7 +37,12 @@ impl Child {
         globals.threads = Some(threads);
         let program = std::env::current_exe().context("cannot find the program `cxr`")?;
         let mut command = process::Command::new(program);
-        command.arg(name).args(globals.to_args()).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .arg(name)
+            .args(globals.to_args())
+            .arg("--json")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         command.stderr(if alone { Stdio::inherit() } else { Stdio::piped() });
         if ctx.ui.quiet() {
             command.arg("--quiet");
