@@ -19,6 +19,7 @@ pub mod model;
 pub mod predictions;
 pub mod provenance;
 pub mod record;
+pub mod selection;
 pub mod split;
 
 use std::path::{Path, PathBuf};

@@ -29,6 +29,8 @@ pub struct Page {
     pub sources: Vec<Source>,
     /// The films that were read, by class.
     pub films: Vec<ClassFilms>,
+    /// The images that were decoded with doubts.
+    pub doubts: Option<Doubts>,
     /// How they were dealt into training and test.
     pub split: Option<Split>,
     /// Which films show one person.
@@ -158,6 +160,29 @@ pub struct ClassFilms {
     pub train: usize,
     /// Films to test on.
     pub test: usize,
+}
+
+/// Images that were decoded with doubts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Doubts {
+    /// How many there are.
+    pub images: usize,
+    /// The first of them by path, at most [`Doubts::LISTED`].
+    pub listed: Vec<Doubt>,
+}
+
+impl Doubts {
+    /// Most images that the page lists.
+    pub const LISTED: usize = 200;
+}
+
+/// An image that was decoded with doubts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Doubt {
+    /// Its path below the dataset folder.
+    pub path: String,
+    /// The notes of its decoder.
+    pub notes: String,
 }
 
 /// Training and test.

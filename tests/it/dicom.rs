@@ -361,3 +361,48 @@ fn pydicoms_own_files_look_as_pydicom_shows_them() {
         refused.iter().filter(|what| !known.iter().any(|k| what.contains(k))).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
+
+#[test]
+fn doubts_about_a_decoding_are_named_counted_and_reported() {
+    let sandbox = Sandbox::new();
+    let beside = |film: Part10| film.text(0x0028_1050, "DS", "90000").text(0x0028_1051, "DS", "9");
+    for class in ["covid", "normal"] {
+        sandbox.write(&format!("dataset/{class}/sound.dcm"), film().file());
+        for i in 0..6 {
+            sandbox.write(&format!("dataset/{class}/{i}.dcm"), beside(film()).file());
+        }
+    }
+    let note = "the window shows at most two levels of the values, whose range is used instead";
+    let text = sandbox.transcript("cxr-preprocess --patients none");
+    assert!(text.contains("12 decoded with doubts: see the column `notes`"), "{text}");
+    assert!(text.contains(&format!("warning: `covid/0.dcm`: {note}")), "{text}");
+    assert_eq!(text.matches(note).count(), 10, "{text}");
+    assert!(text.contains("warning: 2 more images were decoded with doubts"), "{text}");
+    let ledger = sandbox.read(format!("{OUT}/ledger.csv"));
+    assert!(ledger.starts_with("path,status,reason,notes\n"), "{ledger}");
+    assert!(ledger.contains(&format!("covid/0.dcm,kept,,\"{note}\"")), "{ledger}");
+    assert!(ledger.contains("covid/sound.dcm,kept,,\n"), "{ledger}");
+    let json: Value = serde_json::from_str(&sandbox.ok("cxr-preprocess --json")).unwrap();
+    assert_eq!((&json["films"], &json["with_notes"]), (&14.into(), &12.into()));
+
+    sandbox.ok("cxr-report");
+    let page = sandbox.read("artifacts/tutorial/report/report.html");
+    assert!(page.contains("12 images decoded with doubts"), "{page}");
+    assert!(page.contains("covid&#x2f;0.dcm</th>") && page.contains(note), "{page}");
+    assert!(!page.contains("sound.dcm</th>"), "{page}");
+    let card = sandbox.read("artifacts/tutorial/report/MODEL_CARD.md");
+    assert!(card.contains("12 images decoded with doubts"), "{card}");
+
+    let folder = sandbox.path("dataset/covid");
+    let [sound, odd] = ["sound", "0"].map(|name| folder.join(name).with_extension("dcm"));
+    let films = format!("{} {}", sound.display(), odd.display());
+    let text = trained().transcript(&format!("cxr-predict --format csv {films}"));
+    assert!(text.contains(&format!("warning: `{}`: {note}", odd.display())), "{text}");
+    assert!(text.contains("path,decision,p_covid,p_normal,distance,unlike,audit,notes"), "{text}");
+    assert!(text.contains(&format!("none,\"{note}\"")), "{text}");
+    assert!(text.contains("1 decoded with doubts"), "{text}");
+    let json = trained().ok(&format!("cxr-predict --json {films}"));
+    let rows: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows[0]["notes"], serde_json::json!([]));
+    assert_eq!(rows[1]["notes"], serde_json::json!([note]));
+}

@@ -64,7 +64,8 @@ fn every_format_holds_the_same_films_in_the_same_order() {
     let csv = trained().ok(&format!("cxr-predict --format csv {}", films.join(" ")));
     let mut rows = csv::Reader::from_reader(csv.as_bytes());
     let header: Vec<_> = rows.headers().unwrap().iter().map(str::to_owned).collect();
-    let columns = ["path", "decision", "p_covid", "p_normal", "distance", "unlike", "audit"];
+    let columns =
+        ["path", "decision", "p_covid", "p_normal", "distance", "unlike", "audit", "notes"];
     assert_eq!(header, columns);
     let rows: Vec<_> = rows.records().map(Result::unwrap).collect();
     let json = documents(&format!("cxr-predict --format jsonl {}", films.join(" ")));
@@ -73,7 +74,8 @@ fn every_format_holds_the_same_films_in_the_same_order() {
     assert_eq!(table[0], "   covid    normal  decision  unlike  audit  film");
     assert_eq!((rows.len(), json.len(), table.len()), (films.len(), films.len(), films.len() + 1));
     for (((path, row), json), line) in films.iter().zip(&rows).zip(&json).zip(&table[1..]) {
-        assert_eq!((&row[0], &row[6]), (path.as_str(), "none"));
+        assert_eq!((&row[0], &row[6], &row[7]), (path.as_str(), "none", ""));
+        assert_eq!(json["notes"], json!([]));
         assert_eq!(json["path"], json!(path));
         assert_eq!(json["audit"], "none");
         assert_eq!(row[2].parse::<f64>().unwrap(), json["probabilities"]["covid"]);

@@ -5,6 +5,8 @@
 //! the reference. All of it is a function of one stored value of at most 16 bits,
 //! so it is computed once for each value that occurs.
 
+use std::collections::BTreeSet;
+
 use super::elements::{Elements, tag};
 use super::lut::Lut;
 use super::samples::Samples;
@@ -38,8 +40,13 @@ enum Function {
     Sigmoid,
 }
 
-/// The grey level of every pixel.
-pub fn levels(data: &Elements, samples: &Samples, inverted: bool) -> Result<Vec<u8>, DecodeError> {
+/// The grey level of every pixel; doubts go into `notes`.
+pub fn levels(
+    data: &Elements,
+    samples: &Samples,
+    inverted: bool,
+    notes: &mut Vec<String>,
+) -> Result<Vec<u8>, DecodeError> {
     let mut occurs = vec![false; 1 << 16];
     for &cell in &samples.cells {
         occurs[usize::from(cell)] = true;
@@ -47,26 +54,30 @@ pub fn levels(data: &Elements, samples: &Samples, inverted: bool) -> Result<Vec<
     let modality = Modality::read(data, samples.signed)?;
     let padding = padding(data, samples);
     let cells = || (0..=u16::MAX).filter(|cell| occurs[usize::from(*cell)]);
-    let voi = match Voi::read(data, samples.signed)? {
-        Some(voi) => voi,
-        None => {
-            let seen = cells().map(|cell| samples.value(cell));
-            let seen = seen.filter(|value| !padding.contains(value));
-            let (low, high) = seen
-                .map(|value| modality.apply(value))
-                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-                    (low.min(value), high.max(value))
-                });
-            Voi::Range { low, high }
-        }
-    };
+    let measured: Vec<f64> = cells()
+        .map(|cell| samples.value(cell))
+        .filter(|value| !padding.contains(value))
+        .map(|value| modality.apply(value))
+        .collect();
+    let voi = Voi::read(data, samples.signed, &measured, notes)?;
     let mut table = vec![0; 1 << 16];
     for cell in cells() {
         let shown = voi.apply(modality.apply(samples.value(cell)));
         let shown = if inverted { 1.0 - shown } else { shown };
-        table[usize::from(cell)] = (255.0 * shown).round() as u8;
+        table[usize::from(cell)] = level(shown);
     }
     Ok(samples.cells.iter().map(|cell| table[usize::from(*cell)]).collect())
+}
+
+/// The least and the largest of `values`.
+fn ends(values: &[f64]) -> (f64, f64) {
+    let infinite = (f64::INFINITY, f64::NEG_INFINITY);
+    values.iter().fold(infinite, |(low, high), value| (low.min(*value), high.max(*value)))
+}
+
+/// The 8-bit level of a brightness in 0..=1.
+fn level(brightness: f64) -> u8 {
+    (255.0 * brightness).round() as u8
 }
 
 /// The stored values that stand for no measurement; an empty range if none do.
@@ -99,23 +110,52 @@ impl Modality {
 }
 
 impl Voi {
-    /// The table if there is one, else the first window; `None` if there is neither,
-    /// or only a window of a width that its function does not allow.
-    fn read(data: &Elements, signed: bool) -> Result<Option<Self>, DecodeError> {
+    /// The table if there is one, else the first window that shows something of the
+    /// `measured` values, else their range.
+    fn read(
+        data: &Elements,
+        signed: bool,
+        measured: &[f64],
+        notes: &mut Vec<String>,
+    ) -> Result<Self, DecodeError> {
         let signed = signed || data.decimal(tag::INTERCEPT).is_some_and(|i| i < 0.0);
         if let Some(item) = data.item(tag::VOI_LUTS)?
             && let Some(lut) = Lut::read(&item, tag::LUT_DESCRIPTOR, tag::LUT_DATA, signed)?
         {
-            return Ok(Some(Self::Table(lut)));
+            return Ok(Self::Table(lut));
         }
+        let (low, high) = ends(measured);
+        let range = Self::Range { low, high };
+        match Self::window(data) {
+            Some(window) if window.shows(measured) => Ok(window),
+            Some(_) => {
+                notes.push(
+                    "the window shows at most two levels of the values, whose range is used instead"
+                        .to_owned(),
+                );
+                Ok(range)
+            }
+            None => Ok(range),
+        }
+    }
+
+    /// The first window; `None` if there is none, or one of a width that its function does
+    /// not allow.
+    fn window(data: &Elements) -> Option<Self> {
         let (function, least) = match data.text(tag::VOI_FUNCTION).to_uppercase().as_str() {
             "LINEAR_EXACT" => (Function::LinearExact, f64::MIN_POSITIVE),
             "SIGMOID" => (Function::Sigmoid, f64::MIN_POSITIVE),
             _ => (Function::Linear, 1.0),
         };
         let window = data.decimal(tag::WINDOW_CENTER).zip(data.decimal(tag::WINDOW_WIDTH));
-        let window = window.filter(|(_, width)| *width >= least);
-        Ok(window.map(|(center, width)| Self::Window { function, center, width }))
+        let (center, width) = window.filter(|(_, width)| *width >= least)?;
+        Some(Self::Window { function, center, width })
+    }
+
+    /// Whether more than two levels come out, or at most two values go in.
+    fn shows(&self, measured: &[f64]) -> bool {
+        let levels: BTreeSet<u8> = measured.iter().map(|value| level(self.apply(*value))).collect();
+        levels.len() > 2 || measured.len() <= 2 && levels.len() == measured.len()
     }
 
     fn apply(&self, value: f64) -> f64 {

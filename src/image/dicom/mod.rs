@@ -137,11 +137,12 @@ fn picture(
     admit(memory(width, height, cost)?);
     let layout = layout(data, rows, columns, photometric)?;
     let samples = Samples::read(data, packing, layout)?;
+    let mut notes = Vec::new();
     let (channels, pixels) = match photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {
             let inverted = photometric == Photometric::Monochrome1
                 || data.text(tag::LUT_SHAPE).eq_ignore_ascii_case("INVERSE");
-            (1, grey::levels(data, &samples, inverted)?)
+            (1, grey::levels(data, &samples, inverted, &mut notes)?)
         }
         Photometric::Palette => (3, colour::of_palette(data, &samples)?),
         Photometric::Rgb => (3, colour::of_rgb(&samples)),
@@ -157,7 +158,7 @@ fn picture(
         pixels: pixels.map_err(|_| damaged("it has not as many values as pixels"))?,
         mode: mode(photometric, layout.stored),
         tags: Some(Box::new(Tags::new(data, photometric.name()))),
-        notes: Vec::new(),
+        notes,
     })
 }
 

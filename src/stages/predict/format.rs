@@ -34,6 +34,8 @@ pub struct Said<'a> {
     pub calibrated: Option<Vec<f64>>,
     /// How unlike the training films it is, if that is known.
     pub novel: Option<Novel>,
+    /// Doubts about the decoding.
+    pub notes: Vec<String>,
 }
 
 /// The least width of a column of the table.
@@ -63,7 +65,7 @@ impl Format {
                 if bundle.manifest.temperature.is_some() {
                     columns.extend(classes.iter().map(|class| format!("calibrated_{class}")));
                 }
-                columns.extend(["distance", "unlike", "audit"].map(str::to_owned));
+                columns.extend(["distance", "unlike", "audit", "notes"].map(str::to_owned));
                 record(&columns)
             }
             Self::Jsonl => String::new(),
@@ -99,7 +101,7 @@ impl Format {
                 let of = |text: fn(Novel) -> String| film.novel.map_or(String::new(), text);
                 columns.push(of(|novel| novel.distance.to_string()));
                 columns.push(of(|novel| novel.unlike.to_string()));
-                columns.push(audit.to_owned());
+                columns.extend([audit.to_owned(), film.notes.join("; ")]);
                 record(&columns)
             }
             Self::Jsonl => {
@@ -120,6 +122,7 @@ impl Format {
                     "distance": film.novel.map(|novel| novel.distance),
                     "unlike": film.novel.map(|novel| novel.unlike),
                     "audit": audit,
+                    "notes": film.notes,
                 });
                 format!("{document}\n")
             }

@@ -146,10 +146,11 @@ struct Run<'a> {
     heat: Option<PathBuf>,
 }
 
-/// A film that was read: its path and `[side, side, 3]` levels.
+/// A film that was read: its path, `[side, side, 3]` levels, and the notes of its decoder.
 struct Film {
     path: PathBuf,
     pixels: Vec<u8>,
+    notes: Vec<String>,
 }
 
 /// Why a file is not judged.
@@ -164,6 +165,8 @@ enum Unread {
 struct Counts {
     unusable: usize,
     no_films: usize,
+    /// Images that were decoded with doubts.
+    with_notes: usize,
     unlike: usize,
     by_class: Vec<usize>,
 }
@@ -189,7 +192,14 @@ impl Run<'_> {
             let mut good = Vec::new();
             for film in read {
                 match film {
-                    Ok(film) => good.push(film),
+                    Ok(film) => {
+                        if !film.notes.is_empty() {
+                            counts.with_notes += 1;
+                            let path = one_line(film.path.display());
+                            ui.warn(format_args!("`{path}`: {}", film.notes.join("; ")));
+                        }
+                        good.push(film);
+                    }
                     Err(Unread::Unusable(error)) => {
                         counts.unusable += 1;
                         ui.error(error);
@@ -215,7 +225,7 @@ impl Run<'_> {
         match films::open(&path, in_file_set) {
             Ok(opened) => {
                 let pixels = opened.film.to_rgb(side, side).into_raw_vec_and_offset().0;
-                Ok(Film { path, pixels })
+                Ok(Film { path, pixels, notes: opened.film.notes })
             }
             Err(error) if error.is_no_film() && !named => {
                 Err(Unread::NoFilm(format!("skipped `{}`: {error}", one_line(path.display()))))
@@ -240,15 +250,18 @@ impl Run<'_> {
         if films.is_empty() {
             return Ok(());
         }
-        let (paths, pixels): (Vec<_>, Vec<_>) =
-            films.into_iter().map(|film| (film.path, film.pixels)).unzip();
+        let (mut files, mut pixels) = (Vec::new(), Vec::new());
+        for Film { path, pixels: levels, notes } in films {
+            files.push((path, notes));
+            pixels.push(levels);
+        }
         let judged = self.classifier.judge(&pixels);
         let probabilities = judged.probabilities.mapv(f64::from);
         let temperature = self.bundle.manifest.temperature.map(Temperature);
         let calibrated = temperature.map(|t| t.apply(probabilities.view()));
         let mut lines = String::new();
         let mut said = Vec::new();
-        for (i, path) in paths.iter().enumerate() {
+        for (i, (path, notes)) in files.iter().enumerate() {
             let of_film = probabilities.row(i).to_vec();
             if of_film.iter().any(|p| p.is_nan()) {
                 counts.unusable += 1;
@@ -265,6 +278,7 @@ impl Run<'_> {
                 probabilities: of_film,
                 calibrated: calibrated.as_ref().map(|c| c.row(i).to_vec()),
                 novel: self.bundle.novelty.as_ref().map(|novelty| novelty.of(features)),
+                notes: notes.clone(),
             };
             counts.by_class[class] += 1;
             counts.unlike += usize::from(film.novel.is_some_and(|novel| novel.unlike));
@@ -325,7 +339,7 @@ impl Run<'_> {
     }
 
     fn summary(&self, counts: &Counts) -> String {
-        let Counts { unusable, no_films, unlike, by_class } = counts;
+        let Counts { unusable, no_films, with_notes, unlike, by_class } = counts;
         let films: usize = by_class.iter().sum();
         let classes = self.bundle.manifest.model.classes.iter().zip(by_class);
         let classes: Vec<_> = classes.map(|(class, n)| format!("{n} {class}")).collect();
@@ -340,6 +354,9 @@ impl Run<'_> {
             text += &format!(
                 "; {unlike} unlike the training films (of films like them, {expected:.1} % would be)"
             );
+        }
+        if *with_notes > 0 {
+            text += &format!("; {with_notes} decoded with doubts");
         }
         if *no_films > 0 {
             text += &format!("; {no_films} files of DICOM exports are no films (`-v` names them)");

@@ -6,15 +6,13 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use serde::Serialize;
 
 use self::patients::Patients;
 use self::summary::Summary;
 use super::Stage;
 use crate::artifact::index::{Index, IndexRow};
-use crate::artifact::ledger::Status;
 use crate::artifact::provenance::Provenance;
-use crate::artifact::write_csv;
+use crate::artifact::selection::{self, SelectionRow};
 use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::dataset::dicom::Naming;
@@ -28,7 +26,8 @@ use crate::pipeline::{Input, Job};
 const SIDE: usize = 224;
 /// Films whose pixels are held at once: bounds the memory, 38 MB.
 const BATCH: usize = 256;
-/// Unusable files that are named on the screen; the ledger names all.
+/// Unusable files, and images with notes, that are named on the screen; the selection log
+/// names all.
 const SHOWN: usize = 10;
 
 /// `cxr-preprocess`.
@@ -95,7 +94,7 @@ impl Stage for Preprocess {
             .hint("remove the file if nothing but the patients is lost with it")?;
         let naming = patients::naming(ctx, &settings)?;
         let job = Self::begin(ctx, &settings)?;
-        let Films { rows, mut ledger, skipped, beside_dicom, patients } =
+        let Films { rows, mut ledger, skipped, beside_dicom, with_notes, patients } =
             Reader { ctx, settings: &settings, provenance: &provenance, naming: &naming }
                 .read_all(&sources.films, &job)?;
         if beside_dicom > 0 {
@@ -106,12 +105,12 @@ impl Stage for Preprocess {
         }
         let no_films = ledger.len() - rows.len() - skipped;
         let misfiled = sources.misfiled.len();
-        ledger.extend(sources.misfiled.iter().map(Entry::misfiled));
+        ledger.extend(sources.misfiled.iter().map(misfiled_row));
         ledger.sort_by(|a, b| a.path.cmp(&b.path));
         let index = Index::new(rows);
         check(&settings, &index, &sources.films, skipped, no_films)?;
         index.write(&job.path("index.csv")?)?;
-        write_csv(&job.path("ledger.csv")?, &ledger)?;
+        selection::write(&job.path("ledger.csv")?, &ledger)?;
         patients.warn(ctx, &naming);
         if let [class] = index.classes.as_slice() {
             ctx.ui.warn(format_args!(
@@ -120,7 +119,8 @@ impl Stage for Preprocess {
         }
         job.publish()?;
         let left_out = summary::LeftOut { skipped, no_films, misfiled };
-        Ok(Outcome::new(&Summary::new(Self::folder(ctx, &settings), &index, left_out)))
+        let folder = Self::folder(ctx, &settings);
+        Ok(Outcome::new(&Summary::new(folder, &index, with_notes, left_out)))
     }
 }
 
@@ -180,45 +180,30 @@ impl Sources {
     }
 }
 
-/// What became of a file: a row of `ledger.csv`.
-#[derive(Debug, Serialize)]
-struct Entry {
-    path: String,
-    status: Status,
-    reason: String,
-}
-
-impl Entry {
-    fn kept(path: String) -> Self {
-        Self { path, status: Status::Kept, reason: String::new() }
-    }
-
-    fn dropped(path: String, reason: String) -> Self {
-        Self { path, status: Status::Dropped, reason }
-    }
-
-    fn misfiled(film: &Candidate) -> Self {
-        let reason = "pneumonia by its name, in a class of normal films";
-        Self::dropped(film.path.clone(), reason.to_owned())
-    }
+fn misfiled_row(film: &Candidate) -> SelectionRow {
+    let reason = "pneumonia by its name, in a class of normal films";
+    SelectionRow::dropped(film.path.clone(), reason.to_owned())
 }
 
 /// What was read.
 #[derive(Default)]
 struct Films {
     rows: Vec<IndexRow>,
-    /// An entry for each candidate.
-    ledger: Vec<Entry>,
+    /// A row for each candidate.
+    ledger: Vec<SelectionRow>,
     /// Candidates that are unusable.
     skipped: usize,
     /// Those that would be films elsewhere than below a DICOMDIR.
     beside_dicom: usize,
+    /// Images that were decoded with doubts.
+    with_notes: usize,
     patients: patients::Seen,
 }
 
-/// A film that is read: its row but for the number, and `[SIDE, SIDE, 3]` pixels.
+/// A film that is read: its row but for the number, the notes of its decoder, and `[SIDE, SIDE, 3]` pixels.
 struct Converted {
     row: IndexRow,
+    notes: Vec<String>,
     pixels: Vec<u8>,
     patients: patients::Seen,
 }
@@ -256,15 +241,22 @@ impl Reader<'_> {
             for (film, converted) in batch.iter().zip(converted) {
                 let path = film.path.clone();
                 match converted {
-                    Ok(Converted { row, pixels, patients }) => {
+                    Ok(Converted { row, notes, pixels, patients }) => {
                         images.push(&pixels)?;
                         films.patients += patients;
                         films.rows.push(IndexRow { row: films.rows.len(), ..row });
-                        films.ledger.push(Entry::kept(path));
+                        if !notes.is_empty() {
+                            films.with_notes += 1;
+                            if films.with_notes <= SHOWN {
+                                let (path, notes) = (one_line(&path), notes.join("; "));
+                                progress.ui().warn(format_args!("`{path}`: {notes}"));
+                            }
+                        }
+                        films.ledger.push(SelectionRow::kept(path, &notes));
                     }
                     Err(Refusal { reason, no_film: true, beside_dicom }) => {
                         films.beside_dicom += usize::from(beside_dicom);
-                        films.ledger.push(Entry::dropped(path, reason));
+                        films.ledger.push(SelectionRow::dropped(path, reason));
                     }
                     Err(Refusal { reason, .. }) if self.settings.fail_first => {
                         return Err(Failure::new(reason).hint(
@@ -279,7 +271,7 @@ impl Reader<'_> {
                             let path = one_line(&path);
                             progress.ui().warn(format_args!("left out `{path}`: {reason}"));
                         }
-                        films.ledger.push(Entry::dropped(path, reason));
+                        films.ledger.push(SelectionRow::dropped(path, reason));
                     }
                 }
             }
@@ -287,6 +279,12 @@ impl Reader<'_> {
         drop(progress);
         if films.skipped > SHOWN {
             self.ctx.ui.warn(format_args!("left out {} more files", films.skipped - SHOWN));
+        }
+        if films.with_notes > SHOWN {
+            self.ctx.ui.warn(format_args!(
+                "{} more images were decoded with doubts: see the column `notes` of `ledger.csv`",
+                films.with_notes - SHOWN
+            ));
         }
         images.finish()?;
         Ok(films)
@@ -332,7 +330,7 @@ impl Reader<'_> {
             photometric: word(|tags| tags.photometric),
         };
         let pixels = decoded.to_rgb(SIDE, SIDE).into_raw_vec_and_offset().0;
-        Ok(Converted { row, pixels, patients })
+        Ok(Converted { row, notes: decoded.notes.clone(), pixels, patients })
     }
 }
 

@@ -21,6 +21,8 @@ pub struct LeftOut {
 pub struct Summary {
     folder: PathBuf,
     films: usize,
+    /// Images that were decoded with doubts: those with notes in `ledger.csv`.
+    with_notes: usize,
     skipped: usize,
     /// Of DICOM exports, what is no film: directories, reports, slices, viewers.
     no_films: usize,
@@ -40,7 +42,7 @@ struct Class {
 }
 
 impl Summary {
-    pub fn new(folder: PathBuf, index: &Index, left_out: LeftOut) -> Self {
+    pub fn new(folder: PathBuf, index: &Index, with_notes: usize, left_out: LeftOut) -> Self {
         let LeftOut { skipped, no_films, misfiled } = left_out;
         let class = |name: &String| {
             let films = || index.rows.iter().filter(|row| row.class == *name);
@@ -52,19 +54,25 @@ impl Summary {
             Class { name: name.clone(), films: films().count(), patients: patients.len(), unknown }
         };
         let classes = index.classes.iter().map(class).collect();
-        Self { folder, films: index.rows.len(), skipped, no_films, misfiled, classes }
+        Self { folder, films: index.rows.len(), with_notes, skipped, no_films, misfiled, classes }
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { films, skipped, no_films, misfiled, classes, .. } = self;
+        let Self { films, with_notes, skipped, no_films, misfiled, classes, .. } = self;
         writeln!(f, "{films} films read, {skipped} files left out")?;
         if *no_films > 0 {
             writeln!(f, "{no_films} set aside as well: what DICOM exports hold beside films")?;
         }
         if *misfiled > 0 {
             writeln!(f, "{misfiled} left out as well: pneumonia by name, in a class of normals")?;
+        }
+        if *with_notes > 0 {
+            writeln!(
+                f,
+                "{with_notes} decoded with doubts: see the column `notes` of `ledger.csv`"
+            )?;
         }
         let width = classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
         writeln!(f, "{:width$}  {:>6}  {:>8}  {:>7}", "class", "films", "patients", "unknown")?;

@@ -23,6 +23,7 @@ use crate::artifact::ledger;
 use crate::artifact::metrics::Metrics;
 use crate::artifact::model::Model;
 use crate::artifact::predictions::Predictions;
+use crate::artifact::selection::{self, SelectionRow};
 use crate::artifact::split::Split;
 use crate::artifact::{Document, MAX_DOCUMENT, history, read_bytes, read_csv};
 use crate::cli::{Context, Failure, Outcome};
@@ -203,6 +204,7 @@ fn relative(path: PathBuf) -> PathBuf {
 /// What the stages left, as far as they have run.
 struct Files {
     index: Index,
+    selection: Option<Vec<SelectionRow>>,
     split: Option<Split>,
     linked: Option<Linked>,
     model: Option<Model>,
@@ -222,6 +224,7 @@ impl Files {
         let csv = |path: &Path| read_csv::<serde_json::Map<_, _>>("table of seeds", path);
         Ok(Self {
             index: ctx.read("preprocess", "index.csv", Index::read)?,
+            selection: optional(ctx, "preprocess", "ledger.csv", selection::read)?,
             split: optional(ctx, "split", "split.json", Split::read)?,
             linked: optional(ctx, "link", "link.json", Linked::read)?,
             model: optional(ctx, "train", "model.json", Model::read)?,
@@ -263,7 +266,8 @@ fn page(ctx: &Context, settings: &Settings, files: &Files) -> Result<Page, Failu
         judged: judged::judged(files),
         audit: files.audit.as_ref().map(judged::audit),
         sources: origin::sources(ctx, &files.index)?,
-        films: origin::films(ctx, files)?,
+        films: origin::films(files),
+        doubts: origin::doubts(files),
         split: origin::split(files),
         linked: files.linked.as_ref().map(origin::linked),
         model: files.model.as_ref().map(|model| judged::model(model, files)),

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
-use super::{Files, optional};
+use super::Files;
 use crate::artifact::groups;
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::ledger::{self, Ledger, Status};
-use crate::artifact::read_csv;
+use crate::artifact::selection::SelectionRow;
 use crate::cli::{Context, Failure, ResultExt};
-use crate::report::{ClassFilms, Count, Linked, Source, Split};
+use crate::report::{ClassFilms, Count, Doubt, Doubts, Linked, Source, Split};
 
 /// What became of the rows of each class' source, where there is a ledger.
 pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
@@ -34,18 +32,19 @@ pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
     Ok(sources)
 }
 
-/// What became of a file: what counts here of a row of `preprocess/ledger.csv`.
-#[derive(Deserialize)]
-struct Entry {
-    path: String,
-    status: Status,
-    reason: String,
+/// The images that were decoded with doubts; `None` without a selection log.
+pub fn doubts(files: &Files) -> Option<Doubts> {
+    let selection = files.selection.as_ref()?;
+    let rows = || selection.iter().filter(|row| !row.notes.is_empty());
+    let doubt = |row: &SelectionRow| Doubt { path: row.path.clone(), notes: row.notes.clone() };
+    Some(Doubts {
+        images: rows().count(),
+        listed: rows().take(Doubts::LISTED).map(doubt).collect(),
+    })
 }
 
 /// The films of each class, and on which side they are.
-pub fn films(ctx: &Context, files: &Files) -> Result<Vec<ClassFilms>, Failure> {
-    let read = |path: &std::path::Path| read_csv::<Entry>("ledger", path);
-    let ledger = optional(ctx, "preprocess", "ledger.csv", read)?.unwrap_or_default();
+pub fn films(files: &Files) -> Vec<ClassFilms> {
     let rows = &files.index.rows;
     let of_side = |side: &[usize], class: &str| {
         side.iter().filter(|row| rows.get(**row).is_some_and(|r| r.class == class)).count()
@@ -55,7 +54,11 @@ pub fn films(ctx: &Context, files: &Files) -> Result<Vec<ClassFilms>, Failure> {
         let patients: BTreeSet<&str> =
             films.iter().map(|film| film.patient.as_str()).filter(|p| !p.is_empty()).collect();
         let below = |path: &str| path.split('/').next() == Some(class.as_str());
-        let unread = ledger.iter().filter(|e| e.status == Status::Dropped && below(&e.path));
+        let unread = files
+            .selection
+            .iter()
+            .flatten()
+            .filter(|e| e.status == Status::Dropped && below(&e.path));
         let unreadable = tally(unread.map(|entry| entry.reason.as_str()));
         let dropped: usize = unreadable.iter().map(|reason| reason.count).sum();
         ClassFilms {
@@ -70,7 +73,7 @@ pub fn films(ctx: &Context, files: &Files) -> Result<Vec<ClassFilms>, Failure> {
             test: files.split.as_ref().map_or(0, |split| of_side(&split.test, class)),
         }
     };
-    Ok(files.index.classes.iter().map(of_class).collect())
+    files.index.classes.iter().map(of_class).collect()
 }
 
 /// How the films were dealt into training and test.

@@ -1,0 +1,76 @@
+//! `preprocess/ledger.csv`: the selection log, a row per file of the dataset folder.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::ledger::Status;
+use super::{ArtifactError, read_csv, write_csv};
+
+/// Stands between the notes of one image.
+const BETWEEN: &str = "; ";
+
+/// One file of the dataset folder, and how preprocessing treated it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelectionRow {
+    /// Path below the dataset folder: `covid/a.dcm`.
+    pub path: String,
+    /// Kept as an image, or dropped.
+    pub status: Status,
+    /// Why the file was dropped; empty if it was kept.
+    pub reason: String,
+    /// Doubts about the decoding of a kept image, joined by `; `; empty if there are none.
+    pub notes: String,
+}
+
+impl SelectionRow {
+    /// A kept image with the notes of its decoder.
+    pub fn kept(path: String, notes: &[String]) -> Self {
+        Self { path, status: Status::Kept, reason: String::new(), notes: notes.join(BETWEEN) }
+    }
+
+    /// A dropped file.
+    pub fn dropped(path: String, reason: String) -> Self {
+        Self { path, status: Status::Dropped, reason, notes: String::new() }
+    }
+}
+
+/// Reads the selection log.
+///
+/// # Errors
+/// For a file that cannot be read, or that lacks a column. Logs of versions of `cxr` that
+/// wrote no `notes` are refused, so that no absent note reads as a decoding without doubt.
+pub fn read(path: &Path) -> Result<Vec<SelectionRow>, ArtifactError> {
+    read_csv("selection log", path)
+}
+
+/// Writes the selection log.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(path: &Path, rows: &[SelectionRow]) -> Result<(), ArtifactError> {
+    write_csv(path, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_and_logs_without_notes_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.csv");
+        let notes = ["the window is flat".to_owned(), "levels 0 to 9".to_owned()];
+        let rows = [
+            SelectionRow::kept("a/x.dcm".into(), &notes),
+            SelectionRow::kept("a/y.png".into(), &[]),
+            SelectionRow::dropped("a/z.png".into(), "the file is empty".into()),
+        ];
+        assert_eq!(rows[0].notes, "the window is flat; levels 0 to 9");
+        write(&path, &rows).unwrap();
+        assert_eq!(read(&path).unwrap(), rows);
+        crate::io::atomic::write(&path, b"path,status,reason\na/x.dcm,kept,\n").unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("is not a usable selection log"), "{error}");
+    }
+}
