@@ -374,7 +374,7 @@ fn tables() -> Vec<Vec<u8>> {
 pub fn toml(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let known = cxr::stages::known();
-    if let Ok(config) = Config::parse("pipeline.toml", text, None, &known) {
+    if let Ok(config) = Config::parse("pipeline.toml", text, None, &[], &known) {
         let _ = config.stages();
         for (stage, _) in &known {
             let _ = config.settings::<::toml::Table>(stage, ::toml::Table::new());

@@ -17,7 +17,7 @@ use crate::artifact::record::Record;
 use crate::artifact::split::Split;
 use crate::artifact::{ArtifactError, Document};
 use crate::backbone::IMAGENET_FINGERPRINT;
-use crate::dataset::POSITIVE;
+use crate::dataset::positive::positive as positive_class;
 use crate::io::staging::{RECORD, recover};
 use crate::io::{bounded, hash, npy};
 use crate::pipeline::Paths;
@@ -76,12 +76,14 @@ impl Bundle {
         }
 
         let positive = metrics.as_ref().map(|m| m.positive.clone());
-        let covid = || model.classes.iter().find(|class| *class == POSITIVE).cloned();
+        let default = || {
+            positive_class("", &model.classes).ok().map(|class| model.classes[class].clone())
+        };
         let hash_of = |name: &str| model.inputs.get(name).cloned();
         let manifest = Manifest {
             schema: String::new(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            decision: Decision::probable(positive.or_else(covid)),
+            decision: Decision::probable(positive.or_else(default)),
             temperature: crossval.as_ref().and_then(|c| c.calibration.worthwhile()),
             backbone: BackboneRef {
                 name: model.extractor.backbone.clone(),

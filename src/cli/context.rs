@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-use super::{Failure, Globals, ResultExt, Ui};
+use super::{Failure, Globals, ResultExt, Ui, hinted};
 use crate::artifact::record::Record;
 use crate::artifact::{ArtifactError, Document};
 use crate::io::staging::RECORD;
-use crate::pipeline::config::Config;
+use crate::pipeline::config::{Config, ConfigError};
 use crate::pipeline::{Input, Job, Paths};
 
 /// The choices of the user, resolved: flags, then the profile, then the file.
@@ -34,10 +34,8 @@ impl Context {
     /// the stages and their default settings.
     pub fn new(globals: Globals, ui: Ui, known: &[(&str, Table)]) -> Result<Self, Failure> {
         let profile = globals.profile.as_deref();
-        let config = Config::load(globals.config.as_deref(), profile, known);
-        let config = config
-            .usage()
-            .hint("the project's own `pipeline.toml` shows every key; `--help` lists the flags")?;
+        let config = Config::load(globals.config.as_deref(), profile, &[], known);
+        let config = config.map_err(hinted(ConfigError::hint)).usage()?;
         let value = |flag: Option<PathBuf>, key: &str| -> Result<String, Failure> {
             let flag = flag.map(|p| p.to_string_lossy().into_owned());
             Ok(flag.or(config.value(key).usage()?).unwrap_or_else(|| key.to_owned()))

@@ -87,6 +87,13 @@ pub fn hinted<E: Into<anyhow::Error>>(hint: impl Fn(&E) -> String) -> impl Fn(E)
     }
 }
 
+/// A word as a shell takes it, for commands in hints: quoted if needed.
+pub fn shell_word(word: impl Display) -> String {
+    let word = word.to_string();
+    // Only a word with a zero byte cannot be quoted, and no argument holds one.
+    shlex::try_quote(&word).map(Into::into).unwrap_or(word)
+}
+
 /// Turns the errors of lower layers into failures with context and hints.
 pub trait ResultExt<T> {
     /// Says what was being done; the error itself becomes `caused by:`.

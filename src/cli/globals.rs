@@ -11,7 +11,7 @@ pub struct Globals {
     /// Pipeline file [default: pipeline.toml if there is one, else the built-in one]
     #[arg(global = true, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Profile of the pipeline file to use [default: its `profile` key]
+    /// Profile of the pipeline file to use [default: its `default-profile` key]
     #[arg(global = true, long, value_name = "NAME")]
     pub profile: Option<String>,
     /// Folder of class folders with films [default: dataset]

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command};
 
 pub use context::Context;
-pub use failure::{Failure, Kind, ResultExt, hinted};
+pub use failure::{Failure, Kind, ResultExt, hinted, shell_word};
 pub use globals::Globals;
 pub use interrupt::on_interrupt;
 pub use outcome::Outcome;

@@ -7,10 +7,8 @@ pub mod kaggle;
 pub mod link;
 pub mod metadata;
 pub mod phantom;
+pub mod positive;
 pub mod selection;
 pub mod source;
 pub mod split;
 pub mod verdict;
-
-/// The class that is the positive one where none is named.
-pub const POSITIVE: &str = "covid";

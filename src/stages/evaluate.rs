@@ -23,7 +23,7 @@ pub struct Evaluate;
 crate::settings! {
     /// Settings of `cxr-evaluate`: `[evaluate]` in `pipeline.toml`.
     pub struct Settings {
-        /// Class that sensitivity asks for; `covid` where there is one, if not given
+        /// Class whose detection sensitivity measures; else `positive` of `pipeline.toml`, or the only class with a finding
         positive: String = String::new(),
         /// Share of positive films where the model would be used, for predictive values
         prevalence: f64 = 0.05,

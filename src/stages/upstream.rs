@@ -13,8 +13,7 @@ use crate::artifact::split::Split;
 use crate::artifact::{ArtifactError, Document};
 use crate::backbone;
 use crate::classifier::{self, Assembled, ModelError};
-use crate::cli::{Context, Failure, ResultExt, hinted};
-use crate::dataset::POSITIVE;
+use crate::cli::{Context, Failure, ResultExt, hinted, shell_word};
 use crate::io::npy::Reader;
 use crate::io::staging::recover;
 use crate::pipeline::{Input, Job};
@@ -151,15 +150,20 @@ pub fn groups(
     Ok(persons.map(|(person, row)| person.unwrap_or_else(|| alone(&row.path))).collect())
 }
 
-/// The position of the positive class: the one `wanted`, else `covid`.
+/// The position of the positive class: `wanted`, else the default of
+/// [`positive`](crate::dataset::positive::positive()).
 pub fn positive(wanted: &str, classes: &[String]) -> Result<usize, Failure> {
-    let name = if wanted.is_empty() { POSITIVE } else { wanted };
-    classes.iter().position(|class| class == name).ok_or_else(|| {
-        let message = match wanted {
-            "" => "it is not said which class is the positive one".to_owned(),
-            _ => format!("there is no class `{wanted}`"),
+    crate::dataset::positive::positive(wanted, classes).map_err(|error| {
+        let choices: Vec<String> =
+            classes.iter().map(|class| format!("`--positive {}`", shell_word(class))).collect();
+        let (last, others) = choices.split_last().expect("an index has a class");
+        let choices = match others {
+            [] => last.clone(),
+            others => format!("{} or {last}", others.join(", ")),
         };
-        let choices: Vec<String> = classes.iter().map(|c| format!("`--positive {c}`")).collect();
-        Failure::usage(message).hint(format_args!("say {}", choices.join(" or ")))
+        Err::<(), _>(error)
+            .usage()
+            .hint(format_args!("give {choices}, or set `positive` at the top of `pipeline.toml`"))
+            .expect_err("it is an error")
     })
 }

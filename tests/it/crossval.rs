@@ -300,7 +300,7 @@ fn the_summary_fits_the_screen_and_wrong_wishes_are_refused() {
     let text = refused("--folds 20");
     assert!(text.contains("exit: 1") && text.contains("hint: add films of more persons"), "{text}");
     let text = refused("--positive x");
-    assert!(text.contains("hint: say `--positive covid` or `--positive normal`"), "{text}");
+    assert!(text.contains("hint: give `--positive covid` or `--positive normal`"), "{text}");
     let text = refused("--groups link");
     assert!(text.contains("hint: run `cxr link --profile tutorial --artifacts a`"), "{text}");
     let text = refused("--groups x");

@@ -278,9 +278,9 @@ fn other_classes_need_a_positive_one() {
     exit: 2
     --- stdout
     --- stderr
-    error: it is not said which class is the positive one
+    error: the positive class is not set, and the class names do not tell: they are `bacteria`, `normal`, `virus`
 
-    hint: say `--positive bacteria` or `--positive normal` or `--positive virus`
+    hint: give `--positive bacteria`, `--positive normal` or `--positive virus`, or set `positive` at the top of `pipeline.toml`
     ");
     sandbox.ok("cxr-evaluate --positive virus");
     let metrics = sandbox.json(METRICS);

@@ -102,13 +102,30 @@ fn figures_that_would_say_nothing_are_left_out_with_their_reason() {
         reason(&["covid", "normal", "other"], &two_classes(40), "", "scores"),
         "it is of two classes, and there are 3"
     );
-    assert_eq!(
-        reason(&two, &two_classes(40), "--positive flu", "roc"),
-        "no class is called `flu`: choose `covid` or `normal` with `--positive`"
-    );
     let alone: Vec<_> =
         two_classes(40).into_iter().filter(|(class, _)| *class == "normal").collect();
     assert_eq!(reason(&two, &alone, "", "roc"), "`covid` has 0 test films, fewer than 5");
+}
+
+#[test]
+fn a_positive_class_that_is_not_there_is_refused() {
+    let sandbox = Sandbox::new();
+    history(&sandbox, 1);
+    predictions(&sandbox, &["covid", "normal"], &two_classes(40));
+    let text = sandbox.transcript("cxr-plot --positive Covid");
+    assert!(text.contains("exit: 2"), "{text}");
+    assert!(text.contains("there is no class `Covid`; the classes are `covid`, `normal`"), "{text}");
+    assert!(text.contains("hint: give `--positive covid` or `--positive normal`"), "{text}");
+    // The default is the class with a finding, whatever it is called.
+    predictions(&sandbox, &["NORMAL", "PNEUMONIA"], &renamed(&two_classes(40)));
+    sandbox.ok("cxr-plot");
+    assert!(sandbox.read(format!("{OUT}/roc.svg")).contains("positive class: PNEUMONIA"));
+}
+
+/// The films of `covid` and `normal` as classes of other names.
+fn renamed<'a>(films: &[(&str, f64)]) -> Vec<(&'a str, f64)> {
+    let name = |class: &str| if class == "covid" { "PNEUMONIA" } else { "NORMAL" };
+    films.iter().map(|(class, score)| (name(class), 1.0 - score)).collect()
 }
 
 #[test]

@@ -50,7 +50,12 @@ fn every_stage_reads_from_stages_before_it() {
 fn the_pipeline_file_holds_every_key_with_its_default() {
     let file: toml::Table = text("pipeline.toml").parse().unwrap();
     for stage in STAGES {
-        let defaults = (stage.defaults)();
+        let mut defaults = (stage.defaults)();
+        for shared in cxr::pipeline::config::SHARED {
+            if let Some(default) = defaults.remove(shared) {
+                assert_eq!(file.get(shared), Some(&default), "{shared} at the top");
+            }
+        }
         let written = file.get(stage.name).and_then(toml::Value::as_table).cloned();
         assert_eq!(written.unwrap_or_default(), defaults, "[{}] in pipeline.toml", stage.name);
     }

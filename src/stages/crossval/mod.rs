@@ -57,7 +57,7 @@ crate::settings! {
         threshold: Rule = Rule::Probable,
         /// Wanted sensitivity, with `threshold = "sensitivity"`
         sensitivity: f64 = 0.9,
-        /// Class that sensitivity asks for; `covid` where there is one, if not given
+        /// Class whose detection sensitivity measures; else `positive` of `pipeline.toml`, or the only class with a finding
         positive: String = String::new(),
         /// Share of positive films where the model would be used, for predictive values
         prevalence: f64 = 0.05,

@@ -12,13 +12,12 @@ use serde::Serialize;
 
 use self::curves::TwoClasses;
 use self::sheets::Films;
-use super::Stage;
 use super::upstream::optional;
+use super::{Stage, upstream};
 use crate::artifact::history::Epoch;
 use crate::artifact::predictions::Predictions;
 use crate::artifact::read_csv;
 use crate::cli::{Context, Failure, Outcome};
-use crate::dataset::POSITIVE;
 use crate::io::atomic;
 use crate::metrics;
 use crate::pipeline::Input;
@@ -32,8 +31,8 @@ crate::settings! {
     pub struct Settings {
         /// Heading of the training history
         title: String = "Training Loss and Accuracy on COVID-19 Dataset".into(),
-        /// The class that the curves call positive
-        positive: String = POSITIVE.into(),
+        /// Positive class of the curves; else `positive` of `pipeline.toml`, or the only class with a finding
+        positive: String = String::new(),
         /// Equal parts of 0 to 1 that the calibration figure puts probabilities in
         bins: usize = 10,
     }
@@ -106,9 +105,10 @@ impl Stage for Plot {
         let epochs: Vec<Epoch> =
             ctx.read("train", "history.csv", |path| read_csv("history", path))?;
         let predictions = ctx.read("evaluate", "predictions.csv", Predictions::read)?;
+        let positive = positive(&settings, &predictions.classes)?;
         let films = Films::read(ctx, &predictions)?;
 
-        let mut drawn = predicted(&settings, &epochs, &predictions, ctx.seed);
+        let mut drawn = predicted(&settings, positive, &epochs, &predictions, ctx.seed);
         drawn.extend(trust::figures(ctx)?);
         drawn.extend(films.iter().flat_map(Films::figures));
         let mut summary = Summary {
@@ -141,9 +141,20 @@ impl Stage for Plot {
     }
 }
 
+/// The positive class, which must be one of `classes`; empty for more than two classes
+/// whose names do not tell, whose figures need none.
+fn positive<'a>(settings: &Settings, classes: &'a [String]) -> Result<&'a str, Failure> {
+    match upstream::positive(&settings.positive, classes) {
+        Ok(class) => Ok(&classes[class]),
+        Err(_) if settings.positive.is_empty() && classes.len() > 2 => Ok(""),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// The training, and the test films' predictions.
 fn predicted<'a>(
     settings: &Settings,
+    positive: &str,
     epochs: &[Epoch],
     films: &Predictions,
     seed: u64,
@@ -152,7 +163,7 @@ fn predicted<'a>(
         ("history".to_owned(), history(settings, epochs)),
         ("confusion".to_owned(), Ok(Box::new(confusion(films)))),
     ];
-    let classes = TwoClasses::new(films, &settings.positive);
+    let classes = TwoClasses::new(films, positive);
     let mut curve = |name: &str, figure: curves::Curve| {
         let films = classes.as_ref().map_err(String::clone);
         figures.push((name.to_owned(), films.and_then(|films| figure(films, settings, seed))));

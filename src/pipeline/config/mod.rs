@@ -14,74 +14,40 @@
 //! epochs = 3
 //! ```
 
-use std::path::{Path, PathBuf};
+mod check;
+mod error;
+mod set;
+
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::io::bounded;
 
+pub use check::nearest;
+pub use error::ConfigError;
+pub use set::to_items;
+
 /// The largest pipeline file that is read; the built-in one has 6 kB.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The pipeline file that the user's own is laid over.
-pub const BUILT_IN: &str = include_str!("../../pipeline.toml");
+pub const BUILT_IN: &str = include_str!("../../../pipeline.toml");
 
-/// The keys of the file, and of a profile, that are no stage's table.
-const TOP_KEYS: [&str; 6] =
-    ["default-profile", "dataset", "artifacts", "seed", "threads", "cache-limit"];
-const PROFILE_KEYS: [&str; 4] = ["about", "stages", "dataset", "seed"];
+/// What errors call the arguments of `--set`.
+const SET: &str = "--set";
 
-/// Why a pipeline file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the pipeline file `{}`", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// It is no TOML.
-    #[error("`{origin}` is not valid TOML")]
-    Syntax {
-        /// The file, or `the built-in pipeline`.
-        origin: String,
-        /// Where and why.
-        source: Box<toml::de::Error>,
-    },
-    /// A key that no stage reads.
-    #[error("unknown key `{key}` in `{origin}`{}", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
-    UnknownKey {
-        /// The key with its tables.
-        key: String,
-        /// The file, or `the built-in pipeline`.
-        origin: String,
-        /// The known key that is most like it.
-        nearest: Option<String>,
-    },
-    /// A key with a value of the wrong kind.
-    #[error("`{key}` in `{origin}` has an unusable value")]
-    Value {
-        /// The key or table.
-        key: String,
-        /// The file, or `the built-in pipeline`.
-        origin: String,
-        /// What is wrong with it.
-        source: Box<toml::de::Error>,
-    },
-    /// A profile that the file does not have.
-    #[error("no profile `{name}` in `{origin}`; it has {}", known.join(", "))]
-    UnknownProfile {
-        /// The profile asked for.
-        name: String,
-        /// The file, or `the built-in pipeline`.
-        origin: String,
-        /// The profiles it has.
-        known: Vec<String>,
-    },
-}
+/// Settings at the top of the file that several stages read, each as one of its own
+/// settings. A stage's table may not hold them.
+pub const SHARED: [&str; 1] = ["positive"];
+
+/// A stage's name and its default settings, with the type of each.
+pub type Known<'a> = (&'a str, Table);
+
+/// The key of a stage's own seed, in the tables of the stages that use one.
+pub const SEED: &str = "seed";
 
 /// A pipeline file with one of its profiles chosen.
 #[derive(Debug, Clone)]
@@ -91,44 +57,67 @@ pub struct Config {
     /// The name of the profile.
     pub profile: String,
     root: Table,
+    /// What `--set` says, above all else.
+    set: Table,
+    /// The shared settings that each stage reads.
+    shared: BTreeMap<String, Vec<&'static str>>,
 }
 
 impl Config {
     /// Reads `file`; without one, `pipeline.toml` in the working folder if it
     /// exists. The file is laid over [`BUILT_IN`], so it holds only what it
-    /// changes. `known` are the stages and their defaults: every key is checked
-    /// against them, whichever stage asks first.
+    /// changes. `set` are arguments of `--set`, `known` the stages and their defaults:
+    /// every key is checked against them, whichever stage asks first.
+    ///
+    /// # Errors
+    /// For a file that cannot be read, and as [`Config::parse`].
     pub fn load(
         file: Option<&Path>,
         profile: Option<&str>,
-        known: &[(&str, Table)],
+        set: &[String],
+        known: &[Known<'_>],
     ) -> Result<Self, ConfigError> {
         let local = Path::new("pipeline.toml");
         match file.or_else(|| local.exists().then_some(local)) {
             Some(path) => {
                 let text = bounded::read_text(path, MAX_BYTES)
                     .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-                Self::parse(&path.display().to_string(), &text, profile, known)
+                Self::parse(&path.display().to_string(), &text, profile, set, known)
             }
-            None => Self::parse("the built-in pipeline", "", profile, known),
+            None => Self::parse("the built-in pipeline", "", profile, set, known),
         }
     }
 
     /// Reads the text of a pipeline file, named `origin` in errors.
+    ///
+    /// # Errors
+    /// For text that is not TOML, keys that nothing reads, values of a wrong type, and a
+    /// profile that the file does not have.
     pub fn parse(
         origin: &str,
         text: &str,
         profile: Option<&str>,
-        known: &[(&str, Table)],
+        set: &[String],
+        known: &[Known<'_>],
     ) -> Result<Self, ConfigError> {
         let own: Table = text.parse().map_err(|source| ConfigError::Syntax {
             origin: origin.to_owned(),
             source: Box::new(source),
         })?;
-        check_file(origin, &own, known)?;
+        check::file(origin, &own, known)?;
         let mut root: Table = BUILT_IN.parse().expect("the built-in pipeline is tested");
         overlay(&mut root, own);
-        let mut config = Self { origin: origin.to_owned(), profile: String::new(), root };
+        let shared = known.iter().map(|(name, defaults)| {
+            let read = SHARED.into_iter().filter(|key| defaults.contains_key(*key));
+            ((*name).to_owned(), read.collect())
+        });
+        let mut config = Self {
+            origin: origin.to_owned(),
+            profile: String::new(),
+            root,
+            set: set::parse(set, known)?,
+            shared: shared.collect(),
+        };
         config.profile = match profile {
             Some(name) => name.to_owned(),
             None => config.value("default-profile")?.unwrap_or_default(),
@@ -143,31 +132,78 @@ impl Config {
         Ok(config)
     }
 
-    /// A key of the chosen profile, else of the file; `None` if neither has it.
+    /// A key: as `--set` says, else of the chosen profile, else of the file; `None` if
+    /// none of them has it.
+    ///
+    /// # Errors
+    /// For a value of another type.
     pub fn value<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ConfigError> {
-        let value = self.profile_table().and_then(|t| t.get(key)).or_else(|| self.root.get(key));
+        let value = self.layers().rev().find_map(|layer| layer.get(key));
         value.map(|v| v.clone().try_into().map_err(|e| self.unusable(key, e))).transpose()
     }
 
     /// The stages that the profile runs, in the order of the file.
+    ///
+    /// # Errors
+    /// As [`Config::value`].
     pub fn stages(&self) -> Result<Vec<String>, ConfigError> {
         Ok(self.value("stages")?.unwrap_or_default())
     }
 
     /// A stage's settings: the defaults of `S`, then `[stage]`, then
-    /// `[profile.<name>.stage]`, then `flags`.
+    /// `[profile.<name>.stage]`, then `--set`, then `flags`.
+    ///
+    /// # Errors
+    /// For a value that the stage cannot use.
     pub fn settings<S>(&self, stage: &str, flags: Table) -> Result<S, ConfigError>
     where
         S: DeserializeOwned,
     {
+        let mut settings = self.stage_table(stage);
+        for key in self.shared.get(stage).into_iter().flatten() {
+            let value = self.layers().rev().find_map(|layer| layer.get(*key)).cloned();
+            settings.extend(value.map(|value| ((*key).to_owned(), value)));
+        }
+        settings.remove(SEED);
+        settings.extend(flags);
+        settings.try_into().map_err(|e| self.unusable(stage, e))
+    }
+
+    /// A stage's own seed, `seed` in its table; `None` if it has none.
+    ///
+    /// # Errors
+    /// As [`Config::value`].
+    pub fn seed_of(&self, stage: &str) -> Result<Option<u64>, ConfigError> {
+        let seed = self.stage_table(stage).remove(SEED);
+        seed.map(|v| v.try_into().map_err(|e| self.unusable(stage, e))).transpose()
+    }
+
+    /// Whether `--set` gives the setting `key` of `stage`, or the shared setting `key`.
+    pub fn is_set(&self, stage: &str, key: &str) -> bool {
+        let own = self.set.get(stage).and_then(Value::as_table).is_some_and(|t| t.contains_key(key));
+        own || (self.set.contains_key(key) && (key == SEED || SHARED.contains(&key)))
+    }
+
+    /// What of `--set` concerns `stage`: its own settings and the keys of no stage.
+    pub fn set_for(&self, stage: &str) -> Table {
+        let concerns = |(key, value): &(&String, &Value)| *key == stage || !value.is_table();
+        self.set.iter().filter(concerns).map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// The tables that the keys of `stage` come from, laid over each other.
+    fn stage_table(&self, stage: &str) -> Table {
         let mut settings = Table::new();
-        for layer in [Some(&self.root), self.profile_table()] {
-            if let Some(Value::Table(table)) = layer.and_then(|l| l.get(stage)) {
+        for layer in self.layers() {
+            if let Some(Value::Table(table)) = layer.get(stage) {
                 overlay(&mut settings, table.clone());
             }
         }
-        settings.extend(flags);
-        settings.try_into().map_err(|e| self.unusable(stage, e))
+        settings
+    }
+
+    /// The file, the profile, `--set`: each beats those before it.
+    fn layers(&self) -> impl DoubleEndedIterator<Item = &Table> {
+        [Some(&self.root), self.profile_table(), Some(&self.set)].into_iter().flatten()
     }
 
     fn profile_table(&self) -> Option<&Table> {
@@ -197,71 +233,6 @@ fn overlay(base: &mut Table, top: Table) {
     }
 }
 
-/// Refuses keys that nothing reads.
-fn check_file(origin: &str, root: &Table, known: &[(&str, Table)]) -> Result<(), ConfigError> {
-    for (key, value) in root {
-        if key != "profile" {
-            check_key(origin, "", key, value, &TOP_KEYS, known)?;
-            continue;
-        }
-        for (name, profile) in value.as_table().into_iter().flatten() {
-            let at = format!("profile.{name}.");
-            for (key, value) in profile.as_table().into_iter().flatten() {
-                check_key(origin, &at, key, value, &PROFILE_KEYS, known)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn check_key(
-    origin: &str,
-    at: &str,
-    key: &str,
-    value: &Value,
-    keys: &[&str],
-    known: &[(&str, Table)],
-) -> Result<(), ConfigError> {
-    let unknown = |key: &str, full: String, candidates: &[&str]| ConfigError::UnknownKey {
-        key: full,
-        origin: origin.to_owned(),
-        nearest: nearest(key, candidates).map(str::to_owned),
-    };
-    if let Some((_, defaults)) = known.iter().find(|(name, _)| *name == key) {
-        let names: Vec<&str> = defaults.keys().map(String::as_str).collect();
-        for name in value.as_table().into_iter().flat_map(Table::keys) {
-            if !names.contains(&name.as_str()) {
-                return Err(unknown(name, format!("{at}{key}.{name}"), &names));
-            }
-        }
-    } else if !keys.contains(&key) {
-        let stages = known.iter().map(|(name, _)| *name);
-        let candidates: Vec<&str> = keys.iter().copied().chain(stages).collect();
-        return Err(unknown(key, format!("{at}{key}"), &candidates));
-    }
-    Ok(())
-}
-
-/// The candidate most like `word`, if any is alike.
-pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let best = candidates.iter().min_by_key(|c| distance(word, c))?;
-    (distance(word, best) <= 2.max(word.len() / 3)).then_some(best)
-}
-
-/// Levenshtein's distance, in characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let best = (diagonal + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], best);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,7 +252,7 @@ mod tests {
 
     fn parse(text: &str, profile: Option<&str>) -> Result<Config, ConfigError> {
         let known = [("toy", Table::try_from(Toy::default()).unwrap())];
-        Config::parse("p.toml", text, profile, &known)
+        Config::parse("p.toml", text, profile, &[], &known)
     }
 
     #[test]
@@ -310,9 +281,14 @@ mod tests {
         assert_eq!(error("[tyo]", None), "unknown key `tyo` in `p.toml`; did you mean `toy`?");
         assert_eq!(error("zzzzzzzzz = 1", None), "unknown key `zzzzzzzzz` in `p.toml`");
         assert_eq!(error("[toy", None), "`p.toml` is not valid TOML");
-        assert!(error("", Some("nope")).starts_with("no profile `nope` in `p.toml`; it has "));
-        let config = parse("[toy]\nepochs = \"many\"", None).unwrap();
-        let wrong = config.settings::<Toy>("toy", Table::new()).unwrap_err();
+        assert!(error("", Some("nope")).starts_with("no profile `nope` in `p.toml`; the profiles are "));
+        let many = "`toy.epochs` in `p.toml` is the string \"many\", expected a whole number, 0 or more";
+        assert_eq!(error("[toy]\nepochs = \"many\"", None), many);
+        let config = parse("[toy]\nrate = 1.5", None).unwrap();
+        let flags = "rate = \"fast\"".parse().unwrap();
+        let wrong = config.settings::<Toy>("toy", flags).unwrap_err();
         assert_eq!(wrong.to_string(), "`toy` in `p.toml` has an unusable value");
+        let name = parse("profile = \"strict\"", None).unwrap_err();
+        assert!(name.hint().contains("`default-profile = \"strict\"`"), "{}", name.hint());
     }
 }
