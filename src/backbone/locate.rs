@@ -38,7 +38,9 @@ impl LocateError {
         let fetch = "run `cxr fetch weights`";
         match self {
             Self::Missing { .. } => format!("{fetch}, or set `{WEIGHTS_VARIABLE}` to the file"),
-            Self::Homeless => format!("set `{WEIGHTS_VARIABLE}` to a file, then {fetch}"),
+            Self::Homeless => {
+                format!("{fetch} with `--output FILE`, then set `{WEIGHTS_VARIABLE}` to that file")
+            }
         }
     }
 }
@@ -62,11 +64,21 @@ pub fn weights_place() -> Result<PathBuf, LocateError> {
     place(|variable| env::var_os(variable))
 }
 
+/// Where `cxr fetch weights` puts them: in the user's cache, whatever `CXR_WEIGHTS` names.
+///
+/// # Errors
+/// [`LocateError::Homeless`].
+pub fn cached_weights() -> Result<PathBuf, LocateError> {
+    cached(|variable| env::var_os(variable)).ok_or(LocateError::Homeless)
+}
+
+fn cached(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    Some(user_cache(variable)?.join("cxr").join(FILE))
+}
+
 fn place(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, LocateError> {
     let named = variable(WEIGHTS_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    named
-        .or_else(|| Some(user_cache(variable)?.join("cxr").join(FILE)))
-        .ok_or(LocateError::Homeless)
+    named.or_else(|| cached(variable)).ok_or(LocateError::Homeless)
 }
 
 #[cfg(test)]

@@ -21,6 +21,14 @@ pub enum WeightsError {
         /// Why.
         source: io::Error,
     },
+    /// The file is not one of VGG16's weights.
+    #[error("`{path}` does not hold the weights of VGG16")]
+    Unusable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: Box<WeightsError>,
+    },
     /// The bytes are no safetensors file.
     #[error("not a safetensors file")]
     Format(#[source] safetensors::SafeTensorError),
@@ -80,7 +88,10 @@ impl Weights {
         // SAFETY: as with any mapped file, nobody may cut it off meanwhile. Files of
         // weights are replaced by renaming (`io::atomic`), never written in place.
         let bytes = unsafe { Mmap::map(&file) }.map_err(read)?;
-        Self::from_safetensors(&bytes)
+        Self::from_safetensors(&bytes).map_err(|source| WeightsError::Unusable {
+            path: path.display().to_string(),
+            source: Box::new(source),
+        })
     }
 
     /// As [`Weights::read`], from the bytes of such a file.

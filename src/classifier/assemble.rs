@@ -76,9 +76,8 @@ impl Bundle {
         }
 
         let positive = metrics.as_ref().map(|m| m.positive.clone());
-        let default = || {
-            positive_class("", &model.classes).ok().map(|class| model.classes[class].clone())
-        };
+        let default =
+            || positive_class("", &model.classes).ok().map(|class| model.classes[class].clone());
         let hash_of = |name: &str| model.inputs.get(name).cloned();
         let manifest = Manifest {
             schema: String::new(),

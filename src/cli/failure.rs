@@ -65,6 +65,25 @@ impl Failure {
         Self { kind, ..Self::new(format_args!("the stage `{name}` {how}")) }
     }
 
+    /// Adds the way out where the system refused to write or read, and no hint tells it yet.
+    #[must_use]
+    pub fn or_system_hint(self) -> Self {
+        use std::io::ErrorKind;
+        let kind =
+            self.error.chain().find_map(|e| e.downcast_ref::<std::io::Error>()?.kind().into());
+        let hint = match kind {
+            _ if !self.hints.is_empty() => return self,
+            Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) => {
+                "free some space there, or choose a folder on another disk with `--artifacts`"
+            }
+            Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+                "check the permissions, or choose another folder with `--artifacts`"
+            }
+            _ => return self,
+        };
+        self.hint(hint)
+    }
+
     /// Adds a way out.
     #[must_use]
     pub fn hint(mut self, hint: impl Display) -> Self {
@@ -124,6 +143,16 @@ impl<T, E: Into<Failure>> ResultExt<T> for Result<T, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_system_refuses_has_a_way_out() {
+        let failed = |kind| Failure::from(std::io::Error::from(kind)).or_system_hint().hints;
+        assert!(failed(std::io::ErrorKind::StorageFull)[0].starts_with("free some space"));
+        assert!(failed(std::io::ErrorKind::PermissionDenied)[0].contains("`--artifacts`"));
+        assert!(failed(std::io::ErrorKind::NotFound).is_empty());
+        let hinted = Failure::from(std::io::Error::from(std::io::ErrorKind::StorageFull));
+        assert_eq!(hinted.hint("my own").or_system_hint().hints, ["my own"]);
+    }
 
     #[test]
     fn context_and_hints_add_up() {

@@ -52,7 +52,7 @@ pub fn main(
             )),
             _ => ExitCode::from(outcome.kind().code()),
         },
-        Err(failure) => ui.failure(&failure),
+        Err(failure) => ui.failure(&failure.or_system_hint()),
     }
 }
 

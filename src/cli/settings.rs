@@ -78,6 +78,8 @@ pub fn command(command: clap::Command, defaults: &toml::Table) -> clap::Command 
                     .require_equals(true)
                     .default_missing_value("true")
                     .value_name("BOOL"),
+                // A path may hold commas.
+                toml::Value::Array(_) if key == "film" => arg.value_name("PATH"),
                 toml::Value::Array(_) => arg.value_delimiter(','),
                 toml::Value::Integer(_) | toml::Value::Float(_) => arg.value_name("N"),
                 _ => arg,

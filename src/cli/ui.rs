@@ -185,6 +185,11 @@ impl Progress {
         self.bar.set_position(n as u64);
     }
 
+    /// Whether it shows: on a terminal, unless quiet.
+    pub fn shows(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
     /// The way to print while the bar shows.
     pub fn ui(&self) -> &Ui {
         &self.ui

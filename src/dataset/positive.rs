@@ -24,7 +24,10 @@ pub enum PositiveError {
         classes: Vec<String>,
     },
     /// No class was named, and their names do not tell.
-    #[error("the positive class is not set, and the class names do not tell: they are {}", Names(classes))]
+    #[error(
+        "the positive class is not set, and the class names do not tell: they are {}",
+        Names(classes)
+    )]
     Ambiguous {
         /// The classes of the data set.
         classes: Vec<String>,

@@ -10,7 +10,7 @@ use super::{Stage, upstream};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, split};
-use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::cli::{Context, Failure, Outcome, ResultExt, shell_word};
 use crate::dataset::split::{
     ClassOrder, SplitError, TrainTest, hold_out, leaks, stratified_group_split, train_test_split,
 };
@@ -180,10 +180,15 @@ fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
                 index.rows.iter().filter_map(|film| side_of(film, settings.method)).collect();
             sides.sort_unstable();
             sides.dedup();
-            let choices: Vec<_> = sides.iter().map(|s| format!("`--hold-out {s}`")).collect();
-            let hint = match choices.is_empty() {
-                true => "no class folder holds folders of films".to_owned(),
-                false => format!("say {}", choices.join(" or ")),
+            sides.retain(|side| !side.is_empty());
+            let choice = |side: &&str| format!("`--hold-out {}`", shell_word(side));
+            let choices: Vec<_> = sides.iter().map(choice).collect();
+            let hint = match (choices.is_empty(), settings.method) {
+                (true, Method::Source) => "the source of no image is known: `--method folder` \
+                                           holds out a folder of each class"
+                    .to_owned(),
+                (true, _) => "no class folder holds folders of images".to_owned(),
+                (false, _) => format!("give {}", choices.join(" or ")),
             };
             return Err::<(), _>(error).hint(hint).usage().expect_err("it is an error");
         }

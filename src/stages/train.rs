@@ -131,16 +131,22 @@ impl Stage for Train {
         }
         let seeds: Vec<u64> =
             (0..settings.seeds as u64).map(|i| ctx.seed.wrapping_add(i)).collect();
+        let progress = ctx.ui.progress("training", settings.epochs * seeds.len(), "epochs");
+        let shown = |number| {
+            ctx.ui.verbosity() > 0 || !progress.shows() && is_shown(number, settings.epochs)
+        };
         let fitted: Result<Vec<Fitted>, FitError> = seeds
             .par_iter()
             .map(|&seed| {
                 films.fit(&settings.fit(), seed, |number, epoch| {
-                    if seed == ctx.seed {
-                        ctx.ui.note(line(number, settings.epochs, epoch));
+                    progress.add(1);
+                    if seed == ctx.seed && shown(number) {
+                        progress.ui().note(line(number, settings.epochs, epoch));
                     }
                 })
             })
             .collect();
+        drop(progress);
         let fitted = fitted.map_err(|error| films.explain(ctx, error))?;
 
         let first = &fitted[0];
@@ -283,6 +289,16 @@ impl Settings {
         }
     }
 }
+
+/// Whether an epoch has a line where no progress bar shows: the first, and up to
+/// [`LINES`] at equal distances, the last of them. `number` counts from 0.
+fn is_shown(number: usize, epochs: usize) -> bool {
+    let step = epochs.div_ceil(LINES).max(1);
+    number == 0 || (epochs - 1 - number).is_multiple_of(step)
+}
+
+/// Lines of epochs where no progress bar shows; `--verbose` prints all.
+const LINES: usize = 5;
 
 /// An epoch as Keras prints it; `number` counts from 0.
 fn line(number: usize, epochs: usize, epoch: &Epoch) -> String {

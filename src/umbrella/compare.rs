@@ -281,16 +281,46 @@ struct Summary {
     rows: Vec<Row>,
 }
 
+/// Widest cell of the table; a longer text stands below it.
+const WIDEST: usize = 30;
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |text: &str| text.chars().count() <= WIDEST;
+        let label = |name: &'static str, given: &str| {
+            if fits(given) { given.to_owned() } else { name.to_owned() }
+        };
+        let (first, second) = (label("A", &self.a), label("B", &self.b));
+        for (label, given) in [(&first, &self.a), (&second, &self.b)] {
+            if label != given {
+                writeln!(f, "{label} is {given}")?;
+            }
+        }
+        let cell = |text: &str| if fits(text) { text.to_owned() } else { "see below".to_owned() };
+        let rows: Vec<_> = self.rows.iter().map(|r| (r.what, cell(&r.a), cell(&r.b))).collect();
         let width = |texts: &mut dyn Iterator<Item = &str>| texts.map(|t| t.chars().count()).max();
-        let what = width(&mut self.rows.iter().map(|r| r.what)).unwrap_or(0);
-        let first = width(&mut self.rows.iter().map(|r| r.a.as_str()).chain([self.a.as_str()]));
-        let first = first.unwrap_or(0);
-        writeln!(f, "{:what$}  {:first$}  {}", "", self.a, self.b)?;
-        for Row { what: name, a, b, sentence } in &self.rows {
-            writeln!(f, "{name:what$}  {a:first$}  {b}\n{:what$}  {sentence}", "")?;
+        let what = width(&mut rows.iter().map(|r| r.0)).unwrap_or(0);
+        let column = width(&mut rows.iter().map(|r| r.1.as_str()).chain([first.as_str()]));
+        let column = column.unwrap_or(0);
+        writeln!(f, "{:what$}  {first:column$}  {second}", "")?;
+        for (name, a, b) in &rows {
+            writeln!(f, "{name:what$}  {a:column$}  {b}")?;
+        }
+        writeln!(f)?;
+        for Row { what, a, b, sentence } in &self.rows {
+            writeln!(f, "{}", wrapped(format!("{what}: {sentence}")))?;
+            for (side, text) in [(&first, a), (&second, b)] {
+                if !fits(text) {
+                    writeln!(f, "{}", wrapped(format!("  {side}: {text}")))?;
+                }
+            }
         }
         Ok(())
     }
+}
+
+/// A paragraph of at most 80 columns, indented from its second line.
+fn wrapped(text: String) -> String {
+    let indent = if text.starts_with(' ') { "    " } else { "  " };
+    textwrap::fill(&text, textwrap::Options::new(80).subsequent_indent(indent))
 }

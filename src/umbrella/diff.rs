@@ -1,5 +1,5 @@
 //! `cxr diff A B`: what differs between two artifact folders: settings, figures,
-//! films that changed sides.
+//! images that changed sides.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,14 +23,23 @@ pub fn command() -> Command {
         Arg::new(name).required(true).value_name("DIR").value_parser(value_parser!(PathBuf))
     };
     Command::new("diff")
-        .about("Compare two artifact folders: settings, figures, films that changed sides")
+        .about("Compare two artifact folders: settings, figures, images that changed sides")
         .arg(folder("a").help("An artifacts folder of one profile, such as artifacts/tutorial"))
         .arg(folder("b").help("Another"))
         .after_help(
             "Examples:\n  # What did the change do?\n  \
-             cxr diff artifacts/tutorial other/artifacts/tutorial",
+             cxr diff artifacts/tutorial other/artifacts/tutorial\n  \
+             # Every image and figure that differs\n  \
+             cxr diff -v artifacts/tutorial other/artifacts/tutorial",
         )
 }
+
+/// Differences that are listed of each kind; `--verbose` lists all.
+const LISTED: usize = 12;
+
+/// Figures that are listed first.
+const HEADLINE: [&str; 5] =
+    ["accuracy", "sensitivity", "specificity", "scores.roc_auc", "scores.log_loss"];
 
 #[derive(Debug, Default, Serialize)]
 struct Summary {
@@ -38,31 +47,70 @@ struct Summary {
     params: Vec<(String, String, String)>,
     /// Figure, value in A, value in B.
     metrics: Vec<(String, String, String)>,
-    /// Film, its side in A, its side in B.
+    /// Image, its side in A, its side in B; `-` where it is in neither training nor test.
     films: Vec<(String, String, String)>,
+    #[serde(skip)]
+    all: bool,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts =
-            [("settings", &self.params), ("figures", &self.metrics), ("films", &self.films)];
-        for (title, rows) in parts {
-            if rows.is_empty() {
-                writeln!(f, "{title}: no difference")?;
-                continue;
+        self.list(f, "settings", &self.params)?;
+        self.list(f, "figures", &self.metrics)?;
+        if self.films.is_empty() {
+            return writeln!(f, "images: no difference");
+        }
+        writeln!(f, "images:")?;
+        let mut changes: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        for (path, a, b) in &self.films {
+            changes.entry((a, b)).or_default().push(path);
+        }
+        for ((a, b), paths) in changes {
+            let (n, plural) = (paths.len(), if paths.len() == 1 { "" } else { "s" });
+            match (a, b) {
+                ("-", side) => writeln!(f, "  {n} image{plural} only in B, in {side}")?,
+                (side, "-") => writeln!(f, "  {n} image{plural} only in A, in {side}")?,
+                (a, b) => writeln!(f, "  {n} image{plural} {a} -> {b}")?,
             }
-            writeln!(f, "{title}:")?;
-            let width = rows.iter().map(|r| r.0.chars().count()).max().unwrap_or(0);
-            for (name, a, b) in rows {
-                writeln!(f, "  {name:width$}  {a} -> {b}")?;
-            }
+            let shown = self.shown(paths.len());
+            paths[..shown].iter().try_for_each(|path| writeln!(f, "    {path}"))?;
+            self.more(f, "    ", paths.len() - shown)?;
         }
         Ok(())
     }
 }
 
+impl Summary {
+    fn list(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        title: &str,
+        rows: &[(String, String, String)],
+    ) -> fmt::Result {
+        if rows.is_empty() {
+            return writeln!(f, "{title}: no difference");
+        }
+        writeln!(f, "{title}:")?;
+        let shown = self.shown(rows.len());
+        let width = rows[..shown].iter().map(|r| r.0.chars().count()).max().unwrap_or(0);
+        for (name, a, b) in &rows[..shown] {
+            writeln!(f, "  {name:width$}  {a} -> {b}")?;
+        }
+        self.more(f, "  ", rows.len() - shown)
+    }
+
+    /// How many of `n` differences are listed.
+    fn shown(&self, n: usize) -> usize {
+        if self.all { n } else { n.min(LISTED) }
+    }
+
+    fn more(&self, f: &mut fmt::Formatter<'_>, indent: &str, n: usize) -> fmt::Result {
+        if n == 0 { Ok(()) } else { writeln!(f, "{indent}and {n} more: `-v` lists all") }
+    }
+}
+
 /// Compares the folders.
-pub fn run(_: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
+pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let folder = |name: &str| -> Result<&PathBuf, Failure> {
         let path: &PathBuf = matches.get_one(name).expect("it is required");
         if path.is_dir() {
@@ -72,10 +120,13 @@ pub fn run(_: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
             .hint("give the folder of a profile, such as `artifacts/tutorial`"))
     };
     let (a, b) = (folder("a")?, folder("b")?);
+    let mut metrics = differences(&metrics(a)?, &metrics(b)?);
+    metrics.sort_by_key(|(name, ..)| !HEADLINE.contains(&name.as_str()));
     Ok(Outcome::new(&Summary {
         params: differences(&params(a)?, &params(b)?),
-        metrics: differences(&metrics(a)?, &metrics(b)?),
+        metrics,
         films: differences(&sides(a)?, &sides(b)?),
+        all: ctx.ui.verbosity() > 0,
     }))
 }
 

@@ -106,11 +106,12 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     .map_err(|e| {
         let busy = matches!(e, LockError::Busy { .. });
         let failure = Failure::from(e);
-        if busy {
-            failure.hint("wait for it, or choose another folder with `--artifacts`")
+        failure.hint(if busy {
+            "wait for it, or choose another folder with `--artifacts`"
         } else {
-            failure
-        }
+            "check that the folder can be written to and the disk has room, or choose another \
+             folder with `--artifacts`"
+        })
     })?;
     let threads = rayon::current_num_threads();
     let jobs = matches.get_one::<u64>("jobs").map_or(threads, |n| *n as usize);

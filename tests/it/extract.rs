@@ -256,6 +256,7 @@ fn inputs_that_are_wrong_are_named_and_the_last_features_stay() {
     let bad = sandbox.write("weights.txt", "not weights").display().to_string();
     let (code, text) = fails(&sandbox, &format!("{EXTRACT} --weights {bad}"));
     assert!(code == 1 && text.contains("not a safetensors file"), "{text}");
+    assert!(text.contains("error: `") && text.contains("weights.txt` does not hold the weights"));
     assert!(text.contains("hint: name another file with `--weights`"), "{text}");
     let images = sandbox.path("a/tutorial/preprocess/images.npy");
     let bytes = std::fs::read(&images).unwrap();

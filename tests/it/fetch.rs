@@ -220,6 +220,41 @@ fn a_file_that_is_no_weights_replaces_nothing() {
 }
 
 #[test]
+fn a_shared_file_of_weights_is_used_and_never_written() {
+    let sandbox = Sandbox::new();
+    sandbox.write("zeros.safetensors", zeros());
+    let shared = sandbox.write("store/weights.safetensors", zeros());
+    let before = std::fs::metadata(&shared).unwrap();
+    let fetch = |flags: &str| {
+        let line = format!("cxr-fetch weights --allow-unknown --from zeros.safetensors {flags}");
+        let mut command = sandbox.cxr(&line);
+        command.env("CXR_WEIGHTS", &shared);
+        run(command)
+    };
+    // It is there, and good.
+    let (code, stdout, stderr) = fetch("");
+    assert!(code == 0 && stdout.contains("already at"), "{stdout}{stderr}");
+    // `--force` fetches into the cache and tells who does not use that.
+    let (code, stdout, stderr) = fetch("--force");
+    assert!(
+        code == 0 && stdout.contains(&format!("fetched into `{}`", sandbox.path(CACHED).display()))
+    );
+    assert!(stderr.contains("which `CXR_WEIGHTS` names: unset it"), "{stderr}");
+    // The file is the same file, and alone in its folder.
+    use std::os::unix::fs::MetadataExt;
+    let after = std::fs::metadata(&shared).unwrap();
+    assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
+    let files: Vec<_> = sandbox.tree("store").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(files, ["weights.safetensors"]);
+    // `--output` writes where it says, and leaves nothing else there.
+    let (code, stdout, stderr) = fetch("--output other/w.safetensors");
+    assert!(code == 0 && stdout.contains("fetched into `other/w.safetensors`"), "{stderr}");
+    assert!(fetch("--output other/w.safetensors").1.contains("already at"));
+    let files: Vec<_> = sandbox.tree("other").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(files, ["w.safetensors"]);
+}
+
+#[test]
 fn two_at_once_do_not_disturb_each_other() {
     let sandbox = Sandbox::new();
     sandbox.write("zeros.safetensors", zeros());

@@ -114,7 +114,10 @@ fn a_positive_class_that_is_not_there_is_refused() {
     predictions(&sandbox, &["covid", "normal"], &two_classes(40));
     let text = sandbox.transcript("cxr-plot --positive Covid");
     assert!(text.contains("exit: 2"), "{text}");
-    assert!(text.contains("there is no class `Covid`; the classes are `covid`, `normal`"), "{text}");
+    assert!(
+        text.contains("there is no class `Covid`; the classes are `covid`, `normal`"),
+        "{text}"
+    );
     assert!(text.contains("hint: give `--positive covid` or `--positive normal`"), "{text}");
     // The default is the class with a finding, whatever it is called.
     predictions(&sandbox, &["NORMAL", "PNEUMONIA"], &renamed(&two_classes(40)));

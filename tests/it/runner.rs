@@ -341,6 +341,7 @@ fn a_disk_that_takes_no_more_leaves_the_last_good_files() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{stage}: {text}");
         assert!(text.contains("error: cannot ") && text.contains("artifacts/"), "{stage}: {text}");
+        assert!(text.contains("hint: "), "{stage}: {text}");
         assert_eq!(named(&sandbox.tree("artifacts/demo")), named(&good), "{stage}");
     }
 }
@@ -354,6 +355,7 @@ fn folders_that_cannot_be_written_are_named() {
     if Path::new("/proc/self").exists() {
         let text = sandbox.transcript("cxr run --artifacts /proc/self/a");
         assert!(text.contains("exit: 1") && text.contains("`/proc/self/a`"), "{text}");
+        assert!(text.contains("hint: check that the folder can be written to"), "{text}");
     }
 }
 
@@ -375,5 +377,10 @@ fn graphs_diffs_completions_and_manuals() {
     ran(&sandbox, "cxr run --artifacts two --seed 7");
     let text = sandbox.ok("cxr diff one/demo two/demo");
     assert!(text.contains("split.seed") && text.contains("42 -> 7"), "{text}");
-    assert!(text.contains("train -> test"), "{text}");
+    let changed = text.lines().find(|line| line.contains("train -> test"));
+    assert!(changed.is_some_and(|line| line.contains(" image")), "{text}");
+    assert!(text.lines().count() < 60, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let all = sandbox.ok("cxr diff -v one/demo two/demo");
+    assert!(all.lines().count() > text.lines().count() && !all.contains("more: `-v`"), "{all}");
 }

@@ -222,7 +222,7 @@ fn a_source_or_a_folder_is_held_out_whole() {
     --- stderr
     error: nothing is held out to test on
 
-    hint: say `--hold-out a` or `--hold-out b`
+    hint: give `--hold-out a` or `--hold-out b`
     ");
 }
 

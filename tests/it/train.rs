@@ -81,6 +81,20 @@ fn write_split(sandbox: &Sandbox, train: Vec<usize>, test: Vec<usize>) {
 }
 
 #[test]
+fn a_long_training_prints_a_few_lines_and_all_if_asked() {
+    let sandbox = films(&["covid", "normal"]);
+    let lines = |flags: &str| {
+        let output = sandbox.cxr(&format!("{TRAIN} {flags}").replace("--epochs 4 ", "")).output();
+        let stderr = String::from_utf8(output.unwrap().stderr).unwrap();
+        let lines = stderr.lines().filter(|line| line.starts_with("Epoch "));
+        lines.map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("--epochs 48"), ["1/48", "8/48", "18/48", "28/48", "38/48", "48/48"]);
+    assert_eq!(lines("--epochs 48 -v").len(), 48);
+    assert_eq!(lines("--epochs 48 -q").len(), 0);
+}
+
+#[test]
 fn a_model_its_description_and_its_history() {
     let sandbox = films(&["covid", "normal"]);
     let output = sandbox.cxr(TRAIN).output().unwrap();

@@ -180,7 +180,8 @@ impl Config {
 
     /// Whether `--set` gives the setting `key` of `stage`, or the shared setting `key`.
     pub fn is_set(&self, stage: &str, key: &str) -> bool {
-        let own = self.set.get(stage).and_then(Value::as_table).is_some_and(|t| t.contains_key(key));
+        let own =
+            self.set.get(stage).and_then(Value::as_table).is_some_and(|t| t.contains_key(key));
         own || (self.set.contains_key(key) && (key == SEED || SHARED.contains(&key)))
     }
 
@@ -281,8 +282,11 @@ mod tests {
         assert_eq!(error("[tyo]", None), "unknown key `tyo` in `p.toml`; did you mean `toy`?");
         assert_eq!(error("zzzzzzzzz = 1", None), "unknown key `zzzzzzzzz` in `p.toml`");
         assert_eq!(error("[toy", None), "`p.toml` is not valid TOML");
-        assert!(error("", Some("nope")).starts_with("no profile `nope` in `p.toml`; the profiles are "));
-        let many = "`toy.epochs` in `p.toml` is the string \"many\", expected a whole number, 0 or more";
+        assert!(
+            error("", Some("nope")).starts_with("no profile `nope` in `p.toml`; the profiles are ")
+        );
+        let many =
+            "`toy.epochs` in `p.toml` is the string \"many\", expected a whole number, 0 or more";
         assert_eq!(error("[toy]\nepochs = \"many\"", None), many);
         let config = parse("[toy]\nrate = 1.5", None).unwrap();
         let flags = "rate = \"fast\"".parse().unwrap();

@@ -25,7 +25,9 @@ pub fn parse(items: &[String], known: &[Known<'_>]) -> Result<Table, ConfigError
                     other => *other = value,
                 }
             }
-            None => drop(root.insert(key.to_owned(), typed(text, check::top_default(key).as_ref()))),
+            None => {
+                drop(root.insert(key.to_owned(), typed(text, check::top_default(key).as_ref())))
+            }
         }
     }
     check::set(&root, known)?;

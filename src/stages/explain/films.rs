@@ -1,3 +1,7 @@
+//! The images to explain: those asked for, and the test images, the worst errors first.
+
+use std::path::Path;
+
 use ndarray::{Array1, Array2, Array4};
 
 use super::super::upstream;
@@ -7,11 +11,44 @@ use crate::artifact::explanation::Line;
 use crate::artifact::index::Index;
 use crate::artifact::model::Model;
 use crate::artifact::split::Split;
-use crate::cli::{Context, Failure};
+use crate::cli::{Context, Failure, shell_word};
 use crate::head::Head;
 use crate::io::npy::{NpyError, Reader};
 use crate::metrics::predicted;
 use crate::pipeline::Job;
+
+/// The row of the image that `given` names: its path in the data set, or the path of its
+/// file, absolute or from the working folder.
+pub fn find(index: &Index, dataset: &Path, given: &str) -> Result<usize, Failure> {
+    let row = |path: &str| index.rows.iter().position(|row| row.path == path);
+    let below = |file: &Path, dataset: &Path| {
+        let parts: Vec<&str> = file
+            .strip_prefix(dataset)
+            .ok()?
+            .iter()
+            .map(|part| part.to_str())
+            .collect::<Option<_>>()?;
+        row(&parts.join("/"))
+    };
+    let (file, folder) = (std::path::absolute(given), std::path::absolute(dataset));
+    let as_given = || below(file.as_ref().ok()?, folder.as_ref().ok()?);
+    let behind_links =
+        || below(&Path::new(given).canonicalize().ok()?, &dataset.canonicalize().ok()?);
+    let plain = given.strip_prefix("./").unwrap_or(given);
+    row(plain).or_else(as_given).or_else(behind_links).ok_or_else(|| {
+        let failure = Failure::usage(format_args!("`{given}` is not an image of this data set"));
+        match Path::new(given).is_file() {
+            true => failure.hint(format_args!(
+                "to predict and explain any image: `cxr predict {} --heat DIR`",
+                shell_word(given)
+            )),
+            false => failure.hint(
+                "name it as the column `path` of `index.csv` does (`covid/x.jpg`), or by the path \
+                 of its file",
+            ),
+        }
+    })
+}
 
 /// A film to explain.
 pub struct Film {
@@ -64,8 +101,8 @@ impl Films {
         self.model.extractor.side
     }
 
-    /// The films `asked` for by path, then the test films, the worst errors first.
-    pub fn choose(&self, asked: &[String], settings: &Settings) -> Result<Vec<Film>, Failure> {
+    /// The films asked for by path, then the test films, the worst errors first.
+    pub fn choose(&self, dataset: &Path, settings: &Settings) -> Result<Vec<Film>, Failure> {
         let probabilities = self.head.predict(self.features.view());
         let named = predicted(probabilities.mapv(f64::from).view());
         let labels = self.index.labels();
@@ -77,13 +114,8 @@ impl Films {
             shown,
             path: self.index.rows[row].path.clone(),
         };
-        let find = |path: &String| {
-            self.index.rows.iter().position(|row| row.path == *path).ok_or_else(|| {
-                Failure::usage(format_args!("there is no film `{path}`"))
-                    .hint("name it as the column `path` of `index.csv` does: `covid/x.jpg`")
-            })
-        };
-        let asked: Vec<usize> = asked.iter().map(find).collect::<Result<_, _>>()?;
+        let find = |path: &String| find(&self.index, dataset, path);
+        let asked: Vec<usize> = settings.film.iter().map(find).collect::<Result<_, _>>()?;
         let mut test: Vec<usize> =
             self.split.test.iter().copied().filter(|row| !asked.contains(row)).collect();
         // The less the model believes in the truth, the worse.
@@ -128,5 +160,38 @@ impl Films {
             probability: film.probabilities[film.predicted],
             outside,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::index::IndexRow;
+
+    #[test]
+    fn an_image_is_found_by_every_path_that_leads_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let dataset = dir.path().join("data");
+        let file = dataset.join("covid/a,b.png");
+        crate::io::atomic::write(&file, b"x").unwrap();
+        crate::io::atomic::write(&dataset.join("other.png"), b"x").unwrap();
+        std::os::unix::fs::symlink(&dataset, dir.path().join("link")).unwrap();
+        let row = IndexRow { path: "covid/a,b.png".to_owned(), ..IndexRow::default() };
+        let index = Index::new(vec![row]);
+        let found = |given: &str| find(&index, &dataset, given);
+        let absolute = file.display().to_string();
+        let linked = dir.path().join("link/covid/a,b.png").display().to_string();
+        // From the working folder, as a shell completes it.
+        let here = std::env::current_dir().unwrap();
+        let up = "../".repeat(here.components().count() - 1);
+        let relative = format!("{up}{}", &absolute[1..]);
+        for given in ["covid/a,b.png", "./covid/a,b.png", &absolute, &linked, &relative] {
+            assert_eq!(found(given).ok(), Some(0), "{given}");
+        }
+        let other = found(&dataset.join("other.png").display().to_string()).unwrap_err();
+        assert!(other.hints[0].contains("`cxr predict "), "{:?}", other.hints);
+        let none = found("covid/none.png").unwrap_err();
+        assert_eq!(none.kind.code(), 2);
+        assert!(none.hints[0].contains("`index.csv`"), "{:?}", none.hints);
     }
 }

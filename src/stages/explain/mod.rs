@@ -37,6 +37,8 @@ pub struct Explain;
 crate::settings! {
     /// Settings of `cxr-explain`: `[explain]` in `pipeline.toml`.
     pub struct Settings {
+        /// An image to explain whatever the split, with an overlay: its path in the dataset (`covid/x.jpg`), or the path of its file; repeatable
+        film: Vec<String> = Vec::new(),
         /// Most test films to explain; those that the model errs on most come first
         films: usize = 100,
         /// Overlays of the worst errors
@@ -55,9 +57,6 @@ crate::settings! {
 pub struct Args {
     #[command(flatten)]
     flags: Flags,
-    /// A film to explain, as `index.csv` has it (`covid/x.jpg`); repeatable
-    #[arg(long, value_name = "PATH")]
-    film: Vec<String>,
 }
 
 /// Films that go through the net at once.
@@ -92,7 +91,15 @@ impl Stage for Explain {
         ])
     }
 
-    fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
+    fn run(ctx: &Context, mut args: Args) -> Result<Outcome, Failure> {
+        if let Some(asked) = &mut args.flags.film {
+            // The record names them as the data set does, wherever it lies.
+            let index = upstream::index(ctx)?;
+            for path in asked {
+                let row = films::find(&index, &ctx.paths.dataset, path)?;
+                *path = index.rows[row].path.clone();
+            }
+        }
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         if settings.grid == 0 {
             return Err(Failure::usage("`grid` is 0, expected at least 1"));
@@ -100,7 +107,7 @@ impl Stage for Explain {
         let engine = Engine::from_env().usage()?;
         let job = Self::begin(ctx, &settings)?;
         let mut films = Films::read(ctx, &job)?;
-        let chosen = films.choose(&args.film, &settings)?;
+        let chosen = films.choose(&ctx.paths.dataset, &settings)?;
         let inputs = Self::inputs(ctx, &settings)?;
         let weights = &inputs.last().expect("the weights are an input").path;
         let weights = Weights::read(weights)

@@ -44,7 +44,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// The ImageNet weights of VGG16, into the user's cache
+    /// The ImageNet weights of VGG16, into the user's cache or `--output`
     Weights(weights::Args),
     /// The COVID-19 image data collection, into `sources/` of the dataset
     Covid(covid::Args),

@@ -8,8 +8,11 @@ use std::process::Command;
 use serde_json::json;
 
 use super::{Summary, byte_bar, details, lock, program};
-use crate::backbone::{IMAGENET_FINGERPRINT, Weights, names, weights_place};
-use crate::cli::{Context, Failure, ResultExt};
+use crate::backbone::{
+    IMAGENET_FINGERPRINT, LocateError, WEIGHTS_VARIABLE, Weights, cached_weights, names,
+    weights_place,
+};
+use crate::cli::{Context, Failure, ResultExt, hinted};
 use crate::io::checksum::Checksum;
 use crate::io::download::{self, Request};
 use crate::io::folder::Folder;
@@ -36,9 +39,12 @@ pub struct Args {
     /// Download from this address first [default: Keras' release]
     #[arg(long)]
     pub url: Option<String>,
-    /// Fetch even if there are weights, and replace them
+    /// Fetch even if there are weights, and replace those in the cache or at `--output`
     #[arg(long)]
     force: bool,
+    /// Write to this file instead of the user's cache; `CXR_WEIGHTS` makes the others use it
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// Accept weights of VGG16 other than those the tutorial used
     #[arg(long)]
     allow_unknown: bool,
@@ -51,14 +57,30 @@ struct Converted {
 }
 
 pub fn run(ctx: &Context, args: &Args, url: &str) -> Result<Summary, Failure> {
-    let place = weights_place().map_err(|error| {
-        let hint = error.hint();
-        Failure::from(error).hint(hint)
-    })?;
-    let _lock = lock(ctx, &place)?;
+    let named = args.output.is_none().then(named).flatten();
+    if let Some(named) = named.as_ref().filter(|named| named.exists() && !args.force) {
+        let metadata = existing(named, args.allow_unknown)
+            .hint(format_args!("or set `{WEIGHTS_VARIABLE}` to another file, or to nothing"))?;
+        return Ok(summary(named.clone(), metadata, false));
+    }
+    let place = match &args.output {
+        Some(file) => file.clone(),
+        None => cached_weights().map_err(hinted(LocateError::hint))?,
+    };
+    let _lock = match args.output {
+        Some(_) => None,
+        None => Some(lock(ctx, &place)?),
+    };
     if place.exists() && !args.force {
-        let metadata = existing(&place, args.allow_unknown)?;
+        let metadata = existing(&place, args.allow_unknown).hint("`--force` replaces it")?;
         return Ok(summary(place, metadata, false));
+    }
+    if let Some(named) = named {
+        let (named, place) = (named.display(), place.display());
+        ctx.ui.warn(format_args!(
+            "the weights go to `{place}`, but the other commands use `{named}`, which \
+             `{WEIGHTS_VARIABLE}` names: unset it, or write there with `--output`"
+        ));
     }
     let converted = match &args.from {
         Some(file) => {
@@ -69,7 +91,7 @@ pub fn run(ctx: &Context, args: &Args, url: &str) -> Result<Summary, Failure> {
         None => obtain(ctx, url, &place, args.allow_unknown)?,
     };
     atomic::write(&place, &converted.bytes)
-        .hint("free some space, or set `CXR_WEIGHTS` to a file elsewhere")?;
+        .hint("free some space, or write elsewhere with `--output`")?;
     Ok(summary(place, converted.metadata, true))
 }
 
@@ -80,15 +102,20 @@ fn summary(path: PathBuf, mut metadata: BTreeMap<String, String>, fetched: bool)
     Summary { what: "weights", fetched, path, source, licence: LICENCE, details }
 }
 
+/// The file that `CXR_WEIGHTS` names. It may be anybody's: it is used, and never written.
+fn named() -> Option<PathBuf> {
+    let named = weights_place().ok()?;
+    (cached_weights().ok().as_ref() != Some(&named)).then_some(named)
+}
+
 /// The provenance of the weights that are there, if they are good.
 fn existing(place: &Path, allow_unknown: bool) -> Result<BTreeMap<String, String>, Failure> {
     let unusable = || format!("`{}` is there, but of no use", place.display());
-    let again = "`--force` replaces it";
-    let bytes = bounded::read(place, MAX_BYTES).context(unusable()).hint(again)?;
-    let weights = Weights::from_safetensors(&bytes).context(unusable()).hint(again)?;
+    let bytes = bounded::read(place, MAX_BYTES).context(unusable())?;
+    let weights = Weights::from_safetensors(&bytes).context(unusable())?;
     let fingerprint = weights.fingerprint();
-    check(&fingerprint, allow_unknown).context(unusable()).hint(again)?;
-    let mut metadata = safetensors::metadata(&bytes).context(unusable()).hint(again)?;
+    check(&fingerprint, allow_unknown).context(unusable())?;
+    let mut metadata = safetensors::metadata(&bytes).context(unusable())?;
     metadata.insert("fingerprint".into(), fingerprint);
     Ok(metadata)
 }
