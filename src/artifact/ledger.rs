@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
+use csv::StringRecord;
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactError, read_csv, write_csv};
+use super::{ArtifactError, MAX_FILE, read_bytes, write_csv};
 use crate::dataset::identity::Identity;
 use crate::dataset::verdict::Verdict;
 use crate::io::place::is_formula;
+use crate::io::table::Table;
 
 /// The name of a ledger in the folder of its class.
 pub const FILE: &str = "ledger.csv";
@@ -72,17 +74,39 @@ impl LedgerRow {
 }
 
 /// The rows of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// A row per row or file of the source.
     pub rows: Vec<LedgerRow>,
+    /// How the file differs from the one that was written, if a spreadsheet saved it
+    /// again.
+    pub notes: Vec<String>,
 }
 
 impl Ledger {
     /// Reads `ledger.csv`: rows are numbered 1, 2, 3, …, and exactly the kept ones
-    /// have a film, each another one, and no reason.
+    /// have a film, each another one, and no reason. People open ledgers in
+    /// spreadsheets, so a ledger is read as a table from elsewhere.
+    ///
+    /// # Errors
+    /// See [`ArtifactError`].
     pub fn read(path: &Path) -> Result<Self, ArtifactError> {
-        let rows: Vec<LedgerRow> = read_csv("ledger", path)?;
+        let bytes = read_bytes("ledger", path, MAX_FILE)?;
+        let malformed =
+            |reason| ArtifactError::Malformed { kind: "ledger", path: path.to_owned(), reason };
+        let mut table = Table::parse(&bytes).map_err(|e| malformed(e.to_string()))?;
+        let header = StringRecord::from(table.header.clone());
+        let mut parsed = Ok(Vec::new());
+        let read = table.for_each_row(usize::MAX, |_, record| {
+            if let Ok(rows) = &mut parsed {
+                match record.deserialize::<LedgerRow>(Some(&header)) {
+                    Ok(row) => rows.push(row),
+                    Err(error) => parsed = Err(error),
+                }
+            }
+        });
+        read.map_err(|e| malformed(e.to_string()))?;
+        let rows = parsed.map_err(|e| malformed(e.to_string()))?;
         let mut films = BTreeSet::new();
         for (i, row) in rows.iter().enumerate() {
             let kept = row.status == Status::Kept;
@@ -98,9 +122,9 @@ impl Ledger {
             } else {
                 continue;
             };
-            return Err(ArtifactError::Malformed { kind: "ledger", path: path.to_owned(), reason });
+            return Err(malformed(reason));
         }
-        Ok(Self { rows })
+        Ok(Self { rows, notes: table.notes })
     }
 
     /// Writes `ledger.csv`. What the source says, in its own words, is put so that no
@@ -213,6 +237,7 @@ mod tests {
                 dropped(5, Reason::OtherView),
                 dropped(6, Reason::OtherView),
             ],
+            notes: vec![],
         }
     }
 
@@ -233,6 +258,21 @@ mod tests {
             other view                      2
             no file                         1
         ");
+    }
+
+    #[test]
+    fn a_ledger_that_excel_has_saved_is_read_and_that_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        example().write(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let mut excel = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&bytes[..]);
+        reader.records().for_each(|record| excel.write_record(&record.unwrap()).unwrap());
+        crate::io::atomic::write(&path, &excel.into_inner().unwrap()).unwrap();
+        let ledger = Ledger::read(&path).unwrap();
+        assert_eq!(ledger.rows, example().rows);
+        assert_eq!(ledger.notes, ["its columns are separated by semicolons"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Where films come from and who is on them: from the ledgers that lie beside
-//! them, a `metadata.csv`, or their names.
+//! Where images come from and who is on them: from the ledgers that lie beside
+//! them, a table of patients, or their paths.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use super::ArtifactError;
 use super::ledger::{self, Ledger};
 use crate::dataset::films::Candidate;
 use crate::dataset::identity::{self, Identity, KaggleName};
-use crate::dataset::metadata::{self, MetadataError};
+use crate::dataset::metadata::MetadataError;
+use crate::dataset::patient_table::{Columns, JoinCounts, Match, PatientTable};
 use crate::dataset::phantom;
 
 /// Why what is known of the films could not be read.
@@ -17,7 +18,7 @@ pub enum ProvenanceError {
     /// A ledger cannot be used.
     #[error(transparent)]
     Ledger(#[from] ArtifactError),
-    /// The `metadata.csv` cannot be used.
+    /// The table of patients cannot be used.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }
@@ -31,13 +32,17 @@ pub struct Origin {
     pub source: String,
 }
 
-/// What is known of the films of a dataset.
+/// What is known of the images of a dataset.
 #[derive(Debug, Default)]
 pub struct Provenance {
     /// By path relative to the dataset folder.
     ledgers: BTreeMap<String, Origin>,
-    /// By file name.
-    metadata: BTreeMap<String, Origin>,
+    /// By path relative to the dataset folder.
+    table: BTreeMap<String, Origin>,
+    /// How the images and the table's rows came together, if there is a table.
+    pub joined: Option<JoinCounts>,
+    /// What had to be forgiven while reading, with the file.
+    pub notes: Vec<String>,
 }
 
 impl Provenance {
@@ -50,56 +55,69 @@ impl Provenance {
         ledgers
     }
 
-    /// Reads `ledgers` and, if there is one, a `metadata.csv` in the layout of
-    /// the covid-chestxray-dataset.
+    /// Reads `ledgers` and, if there is one, a table of the patients of `films`.
     ///
     /// # Errors
     /// See [`ProvenanceError`].
-    pub fn read(ledgers: &[PathBuf], metadata: Option<&Path>) -> Result<Self, ProvenanceError> {
+    pub fn read(
+        ledgers: &[PathBuf],
+        table: Option<(&Path, Columns<'_>)>,
+        films: &[Candidate],
+    ) -> Result<Self, ProvenanceError> {
         let mut known = Self::default();
         for path in ledgers {
             let class = path.parent().and_then(Path::file_name).unwrap_or_default();
-            for row in Ledger::read(path)?.kept() {
+            let ledger = Ledger::read(path)?;
+            known.note(path, &ledger.notes);
+            for row in ledger.kept() {
                 let film = format!("{}/{}", class.to_string_lossy(), row.film);
                 let origin = Origin { patient: row.patient.clone(), source: row.source.clone() };
                 known.ledgers.insert(film, origin);
             }
         }
-        for row in metadata.map(metadata::read).transpose()?.into_iter().flat_map(|m| m.rows) {
-            let patient = row.patient.as_deref().and_then(identity::from_patient_id);
-            if let Some(file) = row.filename {
-                let origin =
-                    Origin { patient: key(patient), source: "covid-chestxray-dataset".into() };
-                known.metadata.entry(file).or_insert(origin);
-            }
+        let Some((path, columns)) = table else { return Ok(known) };
+        let table = PatientTable::read(path, columns)?;
+        known.note(path, &table.notes);
+        let paths: Vec<&str> = films.iter().map(|film| film.path.as_str()).collect();
+        let (matches, counts) = table.join(&paths);
+        for (path, of) in paths.into_iter().zip(matches) {
+            let Match::Patient(patient) = of else { continue };
+            let source = if table.is_cohen { "covid-chestxray-dataset" } else { source_of(path) };
+            let patient = patient.unwrap_or_default();
+            known.table.insert(path.to_owned(), Origin { patient, source: source.into() });
         }
+        known.joined = Some(counts);
         Ok(known)
     }
 
-    /// What is known of `film`: its ledger's word, else that of the
-    /// `metadata.csv`, else what its name gives away. A film that is DICOM has a
-    /// `header`, the patient or nobody, which stands before its name: viewers export
-    /// many persons' films under the same names.
+    fn note(&mut self, path: &Path, notes: &[String]) {
+        self.notes.extend(notes.iter().map(|note| format!("`{}`: {note}", path.display())));
+    }
+
+    /// What is known of `film`: its ledger's word, else that of the table, else what its
+    /// path gives away. An image that is DICOM has a `header`, the patient or nobody,
+    /// which stands before its path: viewers export many patients' images under the
+    /// same names.
     pub fn of(&self, film: &Candidate, header: Option<String>) -> Origin {
-        let name = film.path.rsplit('/').next().unwrap_or_default();
-        let known = self.ledgers.get(&film.path).or_else(|| self.metadata.get(name));
+        let known = self.ledgers.get(&film.path).or_else(|| self.table.get(&film.path));
         match (known.cloned(), header) {
             (Some(known), Some(patient)) if known.patient.is_empty() => Origin { patient, ..known },
             (Some(known), _) => known,
             (None, Some(patient)) => Origin { patient, source: String::new() },
             (None, None) => {
-                Origin { patient: key(identity::from_name(name)), source: source_of(name).into() }
+                let patient = key(identity::from_path(&film.path));
+                Origin { patient, source: source_of(&film.path).into() }
             }
         }
     }
 }
 
-/// The collection that a file name is typical of.
-fn source_of(name: &str) -> &'static str {
-    match name {
+/// The collection that a path is typical of; empty if none.
+fn source_of(path: &str) -> &'static str {
+    match path.rsplit('/').next().unwrap_or_default() {
         name if phantom::is_phantom(name) => phantom::SOURCE,
         name if KaggleName::parse(name).is_some() => "chest_xray",
-        _ => "",
+        _ => identity::source_of_path(path),
     }
 }
 

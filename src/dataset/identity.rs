@@ -7,7 +7,8 @@ use super::phantom::is_phantom;
 /// What an identity rests on, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
-    /// A patient id in `metadata.csv`.
+    /// A patient id in a table, or in a path of a set that names its folders or files
+    /// by patient.
     PatientId,
     /// The patient's number in a file name of the Kaggle set.
     KaggleName,
@@ -49,9 +50,106 @@ pub struct Identity {
 /// The identity that a patient id of the covid-chestxray-dataset gives; ids
 /// are text (`311a`) and compared without regard to case.
 pub fn from_patient_id(id: &str) -> Option<Identity> {
+    by_id("cohen", id)
+}
+
+/// The identity that a patient id of another set's table gives.
+pub fn from_other_id(id: &str) -> Option<Identity> {
+    by_id("metadata", id)
+}
+
+/// Cells that say that the patient is not known.
+const UNKNOWN: [&str; 8] = ["", "?", "-", "na", "n/a", "nan", "none", "unknown"];
+
+fn by_id(origin: &str, id: &str) -> Option<Identity> {
     let id = id.trim().to_lowercase();
-    let known = !id.is_empty() && id != "?";
-    known.then(|| Identity { key: format!("cohen:{id}"), evidence: Evidence::PatientId })
+    let known = !UNKNOWN.contains(&id.as_str());
+    known.then(|| Identity { key: format!("{origin}:{id}"), evidence: Evidence::PatientId })
+}
+
+/// A public set whose paths name the patients.
+struct NamedByPatient {
+    /// The set, as indices name it; empty for a convention of many sets.
+    source: &'static str,
+    /// The origin in keys.
+    origin: &'static str,
+    /// The patient in the folders, outermost first, and the file name without extension.
+    patient: fn(&[&str], &str) -> Option<String>,
+}
+
+/// Sets whose paths name the patients, where no other set is named alike.
+const NAMED_BY_PATIENT: [NamedByPatient; 4] = [
+    // train/patient00001/study1/view1_frontal.jpg; also joined by `_` or `-`.
+    NamedByPatient {
+        source: "CheXpert",
+        origin: "chexpert",
+        patient: |folders, stem| {
+            let in_name = stem.split(['_', '-']).next().filter(|_| stem.contains("study"));
+            let mut parts = folders.iter().copied().chain(in_name);
+            parts.find(|part| numbered(part, "patient", 5..=6)).map(str::to_owned)
+        },
+    },
+    // files/p10/p10000032/s50414267/02aa804e-….jpg
+    NamedByPatient {
+        source: "MIMIC-CXR",
+        origin: "mimic",
+        patient: |folders, _| {
+            let part = folders.iter().find(|part| numbered(part, "p1", 7..=7))?;
+            Some((*part).to_owned())
+        },
+    },
+    // 00000001_000.png: patients up to 00030805. Dates would begin with 19 or 20.
+    NamedByPatient {
+        source: "NIH ChestX-ray14",
+        origin: "nih",
+        patient: |_, stem| {
+            let (patient, follow_up) = stem.split_once('_')?;
+            let known = numbered(patient, "000", 5..=5) && numbered(follow_up, "", 3..=3);
+            known.then(|| patient.to_owned())
+        },
+    },
+    // sub-S03044_ses-E06155_run-1_bp-chest_vp-pa_cr.png, as the Brain Imaging Data
+    // Structure (BIDS) prescribes and BIMCV follows.
+    NamedByPatient {
+        source: "",
+        origin: "bids",
+        patient: |_, stem| {
+            let label = stem.strip_prefix("sub-")?.split('_').next()?;
+            let is_label = !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric());
+            (is_label && stem.contains('_')).then(|| format!("sub-{label}"))
+        },
+    },
+];
+
+/// Whether `part` is `prefix` and as many digits as `digits` allows.
+fn numbered(part: &str, prefix: &str, digits: std::ops::RangeInclusive<usize>) -> bool {
+    part.strip_prefix(prefix).is_some_and(|number| {
+        digits.contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+/// The set that names its paths like `path`, which may be empty, and the patient that
+/// the path names.
+fn named_by_patient(path: &str) -> Option<(&'static str, Identity)> {
+    let mut folders: Vec<&str> = path.split('/').collect();
+    let name = folders.pop()?;
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    NAMED_BY_PATIENT.iter().find_map(|set| {
+        let key = format!("{}:{}", set.origin, (set.patient)(&folders, stem)?);
+        Some((set.source, Identity { key, evidence: Evidence::PatientId }))
+    })
+}
+
+/// The identity that a path gives, with `/` between folders: that of a set whose paths
+/// name the patients, else what [`from_name`] makes of the file name.
+pub fn from_path(path: &str) -> Option<Identity> {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    named_by_patient(path).map(|(_, identity)| identity).or_else(|| from_name(name))
+}
+
+/// The set whose paths name the patients in the way of `path`; empty if none does.
+pub fn source_of_path(path: &str) -> &'static str {
+    named_by_patient(path).map_or("", |(source, _)| source)
 }
 
 /// The identity that a bare file name gives: the Kaggle pattern, else the series.
@@ -235,11 +333,39 @@ mod tests {
     }
 
     #[test]
+    fn paths_of_public_sets_name_the_patient() {
+        let key = |path: &str| from_path(path).map(|identity| identity.key);
+        let known = [
+            ("effusion/patient00001/study1/view1_frontal.jpg", "chexpert:patient00001", "CheXpert"),
+            ("effusion/patient00001_study1_view1_frontal.jpg", "chexpert:patient00001", "CheXpert"),
+            ("normal/p10/p10000032/s50414267/02aa-9f.jpg", "mimic:p10000032", "MIMIC-CXR"),
+            ("hernia/00000001_000.png", "nih:00000001", "NIH ChestX-ray14"),
+            ("covid/sub-S03044_ses-E06155_vp-pa_cr.png", "bids:sub-S03044", ""),
+            ("train/NORMAL/IM-0240-0001.jpeg", "kaggle:IM-0240", ""),
+        ];
+        for (path, expected, source) in known {
+            assert_eq!(key(path).as_deref(), Some(expected), "{path}");
+            assert_eq!(source_of_path(path), source, "{path}");
+        }
+        for path in [
+            "covid/patient1/1.png",
+            "patient00001.png",
+            "covid/p10/1.png",
+            "covid/20200312_001.png",
+            "covid/sub-.png",
+            "covid/sub-1.png",
+        ] {
+            assert_eq!(key(path), None, "{path}");
+        }
+    }
+
+    #[test]
     fn patient_ids_are_text() {
         let key = |id| from_patient_id(id).map(|identity| identity.key);
         assert_eq!(key(" 311A "), Some("cohen:311a".into()));
         assert_eq!(key("97"), Some("cohen:97".into()));
         assert_eq!((key(" "), key("?")), (None, None));
+        assert_eq!(key("Unknown"), None, "it is not one patient");
     }
 
     #[test]

@@ -5,21 +5,22 @@
 
 use std::path::{Path, PathBuf};
 
-use encoding_rs::{UTF_8, WINDOWS_1252};
-
 use crate::io::bounded;
+use crate::io::table::{self, NotATable, Table};
 
 /// Largest file that is read. The real one has 0.5 MB.
 pub const MAX_BYTES: u64 = 16 << 20;
 
-/// Most columns that are read. The real one has 30.
-pub const MAX_COLUMNS: usize = 1000;
-
 /// Most rows that are read. The real one has 950.
 pub const MAX_ROWS: usize = 250_000;
 
-/// Columns without which no film can be chosen.
-const NEEDED: [&str; 3] = ["patientid", "finding", "filename"];
+/// Columns without which no image can be chosen, each with the other names that it may
+/// have where somebody has edited the file.
+const NEEDED: [&[&str]; 3] = [
+    &["patientid", "patient_id", "patient"],
+    &["finding", "findings"],
+    &["filename", "file_name", "file"],
+];
 
 /// Why a `metadata.csv` could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +53,20 @@ pub enum MetadataError {
         /// The file asked for.
         path: PathBuf,
         /// Needed and not there.
-        missing: Vec<&'static str>,
+        missing: Vec<String>,
         /// The normalised names of the header.
         found: Vec<String>,
     },
+}
+
+impl MetadataError {
+    /// The error of reading the file at `path`.
+    pub fn of_reading(path: &Path, source: std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::NotFound => Self::Missing { path: path.into() },
+            _ => Self::Unreadable { path: path.into(), source },
+        }
+    }
 }
 
 /// One row, its cells trimmed. A cell is `None` where the column is absent,
@@ -99,16 +110,13 @@ impl Metadata {
 /// Reads a `metadata.csv`.
 ///
 /// LF or CRLF, quoted line breaks, empty lines and rows of any length are
-/// accepted. Text that is not UTF-8 is read as windows-1252, with a note.
+/// accepted, and what a spreadsheet makes of them: see [`Table`].
 ///
 /// # Errors
 /// See [`MetadataError`].
 pub fn read(path: &Path) -> Result<Metadata, MetadataError> {
-    let unreadable = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => MetadataError::Missing { path: path.into() },
-        _ => MetadataError::Unreadable { path: path.into(), source },
-    };
-    parse(&bounded::read(path, MAX_BYTES).map_err(unreadable)?, path)
+    let bytes = bounded::read(path, MAX_BYTES);
+    parse(&bytes.map_err(|source| MetadataError::of_reading(path, source))?, path)
 }
 
 /// Parses the bytes of a `metadata.csv`; `path` is only named in errors.
@@ -116,59 +124,29 @@ pub fn read(path: &Path) -> Result<Metadata, MetadataError> {
 /// # Errors
 /// See [`MetadataError`].
 pub fn parse(bytes: &[u8], path: &Path) -> Result<Metadata, MetadataError> {
-    let mut notes = Vec::new();
-    let text = decode(bytes, &mut notes);
-    let not_csv = |why| MetadataError::NotCsv { path: path.into(), why };
-    if text.trim().is_empty() {
-        return Err(not_csv("it is empty"));
-    }
-    if text.contains('\0') {
-        return Err(not_csv("it holds binary data"));
-    }
-    if text.trim_start().starts_with('<') {
-        return Err(not_csv("it looks like a web page"));
-    }
-    if text.bytes().filter(|&b| b == b'"').count() % 2 == 1 {
-        notes.push(
-            "a quotation mark is never closed: one row may have swallowed those after it".into(),
-        );
-    }
-
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let header: Vec<String> = match reader.headers() {
-        Ok(header) => header.iter().take(MAX_COLUMNS + 1).map(normalised).collect(),
-        Err(_) => return Err(not_csv("it has no header line")),
+    let not_csv = |error: NotATable| MetadataError::NotCsv { path: path.into(), why: error.0 };
+    let mut table = Table::parse(bytes).map_err(not_csv)?;
+    let header: Vec<String> = table.header.iter().map(|name| normalised(name)).collect();
+    let index = |names: &[&str]| {
+        names.iter().find_map(|name| header.iter().position(|column| column == name))
     };
-    if header.len() > MAX_COLUMNS {
-        return Err(not_csv("it has more columns than any table of films"));
-    }
-    let index = |name: &str| header.iter().position(|c| c == name);
-    let missing: Vec<_> = NEEDED.into_iter().filter(|name| index(name).is_none()).collect();
+    let missing: Vec<_> = NEEDED
+        .iter()
+        .filter(|names| index(names).is_none())
+        .map(|names| names[0].to_owned())
+        .collect();
     let columns: Vec<_> = header.iter().filter(|c| !c.is_empty()).cloned().collect();
     if !missing.is_empty() {
         return Err(MetadataError::MissingColumns { path: path.into(), missing, found: columns });
     }
-    let [patient, finding, view, modality, folder, filename] =
-        ["patientid", "finding", "view", "modality", "folder", "filename"].map(index);
+    let [patient, finding, filename] = NEEDED.map(index);
+    let [view, modality, folder] = ["view", "modality", "folder"].map(|name| index(&[name]));
 
-    let (mut rows, mut ragged) = (Vec::new(), 0);
-    for record in reader.records() {
-        let Ok(record) = record else {
-            return Err(not_csv("a row cannot be parsed"));
-        };
-        if rows.len() == MAX_ROWS {
-            return Err(not_csv("it has more rows than any collection has films"));
-        }
-        ragged += usize::from(record.len() != header.len());
-        let cell = |column: Option<usize>| {
-            column
-                .and_then(|i| record.get(i))
-                .map(str::trim)
-                .filter(|s| !s.is_empty())
-                .map(String::from)
-        };
+    let mut rows = Vec::new();
+    let read = table.for_each_row(MAX_ROWS, |number, record| {
+        let cell = |column| table::cell(record, column).map(String::from);
         rows.push(Row {
-            number: rows.len() + 1,
+            number,
             patient: cell(patient),
             finding: cell(finding),
             view: cell(view),
@@ -176,33 +154,13 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Metadata, MetadataError> {
             folder: cell(folder),
             filename: cell(filename),
         });
-    }
-    if ragged > 0 {
-        notes.push(format!(
-            "{ragged} of {} rows have more or fewer cells than the header",
-            rows.len()
-        ));
-    }
-    Ok(Metadata { columns, rows, notes })
-}
-
-/// By byte-order mark, else UTF-8, else windows-1252, which maps every byte.
-fn decode(bytes: &[u8], notes: &mut Vec<String>) -> String {
-    let (text, encoding, malformed) = UTF_8.decode(bytes);
-    if !malformed {
-        return text.into_owned();
-    }
-    if encoding != UTF_8 {
-        notes.push(format!("read as {}, some characters were lost", encoding.name()));
-        return text.into_owned();
-    }
-    let at = std::str::from_utf8(bytes).map_or_else(|e| e.valid_up_to(), |_| bytes.len());
-    notes.push(format!("not UTF-8 (byte {at}): read as windows-1252"));
-    WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
+    });
+    read.map_err(not_csv)?;
+    Ok(Metadata { columns, rows, notes: table.notes })
 }
 
 /// ` clinical notes` and `clinical_notes` are one column.
-fn normalised(name: &str) -> String {
+pub fn normalised(name: &str) -> String {
     name.trim().to_lowercase().split_whitespace().collect::<Vec<_>>().join("_")
 }
 
@@ -212,8 +170,10 @@ fn quoted(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::io::table::MAX_COLUMNS;
 
     fn parsed(bytes: &[u8]) -> Result<Metadata, MetadataError> {
         parse(bytes, Path::new("metadata.csv"))
@@ -284,7 +244,21 @@ mod tests {
             .encode_utf16()
             .flat_map(u16::to_le_bytes)
             .collect();
-        assert_eq!(parsed(&wide).unwrap().rows[0].filename.as_deref(), Some("a.jpg"));
+        let wide = parsed(&wide).unwrap();
+        assert_eq!(wide.rows[0].filename.as_deref(), Some("a.jpg"));
+        assert_eq!(wide.notes, ["read as UTF-16LE"]);
+    }
+
+    #[test]
+    fn columns_may_have_the_names_of_other_sets() {
+        let rows = parsed(b"Patient ID;Finding;File Name\n7;SARS;a.jpg\n").unwrap().rows;
+        assert_eq!(
+            (rows[0].patient.as_deref(), rows[0].filename.as_deref()),
+            (Some("7"), Some("a.jpg"))
+        );
+        // The set's own names stand first.
+        let rows = parsed(b"patient,patientid,finding,filename\nx,7,SARS,a.jpg\n").unwrap().rows;
+        assert_eq!(rows[0].patient.as_deref(), Some("7"));
     }
 
     #[test]
@@ -297,8 +271,8 @@ mod tests {
             "`metadata.csv` is not a CSV file: it looks like a web page"
         );
         assert_eq!(
-            error(b"Patient ID,finding,\n1,SARS\n"),
-            "`metadata.csv` has no column `patientid`, `filename`; it has `patient_id`, `finding`"
+            error(b"Subject,finding,\n1,SARS\n"),
+            "`metadata.csv` has no column `patientid`, `filename`; it has `subject`, `finding`"
         );
         let folder = tempfile::tempdir().unwrap();
         let missing = read(&folder.path().join("metadata.csv")).unwrap_err();

@@ -6,6 +6,7 @@ pub mod identity;
 pub mod kaggle;
 pub mod link;
 pub mod metadata;
+pub mod patient_table;
 pub mod phantom;
 pub mod positive;
 pub mod selection;

@@ -41,4 +41,5 @@ pub mod place;
 pub mod safetensors;
 pub mod staging;
 pub mod stat;
+pub mod table;
 pub mod tensor;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Stage;
 use super::collected::{Collected, Force};
+use super::upstream::table_file;
 use crate::artifact::ledger::{self, Ledger, LedgerRow, Status};
 use crate::cli::{Context, Failure, Outcome, ResultExt, settings};
 use crate::dataset::metadata::{self, Metadata, MetadataError, Row};
@@ -20,7 +21,7 @@ settings! {
     pub struct Settings {
         /// Folder of the collection, with `metadata.csv` and `images/`
         source: String = "{dataset}/sources/covid-chestxray-dataset".into(),
-        /// Another `metadata.csv` than the one in the source
+        /// Another `metadata.csv`: a path, or a name in the source
         metadata: String = String::new(),
         /// Findings to keep, or `any`
         finding: Vec<String> = vec!["COVID-19".into()],
@@ -91,7 +92,7 @@ impl Stage for BuildCovid {
                 atomic::copy(film, &job.path(name)?)?;
             }
         }
-        let ledger = Ledger { rows: judged.iter().map(entry).collect() };
+        let ledger = Ledger { rows: judged.iter().map(entry).collect(), notes: Vec::new() };
         ledger.write(&job.path(ledger::FILE)?)?;
         job.publish()?;
         Ok(Outcome::new(&Collected::new(folder, &ledger)))
@@ -111,7 +112,8 @@ impl Source {
         let folder = ctx.paths.expand(&settings.source);
         let table = match settings.metadata.as_str() {
             "" => folder.join("metadata.csv"),
-            path => ctx.paths.expand(path),
+            path => table_file(ctx, path, &folder)
+                .hint("name a table that is in the current folder or in the source")?,
         };
         let elsewhere = "name the folder of the collection with `--source`, \
             or fetch it with `cxr fetch covid`";

@@ -84,8 +84,10 @@ impl Stage for SampleNormal {
             atomic::copy(&image.path, &job.path(&names[&image.file])?)?;
         }
         let entry = |(i, (image, verdict))| entry(i + 1, image, verdict, &names);
-        let ledger =
-            Ledger { rows: drawn.iter().map(|(i, v)| (i, *v)).enumerate().map(entry).collect() };
+        let ledger = Ledger {
+            rows: drawn.iter().map(|(i, v)| (i, *v)).enumerate().map(entry).collect(),
+            notes: Vec::new(),
+        };
         ledger.write(&job.path(ledger::FILE)?)?;
         job.publish()?;
         let pneumonia = ledger.kept().filter(|row| row.finding != kaggle::NORMAL).count();

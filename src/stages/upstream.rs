@@ -23,6 +23,24 @@ pub fn links(ctx: &Context, grouping: Grouping) -> impl Iterator<Item = Input> {
     grouping.files().iter().map(|name| ctx.input("link", name))
 }
 
+/// Where the table `path`, as a setting names it, is: a path from the current folder, or
+/// else one from `beside`, the folder whose images it tells of.
+///
+/// # Errors
+/// If it is in neither place.
+pub fn table_file(ctx: &Context, path: &str, beside: &Path) -> Result<PathBuf, Failure> {
+    let named = ctx.paths.expand(path);
+    let below = beside.join(&named);
+    let missing = || {
+        let error = format!("there is no `{}`", named.display());
+        match named.is_absolute() {
+            true => Failure::new(error),
+            false => Failure::new(format!("{error}, nor `{}`", below.display())),
+        }
+    };
+    [&named, &below].into_iter().find(|path| path.exists()).cloned().ok_or_else(missing)
+}
+
 /// The films.
 pub fn index(ctx: &Context) -> Result<Index, Failure> {
     ctx.read("preprocess", "index.csv", Index::read)

@@ -200,3 +200,25 @@ fn no_name_and_no_link_leads_out_of_the_source() {
     );
     assert_eq!(sandbox.read("secret.png"), "secret");
 }
+
+#[test]
+fn a_table_that_excel_has_saved_is_found_in_the_source_and_read() {
+    let sandbox = source();
+    let table = sandbox.read("source/metadata.csv").replace("\"COVID-19, ARDS\"", "COVID-19");
+    let tabs = format!("\u{feff}{}", table.replace(',', "\t").replace('\n', "\r\n"));
+    let bytes: Vec<u8> = tabs.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    sandbox.write("source/metadata.tsv", bytes);
+    let line = "cxr-build-covid --source source --output out --metadata";
+    let text = sandbox.transcript(&format!("{line} metadata.tsv"));
+    assert!(text.contains("exit: 0"), "{text}");
+    let note = "warning: `source/metadata.tsv`: ";
+    assert!(text.contains(&format!("{note}read as UTF-16LE")), "{text}");
+    assert!(text.contains(&format!("{note}its columns are separated by tabs")), "{text}");
+    assert!(names(&sandbox, "out").contains(&"b.png".to_owned()));
+    // A table in the current folder stands first.
+    sandbox.write("metadata.tsv", table.replace(",b.png", ",gone.png"));
+    sandbox.ok(&format!("{line} metadata.tsv"));
+    assert!(!names(&sandbox, "out").contains(&"b.png".to_owned()));
+    let text = sandbox.transcript(&format!("{line} other.tsv"));
+    assert!(text.contains("error: there is no `other.tsv`, nor `source/other.tsv`"), "{text}");
+}

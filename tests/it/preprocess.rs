@@ -244,3 +244,62 @@ fn the_tutorials_films_are_indexed_in_its_order_at_any_number_of_threads() {
     let paths = table(&sandbox, "index.csv", &["path"]).concat();
     assert_eq!(paths, expected);
 }
+
+/// A dataset of six images named as CheXpert names them.
+fn chexpert() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for (i, class) in ["effusion", "normal"].into_iter().enumerate() {
+        for patient in 0..3 {
+            let patient = format!("patient{:05}", 2 * patient + i);
+            sandbox.write(
+                &format!("dataset/{class}/{patient}/study1/view1_frontal.jpg"),
+                film("grey.jpg"),
+            );
+        }
+    }
+    sandbox
+}
+
+#[test]
+fn a_table_of_patients_is_joined_by_path_and_its_matches_are_counted() {
+    let sandbox = chexpert();
+    let patients = |line: &str| {
+        sandbox.ok(line);
+        table(&sandbox, "index.csv", &["patient"]).concat()
+    };
+    let by_path = patients("cxr-preprocess");
+    assert_eq!(by_path[..2], ["chexpert:patient00000", "chexpert:patient00002"]);
+    let row =
+        |i: usize| format!("CheXpert-v1.0/train/patient{i:05}/study1/view1_frontal.jpg;{i}\n");
+    let rows = |n: usize| (0..n).map(row).collect::<String>();
+    sandbox.write("train.csv", format!("Path;Patient ID\n{}", rows(9)));
+    let text = sandbox.transcript("cxr-preprocess --metadata train.csv");
+    let line = "6 of 6 images have a row of their own (6 of 9 rows)";
+    assert!(text.contains(&format!("`train.csv`: {line}")), "{text}");
+    assert!(text.contains("table of patients: 6 of 6 images, 6 of 9 rows matched"), "{text}");
+    assert!(text.contains("warning: `train.csv`: its columns are separated by semicolons"));
+    let by_table = table(&sandbox, "index.csv", &["patient"]).concat();
+    let expected = ["0", "2", "4", "1", "3", "5"].map(|id| format!("metadata:{id}"));
+    assert_eq!(by_table, expected);
+
+    // Of bare names nothing follows.
+    sandbox.write("names.csv", "filename,patient\nview1_frontal.jpg,1\nview1_frontal.jpg,2\n");
+    let text = sandbox.transcript("cxr-preprocess --metadata names.csv");
+    assert!(text.contains("0 of 6 images have a row of their own"), "{text}");
+    assert!(text.contains("rows of several patients fit 6 images equally well"), "{text}");
+    assert_eq!(patients("cxr-preprocess --metadata names.csv"), by_path);
+    sandbox.write("one.csv", "filename,patient\nview1_frontal.jpg,1\n");
+    let text = sandbox.transcript("cxr-preprocess --metadata one.csv");
+    assert!(text.contains("6 images share their row with an image of the same name"), "{text}");
+    // Half of the images are missing from the table, which lies in the dataset.
+    sandbox.write("dataset/few.csv", format!("Path;Patient ID\n{}", rows(2)));
+    let output = sandbox.ok("cxr-preprocess --metadata few.csv --json");
+    let summary: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(summary["metadata"]["images_matched"], 2);
+    assert_eq!(summary["metadata"]["rows_matched"], 2);
+    assert!(summary["warnings"].to_string().contains("more than half"), "{summary}");
+    let text = sandbox.transcript("cxr-preprocess --metadata none.csv");
+    assert!(text.contains("error: there is no `none.csv`, nor `dataset/none.csv`"), "{text}");
+    let text = sandbox.transcript("cxr-preprocess --metadata few.csv --patient-column who");
+    assert!(text.contains("has no column `who`") && text.contains("--patient-column"), "{text}");
+}

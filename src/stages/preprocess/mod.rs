@@ -1,5 +1,6 @@
 //! `cxr-preprocess`: films of any kind to one array and one table.
 
+mod joined;
 mod patients;
 mod summary;
 
@@ -10,14 +11,17 @@ use rayon::prelude::*;
 use self::patients::Patients;
 use self::summary::Summary;
 use super::Stage;
+use super::upstream::table_file;
 use crate::artifact::index::{Index, IndexRow};
-use crate::artifact::provenance::Provenance;
+use crate::artifact::provenance::{Provenance, ProvenanceError};
 use crate::artifact::selection::{self, SelectionRow};
 use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::dataset::dicom::Naming;
 use crate::dataset::films::{self, Candidate, FilmsError, UnusableFilm};
 use crate::dataset::kaggle;
+use crate::dataset::metadata::MetadataError;
+use crate::dataset::patient_table::Columns;
 use crate::image::Tags;
 use crate::io::{hash, npy};
 use crate::pipeline::{Input, Job};
@@ -37,8 +41,12 @@ pub struct Preprocess;
 crate::settings! {
     /// Settings of `cxr-preprocess`: `[preprocess]` in `pipeline.toml`.
     pub struct Settings {
-        /// A metadata.csv that tells the patients of films without a ledger
+        /// A table of images and patients, for images without a ledger: a path, or a name in the dataset
         metadata: String = String::new(),
+        /// Its column of image files [default: recognised]
+        file_column: String = String::new(),
+        /// Its column of patients [default: recognised]
+        patient_column: String = String::new(),
         /// Leave out films of a class of normals whose names in the Kaggle set say pneumonia
         normal_only: bool = false,
         /// What is written for the patients of DICOM films: `hashed` or `plain` numbers, or `none`
@@ -70,7 +78,7 @@ impl Stage for Preprocess {
     const AFTER: &'static [&'static str] = &["build-covid", "sample-normal"];
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-preprocess --dataset dataset", "Every folder of `dataset` is a class"),
-        ("cxr-preprocess --metadata metadata.csv", "Learn from it who is on which film"),
+        ("cxr-preprocess --metadata train.csv", "Learn from it who is on which image"),
         ("cxr-preprocess --patient-key ~/key", "Hash the patients' numbers of DICOM with this key"),
         ("cxr-preprocess --max-skipped 0.2", "Go on if up to a fifth of the files is unusable"),
         ("cxr-preprocess --fail-first", "Stop at the first unusable file"),
@@ -90,8 +98,19 @@ impl Stage for Preprocess {
             return Err(Failure::usage("`max-skipped` is a share between 0 and 1"));
         }
         let sources = Sources::list(ctx, &settings)?;
-        let provenance = Provenance::read(&sources.ledgers, sources.metadata.as_deref())
-            .hint("remove the file if nothing but the patients is lost with it")?;
+        let columns = Columns { file: &settings.file_column, patient: &settings.patient_column };
+        let table = sources.metadata.as_deref().map(|path| (path, columns));
+        let provenance =
+            Provenance::read(&sources.ledgers, table, &sources.films).map_err(|error| {
+                let hint = match &error {
+                    ProvenanceError::Metadata(MetadataError::MissingColumns { .. }) => {
+                        "name the columns with `--file-column` and `--patient-column`"
+                    }
+                    _ => "remove the file if nothing but the patients is lost with it",
+                };
+                Failure::from(error).hint(hint)
+            })?;
+        provenance.notes.iter().for_each(|note| ctx.ui.warn(note));
         let naming = patients::naming(ctx, &settings)?;
         let job = Self::begin(ctx, &settings)?;
         let Films { rows, mut ledger, skipped, beside_dicom, with_notes, patients } =
@@ -112,6 +131,9 @@ impl Stage for Preprocess {
         index.write(&job.path("index.csv")?)?;
         selection::write(&job.path("ledger.csv")?, &ledger)?;
         patients.warn(ctx, &naming);
+        if let Some(joined) = &provenance.joined {
+            joined::warn(ctx, joined, sources.metadata.as_deref());
+        }
         if let [class] = index.classes.as_slice() {
             ctx.ui.warn(format_args!(
                 "all films are of one class, `{class}`: nothing can be learnt from them"
@@ -120,7 +142,9 @@ impl Stage for Preprocess {
         job.publish()?;
         let left_out = summary::LeftOut { skipped, no_films, misfiled };
         let folder = Self::folder(ctx, &settings);
-        Ok(Outcome::new(&Summary::new(folder, &index, with_notes, left_out)))
+        let mut summary = Summary::new(folder, &index, with_notes, left_out);
+        summary.metadata = provenance.joined;
+        Ok(Outcome::new(&summary))
     }
 }
 
@@ -165,7 +189,10 @@ impl Sources {
             return Err(Failure::new(error).hint("put films of healthy persons there"));
         }
         let metadata = Some(&settings.metadata).filter(|path| !path.is_empty());
-        Ok(Self { films, misfiled, ledgers, metadata: metadata.map(|path| ctx.paths.expand(path)) })
+        let metadata = metadata.map(|path| table_file(ctx, path, dataset)).transpose();
+        let metadata =
+            metadata.hint("name a table that is in the current folder or in the dataset")?;
+        Ok(Self { films, misfiled, ledgers, metadata })
     }
 
     fn inputs(self, dataset: &Path) -> Vec<Input> {

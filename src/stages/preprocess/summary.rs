@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::artifact::index::Index;
+use crate::dataset::patient_table::JoinCounts;
 
 /// Files that are not among the films.
 pub struct LeftOut {
@@ -28,6 +29,9 @@ pub struct Summary {
     no_films: usize,
     /// Films left out as pneumonia among normals.
     misfiled: usize,
+    /// How the images and the rows of the table of patients came together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<JoinCounts>,
     classes: Vec<Class>,
 }
 
@@ -54,13 +58,15 @@ impl Summary {
             Class { name: name.clone(), films: films().count(), patients: patients.len(), unknown }
         };
         let classes = index.classes.iter().map(class).collect();
-        Self { folder, films: index.rows.len(), with_notes, skipped, no_films, misfiled, classes }
+        let metadata = None;
+        let films = index.rows.len();
+        Self { folder, films, with_notes, skipped, no_films, misfiled, metadata, classes }
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { films, with_notes, skipped, no_films, misfiled, classes, .. } = self;
+        let Self { films, with_notes, skipped, no_films, misfiled, metadata, classes, .. } = self;
         writeln!(f, "{films} films read, {skipped} files left out")?;
         if *no_films > 0 {
             writeln!(f, "{no_films} set aside as well: what DICOM exports hold beside films")?;
@@ -72,6 +78,13 @@ impl fmt::Display for Summary {
             writeln!(
                 f,
                 "{with_notes} decoded with doubts: see the column `notes` of `ledger.csv`"
+            )?;
+        }
+        if let Some(JoinCounts { rows, rows_matched, images, images_matched, .. }) = metadata {
+            writeln!(
+                f,
+                "table of patients: {images_matched} of {images} images, {rows_matched} of {rows} \
+                 rows matched"
             )?;
         }
         let width = classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
