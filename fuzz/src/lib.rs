@@ -30,7 +30,7 @@ use cxr::artifact::{Document, read_csv, write_csv};
 use cxr::backbone::Weights;
 use cxr::classifier::{Bundle, Imported};
 use cxr::dataset::dicom::Naming;
-use cxr::dataset::{identity, metadata, source};
+use cxr::dataset::{identity, metadata, patient_table, source};
 use cxr::head::Head;
 use cxr::image::{MAX_PIXELS, decode};
 use cxr::io::archive::{Archive, Limits};
@@ -351,6 +351,13 @@ where
 
 /// No name leads to a file outside the source.
 fn metadata_csv(bytes: &[u8]) {
+    let columns = patient_table::Columns::default();
+    if let Ok(table) = patient_table::PatientTable::parse(bytes, Path::new("x.csv"), columns) {
+        let paths = ["covid/a.jpg", "normal/a.jpg", "patient00001/study1/view1_frontal.jpg"];
+        let (matches, counts) = table.join(&paths);
+        assert_eq!((matches.len(), counts.images), (paths.len(), paths.len()));
+        assert!(counts.rows_matched <= counts.rows);
+    }
     let Ok(metadata) = metadata::parse(bytes, Path::new("metadata.csv")) else { return };
     let folder = root().join("fuzz/seeds").canonicalize().expect("it is there");
     for row in &metadata.rows {

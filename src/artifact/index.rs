@@ -43,6 +43,10 @@ pub struct IndexRow {
     /// `MONOCHROME1`, `MONOCHROME2`, …
     #[serde(default)]
     pub photometric: String,
+    /// The part of the data set that it comes in, by the name of the folder: `train`;
+    /// empty if the data set has no parts.
+    #[serde(default)]
+    pub part: String,
 }
 
 /// The films of a dataset, sorted by path (bytewise).

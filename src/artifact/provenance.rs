@@ -48,29 +48,33 @@ pub struct Provenance {
 impl Provenance {
     /// The ledgers that lie in the class folders of `dataset`, sorted.
     pub fn ledgers(dataset: &Path, films: &[Candidate]) -> Vec<PathBuf> {
+        let in_class = films.iter().filter(|film| film.depth > 0);
         let mut ledgers: Vec<_> =
-            films.iter().map(|film| dataset.join(film.class()).join(ledger::FILE)).collect();
+            in_class.map(|film| dataset.join(film.class_folder()).join(ledger::FILE)).collect();
         ledgers.dedup();
         ledgers.retain(|path| path.is_file());
         ledgers
     }
 
-    /// Reads `ledgers` and, if there is one, a table of the patients of `films`.
+    /// Reads `ledgers`, in the class folders of `dataset`, and, if there is one, a table of
+    /// the patients of `films`.
     ///
     /// # Errors
     /// See [`ProvenanceError`].
     pub fn read(
+        dataset: &Path,
         ledgers: &[PathBuf],
         table: Option<(&Path, Columns<'_>)>,
         films: &[Candidate],
     ) -> Result<Self, ProvenanceError> {
         let mut known = Self::default();
         for path in ledgers {
-            let class = path.parent().and_then(Path::file_name).unwrap_or_default();
+            let folder = path.parent().and_then(|folder| folder.strip_prefix(dataset).ok());
+            let folder = folder.expect("ledgers lie in class folders").to_string_lossy();
             let ledger = Ledger::read(path)?;
             known.note(path, &ledger.notes);
             for row in ledger.kept() {
-                let film = format!("{}/{}", class.to_string_lossy(), row.film);
+                let film = format!("{folder}/{}", row.film);
                 let origin = Origin { patient: row.patient.clone(), source: row.source.clone() };
                 known.ledgers.insert(film, origin);
             }
@@ -134,7 +138,7 @@ mod tests {
         let origin = |name: &str| {
             let path = format!("normal/{name}");
             let file = path.clone().into();
-            let film = Candidate { path, file, in_file_set: false, objection: None };
+            let film = Candidate { path, file, ..Candidate::default() };
             let Origin { patient, source } = Provenance::default().of(&film, None);
             (patient, source)
         };

@@ -15,6 +15,8 @@ const BETWEEN: &str = "; ";
 pub struct SelectionRow {
     /// Path below the dataset folder: `covid/a.dcm`.
     pub path: String,
+    /// Its class; empty if it lies in no class folder.
+    pub class: String,
     /// Kept as an image, or dropped.
     pub status: Status,
     /// Why the file was dropped; empty if it was kept.
@@ -25,13 +27,14 @@ pub struct SelectionRow {
 
 impl SelectionRow {
     /// A kept image with the notes of its decoder.
-    pub fn kept(path: String, notes: &[String]) -> Self {
-        Self { path, status: Status::Kept, reason: String::new(), notes: notes.join(BETWEEN) }
+    pub fn kept(path: String, class: String, notes: &[String]) -> Self {
+        let notes = notes.join(BETWEEN);
+        Self { path, class, status: Status::Kept, reason: String::new(), notes }
     }
 
     /// A dropped file.
-    pub fn dropped(path: String, reason: String) -> Self {
-        Self { path, status: Status::Dropped, reason, notes: String::new() }
+    pub fn dropped(path: String, class: String, reason: String) -> Self {
+        Self { path, class, status: Status::Dropped, reason, notes: String::new() }
     }
 }
 
@@ -39,7 +42,8 @@ impl SelectionRow {
 ///
 /// # Errors
 /// For a file that cannot be read, or that lacks a column. Logs of versions of `cxr` that
-/// wrote no `notes` are refused, so that no absent note reads as a decoding without doubt.
+/// wrote no `notes` or no `class` are refused, so that no absent note reads as a decoding
+/// without doubt.
 pub fn read(path: &Path) -> Result<Vec<SelectionRow>, ArtifactError> {
     read_csv("selection log", path)
 }
@@ -62,9 +66,9 @@ mod tests {
         let path = dir.path().join("ledger.csv");
         let notes = ["the window is flat".to_owned(), "levels 0 to 9".to_owned()];
         let rows = [
-            SelectionRow::kept("a/x.dcm".into(), &notes),
-            SelectionRow::kept("a/y.png".into(), &[]),
-            SelectionRow::dropped("a/z.png".into(), "the file is empty".into()),
+            SelectionRow::kept("a/x.dcm".into(), "a".into(), &notes),
+            SelectionRow::kept("a/y.png".into(), "a".into(), &[]),
+            SelectionRow::dropped("a/z.png".into(), "a".into(), "the file is empty".into()),
         ];
         assert_eq!(rows[0].notes, "the window is flat; levels 0 to 9");
         write(&path, &rows).unwrap();

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{ArtifactError, Document};
+use crate::dataset::split::Copies;
 
 /// A split of the films of `index.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,7 +13,8 @@ pub struct Split {
     /// `cxr.split/1`; filled in when written.
     #[serde(default)]
     pub schema: String,
-    /// How it was made: `image`, `group`, `source`, `folder`.
+    /// How it was made: `image`, `group`, `source`, `folder`; `parts` if the data set came
+    /// with it.
     pub method: String,
     /// The seed of the draw.
     pub seed: u64,
@@ -31,6 +33,10 @@ pub struct Split {
     pub leaking: Vec<String>,
     /// Films whose patient is not known.
     pub unknown: usize,
+    /// Images whose files are equal byte for byte; none in a file of before they were
+    /// counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Copies>,
     /// BLAKE3 of the `index.csv` that the row numbers refer to.
     pub index: String,
 }
@@ -97,6 +103,7 @@ mod tests {
             groups: GroupCount { by: "patient".into(), train: 2, test: 1, both: 0 },
             leaking: vec![],
             unknown: 0,
+            copies: Some(Copies { in_training: vec![1], in_classes: vec![] }),
             index: "ab".into(),
         };
         split.write(&path).unwrap();

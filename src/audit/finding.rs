@@ -38,6 +38,24 @@ pub fn leaks(patients: &[String], films: usize, test: usize) -> Option<Finding> 
     (count > 0).then(|| finding("leaked-patients", text))
 }
 
+/// Of `test` test images, the files of `copies` are in training too.
+pub fn copies(copies: usize, test: usize) -> Option<Finding> {
+    let text = format!(
+        "{copies} of {test} test images are in training too, byte for byte: the test measures \
+         what was learnt by heart"
+    );
+    (copies > 0).then(|| finding("copied-images", text))
+}
+
+/// `files` files are each in several classes.
+pub fn copies_in_classes(files: usize) -> Option<Finding> {
+    let text = format!(
+        "{} in several classes, byte for byte: one of the labels is wrong",
+        if files == 1 { "1 file is".to_owned() } else { format!("{files} files are") }
+    );
+    (files > 0).then(|| finding("copies-in-classes", text))
+}
+
 /// Training measures its validation loss on the test films.
 pub fn validation_is_test() -> Finding {
     let text = "the films of validation are those of the test: whoever chooses by val_loss or \

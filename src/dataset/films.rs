@@ -1,13 +1,17 @@
-//! The films of a dataset folder: `dataset/<class>/…`, however deep.
+//! The images of a dataset folder: `dataset/<class>/…`, however deep, or
+//! `dataset/<part>/<class>/…`, as [`Layout`] recognises it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 
+use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
+use super::layout::{Choice, Exclusion, Layout, NoClasses};
+use super::masks;
 use crate::image::{DecodeError, Film, MAX_MEMORY, decode_admitted, is_dicom, is_picture};
 use crate::io::bounded;
 use crate::io::place::is_formula;
@@ -52,6 +56,14 @@ pub enum FilmsError {
         /// The class folder.
         path: PathBuf,
     },
+    /// Its folders are parts of a data set or kinds of files, without classes inside.
+    #[error("the folders `{}` of `{}` are no classes by their names, and hold no class folders", names.join("`, `"), path.display())]
+    NotClasses {
+        /// The dataset folder.
+        path: PathBuf,
+        /// The folders' names.
+        names: Vec<String>,
+    },
     /// A class folder's name would steer a terminal, or break a line.
     #[error("the name of the class folder {path:?} holds control characters")]
     Control {
@@ -74,8 +86,8 @@ pub enum FilmsError {
     },
 }
 
-/// A file that may be a film; only its content tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file that may be an image; only its content tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Candidate {
     /// Relative to the dataset folder, `/` between folders: `covid/a/x.jpg`.
     pub path: String,
@@ -85,6 +97,18 @@ pub struct Candidate {
     pub in_file_set: bool,
     /// Why it cannot even be opened, if so.
     pub objection: Option<&'static str>,
+    /// Its class: the class folder's name. Empty if it lies in none.
+    pub class: String,
+    /// How many folders of `path` lead to the class folder, that included.
+    pub depth: usize,
+    /// The part of the data set, by the name of its folder (`train`); empty if none.
+    pub part: String,
+    /// The collection, by the name of its folder, if the data set has several.
+    pub collection: String,
+    /// Why it is not among the images of its class, though it may be read, if so.
+    pub exclusion: Option<Exclusion>,
+    /// Whether another file of its class has its name, in another folder.
+    pub has_namesake: bool,
 }
 
 impl Candidate {
@@ -104,26 +128,61 @@ impl Candidate {
             }
             Some(_) => None,
         };
-        Self { path, objection: objection.or(unnamed), in_file_set, file }
+        Self { path, objection: objection.or(unnamed), in_file_set, file, ..Self::default() }
     }
 
-    /// The class folder's name.
+    /// The class; empty if it lies in no class folder.
     pub fn class(&self) -> &str {
-        self.path.split('/').next().unwrap_or_default()
+        &self.class
+    }
+
+    /// The class folder's path, relative to the dataset folder.
+    pub fn class_folder(&self) -> &str {
+        &self.path[..self.class_end()]
     }
 
     /// The path below the class folder.
     pub fn name(&self) -> &str {
-        self.path.split_once('/').map_or("", |(_, name)| name)
+        self.path[self.class_end()..].trim_start_matches('/')
+    }
+
+    fn class_end(&self) -> usize {
+        let ends = self.path.match_indices('/').map(|(i, _)| i);
+        match self.depth {
+            0 => 0,
+            depth => ends.clone().nth(depth - 1).unwrap_or(self.path.len()),
+        }
     }
 }
 
-/// Lists the candidates of every class, sorted bytewise by [`Candidate::path`].
+/// How a dataset folder is listed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Whether links that leave the folder are followed.
+    pub follow_links: bool,
+    /// How its folders are taken.
+    pub layout: Choice,
+    /// Whether masks are images like others.
+    pub keep_masks: bool,
+}
+
+/// The files of a dataset folder.
+#[derive(Debug)]
+pub struct Listing {
+    /// Every file that may be an image, sorted bytewise by path; those with an
+    /// exclusion too.
+    pub candidates: Vec<Candidate>,
+    /// The roles of its folders.
+    pub layout: Layout,
+}
+
+/// Lists the candidates of every class.
 ///
-/// Every folder of `dataset` is a class, but for `sources`, `__MACOSX` and
-/// hidden ones. Hidden files (`.DS_Store`, `._x.jpeg`), `ledger.csv`,
-/// `README.md` and the like are left out at any depth; all else is listed,
-/// whatever its name.
+/// Folders are classes, but for `sources`, `__MACOSX` and hidden ones, unless
+/// [`Layout::recognise`] finds the classes inside. Hidden files (`.DS_Store`,
+/// `._x.jpeg`), `ledger.csv`, `README.md` and the like are left out at any depth; all
+/// else is listed, whatever its name. What is no image of a class, such as a mask, has an
+/// exclusion; what cannot be read has an objection.
 ///
 /// `dataset` itself may be a link. A link below it is followed where it ends in it;
 /// where it ends elsewhere, only if `follow_links`: what was unpacked from elsewhere
@@ -132,7 +191,102 @@ impl Candidate {
 ///
 /// # Errors
 /// See [`FilmsError`].
-pub fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsError> {
+pub fn list(dataset: &Path, options: &Options) -> Result<Listing, FilmsError> {
+    let (mut candidates, classes) = walk(dataset, options.follow_links)?;
+    let paths = candidates.iter().map(|candidate| candidate.path.as_str());
+    let layout = Layout::recognise(paths, options.layout)
+        .map_err(|NoClasses { names }| FilmsError::NotClasses { path: dataset.into(), names })?;
+    place(&mut candidates, &layout);
+    check_classes(dataset, &candidates, &classes, &layout)?;
+    if !options.keep_masks {
+        masks::mark(&mut candidates);
+    }
+    candidates.par_iter_mut().for_each(probe);
+    Ok(Listing { candidates, layout })
+}
+
+/// Enters the class and the part of every candidate, or why it has none.
+fn place(candidates: &mut [Candidate], layout: &Layout) {
+    let mut spelled: BTreeMap<String, String> = BTreeMap::new();
+    for i in 0..candidates.len() {
+        let path = candidates[i].path.clone();
+        let place = match layout.place(&path) {
+            Ok(place) => place,
+            Err(exclusion) => {
+                candidates[i].exclusion = Some(exclusion);
+                continue;
+            }
+        };
+        let twin = place.twin.and_then(|twin| {
+            let at = candidates.binary_search_by(|other| other.path.as_str().cmp(&twin)).ok()?;
+            same_content(&candidates[i].file, &candidates[at].file).then_some(())
+        });
+        let class = path.split('/').nth(place.depth - 1).unwrap_or_default();
+        let class = match layout.is_plain() {
+            true => class.to_owned(),
+            // `Normal` of one part is `NORMAL` of another.
+            false => spelled.entry(class.to_lowercase()).or_insert(class.to_owned()).clone(),
+        };
+        let candidate = &mut candidates[i];
+        candidate.class = class;
+        candidate.depth = place.depth;
+        candidate.part = place.part;
+        candidate.collection = place.collection;
+        candidate.exclusion = twin.map(|()| Exclusion::NestedCopy);
+    }
+}
+
+/// Whether two files have the same length and the same beginning.
+fn same_content(a: &Path, b: &Path) -> bool {
+    const BEGINNING: u64 = 4096;
+    let length = |path: &Path| std::fs::metadata(path).ok().map(|meta| meta.len());
+    let beginning = |path: &Path| bounded::prefix(path, BEGINNING).ok();
+    length(a).is_some() && length(a) == length(b) && beginning(a) == beginning(b)
+}
+
+/// Checks the names of the classes, and that each has a file.
+fn check_classes(
+    dataset: &Path,
+    candidates: &[Candidate],
+    folders: &[PathBuf],
+    layout: &Layout,
+) -> Result<(), FilmsError> {
+    if layout.is_plain() {
+        let has_file = |class: &Path| candidates.iter().any(|c| c.file.starts_with(class));
+        return match folders.iter().find(|class| !has_file(class)) {
+            Some(path) => Err(FilmsError::EmptyClass { path: path.clone() }),
+            None => Ok(()),
+        };
+    }
+    for candidate in candidates.iter().filter(|candidate| candidate.exclusion.is_none()) {
+        let path = || dataset.join(candidate.class_folder());
+        if candidate.class.contains(char::is_control) {
+            return Err(FilmsError::Control { path: path() });
+        }
+        if is_formula(&candidate.class) {
+            return Err(FilmsError::Formula { path: path() });
+        }
+    }
+    match candidates.iter().any(|candidate| candidate.exclusion.is_none()) {
+        true => Ok(()),
+        false => Err(FilmsError::NoClass { path: dataset.into() }),
+    }
+}
+
+/// Enters an objection if the first byte cannot be read.
+fn probe(candidate: &mut Candidate) {
+    if candidate.objection.is_some() || candidate.exclusion.is_some() {
+        return;
+    }
+    candidate.objection =
+        bounded::prefix(&candidate.file, 1).err().map(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => "there is no permission to read it",
+            _ => "it cannot be read",
+        });
+}
+
+/// Every file below the folders of `dataset`, sorted bytewise by path, and these folders.
+fn walk(dataset: &Path, follow_links: bool) -> Result<(Vec<Candidate>, Vec<PathBuf>), FilmsError> {
     if !dataset.is_dir() {
         return Err(FilmsError::Missing { path: dataset.into() });
     }
@@ -184,10 +338,7 @@ pub fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsE
     if classes.is_empty() {
         return Err(FilmsError::NoClass { path: dataset.into() });
     }
-    match classes.into_iter().find(|class| !candidates.iter().any(|c| c.file.starts_with(class))) {
-        Some(path) => Err(FilmsError::EmptyClass { path }),
-        None => Ok(candidates),
-    }
+    Ok((candidates, classes))
 }
 
 /// Every file below `folder` that may be a film, and whether it lies in a DICOM
@@ -431,6 +582,11 @@ fn link_error(error: &walkdir::Error) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsError> {
+        let options = Options { follow_links, ..Options::default() };
+        super::list(dataset, &options).map(|listing| listing.candidates)
+    }
+
     fn dataset(files: &[&str]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for file in files {
@@ -569,5 +725,55 @@ mod tests {
         let error = list(dir.path(), false).unwrap_err();
         assert!(matches!(error, FilmsError::Leaves { .. }), "{error}");
         assert!(found(dir.path(), true).contains(&("b/x.png".to_owned(), None)));
+    }
+
+    #[test]
+    fn a_nested_copy_is_left_out_file_by_file() {
+        let dir = dataset(&[
+            "chest_xray/train/NORMAL/1.jpeg",
+            "chest_xray/train/PNEUMONIA/2.jpeg",
+            "chest_xray/val/Normal/3.jpeg",
+            "chest_xray/chest_xray/train/NORMAL/1.jpeg",
+            "chest_xray/chest_xray/train/PNEUMONIA/2.jpeg",
+            "chest_xray/chest_xray/val/NORMAL/3.jpeg",
+            "__MACOSX/chest_xray/train/NORMAL/._1.jpeg",
+        ]);
+        // One file of the copy has other content.
+        std::fs::write(dir.path().join("chest_xray/chest_xray/train/NORMAL/1.jpeg"), "x").unwrap();
+        let films = list(dir.path(), false).unwrap();
+        let told: Vec<_> = films
+            .iter()
+            .map(|film| (film.class(), film.part.as_str(), film.exclusion.map(Exclusion::text)))
+            .collect();
+        let copy = Some("nested copy of the data set");
+        assert_eq!(
+            told,
+            [
+                ("NORMAL", "train", None),
+                ("PNEUMONIA", "train", copy),
+                ("NORMAL", "val", None),
+                ("NORMAL", "train", None),
+                ("PNEUMONIA", "train", None),
+                ("NORMAL", "val", None),
+            ]
+        );
+        assert_eq!(films[0].class_folder(), "chest_xray/chest_xray/train/NORMAL");
+        assert_eq!((films[3].name(), films[5].class_folder()), ("1.jpeg", "chest_xray/val/Normal"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_cannot_be_read_has_an_objection() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = dataset(&["a/x.png", "a/closed.png", "b/y.png"]);
+        // It can be opened, and its first page is not there, for root either.
+        symlink("/proc/self/mem", dir.path().join("a/mem.png")).unwrap();
+        let closed = dir.path().join("a/closed.png");
+        std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
+        let is_root = File::open(&closed).is_ok();
+        let objections: Vec<_> =
+            list(dir.path(), true).unwrap().into_iter().map(|film| film.objection).collect();
+        let denied = (!is_root).then_some("there is no permission to read it");
+        assert_eq!(objections, [denied, Some("it cannot be read"), None, None]);
     }
 }

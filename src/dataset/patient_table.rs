@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::identity::{self, Evidence, Identity};
 use super::metadata::{MetadataError, normalised};
+use super::words;
 use crate::io::bounded;
 use crate::io::table::{self, Table};
 
@@ -264,19 +265,9 @@ fn common_suffix(row: &[String], image: &[String]) -> Option<usize> {
     let equal = row.iter().rev().zip(image.iter().rev()).take_while(|(a, b)| a == b).count();
     let at = |path: &[String]| path.len().checked_sub(equal + 1).map(|i| path[i].clone());
     match (at(&row), at(&image)) {
-        (Some(a), Some(b)) if differ_in_digits(&a, &b) => None,
+        (Some(a), Some(b)) if words::differ_in_digits(&a, &b) => None,
         _ => Some(equal + 1),
     }
-}
-
-/// Whether the names are equal but for the digits in them.
-fn differ_in_digits(a: &str, b: &str) -> bool {
-    let text = |name: &str| {
-        let parts = name.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty());
-        parts.map(str::to_owned).collect::<Vec<_>>()
-    };
-    let numbered = |name: &str| name.contains(|c: char| c.is_ascii_digit());
-    numbered(a) && numbered(b) && text(a) == text(b)
 }
 
 fn identity_by_path(path: &str) -> Option<Identity> {

@@ -168,6 +168,11 @@ pub(super) fn disjoint(page: &Page) -> Answer {
     after(
         "split",
         page.split.as_ref().map(|split| match (split.leaking.len(), split.unknown) {
+            _ if !split.copies.is_empty() => unmet(format!(
+                "{} of {} test images are in training too, byte for byte",
+                split.copies.len(),
+                split.test
+            )),
             (0, 0) => met("no person stands on both sides"),
             (0, _) if split.by == "link" => {
                 met("no person stands on both sides, by ids, names, files and pictures")

@@ -188,7 +188,7 @@ pub struct Doubt {
 /// Training and test.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Split {
-    /// `image`, `group`, `source`, `folder`.
+    /// `image`, `group`, `source`, `folder`, `parts`.
     pub method: String,
     /// What tells persons apart: `patient` or `link`.
     pub by: String,
@@ -204,6 +204,10 @@ pub struct Split {
     pub leaked_films: usize,
     /// Films whose person is not known.
     pub unknown: usize,
+    /// Test images whose file is in training too, byte for byte.
+    pub copies: Vec<String>,
+    /// Images of one file that are of several classes, each as paths in a line.
+    pub copies_in_classes: Vec<String>,
 }
 
 /// What linking found.

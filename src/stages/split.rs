@@ -1,19 +1,24 @@
 //! `cxr-split`: deals the films into training and test.
 
+mod copied;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use self::copied::copied;
 use super::{Stage, upstream};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, split};
 use crate::cli::{Context, Failure, Outcome, ResultExt, shell_word};
 use crate::dataset::split::{
-    ClassOrder, SplitError, TrainTest, hold_out, leaks, stratified_group_split, train_test_split,
+    ClassOrder, Copies, Given, SplitError, TrainTest, copies, given, hold_out, is_given, leaks,
+    stratified_group_split, train_test_split,
 };
+use crate::dataset::words;
 use crate::pipeline::Input;
 
 /// `cxr-split`.
@@ -29,8 +34,19 @@ pub enum Method {
     Group,
     /// The films of one source test, all others train.
     Source,
-    /// The films in `<class>/<folder>/` test, all others train: a test set of one's own.
+    /// The images in `<class>/<folder>/` or `<part>/<class>/` test, all others train: a
+    /// test set of one's own.
     Folder,
+}
+
+/// What becomes of the parts in which a data set comes, such as `train/` and `test/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parts {
+    /// They are the split, unless `method` asks for another one than by image.
+    Keep,
+    /// All images are split anew.
+    New,
 }
 
 /// The order in which the classes draw in a split by image.
@@ -52,6 +68,8 @@ crate::settings! {
         groups: Grouping = Grouping::Patient,
         /// The source or the folder to test on, with `--method source` or `folder`
         hold_out: String = String::new(),
+        /// Whether a data set that comes in parts, `train/` and `test/`, is split as it comes, with `--method image`
+        parts: Parts = Parts::Keep,
         /// Share of films to test on
         test_size: f64 = 0.2,
         /// Form of the labels that scikit-learn would get; decides which class draws first
@@ -78,6 +96,7 @@ impl Stage for Split {
         ("cxr-split --method group --groups link", "Nor a person under two ids"),
         ("cxr-split --method source --hold-out chest_xray", "Test on another hospital's films"),
         ("cxr-split --method folder --hold-out test", "Test on `<class>/test/`"),
+        ("cxr-split --parts new", "Mix the parts `train` and `test` of the data set"),
         ("cxr-split --test-size 0.3 --seed 7", "Another draw"),
     ];
     type Settings = Settings;
@@ -99,9 +118,17 @@ impl Stage for Split {
         }
         let hash = &job.inputs()["preprocess/index.csv"];
         let persons = upstream::persons(ctx, &job, &index, settings.groups)?;
-        let sides = draw(&index, &persons, &settings, ctx.seed)
-            .map_err(|error| explain(error, &index, &settings))?;
-        let summary = Summary::new(&index, &persons, &sides, &settings, ctx.seed);
+        let given = as_given(&index, &settings);
+        let sides = match &given {
+            Some(given) => given.clone().map(|given| given.sides),
+            None => draw(&index, &persons, &settings, ctx.seed),
+        };
+        let sides = sides.map_err(|error| explain(error, &index, &settings))?;
+        let mut summary = Summary::new(&index, &persons, &sides, &settings, ctx.seed);
+        if let Some(Ok(given)) = &given {
+            "parts".clone_into(&mut summary.method);
+            state_parts(ctx, given);
+        }
         summary.warn(ctx);
 
         let document = split::Split {
@@ -114,11 +141,39 @@ impl Stage for Split {
             groups: summary.groups.clone(),
             leaking: summary.leaking.clone(),
             unknown: summary.unknown,
+            copies: Some(summary.copies.clone()),
             index: hash.clone(),
         };
         document.write(&job.path("split.json")?)?;
         job.publish()?;
         Ok(Outcome::new(&summary))
+    }
+}
+
+/// The split in which the data set comes, if it is to be kept.
+fn as_given(index: &Index, settings: &Settings) -> Option<Result<Given, SplitError>> {
+    let parts: Vec<_> = index.rows.iter().map(|image| words::part(&image.part)).collect();
+    let kept = settings.method == Method::Image && settings.parts == Parts::Keep;
+    let classes: Vec<&str> = index.rows.iter().map(|image| image.class.as_str()).collect();
+    (kept && is_given(&parts)).then(|| given(&classes, &parts))
+}
+
+/// States that the parts of the data set are the split.
+fn state_parts(ctx: &Context, given: &Given) {
+    let test = match given.test_is_validation {
+        true => "its validation part, in want of a test part, is the test",
+        false => "its parts are training and test",
+    };
+    ctx.ui.note(format_args!(
+        "the data set comes with a split, which is kept: {test}; `--parts new` splits anew"
+    ));
+    let unused = given.validation.len() + given.others.len();
+    if unused > 0 {
+        let verb = if unused == 1 { "is" } else { "are" };
+        ctx.ui.warn(format_args!(
+            "{} of other parts, such as validation, {verb} neither trained on nor tested",
+            counted(unused, "image", "images")
+        ));
     }
 }
 
@@ -152,10 +207,12 @@ fn draw(
     }
 }
 
-/// What a film may be held out by: its source, or its folder below the class's.
+/// What an image may be held out by: its source, its part, or its folder below the
+/// class's.
 fn side_of(film: &IndexRow, method: Method) -> Option<&str> {
     match method {
         Method::Source => Some(&film.source),
+        _ if !film.part.is_empty() => Some(&film.part),
         _ => film.path.split('/').nth(1).filter(|_| film.path.matches('/').count() > 1),
     }
 }
@@ -210,8 +267,13 @@ struct Summary {
     leaking: Vec<String>,
     /// Test films of those groups.
     leaking_test_films: usize,
-    /// Films of unknown patients.
+    /// Images of unknown patients.
     unknown: usize,
+    /// Images whose files are equal byte for byte.
+    copies: Copies,
+    /// What is said of them.
+    #[serde(skip)]
+    copied: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -230,6 +292,9 @@ impl Summary {
         seed: u64,
     ) -> Self {
         let leaks = leaks(persons, sides);
+        let hashes: Vec<&str> = index.rows.iter().map(|image| image.hash.as_str()).collect();
+        let classes: Vec<&str> = index.rows.iter().map(|image| image.class.as_str()).collect();
+        let copies = copies(&hashes, &classes, sides);
         let of_class = |rows: &[usize], class: &str| {
             rows.iter().filter(|row| index.rows[**row].class == class).count()
         };
@@ -259,6 +324,8 @@ impl Summary {
             leaking: leaks.iter().map(|leak| leak.group.clone()).collect(),
             leaking_test_films: leaks.iter().map(|leak| leak.test.len()).sum(),
             unknown: index.rows.iter().filter(|film| film.patient.is_empty()).count(),
+            copied: copied(index, sides, &copies),
+            copies,
         }
     }
 
@@ -283,6 +350,7 @@ impl Summary {
                 named.join(", "),
             ));
         }
+        self.copied.iter().for_each(|copied| ctx.ui.warn(copied));
         if self.unknown > 0 && self.groups.by == Grouping::Patient.to_string() {
             ctx.ui.warn(format_args!(
                 "{} no known patient: whether {} on both sides cannot be told",
@@ -306,6 +374,13 @@ impl fmt::Display for Summary {
         write!(f, "patients on both sides: {}", self.leaking.len())?;
         if self.leaking.is_empty() {
             write!(f, ", of {} in training and {} in test", self.groups.train, self.groups.test)?;
+        }
+        let Copies { in_training, in_classes } = &self.copies;
+        if !in_training.is_empty() {
+            write!(f, "\ntest images whose file is in training too: {}", in_training.len())?;
+        }
+        if !in_classes.is_empty() {
+            write!(f, "\nfiles that are in several classes: {}", in_classes.len())?;
         }
         Ok(())
     }

@@ -62,6 +62,7 @@ pub fn films() -> Sandbox {
         groups: Default::default(),
         leaking: vec![],
         unknown: 0,
+        copies: None,
         index: hash::file(&path("preprocess/index.csv")).unwrap(),
     };
     split.write(&path("split/split.json")).unwrap();

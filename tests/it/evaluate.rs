@@ -56,6 +56,7 @@ impl Pipeline {
             groups: GroupCount::default(),
             leaking: leaking.iter().map(|p| (*p).to_owned()).collect(),
             unknown: 0,
+            copies: None,
             index: hash::file(&pipeline.path("preprocess/index.csv")).unwrap(),
         };
         split.write(&pipeline.path("split/split.json")).unwrap();

@@ -90,6 +90,7 @@ fn write_films(sandbox: &Sandbox, films: &[u8], train: &[usize], test: &[usize])
         groups: Default::default(),
         leaking: vec![],
         unknown: films.len(),
+        copies: None,
         index: hash::file(&path("preprocess/index.csv")).unwrap(),
     };
     split.write(&path("split/split.json")).unwrap();

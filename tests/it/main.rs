@@ -22,6 +22,7 @@ mod fetch;
 mod fuzz;
 mod hostile;
 mod layers;
+mod layout;
 mod link;
 mod part10;
 mod phantom;

@@ -159,7 +159,7 @@ fn pneumonia_among_normals_is_left_out_where_that_is_asked() {
 
     std::fs::remove_file(sandbox.path("dataset/normal/IM-0240-0001.jpeg")).unwrap();
     let text = sandbox.transcript("cxr-preprocess --normal-only");
-    assert!(text.contains("exit: 1") && text.contains("every film of the class `normal` is"));
+    assert!(text.contains("exit: 1") && text.contains("every image of the class `normal` is"));
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn write_split(sandbox: &Sandbox, train: Vec<usize>, test: Vec<usize>) {
         groups: Default::default(),
         leaking: vec![],
         unknown: 16,
+        copies: None,
         index,
     };
     let path = sandbox.path("a/tutorial/split/split.json");

@@ -4,14 +4,18 @@
 //! are named by their row. The draws are scikit-learn's, index for index, for
 //! seeds below 2^32.
 
+mod copies;
 mod folds;
+mod given;
 mod halves;
 mod held_out;
 mod leak;
 
 use std::fmt::Display;
 
+pub use copies::{Copies, copies};
 pub use folds::{Folds, stratified_group_kfold, stratified_kfold};
+pub use given::{Given, given, is_given};
 pub use halves::{ClassOrder, TrainTest, stratified_group_split, train_test_split};
 pub use held_out::hold_out;
 pub use leak::{Leak, leaks};

@@ -87,6 +87,10 @@ impl Data {
         let leaking = |row: &&usize| self.split.leaking.contains(&self.deals.groups[**row]);
         let leaks = self.split.test.iter().filter(leaking).count();
         findings.extend(finding::leaks(&self.split.leaking, leaks, self.split.test.len()));
+        if let Some(copies) = &self.split.copies {
+            findings.extend(finding::copies(copies.in_training.len(), self.split.test.len()));
+            findings.extend(finding::copies_in_classes(copies.in_classes.len()));
+        }
         let unknown = rows.iter().filter(|row| row.patient.is_empty()).count();
         let compared = self.deals.grouped_by == Grouping::Link;
         findings.extend(finding::unknown_patients(unknown, rows.len(), compared));

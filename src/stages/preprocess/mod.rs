@@ -1,5 +1,6 @@
 //! `cxr-preprocess`: films of any kind to one array and one table.
 
+mod arranged;
 mod joined;
 mod patients;
 mod summary;
@@ -7,7 +8,9 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
+use self::arranged::Arranged;
 use self::patients::Patients;
 use self::summary::Summary;
 use super::Stage;
@@ -19,9 +22,10 @@ use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::dataset::dicom::Naming;
 use crate::dataset::films::{self, Candidate, FilmsError, UnusableFilm};
-use crate::dataset::kaggle;
+use crate::dataset::layout::{Choice, Layout};
 use crate::dataset::metadata::MetadataError;
 use crate::dataset::patient_table::Columns;
+use crate::dataset::{kaggle, masks};
 use crate::image::Tags;
 use crate::io::{hash, npy};
 use crate::pipeline::{Input, Job};
@@ -37,6 +41,16 @@ const SHOWN: usize = 10;
 /// `cxr-preprocess`.
 #[derive(Debug)]
 pub struct Preprocess;
+
+/// What becomes of masks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Masks {
+    /// They are no images.
+    LeaveOut,
+    /// They are images like others.
+    Keep,
+}
 
 crate::settings! {
     /// Settings of `cxr-preprocess`: `[preprocess]` in `pipeline.toml`.
@@ -59,6 +73,10 @@ crate::settings! {
         fail_first: bool = false,
         /// Follow links that lead out of the dataset folder
         follow_links: bool = false,
+        /// How the dataset's folders are taken: as classes, as parts such as `train` with the classes inside, or as they look
+        layout: Choice = Choice::Auto,
+        /// What becomes of masks that lie with the images
+        masks: Masks = Masks::LeaveOut,
     }
 }
 
@@ -72,12 +90,13 @@ pub struct Args {
 impl Stage for Preprocess {
     const NAME: &'static str = "preprocess";
     const ABOUT: &'static str = "Decode the films and bring them to one size";
-    const READS: &'static str = "dataset/<class>/: films in DICOM, as a PACS exports it, JPEG, PNG, TIFF, BMP, \
-                                 WebP or GIF";
+    const READS: &'static str = "dataset/<class>/ or dataset/<part>/<class>/: images in DICOM, as a PACS exports it, \
+                                 JPEG, PNG, TIFF, BMP, WebP or GIF";
     const WRITES: &'static str = "images.npy, index.csv, ledger.csv";
     const AFTER: &'static [&'static str] = &["build-covid", "sample-normal"];
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-preprocess --dataset dataset", "Every folder of `dataset` is a class"),
+        ("cxr-preprocess --dataset chest_xray", "Or a part, `train` or `test`, of classes"),
         ("cxr-preprocess --metadata train.csv", "Learn from it who is on which image"),
         ("cxr-preprocess --patient-key ~/key", "Hash the patients' numbers of DICOM with this key"),
         ("cxr-preprocess --max-skipped 0.2", "Go on if up to a fifth of the files is unusable"),
@@ -101,19 +120,22 @@ impl Stage for Preprocess {
         let columns = Columns { file: &settings.file_column, patient: &settings.patient_column };
         let table = sources.metadata.as_deref().map(|path| (path, columns));
         let provenance =
-            Provenance::read(&sources.ledgers, table, &sources.films).map_err(|error| {
-                let hint = match &error {
-                    ProvenanceError::Metadata(MetadataError::MissingColumns { .. }) => {
-                        "name the columns with `--file-column` and `--patient-column`"
-                    }
-                    _ => "remove the file if nothing but the patients is lost with it",
-                };
-                Failure::from(error).hint(hint)
-            })?;
+            Provenance::read(&ctx.paths.dataset, &sources.ledgers, table, &sources.films);
+        let provenance = provenance.map_err(|error| {
+            let hint = match &error {
+                ProvenanceError::Metadata(MetadataError::MissingColumns { .. }) => {
+                    "name the columns with `--file-column` and `--patient-column`"
+                }
+                _ => "remove the file if nothing but the patients is lost with it",
+            };
+            Failure::from(error).hint(hint)
+        })?;
         provenance.notes.iter().for_each(|note| ctx.ui.warn(note));
+        let mut arranged = Arranged::new(&sources.layout, &sources.films);
+        arranged.warn(ctx);
         let naming = patients::naming(ctx, &settings)?;
         let job = Self::begin(ctx, &settings)?;
-        let Films { rows, mut ledger, skipped, beside_dicom, with_notes, patients } =
+        let Films { rows, mut ledger, skipped, beside_dicom, with_notes, masks, patients } =
             Reader { ctx, settings: &settings, provenance: &provenance, naming: &naming }
                 .read_all(&sources.films, &job)?;
         if beside_dicom > 0 {
@@ -122,12 +144,12 @@ impl Stage for Preprocess {
                  they are films, move them elsewhere"
             ));
         }
-        let no_films = ledger.len() - rows.len() - skipped;
-        let misfiled = sources.misfiled.len();
-        ledger.extend(sources.misfiled.iter().map(misfiled_row));
+        let no_films = ledger.len() - rows.len() - skipped - masks;
+        arranged.left_out(ctx, &sources.left_out, masks);
+        ledger.extend(sources.left_out.iter().map(left_out_row));
         ledger.sort_by(|a, b| a.path.cmp(&b.path));
         let index = Index::new(rows);
-        check(&settings, &index, &sources.films, skipped, no_films)?;
+        check(&settings, &index, &sources.films, skipped, no_films + masks)?;
         index.write(&job.path("index.csv")?)?;
         selection::write(&job.path("ledger.csv")?, &ledger)?;
         patients.warn(ctx, &naming);
@@ -140,9 +162,9 @@ impl Stage for Preprocess {
             ));
         }
         job.publish()?;
-        let left_out = summary::LeftOut { skipped, no_films, misfiled };
+        let counts = summary::Counts { skipped, no_films, with_notes };
         let folder = Self::folder(ctx, &settings);
-        let mut summary = Summary::new(folder, &index, with_notes, left_out);
+        let mut summary = Summary::new(folder, &index, counts, arranged);
         summary.metadata = provenance.joined;
         Ok(Outcome::new(&summary))
     }
@@ -151,8 +173,9 @@ impl Stage for Preprocess {
 /// The files that the stage reads.
 struct Sources {
     films: Vec<Candidate>,
-    /// Those that are left out, as [`Settings::normal_only`] asks.
-    misfiled: Vec<Candidate>,
+    /// Those that are left out, and why.
+    left_out: Vec<(Candidate, &'static str)>,
+    layout: Layout,
     ledgers: Vec<PathBuf>,
     metadata: Option<PathBuf>,
 }
@@ -160,7 +183,13 @@ struct Sources {
 impl Sources {
     fn list(ctx: &Context, settings: &Settings) -> Result<Self, Failure> {
         let dataset = &ctx.paths.dataset;
-        let films = films::list(dataset, settings.follow_links).map_err(|error| {
+        let options = films::Options {
+            follow_links: settings.follow_links,
+            layout: settings.layout,
+            keep_masks: settings.masks == Masks::Keep,
+        };
+        let films::Listing { candidates, layout } =
+            films::list(dataset, &options).map_err(|error| {
             let hint = match error {
                 FilmsError::Missing { .. } | FilmsError::NoClass { .. } => {
                     "name a folder with a folder of films for each class with `--dataset`, or \
@@ -174,25 +203,46 @@ impl Sources {
                     "rename it: a spreadsheet that opens a table of its films would run it"
                 }
                 FilmsError::Control { .. } => "rename it",
+                FilmsError::NotClasses { .. } => {
+                    "put every image into a folder of its class, such as `train/normal/x.png`; or \
+                     name the folder whose folders are the classes with `--dataset`; or take these \
+                     folders as classes with `--layout class-folders`"
+                }
                 FilmsError::TooMany { .. } => "name a folder that holds films only",
                 FilmsError::Unlistable { .. } => "check who may read it",
             };
             Failure::from(error).hint(hint)
         })?;
-        let ledgers = Provenance::ledgers(dataset, &films);
-        let misfiled =
-            |film: &Candidate| settings.normal_only && kaggle::misfiled(film.class(), &film.path);
-        let (misfiled, films): (Vec<_>, Vec<_>) = films.into_iter().partition(misfiled);
+        let ledgers = Provenance::ledgers(dataset, &candidates);
+        let (mut films, mut left_out) = (Vec::new(), Vec::new());
+        for film in candidates {
+            let misfiled = settings.normal_only && kaggle::misfiled(film.class(), &film.path);
+            match film.exclusion {
+                Some(exclusion) => left_out.push((film, exclusion.text())),
+                None if misfiled => left_out.push((film, MISFILED)),
+                None => films.push(film),
+            }
+        }
         let left = |class: &str| films.iter().any(|film| film.class() == class);
-        if let Some(class) = misfiled.iter().map(Candidate::class).find(|class| !left(class)) {
-            let error = format!("every film of the class `{class}` is pneumonia by its name");
-            return Err(Failure::new(error).hint("put films of healthy persons there"));
+        let gone =
+            left_out.iter().find(|(film, _)| !film.class().is_empty() && !left(film.class()));
+        if let Some((film, reason)) = gone {
+            let class = film.class();
+            let error = format!("every image of the class `{class}` is left out: {reason}");
+            return Err(Failure::new(error).hint(match film.exclusion {
+                Some(exclusion) if exclusion.is_mask() => {
+                    "put its images there, remove the folder, or take masks for images with \
+                     `--masks keep`"
+                }
+                Some(_) => "put its images there, or remove the folder",
+                None => "put images of healthy patients there",
+            }));
         }
         let metadata = Some(&settings.metadata).filter(|path| !path.is_empty());
         let metadata = metadata.map(|path| table_file(ctx, path, dataset)).transpose();
         let metadata =
             metadata.hint("name a table that is in the current folder or in the dataset")?;
-        Ok(Self { films, misfiled, ledgers, metadata })
+        Ok(Self { films, left_out, layout, ledgers, metadata })
     }
 
     fn inputs(self, dataset: &Path) -> Vec<Input> {
@@ -207,9 +257,22 @@ impl Sources {
     }
 }
 
-fn misfiled_row(film: &Candidate) -> SelectionRow {
-    let reason = "pneumonia by its name, in a class of normal films";
-    SelectionRow::dropped(film.path.clone(), reason.to_owned())
+/// Why an image of a class of normals is left out, as [`Settings::normal_only`] asks.
+const MISFILED: &str = "pneumonia by its name, in a class of normal films";
+
+/// Why an image with two levels of grey and a namesake is left out.
+const MASK_BY_PIXELS: &str =
+    "a mask by its two levels of grey, beside an image of the same name in another folder";
+
+/// The note of an image with two levels of grey whose name is its own.
+const TWO_LEVELS: &str = "it has two levels of grey only, as a mask has";
+
+fn dropped_row(film: &Candidate, reason: String) -> SelectionRow {
+    SelectionRow::dropped(film.path.clone(), film.class.clone(), reason)
+}
+
+fn left_out_row((film, reason): &(Candidate, &'static str)) -> SelectionRow {
+    dropped_row(film, (*reason).to_owned())
 }
 
 /// What was read.
@@ -224,6 +287,8 @@ struct Films {
     beside_dicom: usize,
     /// Images that were decoded with doubts.
     with_notes: usize,
+    /// Candidates that are masks by their pixels.
+    masks: usize,
     patients: patients::Seen,
 }
 
@@ -242,6 +307,8 @@ struct Refusal {
     no_film: bool,
     /// It would be one elsewhere than below a DICOMDIR.
     beside_dicom: bool,
+    /// It is a mask.
+    mask: bool,
 }
 
 /// Reads films.
@@ -266,7 +333,6 @@ impl Reader<'_> {
             };
             let converted: Vec<_> = batch.par_iter().map(convert).collect();
             for (film, converted) in batch.iter().zip(converted) {
-                let path = film.path.clone();
                 match converted {
                     Ok(Converted { row, notes, pixels, patients }) => {
                         images.push(&pixels)?;
@@ -275,15 +341,23 @@ impl Reader<'_> {
                         if !notes.is_empty() {
                             films.with_notes += 1;
                             if films.with_notes <= SHOWN {
-                                let (path, notes) = (one_line(&path), notes.join("; "));
+                                let (path, notes) = (one_line(&film.path), notes.join("; "));
                                 progress.ui().warn(format_args!("`{path}`: {notes}"));
                             }
                         }
-                        films.ledger.push(SelectionRow::kept(path, &notes));
+                        films.ledger.push(SelectionRow::kept(
+                            film.path.clone(),
+                            film.class.clone(),
+                            &notes,
+                        ));
                     }
-                    Err(Refusal { reason, no_film: true, beside_dicom }) => {
+                    Err(Refusal { reason, mask: true, .. }) => {
+                        films.masks += 1;
+                        films.ledger.push(dropped_row(film, reason));
+                    }
+                    Err(Refusal { reason, no_film: true, beside_dicom, .. }) => {
                         films.beside_dicom += usize::from(beside_dicom);
-                        films.ledger.push(SelectionRow::dropped(path, reason));
+                        films.ledger.push(dropped_row(film, reason));
                     }
                     Err(Refusal { reason, .. }) if self.settings.fail_first => {
                         return Err(Failure::new(reason).hint(
@@ -295,10 +369,10 @@ impl Reader<'_> {
                     Err(Refusal { reason, .. }) => {
                         films.skipped += 1;
                         if films.skipped <= SHOWN {
-                            let path = one_line(&path);
+                            let path = one_line(&film.path);
                             progress.ui().warn(format_args!("left out `{path}`: {reason}"));
                         }
-                        films.ledger.push(SelectionRow::dropped(path, reason));
+                        films.ledger.push(dropped_row(film, reason));
                     }
                 }
             }
@@ -321,7 +395,7 @@ impl Reader<'_> {
     fn read(&self, film: &Candidate) -> Result<Converted, Refusal> {
         if let Some(objection) = film.objection {
             let reason = objection.to_owned();
-            return Err(Refusal { reason, no_film: false, beside_dicom: false });
+            return Err(Refusal { reason, no_film: false, beside_dicom: false, mask: false });
         }
         let films::Opened { bytes, film: decoded, .. } = &films::open(&film.file, film.in_file_set)
             .map_err(|error| {
@@ -332,8 +406,15 @@ impl Reader<'_> {
                     reason: format!("{:#}", anyhow::Error::from(error)),
                     no_film,
                     beside_dicom,
+                    mask: false,
                 }
             })?;
+        let samples = decoded.pixels.as_slice_memory_order().unwrap_or_default();
+        let has_two_levels = masks::has_two_levels(samples);
+        if film.has_namesake && has_two_levels {
+            let reason = MASK_BY_PIXELS.to_owned();
+            return Err(Refusal { reason, no_film: false, beside_dicom: false, mask: true });
+        }
         let tags = decoded.tags.as_deref();
         let patient = tags.and_then(|tags| tags.patient.as_ref());
         let named = tags.map(|_| self.naming.of(patient));
@@ -345,7 +426,7 @@ impl Reader<'_> {
             path: film.path.clone(),
             class: film.class().to_owned(),
             patient: origin.patient,
-            source: origin.source,
+            source: arranged::source(origin.source, film),
             width: decoded.width() as u32,
             height: decoded.height() as u32,
             mode: decoded.mode.to_owned(),
@@ -355,9 +436,12 @@ impl Reader<'_> {
             view: word(|tags| tags.view),
             laterality: word(|tags| tags.laterality),
             photometric: word(|tags| tags.photometric),
+            part: film.part.clone(),
         };
         let pixels = decoded.to_rgb(SIDE, SIDE).into_raw_vec_and_offset().0;
-        Ok(Converted { row, notes: decoded.notes.clone(), pixels, patients })
+        let two_levels = has_two_levels.then(|| TWO_LEVELS.to_owned());
+        let notes = decoded.notes.iter().cloned().chain(two_levels).collect();
+        Ok(Converted { row, notes, pixels, patients })
     }
 }
 

@@ -5,17 +5,19 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::MISFILED;
+use super::arranged::Arranged;
 use crate::artifact::index::Index;
 use crate::dataset::patient_table::JoinCounts;
 
-/// Files that are not among the films.
-pub struct LeftOut {
-    /// Unusable ones.
+/// What was counted while reading.
+pub struct Counts {
+    /// Unusable files.
     pub skipped: usize,
-    /// Sound ones that are no films.
+    /// Sound files that are no images.
     pub no_films: usize,
-    /// Pneumonia among normals.
-    pub misfiled: usize,
+    /// Images that were decoded with doubts.
+    pub with_notes: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -27,8 +29,11 @@ pub struct Summary {
     skipped: usize,
     /// Of DICOM exports, what is no film: directories, reports, slices, viewers.
     no_films: usize,
-    /// Films left out as pneumonia among normals.
+    /// Images left out as pneumonia among normals.
     misfiled: usize,
+    /// How the data set is arranged, and what is no image of a class.
+    #[serde(flatten)]
+    arranged: Arranged,
     /// How the images and the rows of the table of patients came together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<JoinCounts>,
@@ -46,8 +51,8 @@ struct Class {
 }
 
 impl Summary {
-    pub fn new(folder: PathBuf, index: &Index, with_notes: usize, left_out: LeftOut) -> Self {
-        let LeftOut { skipped, no_films, misfiled } = left_out;
+    pub fn new(folder: PathBuf, index: &Index, counts: Counts, arranged: Arranged) -> Self {
+        let Counts { skipped, no_films, with_notes } = counts;
         let class = |name: &String| {
             let films = || index.rows.iter().filter(|row| row.class == *name);
             let mut patients: Vec<_> = films().map(|row| &row.patient).collect();
@@ -58,21 +63,29 @@ impl Summary {
             Class { name: name.clone(), films: films().count(), patients: patients.len(), unknown }
         };
         let classes = index.classes.iter().map(class).collect();
-        let metadata = None;
-        let films = index.rows.len();
-        Self { folder, films, with_notes, skipped, no_films, misfiled, metadata, classes }
+        Self {
+            folder,
+            films: index.rows.len(),
+            with_notes,
+            skipped,
+            no_films,
+            misfiled: arranged.left_out.get(MISFILED).copied().unwrap_or_default(),
+            arranged,
+            metadata: None,
+            classes,
+        }
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { films, with_notes, skipped, no_films, misfiled, metadata, classes, .. } = self;
+        let Self { films, with_notes, skipped, no_films, arranged, metadata, classes, .. } = self;
         writeln!(f, "{films} films read, {skipped} files left out")?;
         if *no_films > 0 {
             writeln!(f, "{no_films} set aside as well: what DICOM exports hold beside films")?;
         }
-        if *misfiled > 0 {
-            writeln!(f, "{misfiled} left out as well: pneumonia by name, in a class of normals")?;
+        for line in arranged.lines() {
+            writeln!(f, "{line}")?;
         }
         if *with_notes > 0 {
             writeln!(

@@ -53,12 +53,11 @@ pub fn films(files: &Files) -> Vec<ClassFilms> {
         let films: Vec<&IndexRow> = rows.iter().filter(|row| row.class == *class).collect();
         let patients: BTreeSet<&str> =
             films.iter().map(|film| film.patient.as_str()).filter(|p| !p.is_empty()).collect();
-        let below = |path: &str| path.split('/').next() == Some(class.as_str());
         let unread = files
             .selection
             .iter()
             .flatten()
-            .filter(|e| e.status == Status::Dropped && below(&e.path));
+            .filter(|e| e.status == Status::Dropped && e.class == *class);
         let unreadable = tally(unread.map(|entry| entry.reason.as_str()));
         let dropped: usize = unreadable.iter().map(|reason| reason.count).sum();
         ClassFilms {
@@ -82,6 +81,10 @@ pub fn split(files: &Files) -> Option<Split> {
     let leaking = |row: &&usize| {
         files.index.rows.get(**row).is_some_and(|r| split.leaking.contains(&r.patient))
     };
+    let copies = split.copies.clone().unwrap_or_default();
+    let path =
+        |row: &usize| files.index.rows.get(*row).map_or_else(String::new, |r| r.path.clone());
+    let equal = |rows: &Vec<usize>| rows.iter().map(path).collect::<Vec<_>>().join(" is ");
     Some(Split {
         method: split.method.clone(),
         by: split.groups.by.clone(),
@@ -91,6 +94,8 @@ pub fn split(files: &Files) -> Option<Split> {
         leaking: split.leaking.clone(),
         leaked_films: split.test.iter().filter(leaking).count(),
         unknown: split.unknown,
+        copies: copies.in_training.iter().map(path).collect(),
+        copies_in_classes: copies.in_classes.iter().map(equal).collect(),
     })
 }
 
