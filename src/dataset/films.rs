@@ -7,7 +7,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 
+use clap::ValueEnum;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
 use super::layout::{Choice, Exclusion, Layout, NoClasses};
@@ -484,6 +486,9 @@ pub enum UnusableFilm {
         /// It is a picture, of a viewer, or else a film that came here otherwise.
         picture: bool,
     },
+    /// There is nothing to see.
+    #[error("every pixel has the same level")]
+    Constant,
     /// It holds no picture.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -495,6 +500,17 @@ impl UnusableFilm {
     pub fn is_no_film(&self) -> bool {
         matches!(self, Self::BesideDicom { .. } | Self::Decode(DecodeError::NotAFilm { .. }))
     }
+}
+
+/// What becomes of an image all of whose pixels have the same level: a failed export, a
+/// window that shows nothing, a test picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Constant {
+    /// It is unusable.
+    Exclude,
+    /// It is used, with a note.
+    Keep,
 }
 
 /// A film that was read. As long as it lives, others may wait for its memory, so none is
@@ -513,7 +529,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// See [`UnusableFilm`].
-pub fn open(file: &Path, in_file_set: bool) -> Result<Opened, UnusableFilm> {
+pub fn open(file: &Path, in_file_set: bool, constant: Constant) -> Result<Opened, UnusableFilm> {
     if in_file_set {
         let mut start = Vec::new();
         File::open(file)?.take(132).read_to_end(&mut start)?;
@@ -531,6 +547,9 @@ pub fn open(file: &Path, in_file_set: bool) -> Result<Opened, UnusableFilm> {
     let film = decode_admitted(&bytes, &mut |bytes| {
         share.get_or_insert_with(|| MEMORY.take(bytes));
     })?;
+    if constant == Constant::Exclude && film.is_constant() {
+        return Err(UnusableFilm::Constant);
+    }
     let share = share.expect("decoding asks for memory");
     Ok(Opened { bytes, film, _share: share })
 }

@@ -55,6 +55,10 @@ pub fn is_picture(bytes: &[u8]) -> bool {
 ///
 /// As [`decode`].
 pub fn decode_admitted(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeError> {
+    decode_format(bytes, admit).map(Film::with_doubts_of_levels)
+}
+
+fn decode_format(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }

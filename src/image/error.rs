@@ -44,6 +44,12 @@ pub enum DecodeError {
         /// What it is.
         what: &'static str,
     },
+    /// A file of an image's format that holds no pixels, though it should.
+    #[error("no pixels: {what}")]
+    NoPixels {
+        /// What there is instead.
+        what: &'static str,
+    },
     /// The content contradicts itself.
     #[error("corrupt {format}: {what}")]
     Contradictory {

@@ -15,6 +15,7 @@ mod dicom;
 pub mod encode;
 mod error;
 mod jpeg;
+mod levels;
 mod mask;
 mod png;
 mod resize;

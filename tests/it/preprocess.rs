@@ -303,3 +303,35 @@ fn a_table_of_patients_is_joined_by_path_and_its_matches_are_counted() {
     let text = sandbox.transcript("cxr-preprocess --metadata few.csv --patient-column who");
     assert!(text.contains("has no column `who`") && text.contains("--patient-column"), "{text}");
 }
+
+#[test]
+fn images_of_one_level_are_left_out_or_kept_with_a_note() {
+    let sandbox = dataset();
+    image::GrayImage::from_pixel(30, 20, image::Luma([9]))
+        .save(sandbox.path("dataset/covid/flat.png"))
+        .unwrap();
+    let flat = crate::part10::film().bytes(0x7fe0_0010, "OW", &[7; 2 * 16 * 24]);
+    sandbox.write("dataset/normal/flat.dcm", flat.file());
+    let text = sandbox.transcript("cxr-preprocess --max-skipped 0.5");
+    let reason = "every pixel has the same level";
+    assert!(text.contains("4 films read, 2 files left out"), "{text}");
+    assert!(text.contains(&format!("warning: left out `covid/flat.png`: {reason}")), "{text}");
+    let ledger = table(&sandbox, "ledger.csv", &["path", "status", "reason", "notes"]);
+    for path in ["covid/flat.png", "normal/flat.dcm"] {
+        assert!(ledger.contains(&[path, "dropped", reason, ""].map(str::to_owned).to_vec()));
+    }
+    let text = sandbox.transcript("cxr-preprocess --constant keep");
+    let note = "all pixels have the same level";
+    assert!(text.contains("6 films read, 0 files left out"), "{text}");
+    assert!(text.contains("2 decoded with doubts"), "{text}");
+    let ledger = table(&sandbox, "ledger.csv", &["path", "status", "reason", "notes"]);
+    for path in ["covid/flat.png", "normal/flat.dcm"] {
+        assert!(ledger.contains(&[path, "kept", "", note].map(str::to_owned).to_vec()));
+    }
+    let flat = sandbox.path("dataset/covid/flat.png");
+    let text = crate::support::trained().transcript(&format!("cxr-predict {}", flat.display()));
+    assert!(text.contains("exit: 1") && text.contains(reason), "{text}");
+    let line = format!("cxr-predict --constant keep {}", flat.display());
+    let text = crate::support::trained().transcript(&line);
+    assert!(text.contains("exit: 0") && text.contains(note), "{text}");
+}

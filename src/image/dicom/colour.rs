@@ -24,15 +24,29 @@ pub fn of_ybr(samples: &Samples) -> Vec<u8> {
 }
 
 /// Entries of three tables, their upper 8 bits (C.7.6.3.1.5).
-pub fn of_palette(data: &Elements, samples: &Samples) -> Result<Vec<u8>, DecodeError> {
+pub fn of_palette(
+    data: &Elements,
+    samples: &Samples,
+    notes: &mut Vec<String>,
+) -> Result<Vec<u8>, DecodeError> {
     let table = |i: usize| {
-        let lut = Lut::read(data, tag::PALETTE_DESCRIPTORS[i], tag::PALETTES[i], samples.signed)?;
-        lut.ok_or_else(|| damaged("it has no palette, or one in segments, which is not read"))
+        let lut = Lut::read(data, tag::PALETTE_DESCRIPTORS[i], tag::PALETTES[i], samples.signed);
+        let missing = || damaged("it has no palette, or one in segments, which is not read");
+        lut.map_err(damaged)?.ok_or_else(missing)
     };
     let tables = [table(0)?, table(1)?, table(2)?];
+    notes.extend(tables.iter().flat_map(|lut| lut.doubts.iter().cloned()));
+    // By the entries: some writers say 16 bits of entries that have 8, and the reverse.
+    let is_wide = tables.iter().any(|lut| lut.largest > 255);
+    if tables.iter().any(|lut| lut.is_wide() != is_wide) {
+        notes.push(
+            "the palette says other bits than its entries have; these are believed".to_owned(),
+        );
+    }
+    let shift = if is_wide { 8 } else { 0 };
     let colour = |cell: &u16| {
         let value = f64::from(samples.value(*cell));
-        tables.each_ref().map(|lut| (lut.at(value) >> if lut.max > 255 { 8 } else { 0 }) as u8)
+        tables.each_ref().map(|lut| (lut.at(value) >> shift) as u8)
     };
     Ok(samples.cells.iter().flat_map(colour).collect())
 }

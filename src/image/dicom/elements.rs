@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{damaged, truncated};
+use super::{damaged, samples, truncated};
 use crate::image::DecodeError;
 
 /// Group in the upper half, element in the lower.
@@ -57,6 +57,10 @@ pub mod tag {
     pub const VOI_LUTS: Tag = 0x0028_3010;
     pub const VIEW_CODES: Tag = 0x0054_0220;
     pub const LUT_SHAPE: Tag = 0x2050_0020;
+    /// The address of a server that has the pixels.
+    pub const PIXELS_ELSEWHERE: Tag = 0x0028_7fe0;
+    pub const FLOAT_PIXELS: Tag = 0x7fe0_0008;
+    pub const DOUBLE_PIXELS: Tag = 0x7fe0_0009;
     pub const PIXELS: Tag = 0x7fe0_0010;
 
     pub const ITEM: Tag = 0xfffe_e000;
@@ -66,7 +70,7 @@ pub mod tag {
 
 /// The elements that are kept.
 #[rustfmt::skip]
-const WANTED: [Tag; 38] = [
+const WANTED: [Tag; 41] = [
     tag::SOP_CLASS, tag::SOP_CLASS_OF_DATA, tag::TRANSFER_SYNTAX, tag::MODALITY, tag::PATIENT_NAME, tag::PATIENT_ID,
     tag::ISSUER_OF_PATIENT_ID, tag::VIEW_POSITION, tag::LATERALITY, tag::IMAGE_LATERALITY,
     tag::SAMPLES_PER_PIXEL, tag::PHOTOMETRIC, tag::PLANAR, tag::FRAMES, tag::ROWS, tag::COLUMNS,
@@ -76,10 +80,22 @@ const WANTED: [Tag; 38] = [
     tag::PALETTE_DESCRIPTORS[0], tag::PALETTE_DESCRIPTORS[1], tag::PALETTE_DESCRIPTORS[2],
     tag::PALETTES[0], tag::PALETTES[1], tag::PALETTES[2],
     tag::MODALITY_LUTS, tag::VOI_LUTS, tag::VIEW_CODES, tag::LUT_SHAPE, tag::PIXELS,
+    tag::PIXELS_ELSEWHERE, tag::FLOAT_PIXELS, tag::DOUBLE_PIXELS,
 ];
 
 /// Those of them that hold items.
 const SEQUENCES: [Tag; 3] = [tag::MODALITY_LUTS, tag::VOI_LUTS, tag::VIEW_CODES];
+
+/// The kinds of value of PS3.5, 6.2.
+#[rustfmt::skip]
+const KINDS: [&[u8; 2]; 34] = [
+    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"OB", b"OD",
+    b"OF", b"OL", b"OV", b"OW", b"PN", b"SH", b"SL", b"SQ", b"SS", b"ST", b"SV", b"TM", b"UC", b"UI",
+    b"UL", b"UN", b"UR", b"US", b"UT", b"UV",
+];
+
+/// Elements that are looked at to find how a data set is written.
+const PROBED: usize = 16;
 
 /// How elements are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,10 +114,47 @@ impl Encoding {
     /// Retired, still met.
     pub const BIG: Self = Self { explicit: true, big: true };
 
-    /// What a data set without a header seems to be written in.
-    pub fn guess(bytes: &[u8]) -> Self {
-        let named = bytes.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
-        if named { Self::EXPLICIT } else { Self::IMPLICIT }
+    /// The encoding in which the first elements of a data set make sense; `None` if they do
+    /// in none. Kinds of value are the strongest sign, so explicit ones are tried first.
+    pub fn find(bytes: &[u8]) -> Option<Self> {
+        [Self::EXPLICIT, Self::BIG, Self::IMPLICIT].into_iter().find(|e| e.makes_sense_of(bytes))
+    }
+
+    /// Whether the first elements have known kinds and rising tags from a low group on, and
+    /// end within the file.
+    fn makes_sense_of(self, bytes: &[u8]) -> bool {
+        let mut reader = Reader::new(bytes, self);
+        let mut last = 0;
+        for _ in 0..PROBED {
+            let Ok(header) = reader.header() else { return last > 0 && self.explicit };
+            let is_known = !self.explicit || KINDS.contains(&&header.vr);
+            let may_be_first = header.tag >> 16 <= 0x28;
+            if !is_known || header.tag <= last || last == 0 && !may_be_first {
+                return false;
+            }
+            last = header.tag;
+            let Some(length) = header.length else { return true };
+            if header.tag == tag::PIXELS {
+                return true;
+            }
+            if reader.take(length).is_err() {
+                // The file is cut off; only a kind of value is proof enough.
+                return self.explicit;
+            }
+            if reader.is_done() {
+                return true;
+            }
+        }
+        true
+    }
+
+    /// As messages name it.
+    pub fn name(self) -> &'static str {
+        match (self.explicit, self.big) {
+            (false, _) => "implicit",
+            (true, false) => "explicit little-endian",
+            (true, true) => "explicit big-endian",
+        }
     }
 
     fn u16(self, bytes: [u8; 2]) -> u16 {
@@ -236,6 +289,8 @@ pub struct Elements<'a> {
     values: BTreeMap<Tag, Value<'a>>,
     /// How many were read, wanted or not.
     read: usize,
+    /// The last was nothing but zeros.
+    ends_in_zeros: bool,
 }
 
 impl<'a> Elements<'a> {
@@ -257,6 +312,7 @@ impl<'a> Elements<'a> {
         while !reader.is_done() {
             let header = reader.header()?;
             elements.keep(&mut reader, &header)?;
+            elements.ends_in_zeros = header.tag == 0;
             if header.tag == tag::PIXELS {
                 break;
             }
@@ -267,6 +323,11 @@ impl<'a> Elements<'a> {
     /// Whether none was found, wanted or not.
     pub fn is_empty(&self) -> bool {
         self.read == 0
+    }
+
+    /// Whether the data set ends in zeros, as a file does that was not copied whole.
+    pub fn ends_in_zeros(&self) -> bool {
+        self.ends_in_zeros
     }
 
     /// Of several with one tag the first is kept.
@@ -333,9 +394,31 @@ impl<'a> Elements<'a> {
 
     /// The first number of a value in decimals, if it is finite.
     pub fn decimal(&self, tag: Tag) -> Option<f64> {
-        let text = self.text(tag);
-        let first = text.split('\\').next().unwrap_or_default().trim();
-        first.parse().ok().filter(|number: &f64| number.is_finite())
+        self.decimals(tag).next().flatten()
+    }
+
+    /// The numbers of a value in decimals, `None` for those that are none or not finite.
+    pub fn decimals(&self, tag: Tag) -> impl Iterator<Item = Option<f64>> {
+        const PADDING: [char; 2] = [' ', '\0'];
+        let parse = |text: &str| text.trim_matches(PADDING).parse().ok();
+        let numbers = self.text(tag).split('\\').map(parse).collect::<Vec<Option<f64>>>();
+        numbers.into_iter().map(|number| number.filter(|number| number.is_finite()))
+    }
+
+    /// Whether a value is said to be signed.
+    pub fn is_signed(&self, tag: Tag) -> bool {
+        self.values.get(&tag).is_some_and(|value| value.vr == *b"SS")
+    }
+
+    /// A value's bytes where they are numbers of 8 bits: words of big endian hold them in
+    /// pairs, swapped.
+    pub fn octets(&self, tag: Tag) -> Option<Cow<'a, [u8]>> {
+        let value = self.values.get(&tag)?;
+        let mut bytes = Cow::Borrowed(value.bytes);
+        if value.encoding.big && value.vr == *b"OW" {
+            bytes.to_mut().chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
+        }
+        Some(bytes)
     }
 
     /// A value's text without padding, empty if there is none. At most its first 256
@@ -354,32 +437,46 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// The pixels as they lie in the file, with their kind of value; `None` if they
-    /// come in fragments or not at all.
-    pub fn native(&self) -> Option<(&'a [u8], [u8; 2])> {
-        let value = self.values.get(&tag::PIXELS).filter(|value| !value.items)?;
-        Some((value.bytes, value.vr))
+    /// Whether the pixels come in fragments, or begin as if they did.
+    pub fn is_fragmented(&self) -> bool {
+        let value = self.values.get(&tag::PIXELS);
+        value.is_some_and(|value| value.items || value.bytes.starts_with(&ITEM_START))
     }
 
-    /// The fragments of compressed pixels, joined; the first is a table of offsets.
-    pub fn compressed(&self) -> Result<Cow<'a, [u8]>, DecodeError> {
-        let value = self.values.get(&tag::PIXELS).filter(|value| value.items);
-        let value = value.ok_or_else(|| damaged("the pixels are not in fragments"))?;
-        let mut reader = Reader::new(value.bytes, Encoding::EXPLICIT);
-        let mut joined = Cow::Borrowed(&[][..]);
-        let mut table = true;
-        while !reader.is_done() {
-            let header = reader.header()?;
-            let length = header.length.filter(|_| header.tag == tag::ITEM);
-            let fragment = reader.take(length.ok_or_else(|| damaged("a fragment is no item"))?)?;
-            if !std::mem::take(&mut table) && !fragment.is_empty() {
-                if joined.is_empty() {
-                    joined = Cow::Borrowed(fragment);
-                } else {
-                    joined.to_mut().extend(fragment);
-                }
-            }
+    /// The fragments of the pixels, empty ones left out; `None` if the pixels are one value.
+    /// The table of offsets, which stands first, is left out, too.
+    pub fn fragments(&self) -> Result<Option<Vec<&'a [u8]>>, DecodeError> {
+        let value = self.values.get(&tag::PIXELS).ok_or_else(truncated)?;
+        if value.items {
+            return split_fragments(value).map(Some);
         }
-        Ok(joined)
+        // Some writers give the length of all items together.
+        let items = self.is_fragmented().then(|| split_fragments(value));
+        Ok(items.and_then(Result::ok))
     }
+}
+
+/// The tag of an item in little endian.
+const ITEM_START: [u8; 4] = [0xfe, 0xff, 0x00, 0xe0];
+
+/// The items of a value, without the table of offsets and empty ones.
+fn split_fragments<'a>(value: &Value<'a>) -> Result<Vec<&'a [u8]>, DecodeError> {
+    let mut reader = Reader::new(value.bytes, value.encoding);
+    let mut fragments = Vec::new();
+    let mut is_first = true;
+    while !reader.is_done() {
+        let header = reader.header()?;
+        if header.tag == tag::SEQUENCE_END {
+            break;
+        }
+        let length = header.length.filter(|_| header.tag == tag::ITEM);
+        let fragment = reader.take(length.ok_or_else(|| damaged("a fragment is no item"))?)?;
+        // Some writers leave out the table.
+        let is_table = is_first && samples::Packing::of_codestream(fragment).is_none();
+        is_first = false;
+        if !is_table && !fragment.is_empty() {
+            fragments.push(fragment);
+        }
+    }
+    Ok(fragments)
 }

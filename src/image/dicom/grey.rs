@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::damaged;
 use super::elements::{Elements, tag};
 use super::lut::Lut;
 use super::samples::Samples;
@@ -25,8 +26,12 @@ enum Voi {
         center: f64,
         width: f64,
     },
-    Table(Lut),
-    /// From the least value to the largest.
+    Table {
+        lut: Lut,
+        /// The entry of brightness 1.
+        white: u16,
+    },
+    /// From one value to another.
     Range {
         low: f64,
         high: f64,
@@ -40,6 +45,9 @@ enum Function {
     Sigmoid,
 }
 
+/// Values of the modality in ascending order, each with the number of its pixels.
+type Histogram = Vec<(f64, u64)>;
+
 /// The grey level of every pixel; doubts go into `notes`.
 pub fn levels(
     data: &Elements,
@@ -47,19 +55,27 @@ pub fn levels(
     inverted: bool,
     notes: &mut Vec<String>,
 ) -> Result<Vec<u8>, DecodeError> {
-    let mut occurs = vec![false; 1 << 16];
+    let mut counts = vec![0_u64; 1 << 16];
     for &cell in &samples.cells {
-        occurs[usize::from(cell)] = true;
+        counts[usize::from(cell)] += 1;
     }
-    let modality = Modality::read(data, samples.signed)?;
+    let cells = || (0..=u16::MAX).filter(|cell| counts[usize::from(*cell)] > 0);
+    let modality = Modality::read(data, samples.signed, notes)?;
     let padding = padding(data, samples);
-    let cells = || (0..=u16::MAX).filter(|cell| occurs[usize::from(*cell)]);
-    let measured: Vec<f64> = cells()
-        .map(|cell| samples.value(cell))
-        .filter(|value| !padding.contains(value))
-        .map(|value| modality.apply(value))
-        .collect();
-    let voi = Voi::read(data, samples.signed, &measured, notes)?;
+    let histogram = |is_measured: &dyn Fn(i32) -> bool| -> Histogram {
+        let cells = cells().filter(|cell| is_measured(samples.value(*cell)));
+        let value = |cell: u16| modality.apply(samples.value(cell));
+        let mut values: Vec<_> =
+            cells.map(|cell| (value(cell), counts[usize::from(cell)])).collect();
+        values.sort_by(|a, b| a.0.total_cmp(&b.0));
+        values
+    };
+    let mut measured = histogram(&|value| !padding.contains(&value));
+    if measured.is_empty() {
+        notes.push("all pixels are padding by the header, which is ignored".to_owned());
+        measured = histogram(&|_| true);
+    }
+    let voi = Voi::choose(data, samples.signed, &measured, notes);
     let mut table = vec![0; 1 << 16];
     for cell in cells() {
         let shown = voi.apply(modality.apply(samples.value(cell)));
@@ -67,12 +83,6 @@ pub fn levels(
         table[usize::from(cell)] = level(shown);
     }
     Ok(samples.cells.iter().map(|cell| table[usize::from(*cell)]).collect())
-}
-
-/// The least and the largest of `values`.
-fn ends(values: &[f64]) -> (f64, f64) {
-    let infinite = (f64::INFINITY, f64::NEG_INFINITY);
-    values.iter().fold(infinite, |(low, high), value| (low.min(*value), high.max(*value)))
 }
 
 /// The 8-bit level of a brightness in 0..=1.
@@ -90,15 +100,23 @@ fn padding(data: &Elements, samples: &Samples) -> std::ops::RangeInclusive<i32> 
 }
 
 impl Modality {
-    fn read(data: &Elements, signed: bool) -> Result<Self, DecodeError> {
-        if let Some(item) = data.item(tag::MODALITY_LUTS)?
-            && let Some(lut) = Lut::read(&item, tag::LUT_DESCRIPTOR, tag::LUT_DATA, signed)?
-        {
-            return Ok(Self::Table(lut));
+    fn read(data: &Elements, signed: bool, notes: &mut Vec<String>) -> Result<Self, DecodeError> {
+        if let Some(item) = data.item(tag::MODALITY_LUTS)? {
+            let lut = Lut::read(&item, tag::LUT_DESCRIPTOR, tag::LUT_DATA, signed);
+            if let Some(lut) = lut.map_err(damaged)? {
+                notes.extend(lut.doubts.iter().cloned());
+                return Ok(Self::Table(lut));
+            }
         }
-        // A slope of 0 would leave nothing of the picture.
-        let slope = data.decimal(tag::SLOPE).filter(|slope| *slope != 0.0).unwrap_or(1.0);
-        Ok(Self::Linear { slope, intercept: data.decimal(tag::INTERCEPT).unwrap_or(0.0) })
+        let slope = data.decimal(tag::SLOPE).filter(|slope| *slope != 0.0);
+        if slope.is_none() && !data.text(tag::SLOPE).is_empty() {
+            // A slope of 0 would leave nothing of the picture.
+            notes.push("the rescale slope is 0 or no number: 1 is used".to_owned());
+        }
+        Ok(Self::Linear {
+            slope: slope.unwrap_or(1.0),
+            intercept: data.decimal(tag::INTERCEPT).unwrap_or(0.0),
+        })
     }
 
     fn apply(&self, stored: i32) -> f64 {
@@ -110,57 +128,128 @@ impl Modality {
 }
 
 impl Voi {
-    /// The table if there is one, else the first window that shows something of the
-    /// `measured` values, else their range.
-    fn read(
+    /// The table if there is one, else the first window, else the range of the values, each
+    /// only if it shows more than two levels of the measured values.
+    fn choose(
         data: &Elements,
         signed: bool,
-        measured: &[f64],
+        measured: &Histogram,
         notes: &mut Vec<String>,
-    ) -> Result<Self, DecodeError> {
-        let signed = signed || data.decimal(tag::INTERCEPT).is_some_and(|i| i < 0.0);
-        if let Some(item) = data.item(tag::VOI_LUTS)?
-            && let Some(lut) = Lut::read(&item, tag::LUT_DESCRIPTOR, tag::LUT_DATA, signed)?
-        {
-            return Ok(Self::Table(lut));
-        }
-        let (low, high) = ends(measured);
-        let range = Self::Range { low, high };
-        match Self::window(data) {
-            Some(window) if window.shows(measured) => Ok(window),
-            Some(_) => {
-                notes.push(
-                    "the window shows at most two levels of the values, whose range is used instead"
-                        .to_owned(),
-                );
-                Ok(range)
-            }
-            None => Ok(range),
-        }
+    ) -> Self {
+        Self::table(data, signed, measured, notes)
+            .or_else(|| Self::window(data, measured, notes))
+            .unwrap_or_else(|| Self::range(measured, notes))
     }
 
-    /// The first window; `None` if there is none, or one of a width that its function does
-    /// not allow.
-    fn window(data: &Elements) -> Option<Self> {
+    /// The first table of the header.
+    fn table(
+        data: &Elements,
+        signed: bool,
+        measured: &Histogram,
+        notes: &mut Vec<String>,
+    ) -> Option<Self> {
+        let signed = signed || data.decimal(tag::INTERCEPT).is_some_and(|i| i < 0.0);
+        let lut = match data.item(tag::VOI_LUTS) {
+            Ok(None) => return None,
+            Ok(Some(item)) => Lut::read(&item, tag::LUT_DESCRIPTOR, tag::LUT_DATA, signed),
+            Err(_) => Err("its sequence is damaged"),
+        };
+        let refused = match lut {
+            Ok(Some(mut lut)) => {
+                let white = lut.white();
+                let mut table = Self::Table { lut, white };
+                let mut shows = table.shows(measured);
+                if !shows
+                    && let Self::Table { lut, .. } = &mut table
+                    && lut.flip_sign()
+                {
+                    shows = table.shows(measured);
+                    let doubt = "the sign of the display table's first value is the other one";
+                    notes.extend(shows.then(|| doubt.to_owned()));
+                }
+                match table {
+                    Self::Table { ref lut, .. } if shows => {
+                        notes.extend(lut.doubts.iter().cloned());
+                        return Some(table);
+                    }
+                    _ => "it shows at most two levels of the values",
+                }
+            }
+            Ok(None) => "an element of it is missing",
+            Err(what) => what,
+        };
+        notes.push(format!("the display table is not used: {refused}"));
+        None
+    }
+
+    /// The first window of the header that shows something.
+    fn window(data: &Elements, measured: &Histogram, notes: &mut Vec<String>) -> Option<Self> {
+        let (centers, widths) = (data.bytes(tag::WINDOW_CENTER), data.bytes(tag::WINDOW_WIDTH));
+        if centers.is_none() && widths.is_none() {
+            return None;
+        }
         let (function, least) = match data.text(tag::VOI_FUNCTION).to_uppercase().as_str() {
             "LINEAR_EXACT" => (Function::LinearExact, f64::MIN_POSITIVE),
             "SIGMOID" => (Function::Sigmoid, f64::MIN_POSITIVE),
             _ => (Function::Linear, 1.0),
         };
-        let window = data.decimal(tag::WINDOW_CENTER).zip(data.decimal(tag::WINDOW_WIDTH));
-        let (center, width) = window.filter(|(_, width)| *width >= least)?;
-        Some(Self::Window { function, center, width })
+        let windows = data.decimals(tag::WINDOW_CENTER).zip(data.decimals(tag::WINDOW_WIDTH));
+        let mut refused = "the window has no center or no width that is allowed";
+        for (i, window) in windows.map(|(center, width)| center.zip(width)).enumerate() {
+            let Some((center, width)) = window.filter(|(_, width)| *width >= least) else {
+                continue;
+            };
+            let window = Self::Window { function, center, width };
+            if window.shows(measured) {
+                if i > 0 {
+                    notes.push(format!("{refused}: window {} is used", i + 1));
+                }
+                return Some(window);
+            }
+            refused = "the window shows at most two levels of the values";
+        }
+        notes.push(format!("{refused}: the range of the values is used"));
+        None
     }
 
-    /// Whether more than two levels come out, or at most two values go in.
-    fn shows(&self, measured: &[f64]) -> bool {
-        let levels: BTreeSet<u8> = measured.iter().map(|value| level(self.apply(*value))).collect();
-        levels.len() > 2 || measured.len() <= 2 && levels.len() == measured.len()
+    /// The range of the values without outliers: those that lie further below the 1st or
+    /// above the 99th percentile than these are apart. Without outliers it is the range of
+    /// all values.
+    fn range(measured: &Histogram, notes: &mut Vec<String>) -> Self {
+        let pixels: u64 = measured.iter().map(|(_, count)| count).sum();
+        let percentile = |n: u64| {
+            let mut below = 0;
+            let reached = |(_, count): &&(f64, u64)| {
+                below += count;
+                100 * below >= n * pixels
+            };
+            measured.iter().find(reached).map_or(0.0, |(value, _)| *value)
+        };
+        let (first, last) = (percentile(1), percentile(99));
+        let apart = last - first;
+        let is_usual = |value: f64| apart == 0.0 || (first - apart..=last + apart).contains(&value);
+        let usual: Vec<_> = measured.iter().filter(|(value, _)| is_usual(*value)).collect();
+        let outliers = pixels - usual.iter().map(|(_, count)| count).sum::<u64>();
+        if outliers > 0 {
+            notes.push(format!(
+                "{outliers} of {pixels} pixels are outliers: the range of the other values is used"
+            ));
+        }
+        let ends = usual.first().zip(usual.last());
+        let (low, high) = ends.map_or((0.0, 0.0), |(low, high)| (low.0, high.0));
+        Self::Range { low, high }
+    }
+
+    /// Whether more than two levels come out, or as many as the values that go in.
+    fn shows(&self, measured: &Histogram) -> bool {
+        let levels: BTreeSet<u8> =
+            measured.iter().map(|(value, _)| level(self.apply(*value))).collect();
+        levels.len() > 2 || levels.len() == measured.len()
     }
 
     fn apply(&self, value: f64) -> f64 {
         let shown = match *self {
-            Self::Table(ref lut) => f64::from(lut.at(value)) / f64::from(lut.max),
+            Self::Table { ref lut, white } => f64::from(lut.at(value)) / f64::from(white),
             Self::Window { function: Function::Linear, center, width } => {
                 let (center, width) = (center - 0.5, width - 1.0);
                 if value <= center - width / 2.0 {

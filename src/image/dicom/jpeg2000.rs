@@ -25,8 +25,8 @@ struct Size {
     signed: bool,
 }
 
-/// Decodes a codestream, whole in all its up to 16 bits, and says with how many its
-/// signed values are written.
+/// The values of a codestream, and the bits that each has, at most 16. Signed ones are in
+/// two's complement.
 pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeError> {
     // Some programs put the boxes of a JP2 file around it, which DICOM ignores.
     let start = bytes.windows(4).position(|four| four == START);
@@ -54,8 +54,7 @@ pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeErr
         if size.signed { (value - lift) as u16 } else { value as u16 }
     };
     let cells = (0..pixels).flat_map(|i| planes.iter().map(move |plane| plane[i])).map(cell);
-    let bits = if size.signed { 16 } else { layout.stored.max(size.bits) };
-    Ok((cells.collect(), bits))
+    Ok((cells.collect(), size.bits))
 }
 
 /// Walks the markers of all headers (annex A) and refuses what no film needs and what

@@ -43,8 +43,13 @@ const MAX_INFLATED: u64 = 2 * MAX_PIXELS + (16 << 20);
 /// Whether the bytes are DICOM: by the mark behind the preamble, or, without one, by a
 /// first element as only DICOM has it.
 pub fn is_dicom(bytes: &[u8]) -> bool {
-    has_preamble(bytes) || matches!(bytes, [2 | 8, 0, _, 0, kind @ ..] if plausible(kind))
+    has_preamble(bytes)
+        || bytes.starts_with(LOST_PREAMBLE)
+        || matches!(bytes, [2 | 8, 0, _, 0, kind @ ..] if plausible(kind))
 }
+
+/// The start of a file whose preamble of 128 bytes was lost, its mark was not.
+const LOST_PREAMBLE: &[u8] = b"DICM\x02\0";
 
 fn has_preamble(bytes: &[u8]) -> bool {
     bytes.get(128..132) == Some(b"DICM")
@@ -63,7 +68,11 @@ fn plausible(kind: &[u8]) -> bool {
 /// [`DecodeError::NotAFilm`] for what a PACS exports beside films: directories, reports,
 /// other modalities; else as [`super::decode()`]. No text of the file goes into an error.
 pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeError> {
-    let bytes = if has_preamble(bytes) { &bytes[132..] } else { bytes };
+    let bytes = match bytes {
+        bytes if has_preamble(bytes) => &bytes[132..],
+        bytes if bytes.starts_with(LOST_PREAMBLE) => &bytes[4..],
+        bytes => bytes,
+    };
     let (header, body) = Elements::header(bytes)?;
     let class = header.text(tag::SOP_CLASS);
     if class == "1.2.840.10008.1.3.10" {
@@ -73,18 +82,41 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeEr
         // No data set begins so; what was not copied whole ends in zeros.
         return Err(truncated());
     }
-    let packing = match header.text(tag::TRANSFER_SYNTAX).as_str() {
-        "" => Packing::Native(Encoding::guess(body)),
-        uid => Packing::of(uid)?,
+    let said = match header.text(tag::TRANSFER_SYNTAX).as_str() {
+        "" => None,
+        uid => Some(Packing::of(uid)?),
     };
-    if packing == Packing::Deflated {
+    let mut notes = Vec::new();
+    if said == Some(Packing::Deflated) && Encoding::find(body).is_none() {
         // How large it is tells only once it is inflated, by at most so much.
         admit((4 * MAX_INFLATED.min(1032 * body.len() as u64)).min(MAX_MEMORY));
         let body = inflated(body)?;
-        let data = Elements::data_set(&body, packing.encoding())?;
-        return picture(&data, packing, &class, &mut |_| ());
+        return data_set(&body, said, &class, notes, &mut |_| ());
     }
-    picture(&Elements::data_set(body, packing.encoding())?, packing, &class, admit)
+    if said == Some(Packing::Deflated) {
+        notes.push("the transfer syntax says deflated, the data set is not".to_owned());
+    }
+    data_set(body, said, &class, notes, admit)
+}
+
+/// Decodes a data set in the encoding in which its elements make sense.
+fn data_set(
+    bytes: &[u8],
+    said: Option<Packing>,
+    class: &str,
+    mut notes: Vec<String>,
+    admit: &mut dyn FnMut(u64),
+) -> Result<Film, DecodeError> {
+    let expected = said.map(Packing::encoding);
+    let encoding = Encoding::find(bytes).or(expected).unwrap_or(Encoding::IMPLICIT);
+    if let Some(expected) = expected.filter(|expected| *expected != encoding) {
+        notes.push(format!(
+            "the transfer syntax says {} elements, they are {}",
+            expected.name(),
+            encoding.name()
+        ));
+    }
+    picture(&Elements::data_set(bytes, encoding)?, said, encoding, class, notes, admit)
 }
 
 fn inflated(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -102,8 +134,10 @@ fn inflated(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
 
 fn picture(
     data: &Elements,
-    packing: Packing,
+    said: Option<Packing>,
+    encoding: Encoding,
     class: &str,
+    mut notes: Vec<String>,
     admit: &mut dyn FnMut(u64),
 ) -> Result<Film, DecodeError> {
     let modality = data.text(tag::MODALITY).to_uppercase();
@@ -116,35 +150,35 @@ fn picture(
     };
     let word = |tag| data.word(tag).map(usize::from).filter(|n| *n > 0);
     let size = word(tag::ROWS).zip(word(tag::COLUMNS));
-    let (rows, columns) = match (size, data.bytes(tag::PIXELS)) {
-        // Of a film, the rest is missing; of a file that ends behind its header, all.
-        (None, None) if tags::is_film(&class, &modality) || data.is_empty() => {
-            return Err(truncated());
-        }
-        (None, None) => return Err(DecodeError::NotAFilm { what: "DICOM without a picture" }),
-        (Some(_), None) => return Err(truncated()),
-        (None, Some(_)) => return Err(damaged("its rows and columns are not said")),
-        (Some(size), Some(_)) => size,
+    let pixels = data.bytes(tag::PIXELS).filter(|bytes| !bytes.is_empty());
+    let (Some(pixels), Some((rows, columns))) = (pixels, size) else {
+        return Err(match pixels {
+            Some(_) => damaged("its rows and columns are not said"),
+            None => tags::without_pixels(data, &class, &modality),
+        });
     };
     if data.decimal(tag::FRAMES).is_some_and(|frames| frames > 1.0) {
         return Err(unsupported("several frames in one file; export each as a film of its own"));
     }
     let photometric = Photometric::read(data)?;
+    let mut layout = layout(data, rows, columns, photometric, pixels.len(), &mut notes)?;
+    let packing = Packing::find(said, data, encoding, layout.bytes(), &mut notes)?;
+    if matches!(packing, Packing::Native(_) | Packing::Deflated) {
+        layout.fit_chroma(pixels.len(), &mut notes);
+    }
     // Of a palette, three levels come out for each value.
     let palette = if photometric == Photometric::Palette { 2 } else { 0 };
     let cost = photometric.channels() as u64 * packing.cost() + palette;
     let [width, height] = [columns, rows].map(|n| n as u32);
     admit(memory(width, height, cost)?);
-    let layout = layout(data, rows, columns, photometric)?;
-    let samples = Samples::read(data, packing, layout)?;
-    let mut notes = Vec::new();
+    let samples = Samples::read(data, packing, layout, &mut notes)?;
     let (channels, pixels) = match photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {
             let inverted = photometric == Photometric::Monochrome1
                 || data.text(tag::LUT_SHAPE).eq_ignore_ascii_case("INVERSE");
             (1, grey::levels(data, &samples, inverted, &mut notes)?)
         }
-        Photometric::Palette => (3, colour::of_palette(data, &samples)?),
+        Photometric::Palette => (3, colour::of_palette(data, &samples, &mut notes)?),
         Photometric::Rgb => (3, colour::of_rgb(&samples)),
         // Decoders of JPEG and JPEG 2000 have turned these into RGB; what the latter was
         // not told of it has not.
@@ -162,13 +196,28 @@ fn picture(
     })
 }
 
+/// The layout by the header; `length` bytes of pixels there are.
 fn layout(
     data: &Elements,
     rows: usize,
     columns: usize,
     photometric: Photometric,
+    length: usize,
+    notes: &mut Vec<String>,
 ) -> Result<Layout, DecodeError> {
-    let allocated = u32::from(data.word(tag::BITS_ALLOCATED).unwrap_or(16));
+    let allocated = data.word(tag::BITS_ALLOCATED).map_or_else(
+        || {
+            let is_narrow = match data.word(tag::BITS_STORED) {
+                Some(stored) => stored <= 8,
+                None if data.is_fragmented() => false,
+                None => length < 2 * rows * columns * photometric.channels(),
+            };
+            let bits = if is_narrow { 8 } else { 16 };
+            notes.push(format!("BitsAllocated is missing: {bits} is used"));
+            bits
+        },
+        u32::from,
+    );
     let stored = data.word(tag::BITS_STORED).map_or(allocated, u32::from);
     let high = data.word(tag::HIGH_BIT).map_or(stored.wrapping_sub(1), u32::from);
     if !matches!(allocated, 8 | 16) {

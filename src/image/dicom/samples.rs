@@ -42,6 +42,107 @@ impl Packing {
         })
     }
 
+    /// By the first bytes of what is packed: a codestream of JPEG, JPEG-LS or JPEG 2000, or
+    /// the header of RLE. `None` for anything else.
+    pub fn of_codestream(bytes: &[u8]) -> Option<Self> {
+        Some(match bytes {
+            [0xff, 0xd8, 0xff, ..] => match frame(bytes) {
+                Some((JPEG_LS_FRAME, _)) => Self::JpegLs,
+                _ => Self::Jpeg,
+            },
+            [0xff, 0x4f, 0xff, 0x51, ..] | [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => {
+                Self::Jpeg2000
+            }
+            // So many segments, the first of them behind the header of 64 bytes.
+            [1..=15, 0, 0, 0, 64, 0, 0, 0, ..] => Self::Rle,
+            _ => return None,
+        })
+    }
+
+    /// How the pixels of `data` are packed: as the transfer syntax says, if there is one and
+    /// it does not contradict them. `encoding` is that of the data set, and uncompressed
+    /// pixels have `length` bytes.
+    ///
+    /// # Errors
+    /// If the pixels contradict the transfer syntax and nothing tells what they are.
+    pub fn find(
+        said: Option<Self>,
+        data: &Elements,
+        encoding: Encoding,
+        length: usize,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, DecodeError> {
+        let is_compressed = |packing: &Self| !matches!(packing, Self::Native(_) | Self::Deflated);
+        let native = match said {
+            Some(Self::Deflated) => Self::Deflated,
+            _ => Self::Native(encoding),
+        };
+        let fragments = data.fragments()?;
+        let whole = data.bytes(tag::PIXELS).unwrap_or_default();
+        let (is_fragmented, fragments) = match fragments {
+            Some(fragments) => (true, fragments),
+            None => (false, vec![whole]),
+        };
+        let first = fragments.first().copied().unwrap_or_default();
+        let seen = Self::of_codestream(first);
+        let found = if is_fragmented {
+            let expected = said.filter(is_compressed);
+            seen.or(expected).ok_or_else(|| {
+                unsupported(
+                    "pixels in fragments whose transfer syntax and first bytes name no codec",
+                )
+            })?
+        } else if said.is_some_and(|said| is_compressed(&said)) {
+            match seen {
+                Some(seen) => {
+                    notes.push("the compressed pixels are not in fragments".to_owned());
+                    seen
+                }
+                None if first.len() == length.next_multiple_of(2) => native,
+                None => {
+                    return Err(damaged(
+                        "its transfer syntax says compressed, its pixels are neither that nor as \
+                         long as uncompressed ones",
+                    ));
+                }
+            }
+        } else {
+            // Uncompressed pixels may begin with any bytes, so only short ones are looked at.
+            seen.filter(|_| first.len() < length).unwrap_or(native)
+        };
+        match said {
+            Some(said) if said.name() != found.name() => notes.push(format!(
+                "the transfer syntax says {}, the pixels are {}",
+                said.name(),
+                found.name()
+            )),
+            None if is_compressed(&found) => notes.push(format!(
+                "there is no transfer syntax; by their first bytes the pixels are {}",
+                found.name()
+            )),
+            _ => {}
+        }
+        if fragments
+            .iter()
+            .skip(1)
+            .any(|f| is_compressed(&found) && Self::of_codestream(f) == Some(found))
+        {
+            notes.push("several fragments begin a picture; the first picture is used".to_owned());
+        }
+        Ok(found)
+    }
+
+    /// As messages name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native(_) | Self::Deflated => "uncompressed",
+            Self::Rle => "RLE",
+            Self::Jpeg => "JPEG",
+            Self::JpegLs => "JPEG-LS",
+            Self::Jpeg2000 => "JPEG 2000",
+        }
+    }
+
     /// Bytes that decoding takes for each value, measured: it is kept in 16 bits and ends
     /// in 8, and decoders have more of it at once.
     pub fn cost(self) -> u64 {
@@ -58,6 +159,30 @@ impl Packing {
         match self {
             Self::Native(encoding) => encoding,
             _ => Encoding::EXPLICIT,
+        }
+    }
+}
+
+/// The marker of a frame of JPEG-LS (ITU-T T.87, C.1.1).
+const JPEG_LS_FRAME: u8 = 0xf7;
+
+/// The marker of the first frame of a JPEG or JPEG-LS, and the bits of its samples.
+fn frame(bytes: &[u8]) -> Option<(u8, u32)> {
+    let mut at = 2;
+    loop {
+        match *bytes.get(at..at + 5)? {
+            [0xff, 0xff, ..] => at += 1,
+            [
+                0xff,
+                marker @ (0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | JPEG_LS_FRAME),
+                _,
+                _,
+                bits,
+            ] => {
+                return Some((marker, bits.into()));
+            }
+            [0xff, _, high, low, _] => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+            _ => return None,
         }
     }
 }
@@ -91,6 +216,31 @@ impl Layout {
     fn cells(&self) -> usize {
         self.pixels() * self.channels
     }
+
+    /// Values that are stored where nothing is compressed.
+    pub fn stored_values(&self) -> usize {
+        match self.halved {
+            true => self.rows * self.columns.div_ceil(2) * 4,
+            false => self.cells(),
+        }
+    }
+
+    /// Takes chroma to be stored for every pixel, or for every second one, as the header does
+    /// not say, if only that fits the `length` of uncompressed pixels.
+    pub fn fit_chroma(&mut self, length: usize, notes: &mut Vec<String>) {
+        let other = Self { halved: !self.halved, ..*self };
+        let fits = |layout: &Self| layout.bytes().next_multiple_of(2) == length;
+        if self.channels == 3 && !self.rgb && !fits(self) && fits(&other) {
+            let which = if other.halved { "every second pixel" } else { "every pixel" };
+            notes.push(format!("by the length of PixelData, {which} has chroma of its own"));
+            *self = other;
+        }
+    }
+
+    /// Bytes of uncompressed pixels, without the one that makes their number even.
+    pub fn bytes(&self) -> usize {
+        self.stored_values() * self.allocated as usize / 8
+    }
 }
 
 /// Stored values, pixel after pixel.
@@ -110,51 +260,105 @@ impl Samples {
         if negative { value - (1 << self.bits) } else { value }
     }
 
-    /// Unpacks the pixels of `data`.
-    pub fn read(data: &Elements, packing: Packing, layout: Layout) -> Result<Self, DecodeError> {
-        let of_values = |cells, bits| {
-            // What a codec gives is no cell with room around it. Of unsigned ones it may
-            // have more bits than the header says, of signed ones the header says which is
-            // the sign.
-            let bits = if layout.signed { bits } else { 16 };
-            Self { cells, low: 0, bits, signed: layout.signed }
+    /// Unpacks the pixels of `data`; doubts go into `notes`.
+    pub fn read(
+        data: &Elements,
+        packing: Packing,
+        layout: Layout,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, DecodeError> {
+        let joined = || -> Result<Cow<[u8]>, DecodeError> {
+            let fragments = data.fragments()?;
+            let whole = data.bytes(tag::PIXELS).unwrap_or_default();
+            Ok(match fragments.as_deref() {
+                None => Cow::Borrowed(whole),
+                Some([one]) => Cow::Borrowed(*one),
+                Some(several) => Cow::Owned(several.concat()),
+            })
         };
-        let cells = match packing {
-            Packing::Native(_) | Packing::Deflated => native(data, packing.encoding(), layout)?,
-            Packing::Rle => rle(&data.compressed()?, layout)?,
-            Packing::Jpeg => {
-                return Ok(of_values(jpeg(&data.compressed()?, layout)?, layout.stored));
+        let (cells, precision) = match packing {
+            Packing::Native(_) | Packing::Deflated => {
+                (native(data, layout, notes)?, layout.allocated)
             }
-            Packing::JpegLs => {
-                return Ok(of_values(jpeg_ls(&data.compressed()?, layout)?, layout.stored));
-            }
-            Packing::Jpeg2000 => {
-                let (cells, bits) = jpeg2000::decode(&data.compressed()?, layout)?;
-                return Ok(of_values(cells, bits));
-            }
+            Packing::Rle => (rle(&joined()?, layout)?, layout.allocated),
+            Packing::Jpeg => jpeg(&joined()?, layout, notes)?,
+            Packing::JpegLs => jpeg_ls(&joined()?, layout)?,
+            Packing::Jpeg2000 => jpeg2000::decode(&joined()?, layout)?,
         };
-        Ok(Self { cells, low: layout.low, bits: layout.stored, signed: layout.signed })
+        let samples = Self::of_cells(cells, precision, layout, notes);
+        if !matches!(packing, Packing::Jpeg | Packing::JpegLs | Packing::Jpeg2000)
+            && samples.looks_exchanged(layout)
+        {
+            notes.push(
+                "neighbours differ less with rows and columns exchanged; they are kept as the \
+                 header says"
+                    .to_owned(),
+            );
+        }
+        Ok(samples)
+    }
+
+    /// Finds where in its cell a value stands. Cells of `precision` bits, as wide as the high
+    /// bit says or wider, may hold other things around the value, such as an overlay (PS3.5,
+    /// 8.1.1); in narrower ones, which codecs give, it fills the cell.
+    fn of_cells(cells: Vec<u16>, precision: u32, layout: Layout, notes: &mut Vec<String>) -> Self {
+        let Layout { low, stored, signed, .. } = layout;
+        let (mut low, bits) = match precision >= low + stored {
+            true => (low, stored),
+            false => (0, stored.min(precision)),
+        };
+        let used = cells.iter().fold(0, |used, cell| used | cell);
+        let below = (1 << low) - 1;
+        if used & below != 0 && u32::from(used) >> stored == 0 {
+            notes.push("the high bit is wrong: the values stand in the lower bits".to_owned());
+            low = 0;
+        }
+        Self { cells, low, bits, signed }
+    }
+
+    /// Whether a grey image is much smoother from row to row if its rows have as many pixels
+    /// as the header says that it has rows.
+    fn looks_exchanged(&self, layout: Layout) -> bool {
+        let Layout { rows, columns, channels, .. } = layout;
+        if channels != 1 || rows == columns || rows.min(columns) < 2 {
+            return false;
+        }
+        let difference = |width: usize| {
+            let pairs = self.cells.iter().zip(&self.cells[width..]);
+            let sum: u64 =
+                pairs.map(|(a, b)| u64::from(self.value(*a).abs_diff(self.value(*b)))).sum();
+            sum as f64 / (self.cells.len() - width) as f64
+        };
+        EXCHANGED * difference(rows) < difference(columns)
     }
 }
 
-fn native(data: &Elements, encoding: Encoding, layout: Layout) -> Result<Vec<u16>, DecodeError> {
-    let (bytes, vr) = data.native().ok_or_else(|| damaged("its pixels lie in fragments"))?;
-    let stored = match layout.halved {
-        true => layout.rows * layout.columns.div_ceil(2) * 4,
-        false => layout.cells(),
-    };
+/// How many times the mean difference from row to row must fall for rows and columns to be
+/// taken for exchanged. In 365 chest radiographs that are not square it is 1.3 to 20 times
+/// larger when they are exchanged, never smaller.
+const EXCHANGED: f64 = 2.0;
+
+fn native(
+    data: &Elements,
+    layout: Layout,
+    notes: &mut Vec<String>,
+) -> Result<Vec<u16>, DecodeError> {
+    let bytes = data.octets(tag::PIXELS).ok_or_else(truncated)?;
+    let needed = layout.bytes();
+    if bytes.len() < needed {
+        return Err(damaged("its PixelData is shorter than its rows, columns and bits need"));
+    }
+    if bytes.len() > needed.next_multiple_of(2) {
+        notes.push(format!(
+            "PixelData has {} bytes, its rows, columns and bits need {needed}",
+            bytes.len()
+        ));
+    }
+    let stored = layout.stored_values();
     if layout.allocated == 16 {
-        let cells: Vec<u16> = data.words(tag::PIXELS).take(stored).collect();
-        if cells.len() < stored {
-            return Err(truncated());
-        }
-        return Ok(interleaved(cells, layout));
+        return Ok(interleaved(data.words(tag::PIXELS).take(stored).collect(), layout));
     }
-    let mut bytes = Cow::Borrowed(bytes);
-    if encoding.big && vr == *b"OW" {
-        bytes.to_mut().chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
-    }
-    let bytes = bytes.get(..stored).ok_or_else(truncated)?;
+    let bytes = &bytes[..stored];
     if layout.halved {
         return Ok(doubled(bytes, layout));
     }
@@ -232,11 +436,27 @@ fn rle(bytes: &[u8], layout: Layout) -> Result<Vec<u16>, DecodeError> {
     Ok(cells)
 }
 
-fn jpeg(bytes: &[u8], layout: Layout) -> Result<Vec<u16>, DecodeError> {
+/// Whether colours are red, green and blue by the segment that Adobe's programs and
+/// libjpeg write for them; `None` without it.
+fn adobe_rgb(bytes: &[u8]) -> Option<bool> {
+    let at = bytes.windows(9).position(|w| w[..2] == [0xff, 0xee] && w[4..] == *b"Adobe")?;
+    bytes.get(at + 15).map(|transform| *transform == 0)
+}
+
+/// The values of a JPEG and the bits that each has.
+fn jpeg(
+    bytes: &[u8],
+    layout: Layout,
+    notes: &mut Vec<String>,
+) -> Result<(Vec<u16>, u32), DecodeError> {
     jpeg::check(bytes)?;
     let mut decoder = Decoder::new(bytes);
     decoder.set_max_decoding_buffer_size(2 * layout.cells());
-    let transform = if layout.rgb { ColorTransform::RGB } else { ColorTransform::YCbCr };
+    let is_rgb = adobe_rgb(bytes).unwrap_or(layout.rgb);
+    if layout.channels == 3 && is_rgb != layout.rgb {
+        notes.push("the header and the JPEG name other colours; the JPEG is believed".to_owned());
+    }
+    let transform = if is_rgb { ColorTransform::RGB } else { ColorTransform::YCbCr };
     if layout.channels == 3 {
         decoder.set_color_transform(transform);
     }
@@ -260,10 +480,12 @@ fn jpeg(bytes: &[u8], layout: Layout) -> Result<Vec<u16>, DecodeError> {
         }
         _ => Vec::new(),
     };
-    complete(decoded, layout)
+    let precision = frame(bytes).map_or(layout.allocated, |(_, bits)| bits);
+    Ok((complete(decoded, layout)?, precision))
 }
 
-fn jpeg_ls(bytes: &[u8], layout: Layout) -> Result<Vec<u16>, DecodeError> {
+/// The values of a JPEG-LS picture and the bits that each has.
+fn jpeg_ls(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeError> {
     if layout.channels != 1 {
         return Err(unsupported("JPEG-LS in colour"));
     }
@@ -274,7 +496,8 @@ fn jpeg_ls(bytes: &[u8], layout: Layout) -> Result<Vec<u16>, DecodeError> {
         jpegls::CodecError::Truncated { .. } => truncated(),
         _ => damaged("its JPEG-LS picture cannot be decoded"),
     })?;
-    complete(cells, layout)
+    let precision = frame(bytes).map_or(layout.allocated, |(_, bits)| bits);
+    Ok((complete(cells, layout)?, precision))
 }
 
 /// Fails if a compressed picture is not of the size that the header says.

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::elements::{Elements, tag};
+use super::{truncated, unsupported};
+use crate::image::DecodeError;
 
 /// What a film is, by its DICOM header; empty where that does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +74,45 @@ pub fn objection(modality: &str) -> Option<&'static str> {
         "SEG" => "a segmentation, no film",
         _ => "of a modality that is no projection radiograph",
     })
+}
+
+/// What objects of this SOP class are that hold no pixels (PS3.4, B.5).
+fn other_object(class: &str) -> Option<&'static str> {
+    let number = class.strip_prefix("1.2.840.10008.5.1.4.1.1.")?;
+    Some(match number.split('.').next()? {
+        "9" => "a waveform, no picture",
+        "11" => "a presentation state, no picture",
+        "66" => "raw data, no picture",
+        "88" => "a structured report, no picture",
+        "104" => "a document, no picture",
+        "481" => "an object of radiotherapy, no picture",
+        _ => return None,
+    })
+}
+
+/// What a data set without pixels is, none of its elements being cut off.
+pub(super) fn without_pixels(data: &Elements, class: &str, modality: &str) -> DecodeError {
+    let has = |tag| data.bytes(tag).is_some();
+    let no_pixels = |what| DecodeError::NoPixels { what };
+    if data.is_empty() || data.ends_in_zeros() {
+        return truncated();
+    }
+    if let Some(what) = other_object(class) {
+        return DecodeError::NotAFilm { what };
+    }
+    if has(tag::FLOAT_PIXELS) || has(tag::DOUBLE_PIXELS) {
+        return unsupported("floating-point pixels (FloatPixelData, DoubleFloatPixelData)");
+    }
+    if has(tag::PIXELS_ELSEWHERE) {
+        return no_pixels("the header names a server that holds them");
+    }
+    if has(tag::PIXELS) {
+        return no_pixels("the PixelData element is empty");
+    }
+    if is_film(class, modality) || has(tag::ROWS) {
+        return no_pixels("the header of an image without a PixelData element");
+    }
+    DecodeError::NotAFilm { what: "DICOM without a picture" }
 }
 
 impl Tags {

@@ -24,7 +24,7 @@ use crate::classifier::{
 use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Outcome, ResultExt, Stream, hinted};
 use crate::conv::Engine;
-use crate::dataset::films;
+use crate::dataset::films::{self, Constant};
 use crate::io::atomic;
 use crate::metrics::Temperature;
 use crate::pipeline::Input;
@@ -42,6 +42,8 @@ crate::settings! {
         false_alarms: f64 = 0.05,
         /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
         weights: String = String::new(),
+        /// Images whose pixels all have the same level: `exclude` as unusable, or `keep` with a note
+        constant: Constant = Constant::Exclude,
         /// Follow links that lead out of a folder that is named
         follow_links: bool = false,
     }
@@ -114,7 +116,8 @@ impl Stage for Predict {
         let format = if ctx.ui.json() { Format::Jsonl } else { settings.format };
         warn(ctx, &bundle, &missing);
         let films = sources.find(2 * BATCH);
-        Run { ctx, bundle: &bundle, classifier, format, heat: args.heat }.run(&films)
+        let constant = settings.constant;
+        Run { ctx, bundle: &bundle, classifier, format, heat: args.heat, constant }.run(&films)
     }
 }
 
@@ -144,6 +147,7 @@ struct Run<'a> {
     classifier: Classifier,
     format: Format,
     heat: Option<PathBuf>,
+    constant: Constant,
 }
 
 /// A film that was read: its path, `[side, side, 3]` levels, and the notes of its decoder.
@@ -222,7 +226,7 @@ impl Run<'_> {
     fn read(&self, found: Found) -> Result<Film, Unread> {
         let Candidate { path, named, in_file_set } = found.map_err(Unread::Unusable)?;
         let side = self.classifier.side();
-        match films::open(&path, in_file_set) {
+        match films::open(&path, in_file_set, self.constant) {
             Ok(opened) => {
                 let pixels = opened.film.to_rgb(side, side).into_raw_vec_and_offset().0;
                 Ok(Film { path, pixels, notes: opened.film.notes })

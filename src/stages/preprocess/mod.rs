@@ -21,7 +21,7 @@ use crate::artifact::selection::{self, SelectionRow};
 use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::dataset::dicom::Naming;
-use crate::dataset::films::{self, Candidate, FilmsError, UnusableFilm};
+use crate::dataset::films::{self, Candidate, Constant, FilmsError, UnusableFilm};
 use crate::dataset::layout::{Choice, Layout};
 use crate::dataset::metadata::MetadataError;
 use crate::dataset::patient_table::Columns;
@@ -69,6 +69,8 @@ crate::settings! {
         patient_key: String = String::new(),
         /// Share of unusable files that is still put up with
         max_skipped: f64 = 0.05,
+        /// Images whose pixels all have the same level: `exclude` as unusable, or `keep` with a note
+        constant: Constant = Constant::Exclude,
         /// Stop at the first unusable file
         fail_first: bool = false,
         /// Follow links that lead out of the dataset folder
@@ -397,18 +399,18 @@ impl Reader<'_> {
             let reason = objection.to_owned();
             return Err(Refusal { reason, no_film: false, beside_dicom: false, mask: false });
         }
-        let films::Opened { bytes, film: decoded, .. } = &films::open(&film.file, film.in_file_set)
-            .map_err(|error| {
-                let no_film = error.is_no_film();
-                let beside_dicom = matches!(error, UnusableFilm::BesideDicom { picture: true });
-                // With its causes in one line.
-                Refusal {
-                    reason: format!("{:#}", anyhow::Error::from(error)),
-                    no_film,
-                    beside_dicom,
-                    mask: false,
-                }
-            })?;
+        let opened = films::open(&film.file, film.in_file_set, self.settings.constant);
+        let films::Opened { bytes, film: decoded, .. } = &opened.map_err(|error| {
+            let no_film = error.is_no_film();
+            let beside_dicom = matches!(error, UnusableFilm::BesideDicom { picture: true });
+            // With its causes in one line.
+            Refusal {
+                reason: format!("{:#}", anyhow::Error::from(error)),
+                no_film,
+                beside_dicom,
+                mask: false,
+            }
+        })?;
         let samples = decoded.pixels.as_slice_memory_order().unwrap_or_default();
         let has_two_levels = masks::has_two_levels(samples);
         if film.has_namesake && has_two_levels {
