@@ -35,6 +35,9 @@ pub struct LinkRow {
     pub b: usize,
     /// `patient id`, `kaggle name`, `name series`, `same file`, `near duplicate`.
     pub evidence: String,
+    /// For a near duplicate `same`, or which of `mirrored`, `negative`, `cropped` and
+    /// `rotated` hold, joined by spaces; empty for other evidence.
+    pub relation: String,
     /// The id, the hash, or how alike the pictures are.
     pub detail: String,
 }

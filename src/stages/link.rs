@@ -1,9 +1,8 @@
-//! `cxr-link`: finds the films of one person, by what is on record of them and
-//! by what is on them.
+//! `cxr-link`: patient linkage, by patient ids, file names, equal files and
+//! near-duplicate detection.
 //!
-//! A model that has seen a person in training knows more of that person's other
-//! films than of a stranger's. Ids alone do not keep them apart: one person may
-//! have two.
+//! A model that was trained on images of a patient recognises other images of that
+//! patient. Patient ids alone do not prevent this leakage: a patient may have two.
 
 use std::fmt;
 
@@ -15,7 +14,7 @@ use crate::artifact::groups::{GroupRow, LinkRow, Linked};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, write_csv};
 use crate::cli::{Context, Failure, Outcome};
-use crate::dataset::link::{FARTHEST, Film, Groups, Link, Thumbnail, by_picture, by_record};
+use crate::dataset::link::{Film, Groups, Link, Relation, Thumbnail, by_picture, by_record};
 use crate::pipeline::Input;
 
 /// `cxr-link`.
@@ -25,10 +24,10 @@ pub struct LinkFilms;
 crate::settings! {
     /// Settings of `cxr-link`: `[link]` in `pipeline.toml`.
     pub struct Settings {
-        /// Bits of 64 in which the perceptual hashes of one film may differ, up to 11
-        distance: u32 = 6,
-        /// Least correlation of two pictures of one film
-        correlation: f64 = 0.9,
+        /// Nearest images that each image is aligned and compared with
+        neighbours: usize = 10,
+        /// Least correlation of two images of the same picture, after alignment
+        correlation: f64 = 0.88,
     }
 }
 
@@ -46,13 +45,13 @@ const SHOWN: usize = 10;
 
 impl Stage for LinkFilms {
     const NAME: &'static str = "link";
-    const ABOUT: &'static str = "Find the films of one person";
+    const ABOUT: &'static str = "Link the images of each patient";
     const READS: &'static str = "images.npy, index.csv";
     const WRITES: &'static str = "groups.csv, links.csv, link.json";
     const AFTER: &'static [&'static str] = &["preprocess"];
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-link", "By patient id, file name, file and picture"),
-        ("cxr-link --correlation 0.8", "Take pictures that are less alike for one film"),
+        ("cxr-link --correlation 0.95", "Link only images that are more alike"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -69,7 +68,7 @@ impl Stage for LinkFilms {
         let thumbnails = thumbnails(ctx, &index)?;
         let films: Vec<Film<'_>> = index.rows.iter().map(film).collect();
         let mut links = by_record(&films);
-        links.extend(by_picture(&films, &thumbnails, settings.distance, settings.correlation));
+        links.extend(by_picture(&films, &thumbnails, settings.neighbours, settings.correlation));
         links.sort_by_key(|link| (link.a, link.b, link.kind));
         let groups = Groups::new(&films, &links);
 
@@ -96,10 +95,6 @@ impl Stage for LinkFilms {
 
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
-        if self.distance > FARTHEST {
-            let error = format!("`distance` is {}, expected 0 to {FARTHEST}", self.distance);
-            return Err(Failure::usage(error));
-        }
         if !(0.0..=1.0).contains(&self.correlation) {
             let error = format!("`correlation` is {}, expected 0 to 1", self.correlation);
             return Err(Failure::usage(error));
@@ -112,7 +107,7 @@ impl Settings {
 fn thumbnails(ctx: &Context, index: &Index) -> Result<Vec<Thumbnail>, Failure> {
     let mut images = upstream::images(ctx, index)?;
     let (films, side) = (index.rows.len(), images.shape()[1]);
-    let bar = ctx.ui.progress("look", films, "films");
+    let bar = ctx.ui.progress("thumbnails", films, "images");
     let mut thumbnails = Vec::with_capacity(films);
     for first in (0..films).step_by(BATCH) {
         let pixels = images.read(first..(first + BATCH).min(films))?;
@@ -142,23 +137,24 @@ fn group_rows(index: &Index, groups: &Groups) -> Vec<GroupRow> {
 }
 
 fn link_row(link: &Link) -> LinkRow {
-    let Link { a, b, kind, detail } = link;
-    LinkRow { a: *a, b: *b, evidence: kind.text().to_owned(), detail: detail.clone() }
+    let Link { a, b, kind, detail, relation } = link;
+    let relation = relation.as_ref().map(Relation::text).unwrap_or_default();
+    LinkRow { a: *a, b: *b, evidence: kind.text().to_owned(), relation, detail: detail.clone() }
 }
 
 /// Says what the user would not expect of the dataset.
 fn warn(ctx: &Context, linked: &Linked) {
     for ids in linked.merged.iter().take(SHOWN) {
-        ctx.ui.warn(format_args!("{} are one person", ids.join(" and ")));
+        ctx.ui.warn(format_args!("{} are the same patient", ids.join(" and ")));
     }
     for conflict in linked.conflicts.iter().take(SHOWN) {
         let classes: Vec<_> =
             conflict.classes.iter().map(|(class, films)| format!("{class} {films}")).collect();
         let (group, classes) = (&conflict.group, classes.join(", "));
         ctx.ui.warn(if conflict.same_film {
-            format!("one film of `{group}` stands in several classes: {classes}")
+            format!("the same image of `{group}` is in several classes: {classes}")
         } else {
-            format!("the films of `{group}` are of several classes: {classes}")
+            format!("the images of `{group}` are in several classes: {classes}")
         });
     }
     let more =
@@ -174,11 +170,11 @@ struct Summary(Linked);
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Linked { films, groups, links, merged, conflicts, .. } = &self.0;
-        writeln!(f, "{films} films of {groups} persons, as far as can be told")?;
+        writeln!(f, "{films} images of {groups} patients, as far as the linkage can tell")?;
         for (evidence, links) in links {
             writeln!(f, "{evidence:15}  {links:>6} links")?;
         }
-        writeln!(f, "persons under several patient ids: {}", merged.len())?;
-        write!(f, "persons in several classes: {}", conflicts.len())
+        writeln!(f, "patients with several patient ids: {}", merged.len())?;
+        write!(f, "patients with images in several classes: {}", conflicts.len())
     }
 }

@@ -1,11 +1,14 @@
-//! Which films show one person.
+//! Patient linkage: which images show the same patient.
 //!
-//! Films are linked by what is on record of them ([`by_record`]: patient ids,
-//! names of the Kaggle set, equal files) and by what is on them ([`by_picture`]:
-//! one film in two files). [`Groups`] joins all links.
+//! Images are linked by what is on record ([`by_record`]: patient ids, names of the
+//! Kaggle set, equal files) and by near-duplicate detection ([`by_picture`]): coarse
+//! descriptors give candidate pairs, each is aligned by an affine map, and the
+//! correlation after that decides. So a copy is found though it was cropped, bordered,
+//! mirrored, inverted, rotated a little or written on. [`Groups`] joins all links.
 
-mod candidates;
+mod align;
 mod groups;
+mod neighbours;
 mod thumbnail;
 mod union_find;
 
@@ -14,7 +17,7 @@ use std::fmt;
 
 use rayon::prelude::*;
 
-pub use candidates::{FARTHEST, near_pairs};
+pub use align::Relation;
 pub use groups::{Conflict, Groups};
 pub use thumbnail::Thumbnail;
 
@@ -67,7 +70,7 @@ impl fmt::Display for Kind {
 }
 
 /// Two films of one person, as rows with `a < b`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Link {
     /// The one.
     pub a: usize,
@@ -77,6 +80,8 @@ pub struct Link {
     pub kind: Kind,
     /// The id, the hash, or how alike the pictures are.
     pub detail: String,
+    /// How one image shows what the other shows, if they were aligned.
+    pub relation: Option<Relation>,
 }
 
 /// Links films of one patient id, of one patient's number in Kaggle names, and
@@ -88,7 +93,7 @@ pub fn by_record(films: &[Film<'_>]) -> Vec<Link> {
         for (kind, detail) in marks(film) {
             let a = *first.entry((kind, detail.clone())).or_insert(row);
             if a < row {
-                links.push(Link { a, b: row, kind, detail });
+                links.push(Link { a, b: row, kind, detail, relation: None });
             }
         }
     }
@@ -114,36 +119,34 @@ fn marks(film: &Film<'_>) -> Vec<(Kind, String)> {
     marks
 }
 
-/// Links films whose pictures are one: perceptual hashes at most `distance` bits
-/// apart, confirmed by a correlation of at least `least`. Of equal files, which
-/// `films` tell, only the first is looked at; so are films of one grey not at all.
-///
-/// # Panics
-///
-/// When `distance` is above [`FARTHEST`].
+/// Links images that show the same picture: of each image the `neighbours` nearest
+/// others are aligned with it, and a correlation of at least `least` links them. Of
+/// files that are equal by hash only the first is compared; an image of one level is
+/// not.
 pub fn by_picture(
     films: &[Film<'_>],
     thumbnails: &[Thumbnail],
-    distance: u32,
+    neighbours: usize,
     least: f64,
 ) -> Vec<Link> {
     let mut seen = BTreeSet::new();
-    let (mut rows, mut hashes) = (Vec::new(), Vec::new());
-    for (row, film) in films.iter().enumerate() {
-        let original = film.hash.is_empty() || seen.insert(film.hash);
-        if let Some(hash) = thumbnails[row].hash().filter(|_| original) {
-            rows.push(row);
-            hashes.push(hash);
-        }
-    }
-    let confirm = |(i, j): (usize, usize)| {
-        let (a, b) = (rows[i], rows[j]);
-        let correlation = thumbnails[a].correlation(&thumbnails[b]);
-        let detail =
-            format!("correlation {correlation:.4}, {} bits", (hashes[i] ^ hashes[j]).count_ones());
-        (correlation >= least).then_some(Link { a, b, kind: Kind::NearDuplicate, detail })
+    let is_first = |row: &usize| films[*row].hash.is_empty() || seen.insert(films[*row].hash);
+    let rows: Vec<usize> = (0..films.len()).filter(is_first).collect();
+    let pictures: Vec<&Thumbnail> = rows.iter().map(|row| &thumbnails[*row]).collect();
+    let link = |candidate: neighbours::Candidate| {
+        let (a, b) = (candidate.a, candidate.b);
+        let relation = align::align(pictures[a], pictures[b], &candidate)?;
+        let (a, b) = (rows[a.min(b)], rows[a.max(b)]);
+        (relation.correlation >= least).then(|| Link {
+            a,
+            b,
+            kind: Kind::NearDuplicate,
+            detail: relation.detail(),
+            relation: Some(relation),
+        })
     };
-    near_pairs(&hashes, distance).into_par_iter().filter_map(confirm).collect()
+    let candidates = neighbours::candidates(&pictures, neighbours);
+    candidates.into_par_iter().filter_map(link).collect()
 }
 
 #[cfg(test)]
@@ -202,28 +205,58 @@ mod tests {
         );
     }
 
-    #[test]
-    fn one_film_in_two_files_joins_two_patient_ids() {
-        let shades = |seed: usize| -> Thumbnail {
-            let pixel = |i: usize| [((i % 64) * (i / 64 + seed * 37) / (seed + 7) % 251) as u8; 3];
-            Thumbnail::new(&(0..64 * 64).flat_map(pixel).collect::<Vec<_>>(), 64)
+    /// A thumbnail of coarse and fine shapes, from a seed, in a window of the picture.
+    fn shapes(seed: u64, window: [f64; 4], mirrored: bool) -> Thumbnail {
+        let mut rng = crate::rng::Rng::new(seed);
+        let mut wave =
+            |most: f64| [rng.uniform(-most, most), rng.uniform(-most, most), rng.uniform(0.0, 6.0)];
+        let waves: Vec<[f64; 3]> =
+            (0..40).map(|i| wave(if i % 4 == 0 { 15.0 } else { 60.0 })).collect();
+        let [left, top, right, bottom] = window;
+        let level = |i: usize| {
+            let (x, y) = ((i % 128) as f64 / 128.0, (i / 128) as f64 / 128.0);
+            let x = if mirrored { 1.0 - x } else { x };
+            let (x, y) = (left + x * (right - left), top + y * (bottom - top));
+            let sum: f64 = waves.iter().map(|[u, v, phase]| (u * x + v * y + phase).sin()).sum();
+            [(128.0 + 12.0 * sum).clamp(0.0, 255.0) as u8; 3]
         };
+        Thumbnail::new(&(0..128 * 128).flat_map(level).collect::<Vec<_>>(), 128)
+    }
+
+    const WHOLE: [f64; 4] = [0.0, 0.0, 1.0, 1.0];
+
+    #[test]
+    fn the_same_picture_in_two_files_joins_two_patient_ids() {
         let films = [
             film("covid/a", "cohen:78", "1"),
             film("covid/b", "cohen:5", "2"),
             film("covid/c", "cohen:201", "3"),
         ];
-        let thumbnails = [shades(1), shades(2), shades(1)];
-        let links = by_picture(&films, &thumbnails, 6, 0.9);
+        let thumbnails =
+            [shapes(1, WHOLE, false), shapes(2, WHOLE, false), shapes(1, WHOLE, false)];
+        let links = by_picture(&films, &thumbnails, 10, 0.88);
         assert_eq!(links.len(), 1);
-        assert_eq!(
-            (links[0].a, links[0].b, links[0].detail.as_str()),
-            (0, 2, "correlation 1.0000, 0 bits")
-        );
+        assert_eq!((links[0].a, links[0].b, &*links[0].detail), (0, 2, "correlation 1.0000"));
+        assert_eq!(links[0].relation.unwrap().text(), "same");
         let groups = Groups::new(&films, &links);
         assert_eq!(groups.of, ["cohen:201+cohen:78", "cohen:5", "cohen:201+cohen:78"]);
         assert_eq!(groups.merged(&films), [["cohen:201", "cohen:78"]]);
         assert_eq!(groups.conflicts(&films, &links), []);
+    }
+
+    #[test]
+    fn a_cropped_and_mirrored_copy_is_found_among_strangers() {
+        let paths: Vec<String> = (0..40).map(|i| format!("x/{i}")).collect();
+        let films: Vec<_> = paths.iter().map(|path| film(path, "", "")).collect();
+        let mut thumbnails: Vec<_> = (0..40).map(|i| shapes(i, WHOLE, false)).collect();
+        thumbnails[20] = shapes(7, [0.1, 0.02, 0.97, 0.95], true);
+        let links = by_picture(&films, &thumbnails, 10, 0.88);
+        assert_eq!(links.len(), 1, "{links:?}");
+        let relation = links[0].relation.unwrap();
+        assert_eq!((links[0].a, links[0].b, &*relation.text()), (7, 20, "mirrored cropped"));
+        // 0.87 of the width and 0.93 of the height.
+        assert!((relation.coverage - 0.87 * 0.93).abs() < 0.01, "{relation:?}");
+        assert!(relation.correlation > 0.95, "{relation:?}");
     }
 
     proptest! {
@@ -232,7 +265,7 @@ mod tests {
         fn groups_are_the_connected_films(pairs in prop::collection::vec((0..40usize, 0..40usize), 0..40)) {
             let paths: Vec<String> = (0..40).map(|i| format!("x/{i}")).collect();
             let films: Vec<_> = paths.iter().map(|path| film(path, "", "")).collect();
-            let link = |&(a, b): &(usize, usize)| Link { a: a.min(b), b: a.max(b), kind: Kind::NearDuplicate, detail: String::new() };
+            let link = |&(a, b): &(usize, usize)| Link { a: a.min(b), b: a.max(b), kind: Kind::NearDuplicate, detail: String::new(), relation: None };
             let groups = Groups::new(&films, &pairs.iter().map(link).collect::<Vec<_>>());
             for start in 0..40 {
                 let mut reached = BTreeSet::from([start]);
