@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::LAYERS;
 use crate::io::safetensors::View;
+use crate::io::tensor::{BadWeight, check_weights};
 
 /// What can be wrong with a file of weights.
 #[derive(Debug, Error)]
@@ -56,6 +57,14 @@ pub enum WeightsError {
         /// The type it holds.
         got: Dtype,
     },
+    /// A tensor holds a number that no training ends in.
+    #[error("tensor `{name}` holds {bad}")]
+    Value {
+        /// Its Keras name.
+        name: String,
+        /// The number.
+        bad: BadWeight,
+    },
 }
 
 /// A convolution's parameters.
@@ -97,7 +106,8 @@ impl Weights {
     /// As [`Weights::read`], from the bytes of such a file.
     ///
     /// # Errors
-    /// If it is no safetensors file, or a tensor is missing or has another shape or type.
+    /// If it is no safetensors file, or a tensor is missing, has another shape or type, or
+    /// holds NaN, infinite or absurdly large numbers.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, WeightsError> {
         let file = SafeTensors::deserialize(bytes).map_err(WeightsError::Format)?;
         let layers = LAYERS.par_iter().map(|spec| {
@@ -157,7 +167,11 @@ fn tensor(file: &SafeTensors, name: String, shape: &[usize]) -> Result<Vec<f32>,
         return Err(WeightsError::Shape { name, expected, got });
     }
     let (numbers, _) = tensor.data().as_chunks();
-    Ok(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+    let numbers: Vec<f32> = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    match check_weights(&numbers) {
+        Ok(()) => Ok(numbers),
+        Err(bad) => Err(WeightsError::Value { name, bad }),
+    }
 }
 
 #[cfg(test)]

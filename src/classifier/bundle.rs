@@ -183,6 +183,10 @@ fn compared(reference: Reference, films: Tensor, width: usize) -> Result<Novelty
     if shape != [reference.films, width] {
         return Err(format!("`{FILMS}` has the shape {shape:?}"));
     }
+    // Rows of length 1, up to rounding.
+    if let Some(value) = data.iter().find(|value| !(-1.01..=1.01).contains(*value)) {
+        return Err(format!("`{FILMS}` holds {value}, expected -1 to 1"));
+    }
     let films = ndarray::Array2::from_shape_vec((shape[0], shape[1]), data);
     Ok(Novelty { reference, films: films.expect("as many numbers as the shape asks for") })
 }
@@ -301,6 +305,21 @@ mod tests {
         assert_eq!(bytes(&back), written);
         let without = Bundle { novelty: None, ..bundle };
         assert_eq!(parse(&bytes(&without)).unwrap().manifest.novelty, None);
+    }
+
+    #[test]
+    fn numbers_that_no_model_has_are_refused() {
+        for value in [f32::NAN, f32::INFINITY, 3e38] {
+            let mut broken = bundle();
+            broken.head.hidden.kernel[(0, 1)] = value;
+            broken.manifest.model.weights = hash::bytes(&broken.head.to_safetensors());
+            let error = parse(&bytes(&broken)).unwrap_err().to_string();
+            assert!(error.contains("tensor `dense_1.kernel` holds "), "{error}");
+            let mut broken = bundle();
+            broken.novelty.as_mut().unwrap().films[(0, 1)] = value;
+            let error = parse(&bytes(&broken)).unwrap_err().to_string();
+            assert!(error.contains(" holds ") && error.contains("expected -1 to 1"), "{error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::backbone::{Pooling, Weights, WeightsError, names};
 use crate::head::{Dense, Head};
 use crate::io::checkpoint;
-use crate::io::tensor::Tensor;
+use crate::io::tensor::{Tensor, check_weights};
 use crate::io::{keras, safetensors};
 
 /// A model of the tutorial's layers, as another program trained it.
@@ -170,14 +170,21 @@ fn head(tensors: &[Tensor]) -> Result<Head, String> {
         _ => return Err(format!("its dense layers are {:?} and {:?}", a.shape, b.shape)),
     };
     let dense = |kernel: &Tensor| {
+        let checked = |tensor: &Tensor| {
+            check_weights(&tensor.data).map_err(|bad| format!("`{}` holds {bad}", tensor.name))
+        };
         let bias = tensors.iter().find(|t| t.shape.len() == 1 && group(t) == group(kernel));
         let (inputs, units) = (kernel.shape[0], kernel.shape[1]);
         match bias {
-            Some(bias) if bias.shape == [units] && inputs > 0 && units > 0 => Ok(Dense {
-                kernel: Array2::from_shape_vec((inputs, units), kernel.data.clone())
-                    .expect("as many numbers as the shape asks for"),
-                bias: Array1::from(bias.data.clone()),
-            }),
+            Some(bias) if bias.shape == [units] && inputs > 0 && units > 0 => {
+                checked(kernel).and_then(|()| checked(bias))?;
+                let data = kernel.data.clone();
+                Ok(Dense {
+                    kernel: Array2::from_shape_vec((inputs, units), data)
+                        .expect("as many numbers as the shape asks for"),
+                    bias: Array1::from(bias.data.clone()),
+                })
+            }
             _ => Err(format!("`{}` has no bias", kernel.name)),
         }
     };
@@ -245,6 +252,13 @@ mod tests {
         assert_eq!(head(&good[1..]).unwrap_err(), "it has 1 dense layers");
         let error = head(&[&good[..1], &good[2..]].concat()).unwrap_err();
         assert_eq!(error, "`model_weights/dense_9/dense_9/kernel:0` has no bias");
+        for (at, value) in [(0, f32::NAN), (1, f32::INFINITY), (2, 3e38), (3, f32::NEG_INFINITY)] {
+            let mut bad = good.clone();
+            bad[at].data[1] = value;
+            let error = head(&bad).unwrap_err();
+            let named = format!("`{}` holds ", good[at].name);
+            assert!(error.starts_with(&named) && error.contains("at position 1"), "{error}");
+        }
         let square = [tensor("a/kernel", &[3, 3]), tensor("b/kernel", &[3, 3])];
         assert_eq!(head(&square).unwrap_err(), "its dense layers are [3, 3] and [3, 3]");
     }

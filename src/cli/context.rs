@@ -1,18 +1,27 @@
 //! What a stage is given to work with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-use super::{Failure, Globals, ResultExt, Ui, hinted};
+use super::{Failure, Globals, ResultExt, Ui, hinted, in_range};
 use crate::artifact::record::Record;
 use crate::artifact::{ArtifactError, Document};
+use crate::io::place::real;
 use crate::io::staging::RECORD;
 use crate::pipeline::config::{Config, ConfigError};
+use crate::pipeline::paths::{PLACEHOLDERS, placeholders};
 use crate::pipeline::{Input, Job, Paths};
+
+/// The settings of stages that are paths.
+const PATHS: [&str; 6] = ["source", "output", "metadata", "patient-key", "from", "weights"];
+
+/// The most threads that can be asked for; the largest machines have as many cores.
+const MAX_THREADS: usize = 1024;
 
 /// The choices of the user, resolved: flags, then the profile, then the file.
 #[derive(Debug)]
@@ -42,11 +51,17 @@ impl Context {
         };
         let artifacts = PathBuf::from(value(globals.artifacts.clone(), "artifacts")?);
         let dataset = value(globals.dataset.clone(), "dataset")?;
+        check_template("dataset", &dataset)?;
+        if let Some(name) = placeholders(&artifacts.to_string_lossy()).next() {
+            return Err(Failure::usage(format_args!("`artifacts` holds the placeholder `{name}`"))
+                .hint("write the path without placeholders"));
+        }
         let paths = Paths::new(&dataset, artifacts, &config.profile);
+        apart(&paths, known)?;
         let seed = globals.seed.or(config.value("seed").usage()?).unwrap_or(42);
         let threads = globals.threads.or(config.value("threads").usage()?).unwrap_or(0);
-        // Only the first call of a process decides; tests share one.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        in_range("threads", threads, 0..=MAX_THREADS)?;
+        start_threads(threads)?;
         Ok(Self { config, paths, seed, ui, globals })
     }
 
@@ -57,6 +72,12 @@ impl Context {
         flags: &impl Serialize,
     ) -> Result<S, Failure> {
         let flags = Table::try_from(flags).expect("flags serialise");
+        let merged: Table = self.config.settings(stage, flags.clone()).usage()?;
+        for key in PATHS {
+            if let Some(path) = merged.get(key).and_then(toml::Value::as_str) {
+                check_template(&format!("{stage}.{key}"), path)?;
+            }
+        }
         self.config.settings(stage, flags).usage()
     }
 
@@ -69,6 +90,7 @@ impl Context {
         settings: &impl Serialize,
         inputs: &[Input],
     ) -> Result<Job, Failure> {
+        self.check_no_input_in(stage, folder, inputs)?;
         if let Some(gone) = inputs.iter().find(|i| !i.path.exists()) {
             let error = Failure::new(format_args!("there is no `{}`", gone.path.display()));
             return Err(match self.maker(gone) {
@@ -85,16 +107,41 @@ impl Context {
         Ok(job)
     }
 
+    /// Refuses an output folder that holds inputs of the same stage: the files of the last
+    /// execution are removed when they are not written again.
+    fn check_no_input_in(
+        &self,
+        stage: &str,
+        folder: &Path,
+        inputs: &[Input],
+    ) -> Result<(), Failure> {
+        let folder = real(folder);
+        let parents: BTreeSet<&Path> = inputs.iter().filter_map(|i| i.path.parent()).collect();
+        match parents.into_iter().find(|parent| real(parent).starts_with(&folder)) {
+            Some(parent) => Err(Failure::new(format_args!(
+                "`{stage}` would read from `{}` and write to `{}`, which holds it",
+                parent.display(),
+                folder.display()
+            ))
+            .hint("name another folder with `--output`, `--dataset` or `--artifacts`")),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses files that are not what their stage wrote: a flipped bit is not
     /// data.
     fn verify(&self, job: &Job, inputs: &[Input]) -> Result<(), Failure> {
         let mut records = BTreeMap::new();
         for input in inputs {
             let Some((stage, file)) = self.maker(input) else { continue };
-            let record = records
-                .entry(stage)
-                .or_insert_with(|| Record::read(&self.artifact(stage, RECORD)).ok());
-            let written = record.as_ref().and_then(|r| r.outputs.get(file));
+            if !records.contains_key(stage) {
+                let record = match Record::read(&self.artifact(stage, RECORD)) {
+                    Err(ArtifactError::Missing { .. }) => None,
+                    read => Some(read.hint(self.rerun(stage))?),
+                };
+                records.insert(stage, record);
+            }
+            let written = records[stage].as_ref().and_then(|r| r.outputs.get(file));
             if written.is_some_and(|hash| *hash != job.inputs()[&input.name]) {
                 let path = input.path.display();
                 let error =
@@ -157,4 +204,62 @@ impl Context {
         }
         command + "` to make it"
     }
+}
+
+/// Starts the thread pool of this process; 0 for a thread per core.
+fn start_threads(threads: usize) -> Result<(), Failure> {
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
+        // Without a source: the pool is there already. The first call of a process
+        // decides; tests share one.
+        Err(error) if error.source().is_some() => {
+            let wanted = if threads == 0 { "threads".into() } else { format!("{threads} threads") };
+            Err(error).context(format!("cannot start {wanted}")).hint(
+                "take fewer `--threads`, or raise the limits of memory and processes \
+                 (`ulimit -v`, `ulimit -u`)",
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a path with a placeholder that is not known, or that is not a whole part of it.
+fn check_template(key: &str, path: &str) -> Result<(), Failure> {
+    let known = |name: &&str| PLACEHOLDERS.contains(name);
+    let Some(name) =
+        placeholders(path).find(|name| !known(name) || !path.split('/').any(|p| p == *name))
+    else {
+        return Ok(());
+    };
+    let known = PLACEHOLDERS.join("`, `");
+    Err(Failure::usage(format_args!("`{key}` holds the placeholder `{name}`: `{path}`"))
+        .hint(format_args!("known are `{known}`, each a whole part of the path between `/`")))
+}
+
+/// Refuses artifacts inside the dataset, where they would be a class, and a dataset inside
+/// the folder of a stage, where the stage would remove it.
+fn apart(paths: &Paths, known: &[(&str, Table)]) -> Result<(), Failure> {
+    let (dataset, artifacts) = (real(&paths.dataset), real(&paths.artifacts));
+    let hidden = |below: &Path| below.to_string_lossy().starts_with('.');
+    let within = artifacts.strip_prefix(&dataset).is_ok_and(|below| !hidden(below));
+    let stage = known.iter().map(|(name, _)| real(&paths.stage(name)));
+    let cache = real(&paths.features_cache());
+    let crossing = stage.chain([cache]).find(|folder| {
+        dataset.starts_with(folder)
+            || folder.strip_prefix(&dataset).is_ok_and(|below| !within && !hidden(below))
+    });
+    let wrong = match crossing {
+        _ if within => format!(
+            "the artifacts folder `{}` is inside the dataset folder `{}`",
+            paths.artifacts.display(),
+            paths.dataset.display()
+        ),
+        Some(folder) => format!(
+            "the dataset folder `{}` and `{}`, where artifacts are written, overlap",
+            paths.dataset.display(),
+            folder.display()
+        ),
+        None => return Ok(()),
+    };
+    Err(Failure::usage(wrong)
+        .hint("name folders apart from each other with `--dataset` and `--artifacts`"))
 }

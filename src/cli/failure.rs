@@ -62,7 +62,14 @@ impl Failure {
             Some(code) => (Kind::Failed, format!("failed with exit code {code}")),
             None => (Kind::Failed, "was killed".to_owned()),
         };
-        Self { kind, ..Self::new(format_args!("the stage `{name}` {how}")) }
+        let failure = Self { kind, ..Self::new(format_args!("the stage `{name}` {how}")) };
+        match code {
+            None => failure.hint(
+                "the system ends a program that takes more memory than there is: close other \
+                 programs, or take fewer `--threads`",
+            ),
+            Some(_) => failure,
+        }
     }
 
     /// Adds the way out where the system refused to write or read, and no hint tells it yet.

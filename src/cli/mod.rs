@@ -6,6 +6,7 @@ pub mod failure;
 pub mod globals;
 pub mod interrupt;
 pub mod outcome;
+pub mod range;
 pub mod settings;
 pub mod stream;
 pub mod ui;
@@ -21,6 +22,7 @@ pub use failure::{Failure, Kind, ResultExt, hinted, shell_word};
 pub use globals::Globals;
 pub use interrupt::on_interrupt;
 pub use outcome::Outcome;
+pub use range::in_range;
 pub use settings::settings;
 pub use stream::Stream;
 pub use ui::Ui;
@@ -58,8 +60,11 @@ pub fn main(
 
 /// Prints what clap has to say: help and versions (0), wrong arguments (2).
 fn parse_error(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    match error.print() {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(Kind::Failed.code()),
+        _ if error.use_stderr() => ExitCode::from(Kind::Usage.code()),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// Answers arguments that name no command: with help, the version or an error.

@@ -592,6 +592,9 @@ fn link_error(error: &walkdir::Error) -> Option<&'static str> {
     match error.io_error() {
         None => Some("a link to a folder above it"),
         Some(e) if e.kind() == io::ErrorKind::NotFound => Some("a link to nowhere"),
+        Some(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            Some("a link that leads to itself")
+        }
         Some(_) => None,
     }
 }

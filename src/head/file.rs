@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{Dense, Head};
 use crate::io::safetensors::{self, View};
-use crate::io::tensor::{self, Tensor};
+use crate::io::tensor::{self, BadWeight, Tensor, check_weights};
 
 /// Why bytes are no head.
 #[derive(Debug, Error)]
@@ -18,6 +18,14 @@ pub enum HeadError {
     /// There is no such tensor of f32.
     #[error("tensor `{0}` of f32 is missing")]
     Missing(String),
+    /// A tensor holds a number that no training ends in.
+    #[error("tensor `{name}` holds {bad}")]
+    Value {
+        /// Name of the tensor.
+        name: String,
+        /// The number.
+        bad: BadWeight,
+    },
     /// A tensor has another shape than the rest of the head asks for.
     #[error("tensor `{name}` has shape {got:?}, expected {expected}")]
     Shape {
@@ -89,7 +97,8 @@ fn dense(tensors: &mut Vec<Tensor>, name: &str, inputs: Option<usize>) -> Result
     Ok(Dense { kernel, bias: Array1::from(bias.data) })
 }
 
-/// The tensor `name`, whose dimensions are `sizes`, any but 0 where not given.
+/// Takes the tensor `name` out of `tensors`. Its dimensions must be `sizes`, any but 0
+/// where not given, and its numbers plausible weights.
 fn take(
     tensors: &mut Vec<Tensor>,
     name: String,
@@ -101,7 +110,10 @@ fn take(
     let tensor = tensors.swap_remove(at);
     let fits = |(&got, want): (&usize, &Option<usize>)| got > 0 && want.is_none_or(|w| w == got);
     if tensor.shape.len() == sizes.len() && tensor.shape.iter().zip(sizes).all(fits) {
-        return Ok(tensor);
+        return match check_weights(&tensor.data) {
+            Ok(()) => Ok(tensor),
+            Err(bad) => Err(HeadError::Value { name, bad }),
+        };
     }
     let sizes: Vec<_> = sizes.iter().map(|s| s.map_or("n".into(), |s| s.to_string())).collect();
     let expected = format!("[{}]", sizes.join(", "));
@@ -160,5 +172,15 @@ mod tests {
             changed("dense_1.kernel", &[0, 4]),
             "tensor `dense_1.kernel` has shape [0, 4], expected [n, n]"
         );
+        for (value, shown) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (3e38, "3e38")] {
+            let mut broken = head();
+            broken.output.kernel[(1, 2)] = value;
+            let text = error(&broken.to_safetensors());
+            let start = "tensor `dense_2.kernel` holds ";
+            assert!(text.starts_with(start) && text.contains("at position 5"), "{text}");
+            if !value.is_finite() {
+                assert!(text.contains(shown), "{text}");
+            }
+        }
     }
 }

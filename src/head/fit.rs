@@ -5,6 +5,7 @@ use ndarray::Axis;
 use super::batch::Batch;
 use super::optimizer::Adam;
 use super::{FitError, FitInputs, FitSettings, Head};
+use crate::io::tensor::check_weights;
 use crate::rng::{Rng, derive};
 
 /// One line of the history, measured as Keras reports it.
@@ -38,7 +39,7 @@ pub struct Fitted {
 /// # Errors
 ///
 /// [`FitError`] when the inputs do not fit together or are not finite, make no
-/// batch, or a setting is out of range.
+/// batch, a setting is out of range, or the training diverges.
 pub fn fit(
     inputs: &FitInputs,
     settings: &FitSettings,
@@ -99,10 +100,23 @@ fn train(
             val_loss: measured.map(|(loss, _)| loss),
             val_accuracy: measured.map(|(_, accuracy)| accuracy),
         };
+        check_converges(number, &epoch, &mut head)?;
         on_epoch(number, &epoch);
         history.push(epoch);
     }
     Ok(Fitted { head, history })
+}
+
+/// Fails if the losses of `epoch`, the `number`-th from 0, or the weights after it are not
+/// finite, or a weight is beyond what any training ends in.
+fn check_converges(number: usize, epoch: &Epoch, head: &mut Head) -> Result<(), FitError> {
+    let bad = head.parameters_mut().into_iter().find_map(|p| check_weights(p).err());
+    let losses = [Some(epoch.loss), epoch.val_loss];
+    if bad.is_none() && losses.into_iter().flatten().all(f32::is_finite) {
+        return Ok(());
+    }
+    let weights = bad.map_or("are finite".to_owned(), |bad| format!("hold {}", bad.value));
+    Err(FitError::Diverged { epoch: number + 1, loss: epoch.loss, weights })
 }
 
 #[cfg(test)]
@@ -303,6 +317,17 @@ mod tests {
         assert_eq!(losses(&[0, 1, 2]), losses(&[0, 1, 2, 0]));
         assert_ne!(losses(&[0, 1, 2]), losses(&[0, 1, 2, 1]));
         assert_ne!(losses(&[0, 1, 2]), losses(&[0]));
+    }
+
+    #[test]
+    fn a_training_that_diverges_is_an_error() {
+        let (bank, labels) = films();
+        let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
+        for loss in [Loss::Logits, Loss::Probabilities] {
+            let settings = FitSettings { learning_rate: 1e30, loss, ..FitSettings::default() };
+            let error = fit(&inputs, &settings, 0, |_, _| ()).unwrap_err();
+            assert!(matches!(error, FitError::Diverged { epoch: 1, .. }), "{error}");
+        }
     }
 
     #[test]

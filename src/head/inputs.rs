@@ -87,6 +87,16 @@ pub enum FitError {
         /// Row of the first such film.
         film: usize,
     },
+    /// The loss or the weights left the range of finite numbers.
+    #[error("training diverged in epoch {epoch}: the loss is {loss} and the weights {weights}")]
+    Diverged {
+        /// Number of the epoch, from 1.
+        epoch: usize,
+        /// Its training loss.
+        loss: f32,
+        /// `are finite`, or the first weight that is not plausible.
+        weights: String,
+    },
     /// A setting out of its range.
     #[error("`{name}` is {got}, expected {expected}")]
     Setting {
@@ -103,14 +113,26 @@ pub enum FitError {
 }
 
 impl FitSettings {
-    pub(super) fn check(&self) -> Result<(), FitError> {
+    /// Checks the range of every setting.
+    ///
+    /// # Errors
+    ///
+    /// [`FitError::Setting`] for the first one that is out of range.
+    pub fn check(&self) -> Result<(), FitError> {
         let setting = |name, got: &dyn ToString, expected| {
             Err(FitError::Setting { name, got: got.to_string(), expected })
         };
+        let integers = [
+            ("epochs", self.epochs, 100_000, "1 to 100000"),
+            ("batch-size", self.batch_size, 1_000_000, "1 to 1000000"),
+            ("hidden", self.hidden, 16_384, "1 to 16384"),
+        ];
+        for (name, value, most, expected) in integers {
+            if !(1..=most).contains(&value) {
+                return setting(name, &value, expected);
+            }
+        }
         match self {
-            Self { epochs: 0, .. } => setting("epochs", &0, "at least 1"),
-            Self { batch_size: 0, .. } => setting("batch-size", &0, "at least 1"),
-            Self { hidden: 0, .. } => setting("hidden", &0, "at least 1"),
             Self { dropout, .. } if !(0.0..1.0).contains(dropout) => {
                 setting("dropout", dropout, "0 or more and below 1")
             }
@@ -224,9 +246,11 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_named() {
-        assert_eq!(said(|_, _, _, s| s.epochs = 0), "`epochs` is 0, expected at least 1");
-        assert_eq!(said(|_, _, _, s| s.hidden = 0), "`hidden` is 0, expected at least 1");
-        assert_eq!(said(|_, _, _, s| s.batch_size = 0), "`batch-size` is 0, expected at least 1");
+        assert_eq!(said(|_, _, _, s| s.epochs = 0), "`epochs` is 0, expected 1 to 100000");
+        assert_eq!(said(|_, _, _, s| s.hidden = 0), "`hidden` is 0, expected 1 to 16384");
+        let hidden = "`hidden` is 1000000000, expected 1 to 16384";
+        assert_eq!(said(|_, _, _, s| s.hidden = 1_000_000_000), hidden);
+        assert_eq!(said(|_, _, _, s| s.batch_size = 0), "`batch-size` is 0, expected 1 to 1000000");
         assert_eq!(
             said(|_, _, _, s| s.dropout = 1.0),
             "`dropout` is 1, expected 0 or more and below 1"

@@ -17,7 +17,8 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if size > limit {
         return Err(too_large(limit));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    let mut bytes = Vec::new();
+    bytes.try_reserve(usize::try_from(size).unwrap_or(0)).map_err(|_| no_memory(size))?;
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }
@@ -48,11 +49,20 @@ fn open(path: &Path) -> io::Result<File> {
     {
         use std::os::unix::fs::FileTypeExt;
         let kind = file.metadata()?.file_type();
+        if kind.is_dir() {
+            return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder, not a file"));
+        }
         if kind.is_char_device() || kind.is_block_device() {
             return Err(io::Error::new(ErrorKind::InvalidInput, "it is a device, not a file"));
         }
     }
     Ok(file)
+}
+
+/// The error of an allocation that the system refuses.
+pub(super) fn no_memory(bytes: u64) -> io::Error {
+    let text = format!("there is no memory for its {bytes} bytes");
+    io::Error::new(ErrorKind::OutOfMemory, text)
 }
 
 fn too_large(limit: u64) -> io::Error {
@@ -85,6 +95,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_has_no_end_is_not_begun() {
+        let error = read(&std::env::temp_dir(), 1000).unwrap_err();
+        assert_eq!(error.to_string(), "it is a folder, not a file");
         let error = read(Path::new("/dev/zero"), 1000).unwrap_err();
         assert_eq!(error.to_string(), "it is a device, not a file");
         // A pipe has no size to tell.

@@ -1,5 +1,5 @@
-//! Numbers that are dear to compute, kept by the hash of all that determines
-//! them. An entry is never changed: another input is another key.
+//! Cache of computed numbers. The key of an entry is a hash of everything that
+//! determines the numbers, so an entry never has to be changed.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,22 +10,26 @@ use std::time::SystemTime;
 use super::atomic::{self, FileError, at};
 use super::bounded;
 
-/// A folder of entries: `<first two digits of the key>/<key>`, each the BLAKE3 of
-/// its numbers, 32 bytes, then the numbers, f32 little-endian.
+/// A folder of entries: `<first two digits of the key>/<key>`. An entry is the BLAKE3
+/// of all that follows it (32 bytes), the key, then the numbers, f32 little-endian. An
+/// entry that was copied to the path of another key is therefore not taken.
 #[derive(Debug, Clone)]
 pub struct Cache {
     folder: PathBuf,
 }
 
-/// What a [`Cache`] knows of a key.
+/// Length of a BLAKE3 hash in bytes.
+const HASH: usize = 32;
+
+/// The result of a look-up in a [`Cache`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
     /// The numbers.
     Hit(Vec<f32>),
-    /// Nothing.
+    /// There is no entry.
     Miss,
-    /// A file that does not match its checksum or the length asked for.
-    Corrupt(PathBuf),
+    /// The entry cannot be used: its path and the reason.
+    Unusable(PathBuf, String),
 }
 
 impl Cache {
@@ -35,36 +39,44 @@ impl Cache {
     }
 
     /// The entry of `key`, a hexadecimal hash, if it is whole and holds `len`
-    /// numbers.
-    ///
-    /// # Errors
-    ///
-    /// When a file that exists cannot be read.
-    pub fn get(&self, key: &str, len: usize) -> Result<Entry, FileError> {
+    /// numbers. A file that cannot be read is [`Entry::Unusable`]: what it holds can
+    /// be computed again.
+    pub fn get(&self, key: &str, len: usize) -> Entry {
         let path = self.path(key);
-        let bytes = match bounded::read(&path, 32 + 4 * len as u64) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Entry::Miss),
-            Err(e) if e.kind() == ErrorKind::FileTooLarge => return Ok(Entry::Corrupt(path)),
-            read => at("read", &path, read)?,
+        let length = HASH + key.len() + 4 * len;
+        let bytes = match bounded::read(&path, length as u64) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Entry::Miss,
+            Err(e) => return Entry::Unusable(path, e.to_string()),
         };
-        match bytes.split_first_chunk() {
-            Some((sum, data)) if data.len() == 4 * len && blake3::hash(data) == *sum => {
-                let numbers = data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
-                Ok(Entry::Hit(numbers.collect()))
+        let reason = match bytes.split_first_chunk::<HASH>() {
+            Some((sum, rest)) if blake3::hash(rest) == *sum => {
+                match rest.strip_prefix(key.as_bytes()) {
+                    Some(data) if data.len() == 4 * len => {
+                        let numbers = data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
+                        return Entry::Hit(numbers.collect());
+                    }
+                    Some(data) => format!("it has {} numbers, expected {len}", data.len() / 4),
+                    None => "it is the entry of another key".to_owned(),
+                }
             }
-            _ => Ok(Entry::Corrupt(path)),
-        }
+            _ => "it does not match its checksum".to_owned(),
+        };
+        Entry::Unusable(path, reason)
     }
 
-    /// Keeps `numbers` under `key`, in place of what was there.
+    /// Stores `numbers` under `key`; replaces an entry that is there.
     ///
     /// # Errors
     ///
     /// When the file cannot be written.
     pub fn put(&self, key: &str, numbers: &[f32]) -> Result<(), FileError> {
-        let data: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
-        let sum = blake3::hash(&data);
-        atomic::write(&self.path(key), &[sum.as_bytes(), &data[..]].concat())
+        let mut bytes = vec![0; HASH];
+        bytes.extend(key.bytes());
+        bytes.extend(numbers.iter().flat_map(|n| n.to_le_bytes()));
+        let sum = blake3::hash(&bytes[HASH..]);
+        bytes[..HASH].copy_from_slice(sum.as_bytes());
+        atomic::write(&self.path(key), &bytes)
     }
 
     /// The number of files and their size in bytes, what a killed process left
@@ -138,33 +150,65 @@ pub fn user_cache(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "fixtures are written directly")]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    #[track_caller]
+    fn assert_unusable(entry: Entry, path: &Path, reason: &str) {
+        let Entry::Unusable(at, why) = entry else { panic!("{entry:?}") };
+        assert_eq!(at, path);
+        assert!(why.contains(reason), "{why}");
+    }
 
     #[test]
     fn numbers_come_back_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path().join("features"));
         let numbers = vec![1.5, f32::MIN_POSITIVE, -0.0];
-        assert_eq!(cache.get("abc", 3).unwrap(), Entry::Miss);
+        assert_eq!(cache.get("abc", 3), Entry::Miss);
         cache.put("abc", &numbers).unwrap();
-        assert_eq!(cache.get("abc", 3).unwrap(), Entry::Hit(numbers.clone()));
+        assert_eq!(cache.get("abc", 3), Entry::Hit(numbers.clone()));
         let path = dir.path().join("features/ab/abc");
-        let corrupt = Entry::Corrupt(path.clone());
-        assert_eq!(cache.get("abc", 2).unwrap(), corrupt);
+        assert_unusable(cache.get("abc", 2), &path, "more than the");
+        assert_unusable(cache.get("abc", 4), &path, "it has 3 numbers, expected 4");
         let good = fs::read(&path).unwrap();
         for at in [0, 31, 32, good.len() - 1] {
             let mut bad = good.clone();
             bad[at] ^= 1;
             atomic::write(&path, &bad).unwrap();
-            assert_eq!(cache.get("abc", 3).unwrap(), corrupt, "bit flipped in byte {at}");
+            assert_unusable(cache.get("abc", 3), &path, "checksum");
         }
         for length in [0, 31, good.len() - 1] {
             atomic::write(&path, &good[..length]).unwrap();
-            assert_eq!(cache.get("abc", 3).unwrap(), corrupt, "cut to {length} bytes");
+            assert_unusable(cache.get("abc", 3), &path, "checksum");
         }
         cache.put("abc", &numbers).unwrap();
-        assert_eq!(cache.get("abc", 3).unwrap(), Entry::Hit(numbers));
+        assert_eq!(cache.get("abc", 3), Entry::Hit(numbers));
+    }
+
+    #[test]
+    fn an_entry_under_another_key_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::new(dir.path());
+        cache.put("abc", &[1.0]).unwrap();
+        cache.put("abd", &[2.0]).unwrap();
+        fs::copy(cache.path("abc"), cache.path("abd")).unwrap();
+        assert_unusable(cache.get("abd", 1), &cache.path("abd"), "the entry of another key");
+    }
+
+    #[test]
+    fn what_is_no_file_is_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::new(dir.path());
+        fs::create_dir_all(cache.path("abc")).unwrap();
+        assert_unusable(cache.get("abc", 1), &cache.path("abc"), "directory");
+        let cache = Cache::new(dir.path().join("file"));
+        atomic::write(&dir.path().join("file"), b"x").unwrap();
+        assert!(matches!(cache.get("abc", 1), Entry::Unusable(..)));
+        assert!(cache.put("abc", &[1.0]).is_err());
     }
 
     #[test]
@@ -178,10 +222,10 @@ mod tests {
             let then = SystemTime::now() - std::time::Duration::from_secs(age * 60);
             file.set_modified(then).unwrap();
         }
-        assert_eq!(cache.size().unwrap(), (3, 3 * 36));
-        assert_eq!(cache.prune(80).unwrap(), (1, 36));
-        assert_eq!(cache.get("aaa", 1).unwrap(), Entry::Miss);
-        assert_eq!(cache.prune(36).unwrap(), (1, 36));
-        assert_eq!(cache.get("bbb", 1).unwrap(), Entry::Hit(vec![1.0]));
+        assert_eq!(cache.size().unwrap(), (3, 3 * 39));
+        assert_eq!(cache.prune(80).unwrap(), (1, 39));
+        assert_eq!(cache.get("aaa", 1), Entry::Miss);
+        assert_eq!(cache.prune(39).unwrap(), (1, 39));
+        assert_eq!(cache.get("bbb", 1), Entry::Hit(vec![1.0]));
     }
 }

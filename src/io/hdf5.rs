@@ -3,21 +3,21 @@
 pub mod write;
 
 use super::tensor::{Budget, Error, Tensor};
-use hdf5_pure::{DType, File, Group};
+use hdf5_pure::{DType, Datatype, File, Group};
 
 /// The deepest nesting of groups that is followed; Keras uses four levels.
 const MAX_DEPTH: usize = 16;
 
 /// Reads every f32 dataset of an HDF5 file, sorted by path (`group/name`, no
 /// leading slash). Datasets of other types, as Keras keeps beside its weights,
-/// are left out.
+/// are left out, but no matrix of another precision is.
 ///
 /// # Errors
 ///
 /// [`Error::Malformed`] if the bytes are not HDF5, a group is nested deeper
 /// than 16 levels or leads back into itself, or a filter is unknown;
-/// [`Error::TooMany`] and [`Error::TooLarge`] at the limits of
-/// [`tensor`](super::tensor).
+/// [`Error::Precision`] for a matrix of float64 or float16; [`Error::TooMany`] and
+/// [`Error::TooLarge`] at the limits of [`tensor`](super::tensor).
 pub fn read(bytes: Vec<u8>) -> Result<Vec<Tensor>, Error> {
     let mut budget = Budget::packed(bytes.len());
     let file = File::from_bytes(bytes).map_err(malformed)?;
@@ -43,9 +43,14 @@ fn walk(
     }
     for (name, dataset) in group.iter_datasets().map_err(malformed)? {
         let name = format!("{prefix}{name}");
-        if dataset.dtype().map_err(malformed)? != DType::F32 {
+        let dtype = dataset.dtype().map_err(malformed)?;
+        if dtype != DType::F32 {
             budget.object()?;
-            continue;
+            let rank = dataset.shape().map_err(malformed)?.len();
+            match precision(&dtype).filter(|_| rank > 1) {
+                Some(dtype) => return Err(Error::Precision { name, dtype }),
+                None => continue,
+            }
         }
         let shape = budget.tensor(&name, &dataset.shape().map_err(malformed)?)?;
         // A chunk is read whole, so it must stay within the limits as well.
@@ -64,6 +69,18 @@ fn walk(
         walk(&child, &format!("{prefix}{name}/"), depth + 1, budget, tensors)?;
     }
     Ok(())
+}
+
+/// The name of a type of floating-point numbers other than f32.
+fn precision(dtype: &DType) -> Option<String> {
+    match dtype {
+        DType::F64 => Some("float64".to_owned()),
+        DType::Other(datatype) => match **datatype {
+            Datatype::FloatingPoint { size, .. } => Some(format!("float{}", 8 * size)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn malformed(detail: impl ToString) -> Error {
@@ -95,6 +112,16 @@ mod tests {
         assert_eq!(names, ["a/kernel:0", "b/kernel:0"]);
         assert_eq!(tensors[0].shape, [1, 2]);
         assert_eq!(tensors[0].data, [1.0, 2.0]);
+    }
+
+    #[test]
+    fn matrices_of_double_precision_are_named() {
+        let mut file = FileBuilder::new();
+        let mut group = file.create_group("dense");
+        group.create_dataset("kernel").with_f64_data(&[1.0, 2.0]).with_shape(&[1, 2]);
+        file.add_group(group.finish());
+        let error = read(file.finish().unwrap()).unwrap_err().to_string();
+        assert_eq!(error, "tensor `dense/kernel` holds float64 numbers, expected float32");
     }
 
     /// `tests/golden/keras.h5` was written by h5py as Keras' own release was:

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::atomic::{FileError, at};
+use super::bounded::no_memory;
 
 /// A number type that `.npy` files hold.
 pub trait Element: bytemuck::Pod {
@@ -171,7 +172,12 @@ impl<T: Element> Reader<T> {
             self.rows()
         );
         let row: usize = self.shape[1..].iter().product();
-        let mut values = vec![T::zeroed(); row * range.len()];
+        let length = row * range.len();
+        let mut values = Vec::new();
+        let reserved = values.try_reserve_exact(length);
+        let reserved = reserved.map_err(|_| no_memory((length * size_of::<T>()) as u64));
+        at("read", &self.path, reserved)?;
+        values.resize(length, T::zeroed());
         let offset = self.start + (range.start * row * size_of::<T>()) as u64;
         let read = self.file.seek(SeekFrom::Start(offset));
         let read = read.and_then(|_| self.file.read_exact(bytemuck::cast_slice_mut(&mut values)));

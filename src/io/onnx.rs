@@ -23,15 +23,18 @@ mod field {
 
 /// `TensorProto.DataType.FLOAT`
 const FLOAT: u64 = 1;
+/// `TensorProto.DataType.FLOAT16`, `DOUBLE` and `BFLOAT16`.
+const OTHER_PRECISION: [(u64, &str); 3] = [(10, "float16"), (11, "float64"), (16, "bfloat16")];
 /// `TensorProto.DataLocation.EXTERNAL`
 const EXTERNAL: u64 = 1;
 
 /// Reads every f32 initializer of an ONNX model, sorted by name. Initializers
-/// of other types (shapes, axes) are left out.
+/// of other types (shapes, axes) are left out, but no matrix of another precision is.
 ///
 /// # Errors
 ///
 /// [`Error::Malformed`] if the bytes are not a protobuf message with a graph;
+/// [`Error::Precision`] for a matrix of float64, float16 or bfloat16;
 /// [`Error::External`] for weights kept beside the file; [`Error::Length`],
 /// [`Error::TooMany`] and [`Error::TooLarge`] as they say.
 pub fn read(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
@@ -79,7 +82,12 @@ fn tensor(message: &[u8], budget: &mut Budget) -> Result<Option<Tensor>, Error> 
     }
     if data_type != FLOAT {
         budget.object()?;
-        return Ok(None);
+        return match OTHER_PRECISION.iter().find(|(number, _)| *number == data_type) {
+            Some((_, dtype)) if shape.len() > 1 => {
+                Err(Error::Precision { name: name.into(), dtype: (*dtype).into() })
+            }
+            _ => Ok(None),
+        };
     }
     if location == EXTERNAL {
         return Err(Error::External { name: name.into() });

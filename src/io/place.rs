@@ -18,6 +18,15 @@ pub fn below(folder: &Path, name: &Path) -> Option<PathBuf> {
     (is_plain(name) && between.all(straight)).then_some(path)
 }
 
+/// The absolute path without `..` and links, as far as the path exists.
+pub fn real(path: &Path) -> PathBuf {
+    let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.canonicalize().unwrap_or_else(|_| match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => real(parent).join(name),
+        _ => absolute(),
+    })
+}
+
 /// Whether a spreadsheet that opens a table would take a cell for a formula, and run it.
 pub fn is_formula(cell: &str) -> bool {
     cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
@@ -26,6 +35,20 @@ pub fn is_formula(cell: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn real_paths_have_neither_links_nor_parents() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().canonicalize().unwrap();
+        std::fs::create_dir_all(top.join("a/b")).unwrap();
+        std::os::unix::fs::symlink(top.join("a"), top.join("link")).unwrap();
+        assert_eq!(real(&top.join("link/b/../new/file")), top.join("a/new/file"));
+        assert_eq!(
+            real(Path::new("no-such-file")),
+            std::env::current_dir().unwrap().join("no-such-file")
+        );
+    }
 
     #[test]
     fn names_lead_below_the_folder_or_nowhere() {

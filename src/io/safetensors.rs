@@ -9,12 +9,14 @@ use std::io::{self, Write};
 /// The longest header that is parsed, in bytes.
 const MAX_HEADER: u64 = 1 << 24;
 
-/// Reads every f32 tensor, sorted by name; tensors of other types are left out.
+/// Reads every f32 tensor, sorted by name; tensors of other types are left out, but no
+/// matrix of another precision is.
 ///
 /// # Errors
 ///
 /// [`Error::Malformed`] as the safetensors crate finds it, or for a header of
-/// more than 16 MiB; [`Error::TooMany`] and [`Error::TooLarge`] at the limits.
+/// more than 16 MiB; [`Error::Precision`] for a matrix of F64, F16 or BF16;
+/// [`Error::TooMany`] and [`Error::TooLarge`] at the limits.
 pub fn read(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
     let file = SafeTensors::deserialize(checked(bytes)?).map_err(malformed)?;
     let mut budget = Budget::new();
@@ -24,6 +26,15 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
     for (name, view) in views {
         if view.dtype() != Dtype::F32 {
             budget.object()?;
+            let dtype = match view.dtype() {
+                Dtype::F64 => "float64",
+                Dtype::F16 => "float16",
+                Dtype::BF16 => "bfloat16",
+                _ => continue,
+            };
+            if view.shape().len() > 1 {
+                return Err(Error::Precision { name: name.into(), dtype: dtype.into() });
+            }
             continue;
         }
         let shape: Vec<u64> = view.shape().iter().map(|&n| n as u64).collect();
@@ -148,6 +159,21 @@ mod tests {
         let bytes = safetensors::serialize([("bytes", view)], None).unwrap();
         assert_eq!(read(&bytes).unwrap(), []);
         assert_eq!(metadata(&bytes).unwrap(), BTreeMap::new());
+    }
+
+    #[test]
+    fn matrices_of_another_precision_are_named() {
+        for (dtype, size, name) in
+            [(Dtype::F64, 8, "float64"), (Dtype::F16, 2, "float16"), (Dtype::BF16, 2, "bfloat16")]
+        {
+            let data = vec![0; 2 * size];
+            let view = safetensors::tensor::TensorView::new(dtype, vec![1, 2], &data).unwrap();
+            let bytes = safetensors::serialize([("dense_1.kernel", view)], None).unwrap();
+            let error = read(&bytes).unwrap_err().to_string();
+            let expected =
+                format!("tensor `dense_1.kernel` holds {name} numbers, expected float32");
+            assert_eq!(error, expected);
+        }
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //! merged into it with one rename as the point of no return.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tempfile::TempDir;
+
 use super::atomic::{FileError, at, parent, write};
-use super::{bounded, place};
+use super::{bounded, hash, place};
 
 /// A folder being filled beside its target, published as a whole.
 ///
@@ -19,8 +21,23 @@ use super::{bounded, place};
 /// [`recover`] finishes the move, so a set of files changes as one.
 #[derive(Debug)]
 pub struct Staging {
-    folder: tempfile::TempDir,
+    folder: Temporary,
     target: PathBuf,
+}
+
+/// A temporary folder beside a target. Its lock tells other processes, also those in other
+/// containers, that its owner is alive.
+#[derive(Debug)]
+pub struct Temporary {
+    folder: TempDir,
+    _lock: Option<File>,
+}
+
+impl Temporary {
+    /// The folder, which is removed when this is dropped.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
 }
 
 /// Holds, inside a ready folder, the names to remove from the target.
@@ -41,11 +58,12 @@ impl Staging {
             at("write to", target, tempfile::tempfile_in(target))?;
         }
         sweep(target);
-        let prefix = format!("{}{}-", beside(target, "tmp"), std::process::id());
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder);
-        let folder = at("create a folder beside", target, folder)?;
-        live().insert(folder.path().to_owned());
-        Ok(Self { folder, target: target.to_owned() })
+        Ok(Self { folder: temporary(target)?, target: target.to_owned() })
+    }
+
+    /// A folder for temporary files, beside the target and removed when dropped.
+    pub fn scratch(&self) -> Result<Temporary, FileError> {
+        temporary(&self.target)
     }
 
     /// Where to write the file that will be `name` in the target. Missing
@@ -90,17 +108,40 @@ impl Staging {
         let gone: Vec<_> = obsolete.iter().filter(|o| !files.contains(*o)).collect();
         let list = serde_json::to_vec(&gone).expect("strings serialise");
         write(&staged.join(OBSOLETE), &list)?;
+        let _held = lock(parent(&self.target));
+        // One that was cut off comes first, or its files would be in the way of these.
+        finish(&self.target)?;
         let ready = ready(&self.target);
         live().remove(self.folder.path());
-        let staged = self.folder.keep();
+        let Temporary { folder, _lock } = self.folder;
+        let staged = folder.keep();
         #[expect(clippy::disallowed_methods, reason = "this module is the home of renames")]
         let renamed = fs::rename(&staged, &ready);
         if renamed.is_err() {
             let _ = fs::remove_dir_all(&staged);
         }
         at("publish", &self.target, renamed)?;
-        recover(&self.target)
+        finish(&self.target)
     }
+}
+
+/// Makes a folder beside `target` whose name holds the id of this process, so that
+/// [`sweep`] and [`abandon`] find it.
+fn temporary(target: &Path) -> Result<Temporary, FileError> {
+    let prefix = format!("{}{}-", beside(target, "tmp"), std::process::id());
+    let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent(target));
+    let folder = at("create a folder beside", target, folder)?;
+    live().insert(folder.path().to_owned());
+    let _lock = File::open(folder.path()).ok().filter(|handle| handle.try_lock().is_ok());
+    Ok(Temporary { folder, _lock })
+}
+
+/// Waits until no other process publishes in `folder`, and keeps others waiting until
+/// dropped. None where the system has no locks on folders.
+fn lock(folder: &Path) -> Option<File> {
+    let handle = File::open(folder).ok()?;
+    handle.lock().ok()?;
+    Some(handle)
 }
 
 /// The staging folders of this process, for [`abandon`].
@@ -117,8 +158,18 @@ pub fn abandon() {
     }
 }
 
-/// Finishes the publication of `target` if one was cut off; else does nothing.
+/// Finishes the publication of `target` if one was cut off; else does nothing. Waits for
+/// one that is under way.
 pub fn recover(target: &Path) -> Result<(), FileError> {
+    if !ready(target).is_dir() {
+        return Ok(());
+    }
+    let _held = lock(parent(target));
+    finish(target)
+}
+
+/// As [`recover`], by the one who holds the lock.
+fn finish(target: &Path) -> Result<(), FileError> {
     let ready = ready(target);
     if !ready.is_dir() {
         return Ok(());
@@ -152,10 +203,19 @@ fn ready(target: &Path) -> PathBuf {
     parent(target).join(beside(target, "ready"))
 }
 
-/// `.train.tmp` for `artifacts/tutorial/train`.
+/// `.train.tmp` for `artifacts/tutorial/train`. A name that would become too long for the
+/// file system is replaced by its hash.
 fn beside(target: &Path, what: &str) -> String {
-    format!(".{}.{what}", target.file_name().unwrap_or_default().to_string_lossy())
+    let name = target.file_name().unwrap_or_default();
+    if name.len() > MAX_NAME {
+        return format!(".{}.{what}", hash::bytes(name.as_encoded_bytes()));
+    }
+    format!(".{}.{what}", name.to_string_lossy())
 }
+
+/// The longest name that is part of another: file systems take 255 bytes, and invalid
+/// UTF-8 becomes three times as long.
+const MAX_NAME: usize = 70;
 
 /// Every file below `folder`, relative to it.
 fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -177,15 +237,21 @@ pub fn remove_empty(mut folder: &Path, top: &Path) {
 }
 
 /// Removes staging folders of `target` whose process is gone.
-fn sweep(target: &Path) {
+pub fn sweep(target: &Path) {
     let prefix = beside(target, "tmp");
     for entry in fs::read_dir(parent(target)).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let pid = name.strip_prefix(&prefix).and_then(|rest| rest.split('-').next()?.parse().ok());
-        if pid.is_some_and(|pid| !alive(pid)) {
+        if pid.is_some_and(|pid| !alive(pid)) && !is_locked(&entry.path()) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Whether a living process, maybe one whose id means nothing here, has locked `folder`.
+fn is_locked(folder: &Path) -> bool {
+    let tried = File::open(folder).map(|handle| handle.try_lock());
+    matches!(tried, Ok(Err(TryLockError::WouldBlock)))
 }
 
 /// Whether a process with this id runs.
@@ -242,6 +308,40 @@ mod tests {
     }
 
     #[test]
+    fn targets_may_have_names_as_long_as_the_file_system_takes() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a".repeat(255), "ä".repeat(127)] {
+            let staging = Staging::begin(&dir.path().join(&name)).unwrap();
+            staging.create("x").unwrap();
+            staging.publish(&[]).unwrap();
+            assert!(dir.path().join(name).join("x").exists());
+        }
+    }
+
+    #[test]
+    fn publications_of_one_target_take_turns() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("train");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let target = &target;
+                scope.spawn(move || {
+                    for _ in 0..5 {
+                        let staging = Staging::begin(target).unwrap();
+                        for name in ["a", "b", "c"] {
+                            write!(staging.create(name).unwrap(), "{number}").unwrap();
+                        }
+                        staging.publish(&[]).unwrap();
+                    }
+                });
+            }
+        });
+        let [a, b, c] = ["a", "b", "c"].map(|name| fs::read(target.join(name)).unwrap());
+        assert!(a == b && b == c);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn litter_of_dead_processes_is_swept_and_of_live_ones_kept() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("train");
@@ -251,5 +351,14 @@ mod tests {
         fs::create_dir_all(&live).unwrap();
         drop(Staging::begin(&target).unwrap());
         assert!(!dead.exists() && live.exists());
+        // Of a process in another container, whose id is nobody's here.
+        fs::create_dir_all(&dead).unwrap();
+        let handle = File::open(&dead).unwrap();
+        handle.lock().unwrap();
+        sweep(&target);
+        assert!(dead.exists());
+        drop(handle);
+        sweep(&target);
+        assert!(!dead.exists());
     }
 }

@@ -1,71 +1,96 @@
-//! Content hashes without reading: a file whose size and modification time are
-//! as they were when it was hashed is taken to be the same.
+//! Content hashes without reading: a file is taken to be unchanged since it was hashed
+//! if its size, modification time, change time and inode are unchanged.
 //!
-//! The known hashes are a shortcut of this machine, kept in the user's cache
-//! folder, never among the artifacts: lost or wrong entries cost time only.
+//! Restoring the modification time (`touch -d`, `cp -p`, `rsync -t`) does not hide a
+//! change: the change time cannot be set, and a replaced file has another inode. Not
+//! noticed are changes made below the file system or with the system clock set back, and
+//! edits of the store itself; [`StatCache::rehash`] reads every file instead. A file
+//! that was copied, moved or restored is read again: a matter of time, not of freshness.
+//!
+//! The known hashes are kept in the user's cache folder of this machine, never among the
+//! artifacts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::atomic::{FileError, at};
+use super::atomic::{FileError, at, parent};
 use super::bounded;
 use super::cache::user_cache;
 use super::hash;
+use super::place::real;
 
-/// A file changed this shortly before it was hashed may change again without a
-/// new modification time, so its hash is not kept.
-const RACY: Duration = Duration::from_millis(100);
+/// A file that changed this shortly before its state was read may change again without
+/// new times, so its hash is not kept. File systems keep times in steps of at most 10 ms.
+const RACY: Duration = Duration::from_millis(20);
+
+/// The same for file systems whose times are whole seconds: FAT has steps of 2 s.
+const RACY_SECONDS: Duration = Duration::from_secs(3);
 
 /// The largest store that is read: of a million files.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// What identifies a file's content cheaply.
+/// The state of a file that changes with its content. Times in nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stat {
     size: u64,
-    /// Nanoseconds since 1970.
-    modified: u128,
+    modified: i128,
+    /// Set by the system on every change of content, times, name or permissions; 0 on
+    /// systems without.
+    changed: i128,
+    /// 0 on systems without.
+    inode: u64,
 }
 
-/// The hashes of files, by their size and modification time.
+/// The hashes of files, by path and [`Stat`].
 #[derive(Debug, Default)]
 pub struct StatCache {
     store: Option<PathBuf>,
     known: BTreeMap<PathBuf, (Stat, String)>,
-    changed: bool,
+    unsaved: bool,
 }
 
 impl StatCache {
     /// The cache called `name`, in `$XDG_CACHE_HOME/cxr/stat` or
     /// `~/.cache/cxr/stat`. Without such a folder nothing is remembered.
     pub fn open(name: &Path) -> Self {
-        let absolute = std::path::absolute(name).unwrap_or_else(|_| name.to_owned());
-        let id = hash::bytes(absolute.as_os_str().as_encoded_bytes());
+        let mut cache = Self::rehash(name);
+        let bytes = cache.store.as_ref().and_then(|store| bounded::read(store, MAX_BYTES).ok());
+        let known = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        cache.known = known.unwrap_or_default();
+        cache
+    }
+
+    /// The cache called `name`, with everything forgotten: each file is read once.
+    pub fn rehash(name: &Path) -> Self {
+        let id = hash::bytes(real(name).as_os_str().as_encoded_bytes());
         let store = user_cache(|name| std::env::var_os(name))
             .map(|d| d.join("cxr/stat").join(&id[..32]).with_extension("json"));
-        let known = store.as_ref().and_then(|s| bounded::read(s, MAX_BYTES).ok());
-        let known = known.and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
-        Self { store, known, changed: false }
+        Self { store, ..Self::default() }
     }
 
     /// The BLAKE3 of every file, in order; only those that changed are read, in
     /// parallel.
     pub fn hashes(&mut self, paths: &[&Path]) -> Result<Vec<String>, FileError> {
+        let folders: BTreeSet<&Path> = paths.iter().map(|path| parent(path)).collect();
+        let folders: BTreeMap<&Path, PathBuf> =
+            folders.into_iter().map(|folder| (folder, real(folder))).collect();
         let found: Vec<(PathBuf, Option<Stat>, String)> = paths
             .par_iter()
             .map(|path| {
-                let absolute = at("find", path, std::path::absolute(path))?;
-                let stat = at("read", path, stat(path))?;
+                let name = path.file_name().unwrap_or_default();
+                let absolute = folders[parent(path)].join(name);
+                let before = at("read", path, stat(path))?;
                 if let Some((then, hash)) = self.known.get(&absolute)
-                    && *then == stat
+                    && *then == before
                 {
                     return Ok((absolute, None, hash.clone()));
                 }
-                Ok((absolute, Some(stat), hash::file(path)?))
+                Ok((absolute, Some(before), hash::file(path)?))
             })
             .collect::<Result<_, FileError>>()?;
         let mut hashes = Vec::with_capacity(found.len());
@@ -78,38 +103,63 @@ impl StatCache {
         Ok(hashes)
     }
 
-    /// Takes the hash of a file from someone who has just computed it.
-    pub fn learn(&mut self, path: &Path, hash: &str) -> Result<(), FileError> {
-        let absolute = at("find", path, std::path::absolute(path))?;
-        let stat = at("read", path, stat(path))?;
-        self.keep(absolute, stat, hash.to_owned());
+    /// Takes the hashes of files in `folder` that were computed before the files were
+    /// put in place there. Waits until a later change shows in the files' times.
+    pub fn learn<'a>(
+        &mut self,
+        folder: &Path,
+        files: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> Result<(), FileError> {
+        thread::sleep(RACY);
+        for (name, hash) in files {
+            let path = folder.join(name);
+            let stat = at("read", &path, stat(&path))?;
+            let absolute = real(parent(&path)).join(path.file_name().unwrap_or_default());
+            self.keep(absolute, stat, hash.to_owned());
+        }
         Ok(())
     }
 
     fn keep(&mut self, path: PathBuf, stat: Stat, hash: String) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        if stat.modified < now.saturating_sub(RACY).as_nanos() {
+        let latest = stat.modified.max(stat.changed);
+        let step = if stat.changed % 1_000_000_000 == 0 { RACY_SECONDS } else { RACY };
+        if latest < nanoseconds(SystemTime::now()) - step.as_nanos() as i128 {
             self.known.insert(path, (stat, hash));
-            self.changed = true;
+            self.unsaved = true;
         }
     }
 
     /// Keeps what was learnt, for files that still exist. Failing to is no
     /// error: it only costs time later.
     pub fn save(&mut self) {
-        if let Some(store) = self.store.as_ref().filter(|_| self.changed) {
+        if let Some(store) = self.store.as_ref().filter(|_| self.unsaved) {
             self.known.retain(|path, _| path.exists());
             let bytes = serde_json::to_vec(&self.known).expect("paths and numbers serialise");
             let _ = super::atomic::write(store, &bytes);
-            self.changed = false;
+            self.unsaved = false;
         }
     }
 }
 
 fn stat(path: &Path) -> std::io::Result<Stat> {
     let meta = std::fs::metadata(path)?;
-    let modified = meta.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(Stat { size: meta.len(), modified: modified.as_nanos() })
+    #[cfg(unix)]
+    let (changed, inode) = {
+        use std::os::unix::fs::MetadataExt;
+        let changed = i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec());
+        (changed, meta.ino())
+    };
+    #[cfg(not(unix))]
+    let (changed, inode) = (0, 0);
+    Ok(Stat { size: meta.len(), modified: nanoseconds(meta.modified()?), changed, inode })
+}
+
+/// Nanoseconds since 1970, negative before.
+fn nanoseconds(time: SystemTime) -> i128 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    }
 }
 
 #[cfg(test)]
@@ -122,10 +172,7 @@ mod tests {
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
         super::super::atomic::write(&a, b"one").unwrap();
         super::super::atomic::write(&b, b"two").unwrap();
-        let old = SystemTime::now() - Duration::from_secs(60);
-        for path in [&a, &b] {
-            std::fs::File::options().append(true).open(path).unwrap().set_modified(old).unwrap();
-        }
+        thread::sleep(2 * RACY);
         let mut cache =
             StatCache { store: Some(dir.path().join("s/x.json")), ..Default::default() };
         let first = cache.hashes(&[&a, &b]).unwrap();
@@ -134,11 +181,57 @@ mod tests {
         let kept = std::fs::read(dir.path().join("s/x.json")).unwrap();
         cache.known = serde_json::from_slice(&kept).unwrap();
         assert_eq!(cache.known.len(), 2);
-        // A planted hash shows that the file is not read while its stat agrees.
+        // A planted hash shows that the file is not read while its state agrees.
         for (_, hash) in cache.known.values_mut() {
             *hash = "planted".into();
         }
         super::super::atomic::write(&b, b"TWO").unwrap();
         assert_eq!(cache.hashes(&[&a, &b]).unwrap(), ["planted".into(), hash::bytes(b"TWO")]);
+        // The same file by another path.
+        std::fs::create_dir(dir.path().join("folder")).unwrap();
+        let around = dir.path().join("folder/../a");
+        assert_eq!(cache.hashes(&[&around]).unwrap(), ["planted"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn restoring_size_and_time_does_not_hide_a_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        super::super::atomic::write(&path, b"one").unwrap();
+        thread::sleep(2 * RACY);
+        let mut cache = StatCache::default();
+        cache.hashes(&[&path]).unwrap();
+        assert_eq!(cache.known.len(), 1);
+        let restore = |time| {
+            let file = std::fs::File::options().append(true).open(&path).unwrap();
+            file.set_modified(time).unwrap();
+        };
+        let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+        // In place, as an editor of bytes does it.
+        let mut file = std::fs::File::options().write(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, b"two").unwrap();
+        drop(file);
+        restore(time);
+        assert_eq!(cache.hashes(&[&path]).unwrap(), [hash::bytes(b"two")]);
+        thread::sleep(2 * RACY);
+        cache.hashes(&[&path]).unwrap();
+        // By another file in its place, as `cp -p` and `rsync -t` do it.
+        super::super::atomic::write(&path, b"six").unwrap();
+        restore(time);
+        assert_eq!(cache.hashes(&[&path]).unwrap(), [hash::bytes(b"six")]);
+    }
+
+    #[test]
+    fn files_that_have_just_changed_are_not_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        super::super::atomic::write(&path, b"one").unwrap();
+        let mut cache = StatCache::default();
+        cache.hashes(&[&path]).unwrap();
+        assert!(cache.known.is_empty());
+        let (name, hash) = ("a".to_owned(), hash::bytes(b"one"));
+        cache.learn(dir.path(), [(&name, &hash)]).unwrap();
+        assert_eq!(cache.known.len(), 1);
     }
 }

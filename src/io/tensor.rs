@@ -18,6 +18,32 @@ const SMALL: u64 = 1 << 20;
 /// The most dimensions of one tensor.
 pub const MAX_RANK: usize = 8;
 
+/// The largest magnitude of a weight that is taken. Trained weights are below 1000; a
+/// sum of a thousand products of two numbers of this size is still finite in f32.
+pub const MAX_WEIGHT: f32 = 1e10;
+
+/// A weight that no training ends in: NaN, infinite, or beyond [`MAX_WEIGHT`].
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error(
+    "{value} at position {position}, expected finite numbers of magnitude {MAX_WEIGHT:e} at most"
+)]
+pub struct BadWeight {
+    /// Position in row-major order, from 0.
+    pub position: usize,
+    /// The value.
+    pub value: f32,
+}
+
+/// Checks the numbers of a weight tensor.
+///
+/// # Errors
+///
+/// The first [`BadWeight`].
+pub fn check_weights(data: &[f32]) -> Result<(), BadWeight> {
+    let bad = data.iter().position(|value| !(0.0..=MAX_WEIGHT).contains(&value.abs()));
+    bad.map_or(Ok(()), |position| Err(BadWeight { position, value: data[position] }))
+}
+
 /// One tensor of single-precision numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
@@ -65,6 +91,15 @@ pub enum Error {
         expected: usize,
         /// Bytes found.
         got: usize,
+    },
+    /// The tensor's numbers are of another precision than single; they are not
+    /// converted in silence.
+    #[error("tensor `{name}` holds {dtype} numbers, expected float32")]
+    Precision {
+        /// The tensor's name.
+        name: String,
+        /// The type that it holds: `float64`, `float16`.
+        dtype: String,
     },
     /// The tensor's numbers lie in another file, which is not opened.
     #[error("the data of tensor `{name}` lie in another file")]
@@ -165,6 +200,18 @@ mod tests {
             budget.object().unwrap();
         }
         assert!(matches!(budget.object(), Err(Error::TooMany)));
+    }
+
+    #[test]
+    fn weights_that_no_training_ends_in_are_named() {
+        assert!(check_weights(&[0.0, -1.5, MAX_WEIGHT]).is_ok());
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38, -1.1e10] {
+            let bad = check_weights(&[0.0, value]).unwrap_err();
+            assert_eq!(bad.position, 1);
+            assert_eq!(bad.value.to_bits(), value.to_bits());
+        }
+        let text = check_weights(&[f32::NAN]).unwrap_err().to_string();
+        assert_eq!(text, "NaN at position 0, expected finite numbers of magnitude 1e10 at most");
     }
 
     #[test]

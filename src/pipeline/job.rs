@@ -13,7 +13,7 @@ use super::{Paths, lockfile};
 use crate::artifact::{Document, record::Record};
 use crate::io::atomic::{FileError, at};
 use crate::io::hash;
-use crate::io::staging::{RECORD, Staging};
+use crate::io::staging::{RECORD, Staging, Temporary};
 use crate::io::stat::StatCache;
 
 /// A file that a stage reads.
@@ -113,6 +113,11 @@ impl Job {
         self.staging.create(name)
     }
 
+    /// A folder for temporary files beside the stage's own, removed when dropped.
+    pub fn scratch(&self) -> Result<Temporary, FileError> {
+        self.staging.scratch()
+    }
+
     /// The stage's folder, which holds the last good output until
     /// [`Job::publish`].
     pub fn folder(&self) -> &Path {
@@ -135,9 +140,7 @@ impl Job {
         let record = self.staging.path(RECORD)?;
         crate::io::atomic::write(&record, self.record.to_json().as_bytes())?;
         self.staging.publish(&former.into_keys().collect::<Vec<_>>())?;
-        for (name, hash) in &self.record.outputs {
-            self.stats.learn(&self.folder.join(name), hash)?;
-        }
+        self.stats.learn(&self.folder, &self.record.outputs)?;
         self.stats.save();
         match &self.lock {
             Some(paths) => lockfile::enter(&paths.artifacts, &paths.profile, &self.record),

@@ -2,6 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
+/// What a path in `pipeline.toml` may hold between two `/`.
+pub const PLACEHOLDERS: [&str; 3] = ["{dataset}", "{artifacts}", "{profile}"];
+
+/// The words in braces in `path` that look like placeholders: the known ones wherever they
+/// stand, others where they are a whole part of the path.
+pub fn placeholders(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| {
+        let word = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+        let is_word = |word: &str| {
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        };
+        match word {
+            Some(word) if is_word(word) => Some(part),
+            _ => PLACEHOLDERS.into_iter().find(|name| part.contains(name)),
+        }
+    })
+}
+
 /// The folders of one profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -53,6 +71,14 @@ impl Paths {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn placeholders_are_found_and_odd_names_are_not() {
+        let found = |path| placeholders(path).collect::<Vec<_>>();
+        assert_eq!(found("{artifacts}/{profil}/x"), ["{artifacts}", "{profil}"]);
+        assert_eq!(found("{dataset}-old/x"), ["{dataset}"]);
+        assert!(found("/data/a{b}c/{}/{x y}").is_empty());
+    }
 
     #[test]
     fn templates_follow_the_folders() {

@@ -45,6 +45,10 @@ pub enum Reason {
     InputRemoved(String),
     /// A file it reads has other content.
     InputChanged(String),
+    /// Something else is in place of a file that it reads.
+    InputNoFile(String),
+    /// Something else is in place of a file that it wrote.
+    OutputNoFile(String),
     /// A file it wrote is gone.
     OutputMissing(String),
     /// A file it wrote has been changed since.
@@ -68,6 +72,8 @@ impl fmt::Display for Reason {
             Self::InputAdded(name) => write!(f, "input {name} added"),
             Self::InputRemoved(name) => write!(f, "input {name} removed"),
             Self::InputChanged(name) => write!(f, "input {name} changed"),
+            Self::InputNoFile(name) => write!(f, "input {name} is no file"),
+            Self::OutputNoFile(name) => write!(f, "output {name} is no file"),
             Self::OutputMissing(name) => write!(f, "output {name} missing"),
             Self::OutputChanged(name) => write!(f, "output {name} changed"),
             Self::Unreadable(why) => write!(f, "{why}"),
@@ -132,7 +138,9 @@ fn compare_inputs(
     stats: &mut StatCache,
     reasons: &mut Vec<Reason>,
 ) -> Result<(), FileError> {
-    let here: Vec<&Input> = wanted.inputs.iter().filter(|i| i.path.exists()).collect();
+    let there = wanted.inputs.iter().filter(|i| i.path.exists());
+    let (here, other): (Vec<&Input>, Vec<&Input>) = there.partition(|i| i.path.is_file());
+    reasons.extend(other.iter().map(|i| Reason::InputNoFile(i.name.clone())));
     let paths: Vec<&Path> = here.iter().map(|i| i.path.as_path()).collect();
     let now: std::collections::BTreeMap<&str, String> =
         here.iter().map(|i| i.name.as_str()).zip(stats.hashes(&paths)?).collect();
@@ -143,7 +151,8 @@ fn compare_inputs(
             Some(_) => {}
         }
     }
-    let gone = record.inputs.keys().filter(|name| !now.contains_key(name.as_str()));
+    let is_there = |name: &str| now.contains_key(name) || other.iter().any(|i| i.name == name);
+    let gone = record.inputs.keys().filter(|name| !is_there(name));
     reasons.extend(gone.cloned().map(Reason::InputRemoved));
     Ok(())
 }
@@ -154,8 +163,11 @@ fn compare_outputs(
     stats: &mut StatCache,
     reasons: &mut Vec<Reason>,
 ) -> Result<(), FileError> {
-    let (here, gone): (Vec<_>, Vec<_>) =
+    let (there, gone): (Vec<_>, Vec<_>) =
         record.outputs.iter().partition(|(name, _)| folder.join(name).exists());
+    let (here, other): (Vec<_>, Vec<_>) =
+        there.into_iter().partition(|(name, _)| folder.join(name).is_file());
+    reasons.extend(other.into_iter().map(|(name, _)| Reason::OutputNoFile(name.clone())));
     reasons.extend(gone.into_iter().map(|(name, _)| Reason::OutputMissing(name.clone())));
     let paths: Vec<PathBuf> = here.iter().map(|(name, _)| folder.join(name)).collect();
     let hashes = stats.hashes(&paths.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
@@ -220,6 +232,17 @@ mod tests {
         wanted.inputs.clear();
         assert!(told(&wanted).contains(&"input in/a.png removed".to_owned()));
         assert!(told(&wanted).contains(&"output model missing".to_owned()));
+    }
+
+    #[test]
+    fn a_folder_in_place_of_a_file_is_a_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let wanted = ran(dir.path());
+        for file in ["in/a.png", "train/model"] {
+            std::fs::remove_file(dir.path().join(file)).unwrap();
+            std::fs::create_dir(dir.path().join(file)).unwrap();
+        }
+        assert_eq!(told(&wanted), ["input in/a.png is no file", "output model is no file"]);
     }
 
     #[test]

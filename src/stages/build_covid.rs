@@ -77,7 +77,7 @@ impl Stage for BuildCovid {
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         let folder = Self::folder(ctx, &settings);
-        args.force.claim(&folder, Self::NAME)?;
+        args.force.claim_apart(&folder, &ctx.paths.expand(&settings.source), Self::NAME)?;
         let source = Source::open(ctx, &settings)?;
         for note in &source.metadata.notes {
             ctx.ui.warn(format_args!("`{}`: {note}", source.table.display()));

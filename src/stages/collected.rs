@@ -9,6 +9,7 @@ use crate::artifact::claim::claim;
 use crate::artifact::ledger::{Counts, Ledger};
 use crate::cli::{Failure, ResultExt};
 use crate::dataset::phantom;
+use crate::io::place::real;
 
 /// Whether the folder may hold other files.
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,17 @@ pub struct Force {
 }
 
 impl Force {
+    /// Refuses an output `folder` inside the folder of the `source`, whose files it would
+    /// add to; then as [`Force::claim`].
+    pub fn claim_apart(&self, folder: &Path, source: &Path, stage: &str) -> Result<(), Failure> {
+        if real(folder).starts_with(real(source)) {
+            let (folder, source) = (folder.display(), source.display());
+            let error = format!("the output folder `{folder}` is inside the source `{source}`");
+            return Err(Failure::usage(error).hint("choose another folder with `--output`"));
+        }
+        self.claim(folder, stage)
+    }
+
     /// Refuses a folder that holds files which `stage` did not write, unless forced.
     pub fn claim(&self, folder: &Path, stage: &str) -> Result<(), Failure> {
         if self.force {

@@ -12,7 +12,7 @@ use crate::artifact::metrics::{ClassMetrics, Judge, Metrics, Score};
 use crate::artifact::model::Model;
 use crate::artifact::predictions::{Prediction, Predictions};
 use crate::artifact::{ArtifactError, Document};
-use crate::cli::{Context, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome, in_range};
 use crate::head::Head;
 use crate::metrics::{Method, Rate, classification_report, predicted};
 use crate::pipeline::{Input, Job};
@@ -113,18 +113,11 @@ impl Stage for Evaluate {
 
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
-        let shares = [
-            ("prevalence", self.prevalence),
-            ("min-accuracy", self.min_accuracy),
-            ("min-sensitivity", self.min_sensitivity),
-            ("min-specificity", self.min_specificity),
-        ];
-        match shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
-            Some((name, share)) => {
-                Err(Failure::usage(format_args!("`{name}` is `{share}`, expected 0 to 1")))
-            }
-            None => Ok(()),
-        }
+        in_range("resamples", self.resamples, 0..=100_000)?;
+        in_range("prevalence", self.prevalence, 0.0..=1.0)?;
+        in_range("min-accuracy", self.min_accuracy, 0.0..=1.0)?;
+        in_range("min-sensitivity", self.min_sensitivity, 0.0..=1.0)?;
+        in_range("min-specificity", self.min_specificity, 0.0..=1.0)
     }
 
     /// The wanted values that are not reached; what is undefined is not.

@@ -13,7 +13,7 @@ use super::{Stage, upstream};
 use crate::artifact::groups::{GroupRow, LinkRow, Linked};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, write_csv};
-use crate::cli::{Context, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome, in_range};
 use crate::dataset::link::{Film, Groups, Link, Relation, Thumbnail, by_picture, by_record};
 use crate::pipeline::Input;
 
@@ -95,11 +95,7 @@ impl Stage for LinkFilms {
 
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
-        if !(0.0..=1.0).contains(&self.correlation) {
-            let error = format!("`correlation` is {}, expected 0 to 1", self.correlation);
-            return Err(Failure::usage(error));
-        }
-        Ok(())
+        in_range("correlation", self.correlation, 0.0..=1.0)
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Stage;
 use super::collected::Force;
-use crate::cli::{Context, Failure, Outcome, settings};
+use crate::cli::{Context, Failure, Outcome, in_range, settings};
 use crate::dataset::phantom::{Condition, Film, Plan, metadata_csv};
 use crate::io::atomic;
 use crate::pipeline::Input;
@@ -75,9 +75,7 @@ impl Stage for Phantom {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        if settings.films == 0 {
-            return Err(Failure::usage("`films` must be at least 1"));
-        }
+        in_range("films", settings.films, 1..=100_000)?;
         let folder = Self::folder(ctx, &settings);
         args.force.claim(&folder, Self::NAME)?;
         let marker = settings.shortcut == Shortcut::Marker;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Stage;
 use super::collected::{Collected, Force};
 use crate::artifact::ledger::{self, Ledger, LedgerRow, Status};
-use crate::cli::{Context, Failure, Outcome, ResultExt, settings};
+use crate::cli::{Context, Failure, Outcome, ResultExt, in_range, settings};
 use crate::dataset::kaggle::{self, Image, KaggleError, Pool};
 use crate::dataset::verdict::Verdict;
 use crate::dataset::{identity, phantom};
@@ -76,7 +76,7 @@ impl Stage for SampleNormal {
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         let folder = Self::folder(ctx, &settings);
-        args.force.claim(&folder, Self::NAME)?;
+        args.force.claim_apart(&folder, &ctx.paths.expand(&settings.source), Self::NAME)?;
         let drawn = draw(ctx, &settings)?;
         let job = Self::begin(ctx, &settings)?;
         let names = film_names(&drawn);
@@ -108,9 +108,7 @@ fn draw(ctx: &Context, settings: &Settings) -> Result<Vec<(Image, Verdict)>, Fai
         true => Pool::AsTutorial,
         false => Pool::Normal { split: settings.split.clone() },
     };
-    if settings.count == 0 {
-        return Err(Failure::usage("`count` must be at least 1"));
-    }
+    in_range("count", settings.count, 1..=1_000_000)?;
     let images = kaggle::list(&source);
     let images = match images {
         Err(e @ KaggleError::Unlistable { .. }) => Err(e).hint("check who may read it"),

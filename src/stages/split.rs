@@ -110,6 +110,7 @@ impl Stage for Split {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        settings.check()?;
         let job = Self::begin(ctx, &settings)?;
         let index = upstream::index(ctx)?;
         if let [class] = index.classes.as_slice() {
@@ -177,6 +178,18 @@ fn state_parts(ctx: &Context, given: &Given) {
     }
 }
 
+/// The hint to a test size that cannot be.
+const TEST_SIZE: &str = "`--test-size` is the proportion of images to test on, such as 0.2";
+
+impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        if self.test_size > 0.0 && self.test_size < 1.0 {
+            return Ok(());
+        }
+        Err(SplitError::TestShare(self.test_size)).hint(TEST_SIZE).usage()
+    }
+}
+
 fn draw(
     index: &Index,
     persons: &[Option<String>],
@@ -221,10 +234,7 @@ fn side_of(film: &IndexRow, method: Method) -> Option<&str> {
 fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
     let hint = match error {
         SplitError::TestShare(_) | SplitError::GroupTestShare(_) => {
-            return Err::<(), _>(error)
-                .hint("`--test-size` is the share of films to test on, such as 0.2")
-                .usage()
-                .expect_err("it is an error");
+            return Err::<(), _>(error).hint(TEST_SIZE).usage().expect_err("it is an error");
         }
         SplitError::TooFewFilms { .. } => "add films of this class, or take its folder away",
         SplitError::TooSmall { .. } => "add films, or change `--test-size`",

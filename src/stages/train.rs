@@ -16,7 +16,7 @@ use crate::artifact::index::Index;
 use crate::artifact::model::{Architecture, Model, Training};
 use crate::artifact::split::Split;
 use crate::artifact::{Document, write_csv};
-use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::cli::{Context, Failure, Outcome, ResultExt, in_range};
 use crate::head::{Epoch, FitError, FitInputs, FitSettings, Fitted, Loss, fit};
 use crate::io::atomic::at;
 use crate::io::hash;
@@ -118,12 +118,7 @@ impl Stage for Train {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        if settings.seeds == 0 {
-            return Err(Failure::usage("`seeds` is 0, expected at least 1"));
-        }
-        if !settings.from.is_empty() && settings.seeds > 1 {
-            return Err(Failure::usage("`from` brings one head, `seeds` asks for more"));
-        }
+        settings.check()?;
         let job = Self::begin(ctx, &settings)?;
         let films = Films::read(ctx, &job)?;
         if !settings.from.is_empty() {
@@ -271,6 +266,8 @@ impl Films {
             FitError::TooFewClasses(_) => {
                 Failure::from(error).hint("the dataset needs a folder for each class")
             }
+            FitError::Diverged { .. } => Failure::from(error)
+                .hint("take a lower `--learning-rate`; Adam's usual rate is 0.001"),
             FitError::Setting { .. } => Err::<(), _>(error).usage().expect_err("it is an error"),
             other => other.into(),
         }
@@ -278,6 +275,14 @@ impl Films {
 }
 
 impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        in_range("seeds", self.seeds, 1..=10_000)?;
+        if !self.from.is_empty() && self.seeds > 1 {
+            return Err(Failure::usage("`from` brings one head, `seeds` asks for more"));
+        }
+        self.fit().check().usage()
+    }
+
     fn fit(&self) -> FitSettings {
         FitSettings {
             epochs: self.epochs,

@@ -13,7 +13,7 @@ use crate::artifact::split::Split;
 use crate::artifact::{ArtifactError, Document};
 use crate::backbone;
 use crate::classifier::{self, Assembled, ModelError};
-use crate::cli::{Context, Failure, ResultExt, hinted, shell_word};
+use crate::cli::{Context, Failure, ResultExt, hinted, in_range, shell_word};
 use crate::io::npy::Reader;
 use crate::io::staging::recover;
 use crate::pipeline::{Input, Job};
@@ -59,9 +59,7 @@ pub fn model(
     bundle: Option<&Path>,
     false_alarms: f64,
 ) -> Result<Assembled, Failure> {
-    if !(0.0..=1.0).contains(&false_alarms) {
-        return Err(Failure::usage("`false-alarms` is a share between 0 and 1"));
-    }
+    in_range("false-alarms", false_alarms, 0.0..=1.0)?;
     classifier::open(bundle, &ctx.paths, false_alarms).map_err(hinted(ModelError::hint))
 }
 
@@ -112,9 +110,9 @@ pub fn optional<T>(
 
 /// The file of the backbone's weights: the one `wanted`, else the one that this
 /// machine has.
-pub fn weights_file(wanted: &str) -> Result<PathBuf, Failure> {
+pub fn weights_file(ctx: &Context, wanted: &str) -> Result<PathBuf, Failure> {
     if !wanted.is_empty() {
-        return Ok(PathBuf::from(wanted));
+        return Ok(ctx.paths.expand(wanted));
     }
     backbone::weights_file().map_err(|error| {
         let hint = error.hint();

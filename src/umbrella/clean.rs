@@ -12,7 +12,7 @@ use crate::artifact::Document;
 use crate::artifact::record::Record;
 use crate::cli::{Context, Failure, Outcome};
 use crate::io::atomic::{FileError, at};
-use crate::io::staging::{RECORD, recover, remove_empty};
+use crate::io::staging::{RECORD, recover, remove_empty, sweep};
 use crate::io::{hash, place};
 use crate::pipeline::lockfile;
 
@@ -60,6 +60,9 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     for stage in stages.iter().rev() {
         let folder = (stage.folder)(ctx)?;
         recover(&folder)?;
+        if !dry_run {
+            sweep(&folder);
+        }
         let Ok(record) = Record::read(&folder.join(RECORD)) else { continue };
         clean(&folder, &record, &mut summary)?;
         if !dry_run {

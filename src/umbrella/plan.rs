@@ -1,6 +1,8 @@
 //! The stages of a profile and their states: what `cxr run` and `cxr status`
 //! share.
 
+use clap::{Arg, ArgAction, ArgMatches};
+
 use crate::artifact::record::Record;
 use crate::cli::{Context, Failure, Kind, ResultExt};
 use crate::io::stat::StatCache;
@@ -35,8 +37,33 @@ pub struct State {
     pub missed: Vec<String>,
 }
 
+/// How the files of a stage are compared with its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    /// By their hashes; those of files whose size, times and inode are unchanged are
+    /// known from the last time.
+    Known,
+    /// By their hashes, of which every one is computed.
+    Rehash,
+}
+
+impl Compare {
+    /// `--rehash`, of `cxr status` and `cxr run`.
+    pub fn arg() -> Arg {
+        Arg::new("rehash")
+            .long("rehash")
+            .action(ArgAction::SetTrue)
+            .help("Read every file again, also where size, times and inode are unchanged")
+    }
+
+    /// The choice of the user.
+    pub fn from_matches(matches: &ArgMatches) -> Self {
+        if matches.get_flag("rehash") { Self::Rehash } else { Self::Known }
+    }
+}
+
 /// The state of a stage, its predecessors left aside.
-pub fn state(ctx: &Context, stage: &'static Entry) -> Result<State, Failure> {
+pub fn state(ctx: &Context, stage: &'static Entry, compare: Compare) -> Result<State, Failure> {
     let wanted = match (stage.wanted)(ctx) {
         Ok(wanted) => wanted,
         Err(failure) if failure.kind == Kind::Usage => return Err(failure),
@@ -45,7 +72,10 @@ pub fn state(ctx: &Context, stage: &'static Entry) -> Result<State, Failure> {
             return Ok(State { stage, reasons, key: None, missed: Vec::new() });
         }
     };
-    let mut stats = StatCache::open(&wanted.folder);
+    let mut stats = match compare {
+        Compare::Known => StatCache::open(&wanted.folder),
+        Compare::Rehash => StatCache::rehash(&wanted.folder),
+    };
     let (reasons, record) = stale::examine(&wanted, &mut stats)?;
     stats.save();
     let key = record.as_ref().map(Record::key);
@@ -54,10 +84,14 @@ pub fn state(ctx: &Context, stage: &'static Entry) -> Result<State, Failure> {
 
 /// The state of every stage in order: its own reasons, and that a stage it reads
 /// from is stale.
-pub fn states(ctx: &Context, stages: &[&'static Entry]) -> Result<Vec<State>, Failure> {
+pub fn states(
+    ctx: &Context,
+    stages: &[&'static Entry],
+    compare: Compare,
+) -> Result<Vec<State>, Failure> {
     let mut states: Vec<State> = Vec::new();
     for stage in stages {
-        let mut state = state(ctx, stage)?;
+        let mut state = state(ctx, stage, compare)?;
         let stale = |s: &&State| stage.after.contains(&s.stage.name) && !s.reasons.is_empty();
         if let Some(before) = states.iter().find(stale) {
             state.reasons.retain(|r| !matches!(r, Reason::Unreadable(_)));

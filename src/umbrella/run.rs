@@ -12,8 +12,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::child::{Child, Finished, interrupted};
-use super::{plan, select, status};
+use super::plan::{self, Compare};
+use super::{select, status};
 use crate::cli::{Context, Failure, Kind, Outcome, ResultExt};
+use crate::io::staging;
 use crate::pipeline::owner::{LockError, RunLock};
 use crate::pipeline::schedule::Schedule;
 use crate::pipeline::stale::{Reason, summary};
@@ -28,6 +30,7 @@ pub fn command() -> Command {
         .about("Run the stages of a profile that are stale, in order")
         .arg(flag("dry-run", "Tell what would run and why; run nothing"))
         .arg(status::check_arg())
+        .arg(Compare::arg())
         .args(select::args())
         .arg(
             Arg::new("force")
@@ -97,7 +100,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         select::named(&chosen, name)?;
     }
     if matches.get_flag("check") || matches.get_flag("dry-run") {
-        return tell(ctx, &chosen, &forced, matches.get_flag("check"));
+        return tell(ctx, &chosen, &forced, matches);
     }
     let timeout = Duration::from_secs(*matches.get_one("lock-timeout").expect("it has a default"));
     let _lock = RunLock::acquire(&ctx.paths.artifacts, timeout, |owner| {
@@ -113,9 +116,15 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
              folder with `--artifacts`"
         })
     })?;
+    for stage in &all {
+        // What killed stages left; a stage without a folder has left nothing.
+        let _ = (stage.folder)(ctx).map(|folder| staging::sweep(&folder));
+    }
     let threads = rayon::current_num_threads();
     let jobs = matches.get_one::<u64>("jobs").map_or(threads, |n| *n as usize);
-    Run::new(ctx, &chosen, forced, jobs, threads, matches.get_flag("keep-going")).execute()
+    let mut run = Run::new(ctx, &chosen, forced, jobs, threads, matches.get_flag("keep-going"));
+    run.compare = Compare::from_matches(matches);
+    run.execute()
 }
 
 /// `--dry-run` and `--check`.
@@ -123,12 +132,12 @@ fn tell(
     ctx: &Context,
     chosen: &[&'static Entry],
     forced: &[&str],
-    check: bool,
+    matches: &ArgMatches,
 ) -> Result<Outcome, Failure> {
     let mut shown = String::new();
     let mut lines: Vec<Line> = Vec::new();
     let mut no = false;
-    for mut state in plan::states(ctx, chosen)? {
+    for mut state in plan::states(ctx, chosen, Compare::from_matches(matches))? {
         let name = state.stage.name;
         if forced.contains(&name) {
             state.reasons.push(Reason::Forced);
@@ -150,7 +159,7 @@ fn tell(
     }
     let outcome =
         Outcome::new(&Summary { profile: ctx.config.profile.clone(), stages: lines, shown });
-    Ok(if check && no { outcome.answer_no() } else { outcome })
+    Ok(if matches.get_flag("check") && no { outcome.answer_no() } else { outcome })
 }
 
 /// A run under way.
@@ -162,6 +171,7 @@ struct Run<'a> {
     jobs: usize,
     threads: usize,
     keep_going: bool,
+    compare: Compare,
     lines: Vec<Line>,
     shown: String,
     failure: Option<Failure>,
@@ -184,6 +194,7 @@ impl<'a> Run<'a> {
             jobs,
             threads,
             keep_going,
+            compare: Compare::Known,
             lines: Vec::new(),
             shown: String::new(),
             failure: None,
@@ -200,7 +211,8 @@ impl<'a> Run<'a> {
                 if let Some(child) = self.start(name)? {
                     let send = send.clone();
                     // The receiver lives as long as the loop.
-                    thread::spawn(move || drop(send.send((name, child.wait()))));
+                    let wait = move || drop(send.send((name, child.wait())));
+                    thread::Builder::new().spawn(wait).context("cannot start a thread")?;
                 }
             }
             if self.schedule.running() == 0 {
@@ -243,7 +255,7 @@ impl<'a> Run<'a> {
     /// Starts a stage, unless it is fresh.
     fn start(&mut self, name: &'static str) -> Result<Option<Child>, Failure> {
         let stage = self.stages[name];
-        let plan::State { mut reasons, missed, .. } = plan::state(self.ctx, stage)?;
+        let plan::State { mut reasons, missed, .. } = plan::state(self.ctx, stage, self.compare)?;
         if self.forced.contains(&name) {
             reasons.push(Reason::Forced);
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
-use super::plan;
+use super::plan::{self, Compare};
 use crate::cli::{Context, Failure, Outcome};
 use crate::pipeline::stale::summary;
 
@@ -14,9 +14,11 @@ pub fn command() -> Command {
     Command::new("status")
         .about("Tell which stages are fresh, which are stale, and why")
         .arg(check_arg())
+        .arg(Compare::arg())
         .after_help(
             "Examples:\n  \
              # What would `cxr run` do?\n  cxr status\n  \
+             # Trust neither sizes nor times\n  cxr status --rehash\n  \
              # Fail in CI when the artifacts are not those of the inputs\n  cxr status --check",
         )
 }
@@ -70,16 +72,16 @@ impl fmt::Display for Summary {
 
 /// Tells the states; with `--check` the answer is no if a stage is stale.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
-    let summary = states(ctx)?;
+    let summary = states(ctx, Compare::from_matches(matches))?;
     let no = !summary.fresh || summary.missed();
     let outcome = Outcome::new(&summary);
     Ok(if no && matches.get_flag("check") { outcome.answer_no() } else { outcome })
 }
 
 /// The states of the profile's stages.
-pub fn states(ctx: &Context) -> Result<Summary, Failure> {
+pub fn states(ctx: &Context, compare: Compare) -> Result<Summary, Failure> {
     let stages = plan::stages(ctx)?;
-    let lines = plan::states(ctx, &stages)?.into_iter().map(
+    let lines = plan::states(ctx, &stages, compare)?.into_iter().map(
         |plan::State { stage, reasons, key, missed }| {
             let shown = ctx.ui.verbosity() > 1;
             let suffix =

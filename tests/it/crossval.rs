@@ -295,7 +295,7 @@ fn the_summary_fits_the_screen_and_wrong_wishes_are_refused() {
         |flags: &str| sandbox.transcript(&format!("{CROSSVAL} {flags}").replace(" --folds 3", ""));
     let text = refused("--folds 2");
     assert!(
-        text.contains("exit: 2") && text.contains("`folds` is 2, expected at least 3"),
+        text.contains("exit: 2") && text.contains("`folds` is 2, expected 3 to 1000"),
         "{text}"
     );
     let text = refused("--folds 20");

@@ -255,7 +255,7 @@ fn missed_thresholds_are_exit_code_3() {
     assert!(sandbox.path(METRICS).exists());
     let text = sandbox.transcript("cxr-evaluate --min-accuracy 90");
     assert!(
-        text.contains("exit: 2") && text.contains("`min-accuracy` is `90`, expected 0 to 1"),
+        text.contains("exit: 2") && text.contains("`min-accuracy` is 90, expected 0 to 1"),
         "{text}"
     );
 }

@@ -225,6 +225,48 @@ fn corrupt_entries_are_named_and_computed_anew() {
 }
 
 #[test]
+fn an_entry_copied_to_another_key_changes_nothing() {
+    let sandbox = films();
+    run(&sandbox, EXTRACT);
+    let (good, paths) = (sandbox.tree("a"), entries(&sandbox));
+    // The entries of two training images are of equal length.
+    let length = |path: &PathBuf| std::fs::metadata(path).unwrap().len();
+    let longest = paths.iter().map(length).max().unwrap();
+    let same: Vec<_> = paths.iter().filter(|path| length(path) == longest).collect();
+    std::fs::copy(same[0], same[1]).unwrap();
+    let summary = run(&sandbox, EXTRACT);
+    assert_eq!(summary["cached"], 3);
+    let warning = summary["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("it is the entry of another key"), "{warning}");
+    assert!(good == sandbox.tree("a"));
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_costs_time_only() {
+    let sandbox = films();
+    run(&sandbox, EXTRACT);
+    let good = sandbox.tree(FOLDER);
+    // A folder in place of an entry, then a file in place of the cache.
+    let entry = entries(&sandbox)[0].clone();
+    std::fs::remove_file(&entry).unwrap();
+    std::fs::create_dir_all(entry.join("x")).unwrap();
+    let summary = run(&sandbox, EXTRACT);
+    assert_eq!(summary["cached"], 3);
+    let warnings = summary["warnings"].to_string();
+    assert!(warnings.contains("it is a folder, not a file"), "{warnings}");
+    assert!(warnings.contains("the features of this run are not cached"), "{warnings}");
+    assert!(good == sandbox.tree(FOLDER));
+    std::fs::remove_dir_all(sandbox.path("a/cache")).unwrap();
+    sandbox.write("a/cache", "no folder");
+    let summary = run(&sandbox, EXTRACT);
+    assert_eq!(summary["cached"], 0);
+    assert!(good == sandbox.tree(FOLDER));
+    let left = std::fs::read_dir(sandbox.path("a/tutorial")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+}
+
+#[test]
 fn a_killed_extraction_goes_on_where_it_was() {
     let line = "cxr-extract --artifacts a --rotations 6 --batch 1 --masks=false";
     let undisturbed = films();
@@ -251,7 +293,7 @@ fn inputs_that_are_wrong_are_named_and_the_last_features_stay() {
     run(&sandbox, EXTRACT);
     let good = sandbox.tree(FOLDER);
     let (code, text) = fails(&sandbox, "cxr-extract --artifacts a --rotations 0");
-    assert!(code == 2 && text.contains("`rotations` is 0, expected at least 1"), "{text}");
+    assert!(code == 2 && text.contains("`rotations` is 0, expected 1 to 1000"), "{text}");
     let (code, text) = fails(&sandbox, "cxr-extract --artifacts a --pooling max");
     assert!(code == 2 && text.contains("expected `tutorial` or `global`"), "{text}");
     let bad = sandbox.write("weights.txt", "not weights").display().to_string();

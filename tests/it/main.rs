@@ -23,6 +23,7 @@ mod fuzz;
 mod hostile;
 mod layers;
 mod layout;
+mod limits;
 mod link;
 mod part10;
 mod phantom;

@@ -35,7 +35,7 @@ const STAGES: [&str; 9] = [
 ];
 
 /// A folder with a small demo that has not run yet.
-fn demo() -> Sandbox {
+pub fn demo() -> Sandbox {
     let sandbox = Sandbox::new().with_weights(random_weights());
     let stages = STAGES.map(|s| format!("{s:?}")).join(", ");
     let demo = format!("[profile.demo]\nstages = [{stages}]\n[profile.demo.train]\nepochs = 4\n");
@@ -44,7 +44,7 @@ fn demo() -> Sandbox {
 }
 
 /// Runs a line that must succeed; returns what it said on stderr.
-fn ran(sandbox: &Sandbox, line: &str) -> String {
+pub fn ran(sandbox: &Sandbox, line: &str) -> String {
     let output = sandbox.cxr(line).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "`{line}` failed:\n{stderr}");
@@ -52,14 +52,14 @@ fn ran(sandbox: &Sandbox, line: &str) -> String {
 }
 
 /// The exit code and stdout of `cxr status`.
-fn status(sandbox: &Sandbox, flags: &str) -> (i32, String) {
+pub fn status(sandbox: &Sandbox, flags: &str) -> (i32, String) {
     let line = format!("cxr status {flags}");
     let output = sandbox.cxr(&line).output().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
 
 /// The state of one stage in `cxr status`.
-fn state(sandbox: &Sandbox, stage: &str) -> String {
+pub fn state(sandbox: &Sandbox, stage: &str) -> String {
     let (_, text) = status(sandbox, "");
     let line = text.lines().find(|l| l.split_whitespace().next() == Some(stage));
     line.unwrap_or_else(|| panic!("no {stage} in\n{text}"))[stage.len()..].trim().to_owned()
@@ -316,7 +316,7 @@ fn a_flipped_bit_in_any_artifact_is_found_by_name() {
     let (entry, mut bytes) = cache.into_iter().next().unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     sandbox.write(&format!("artifacts/cache/features/{entry}"), bytes);
-    assert!(ran(&sandbox, "cxr-extract").contains("is corrupt"), "{entry}");
+    assert!(ran(&sandbox, "cxr-extract").contains("does not match its checksum"), "{entry}");
     assert_eq!(sandbox.tree("artifacts/demo/extract"), before);
 }
 

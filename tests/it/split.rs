@@ -127,7 +127,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     --- stderr
     error: the test share is `1.5`, expected more than 0 and less than 1
 
-    hint: `--test-size` is the share of films to test on, such as 0.2
+    hint: `--test-size` is the proportion of images to test on, such as 0.2
     ");
     insta::assert_snapshot!(sandbox.transcript("cxr-split --test-size 0.02"), @r"
     $ cxr-split --test-size 0.02

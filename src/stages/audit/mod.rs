@@ -22,7 +22,7 @@ use crate::artifact::Document;
 use crate::artifact::audit::Audit;
 use crate::artifact::groups::Grouping;
 use crate::audit::{Condition, Verdict};
-use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::cli::{Context, Failure, Outcome, ResultExt, in_range};
 use crate::pipeline::Input;
 
 /// The stage.
@@ -110,6 +110,7 @@ impl Stage for AuditStage {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
+        settings.check()?;
         let conditions = settings.conditions()?;
         let mut job = Self::begin(ctx, &settings)?;
         let data = Data::read(ctx, &job, &settings)?;
@@ -147,10 +148,14 @@ impl Stage for AuditStage {
 }
 
 impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        in_range("folds", self.folds, 2..=1000)?;
+        in_range("films", self.films, 1..=1_000_000)?;
+        in_range("resamples", self.resamples, 0..=100_000)?;
+        in_range("shuffles", self.shuffles, 0..=100_000)
+    }
+
     fn conditions(&self) -> Result<Vec<Condition>, Failure> {
-        if self.films == 0 {
-            return Err(Failure::usage("`films` is 0, expected at least 1"));
-        }
         let conditions: Result<_, _> = self.fail_if.iter().map(|text| text.parse()).collect();
         conditions.usage().hint("write it as in `--fail-if 'border-auc>0.8'`")
     }

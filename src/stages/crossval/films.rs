@@ -174,7 +174,10 @@ fn explain_split(error: SplitError) -> Failure {
 }
 
 fn explain_fit(error: FitError) -> Failure {
-    let few = matches!(error, FitError::TooFewFilms { .. });
-    let failure = Failure::from(error);
-    if few { failure.hint("add films, or train with a smaller `--batch-size`") } else { failure }
+    let hint = match error {
+        FitError::TooFewFilms { .. } => "add films, or train with a smaller `--batch-size`",
+        FitError::Diverged { .. } => "train with a lower `--learning-rate`",
+        other => return other.into(),
+    };
+    Failure::from(error).hint(hint)
 }

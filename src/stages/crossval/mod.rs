@@ -22,7 +22,7 @@ use super::{Stage, upstream};
 use crate::artifact::Document;
 use crate::artifact::crossval::{OutOfFoldRow, write_predictions};
 use crate::artifact::groups::Grouping;
-use crate::cli::{Context, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome, in_range};
 use crate::metrics::{Undefined, for_sensitivity, youden};
 use crate::pipeline::Input;
 
@@ -118,20 +118,12 @@ impl Stage for Crossval {
 
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
-        for (name, value, least) in
-            [("folds", self.folds, 3), ("repeats", self.repeats, 1), ("seeds", self.seeds, 1)]
-        {
-            if value < least {
-                let error = format!("`{name}` is {value}, expected at least {least}");
-                return Err(Failure::usage(error));
-            }
-        }
-        for (name, share) in [("sensitivity", self.sensitivity), ("prevalence", self.prevalence)] {
-            if !(0.0..=1.0).contains(&share) {
-                return Err(Failure::usage(format!("`{name}` is {share}, expected 0 to 1")));
-            }
-        }
-        Ok(())
+        in_range("folds", self.folds, 3..=1000)?;
+        in_range("repeats", self.repeats, 1..=1000)?;
+        in_range("seeds", self.seeds, 1..=1000)?;
+        in_range("resamples", self.resamples, 0..=100_000)?;
+        in_range("sensitivity", self.sensitivity, 0.0..=1.0)?;
+        in_range("prevalence", self.prevalence, 0.0..=1.0)
     }
 
     /// The threshold on the positive class, chosen on `tuning`.

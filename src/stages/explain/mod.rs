@@ -21,7 +21,7 @@ use crate::artifact::explanation::{Explanation, Line};
 use crate::artifact::{Document, write_csv};
 use crate::backbone::{Options, Vgg16, Weights};
 use crate::classifier::{Explainer, picture_name};
-use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::cli::{Context, Failure, Outcome, ResultExt, in_range};
 use crate::conv::Engine;
 use crate::explain::{Occlusion, even_outside, outside_centre};
 use crate::head::Head;
@@ -87,7 +87,7 @@ impl Stage for Explain {
             ctx.input("extract", "features.npy"),
             ctx.input("train", "model.json"),
             ctx.input("train", "model.safetensors"),
-            Input::file("weights", upstream::weights_file(&settings.weights)?),
+            Input::file("weights", upstream::weights_file(ctx, &settings.weights)?),
         ])
     }
 
@@ -101,9 +101,7 @@ impl Stage for Explain {
             }
         }
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        if settings.grid == 0 {
-            return Err(Failure::usage("`grid` is 0, expected at least 1"));
-        }
+        settings.check()?;
         let engine = Engine::from_env().usage()?;
         let job = Self::begin(ctx, &settings)?;
         let mut films = Films::read(ctx, &job)?;
@@ -170,6 +168,15 @@ impl Stage for Explain {
         explanation.write(&job.path("explain.json")?)?;
         job.publish()?;
         Ok(Outcome::new(&Summary { folder: Self::folder(ctx, &settings), explanation }))
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        in_range("films", self.films, 0..=1_000_000)?;
+        in_range("errors", self.errors, 0..=10_000)?;
+        in_range("occlude", self.occlude, 0..=10_000)?;
+        in_range("grid", self.grid, 1..=224)
     }
 }
 

@@ -84,7 +84,7 @@ impl Source {
             let pixels = blake3::hash(&self.pixels(row)?);
             let angles = settings.angles(seed, &pixels, n);
             let plane = (n > 0).then_some(self.plane);
-            let key = hash::bytes(format!("{version} {pixels} {plane:?} {angles:?}").as_bytes());
+            let key = cache_key(&format!("{version} {pixels} {plane:?} {angles:?}"));
             let rotated = angles.into_iter().map(View::Rotated);
             films.push(Film {
                 row,
@@ -93,12 +93,18 @@ impl Source {
             });
             if settings.masks {
                 let views = Part::ALL.map(View::Masked).to_vec();
-                let key = hash::bytes(format!("{version} {pixels} {views:?}").as_bytes());
+                let key = cache_key(&format!("{version} {pixels} {views:?}"));
                 films.push(Film { row, key, views });
             }
         }
         Ok(films)
     }
+}
+
+/// The key of an entry of the cache. The number is that of the format of entries: those
+/// of another format are not looked up.
+fn cache_key(determinants: &str) -> String {
+    hash::bytes(format!("2 {determinants}").as_bytes())
 }
 
 /// The batch as the net takes it, `[n, side, side, 3]`.

@@ -3,6 +3,7 @@
 mod bench;
 mod compute;
 mod films;
+mod store;
 
 use std::fmt;
 use std::time::Instant;
@@ -11,16 +12,17 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use self::bench::Timings;
-use self::compute::{compute, write, write_masked};
+use self::compute::Extraction;
 use self::films::Source;
+use self::store::Store;
 use super::{Stage, upstream};
 use crate::artifact::Document;
 use crate::artifact::features::{Extractor, Features};
 use crate::backbone::{Options, Pooling, Vgg16, Weights};
-use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::cli::{Context, Failure, Outcome, ResultExt, in_range};
 use crate::conv::Engine;
 use crate::image::Part;
-use crate::io::cache::{Cache, Entry};
+use crate::io::cache::Cache;
 use crate::pipeline::Input;
 use crate::rng::{Rng, derive};
 
@@ -103,7 +105,7 @@ impl Stage for Extract {
             ctx.input("preprocess", "index.csv"),
             ctx.input("preprocess", "images.npy"),
             ctx.input("split", "split.json"),
-            Input::file("weights", upstream::weights_file(&settings.weights)?),
+            Input::file("weights", upstream::weights_file(ctx, &settings.weights)?),
         ])
     }
 
@@ -112,12 +114,13 @@ impl Stage for Extract {
         settings.check()?;
         let engine = Engine::from_env().usage()?;
         let weights = || {
-            Weights::read(&upstream::weights_file(&settings.weights)?)
+            Weights::read(&upstream::weights_file(ctx, &settings.weights)?)
                 .hint("name another file with `--weights`, or run `cxr fetch weights`")
         };
         if args.bench_layers {
             return Ok(Outcome::new(&Timings::measure(&weights()?, engine.isa)));
         }
+        let limit = ctx.cache_limit()?;
         let job = Self::begin(ctx, &settings)?;
         let mut source = Source::open(ctx, &job, settings.axes)?;
         let weights = weights()?;
@@ -126,35 +129,24 @@ impl Stage for Extract {
         // The net keeps its own, transformed; these are 59 MB.
         drop(weights);
 
-        let temporary;
-        let cache = if args.no_cache {
-            temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
-            Cache::new(temporary.path())
-        } else {
-            Cache::new(ctx.paths.features_cache())
-        };
+        let cache = (!args.no_cache).then(|| Cache::new(ctx.paths.features_cache()));
         let version =
             format!("{} {engine:?} {fingerprint} {}", env!("CARGO_PKG_VERSION"), settings.pooling);
         let films = source.films(&settings, ctx.seed, &version)?;
-        let mut todo = Vec::new();
-        for film in &films {
-            match cache.get(&film.key, film.len())? {
-                Entry::Hit(_) => continue,
-                Entry::Miss => {}
-                Entry::Corrupt(path) => {
-                    ctx.ui.warn(format_args!("`{}` is corrupt: computed anew", path.display()));
-                }
-            }
-            todo.push(film);
-        }
+        let store = Store::new(ctx, &job, cache.clone());
+        let todo = store.missing(&films);
+        let mut extraction = Extraction { source, net, batch: settings.batch, store };
         let started = Instant::now();
-        let computed = compute(ctx, &mut source, &net, settings.batch, &todo, &cache)?;
+        let computed = extraction.compute(ctx, &todo)?;
         let seconds = started.elapsed().as_secs_f64();
-        let (masked, films): (Vec<_>, Vec<_>) = films.iter().partition(|film| film.is_masked());
-        write(&job, &source, &films, settings.rotations, &cache)?;
+        let (masked, upright): (Vec<_>, Vec<_>) = films.iter().partition(|film| film.is_masked());
+        extraction.write(&job, &upright, settings.rotations)?;
         if settings.masks {
-            write_masked(&job, &source, &masked, &cache)?;
+            extraction.write_masked(&job, &masked)?;
         }
+        let Extraction { source, store, .. } = extraction;
+        // Removes the scratch folder before the stage is published.
+        drop(store);
         let description = Features {
             schema: Features::SCHEMA.to_owned(),
             extractor: Extractor {
@@ -172,7 +164,9 @@ impl Stage for Extract {
         };
         description.write(&job.path("features.json")?)?;
         job.publish()?;
-        cache.prune(ctx.cache_limit()?)?;
+        if let Some(error) = cache.map(|c| c.prune(limit)).and_then(Result::err) {
+            ctx.ui.warn(format_args!("{error} ({}): the cache is not pruned", error.source));
+        }
         Ok(Outcome::new(&Summary {
             films: source.index.rows.len(),
             train: source.split.train.len(),
@@ -190,16 +184,9 @@ const WIDTH: usize = Vgg16::CHANNELS;
 
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
-        for (name, value) in [("rotations", self.rotations), ("batch", self.batch)] {
-            if value == 0 {
-                return Err(Failure::usage(format!("`{name}` is 0, expected at least 1")));
-            }
-        }
-        if !(0.0..=180.0).contains(&self.degrees) {
-            let error = format!("`degrees` is {}, expected 0 to 180", self.degrees);
-            return Err(Failure::usage(error));
-        }
-        Ok(())
+        in_range("rotations", self.rotations, 1..=1000)?;
+        in_range("batch", self.batch, 1..=1024)?;
+        in_range("degrees", self.degrees, 0.0..=180.0)
     }
 
     /// The first `n` angles of a film. They follow from the seed and its pixels

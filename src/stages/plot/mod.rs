@@ -17,7 +17,7 @@ use super::{Stage, upstream};
 use crate::artifact::history::Epoch;
 use crate::artifact::predictions::Predictions;
 use crate::artifact::read_csv;
-use crate::cli::{Context, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome, in_range};
 use crate::io::atomic;
 use crate::metrics;
 use crate::pipeline::Input;
@@ -98,9 +98,7 @@ impl Stage for Plot {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        if settings.bins == 0 {
-            return Err(Failure::usage("`bins` is 0, expected at least 1"));
-        }
+        in_range("bins", settings.bins, 1..=1000)?;
         let job = Self::begin(ctx, &settings)?;
         let epochs: Vec<Epoch> =
             ctx.read("train", "history.csv", |path| read_csv("history", path))?;

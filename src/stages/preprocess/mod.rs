@@ -19,7 +19,7 @@ use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::provenance::{Provenance, ProvenanceError};
 use crate::artifact::selection::{self, SelectionRow};
 use crate::cli::ui::one_line;
-use crate::cli::{Context, Failure, Outcome, ResultExt};
+use crate::cli::{Context, Failure, Outcome, ResultExt, in_range};
 use crate::dataset::dicom::Naming;
 use crate::dataset::films::{self, Candidate, Constant, FilmsError, UnusableFilm};
 use crate::dataset::layout::{Choice, Layout};
@@ -115,9 +115,7 @@ impl Stage for Preprocess {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        if !(0.0..=1.0).contains(&settings.max_skipped) {
-            return Err(Failure::usage("`max-skipped` is a share between 0 and 1"));
-        }
+        in_range("max-skipped", settings.max_skipped, 0.0..=1.0)?;
         let sources = Sources::list(ctx, &settings)?;
         let columns = Columns { file: &settings.file_column, patient: &settings.patient_column };
         let table = sources.metadata.as_deref().map(|path| (path, columns));

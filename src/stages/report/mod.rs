@@ -26,7 +26,7 @@ use crate::artifact::predictions::Predictions;
 use crate::artifact::selection::{self, SelectionRow};
 use crate::artifact::split::Split;
 use crate::artifact::{Document, MAX_DOCUMENT, history, read_bytes, read_csv};
-use crate::cli::{Context, Failure, Outcome};
+use crate::cli::{Context, Failure, Outcome, in_range};
 use crate::io::atomic;
 use crate::io::staging::RECORD;
 use crate::pipeline::Input;
@@ -142,10 +142,8 @@ impl Stage for Report {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        if !(1..=100).contains(&settings.quality) {
-            let error = format!("`quality` is {}, expected 1 to 100", settings.quality);
-            return Err(Failure::usage(error));
-        }
+        in_range("films", settings.films, 0..=100_000)?;
+        in_range("quality", settings.quality, 1..=100)?;
         let job = Self::begin(ctx, &settings)?;
         let files = Files::read(ctx)?;
         let page = page(ctx, &settings, &files)?;

@@ -1,0 +1,92 @@
+//! Storage for the features of one run: the cache, or a scratch folder of the run
+//! where the cache cannot be used.
+
+use super::films::Film;
+use crate::cli::{Context, Failure, ResultExt};
+use crate::io::cache::{Cache, Entry};
+use crate::io::staging::Temporary;
+use crate::pipeline::Job;
+
+/// The features of the images of one run, by the key of the image.
+pub struct Store<'a> {
+    ctx: &'a Context,
+    job: &'a Job,
+    cache: Option<Cache>,
+    scratch: Option<(Temporary, Cache)>,
+}
+
+impl<'a> Store<'a> {
+    /// A store on `cache`; without one, or from its first failed write on, features are
+    /// kept in a scratch folder beside the stage's own until the run ends.
+    pub fn new(ctx: &'a Context, job: &'a Job, cache: Option<Cache>) -> Self {
+        Self { ctx, job, cache, scratch: None }
+    }
+
+    /// Returns the images without usable features. Entries that cannot be used are
+    /// reported in one warning.
+    pub fn missing<'f>(&self, films: &'f [Film]) -> Vec<&'f Film> {
+        let mut unusable = Vec::new();
+        let mut missing = Vec::new();
+        for film in films {
+            match self.cache.as_ref().map_or(Entry::Miss, |c| c.get(&film.key, film.len())) {
+                Entry::Hit(_) => continue,
+                Entry::Miss => {}
+                Entry::Unusable(path, reason) => unusable.push((path, reason)),
+            }
+            missing.push(film);
+        }
+        if let Some((path, reason)) = unusable.first() {
+            let more = match unusable.len() {
+                1 => String::new(),
+                n => format!(", and {} more entries", n - 1),
+            };
+            self.ctx.ui.warn(format_args!(
+                "cannot use `{}` of the cache ({reason}){more}: computed anew",
+                path.display()
+            ));
+        }
+        missing
+    }
+
+    /// Returns the features of `film`, if they are stored.
+    pub fn get(&self, film: &Film) -> Option<Vec<f32>> {
+        let caches = self.cache.iter().chain(self.scratch.iter().map(|(_, cache)| cache));
+        caches.into_iter().find_map(|cache| match cache.get(&film.key, film.len()) {
+            Entry::Hit(features) => Some(features),
+            _ => None,
+        })
+    }
+
+    /// Stores the features of `film`.
+    ///
+    /// # Errors
+    ///
+    /// When neither the cache nor the scratch folder can be written.
+    pub fn put(&mut self, film: &Film, features: &[f32]) -> Result<(), Failure> {
+        if let Some(cache) = &self.cache
+            && self.scratch.is_none()
+        {
+            let Err(error) = cache.put(&film.key, features) else { return Ok(()) };
+            self.ctx.ui.warn(format_args!(
+                "{error} ({}): the features of this run are not cached",
+                error.source
+            ));
+        }
+        self.put_in_scratch(film, features)
+    }
+
+    /// Stores the features of `film` where no other process removes them.
+    ///
+    /// # Errors
+    ///
+    /// When the scratch folder cannot be written.
+    pub fn put_in_scratch(&mut self, film: &Film, features: &[f32]) -> Result<(), Failure> {
+        if self.scratch.is_none() {
+            let folder = self.job.scratch()?;
+            let cache = Cache::new(folder.path());
+            self.scratch = Some((folder, cache));
+        }
+        let (_, cache) = self.scratch.as_ref().expect("it was made above");
+        cache.put(&film.key, features).hint("check that the disk has room")
+    }
+}
