@@ -11,11 +11,15 @@ pub mod settings;
 pub mod stream;
 pub mod ui;
 
+use std::any::Any;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
+
+use crate::conv::OutOfMemory;
 
 pub use context::Context;
 pub use failure::{Failure, Kind, ResultExt, hinted, shell_word};
@@ -46,7 +50,9 @@ pub fn main(
     let globals = Globals::from_matches(&matches);
     let ui = Ui::new(&globals);
     interrupt::clean_up();
-    let result = Context::new(globals, ui.clone(), known).and_then(|ctx| body(&ctx, &matches));
+    let result = Context::new(globals, ui.clone(), known).and_then(|ctx| {
+        catch_unwind(AssertUnwindSafe(|| body(&ctx, &matches))).unwrap_or_else(out_of_memory)
+    });
     match result {
         Ok(outcome) => match print(&outcome, &name, &ui) {
             Err(e) if e.kind() != io::ErrorKind::BrokenPipe => ui.failure(&Failure::from(
@@ -55,6 +61,18 @@ pub fn main(
             _ => ExitCode::from(outcome.kind().code()),
         },
         Err(failure) => ui.failure(&failure.or_system_hint()),
+    }
+}
+
+/// The failure of a command that unwound because the network got no memory; goes on
+/// unwinding for any other reason, which is a bug.
+fn out_of_memory(payload: Box<dyn Any + Send>) -> Result<Outcome, Failure> {
+    match payload.downcast::<OutOfMemory>() {
+        Ok(error) => Err(*error).hint(
+            "close other programs, raise the limit (`ulimit -v`), or take a smaller `--batch` or \
+             fewer `--threads`",
+        ),
+        Err(other) => resume_unwind(other),
     }
 }
 
@@ -86,4 +104,17 @@ fn print(outcome: &Outcome, name: &str, ui: &Ui) -> io::Result<()> {
         write!(out, "{}", ui::clean(outcome.text()))?;
     }
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_memory_is_a_failure_and_other_panics_are_bugs() {
+        let failure = out_of_memory(Box::new(OutOfMemory { bytes: 7 })).unwrap_err();
+        assert_eq!(failure.kind.code(), 1);
+        assert_eq!(failure.error.to_string(), "there is no memory for 7 bytes of the network");
+        assert!(catch_unwind(|| out_of_memory(Box::new("a bug"))).is_err());
+    }
 }

@@ -1,11 +1,20 @@
 use std::{
     fmt,
     ops::{Deref, DerefMut},
+    panic::resume_unwind,
 };
 
 use memmap2::MmapMut;
 
 use super::lanes::Lanes;
+
+/// The payload with which a thread unwinds when the system refuses memory to the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no memory for {bytes} bytes of the network")]
+pub struct OutOfMemory {
+    /// Bytes asked for.
+    pub bytes: usize,
+}
 
 /// [`Lanes`] on huge pages where the system has them: the kernels of a net are
 /// far larger than what the processor remembers small pages of.
@@ -13,12 +22,16 @@ use super::lanes::Lanes;
 pub(super) struct Buffer(Option<MmapMut>);
 
 impl Buffer {
-    /// `len` [`Lanes`], all zero.
+    /// `len` [`Lanes`], all zero. Unwinds with [`OutOfMemory`] if the system has no memory.
     pub fn zeros(len: usize) -> Self {
         if len == 0 {
             return Self(None);
         }
-        let map = MmapMut::map_anon(len * size_of::<Lanes>()).expect("memory for the engine");
+        let bytes = len * size_of::<Lanes>();
+        let Ok(map) = MmapMut::map_anon(bytes) else {
+            // Unwinds through the threads of the engine, without the message of a bug.
+            resume_unwind(Box::new(OutOfMemory { bytes }))
+        };
         #[cfg(all(target_os = "linux", not(miri)))]
         // Small pages do as well, so a refusal is no error.
         let _ = map.advise(memmap2::Advice::HugePage);
@@ -59,7 +72,16 @@ impl fmt::Debug for Buffer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Buffer, Lanes};
+    use std::panic::catch_unwind;
+
+    use super::{Buffer, Lanes, OutOfMemory};
+
+    #[test]
+    fn memory_that_cannot_be_had_has_a_name() {
+        let lanes = (1 << 60) / size_of::<Lanes>();
+        let payload = catch_unwind(|| Buffer::zeros(lanes)).unwrap_err();
+        assert_eq!(payload.downcast_ref(), Some(&OutOfMemory { bytes: 1 << 60 }));
+    }
 
     #[test]
     fn room_is_made_once() {

@@ -24,6 +24,7 @@ mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub use buffer::OutOfMemory;
 pub use engine::{Algorithm, Engine, EngineError, Isa};
 pub use extent::Extent;
 pub use maps::{Maps, Place};

@@ -115,7 +115,7 @@ fn check_converges(number: usize, epoch: &Epoch, head: &mut Head) -> Result<(), 
     if bad.is_none() && losses.into_iter().flatten().all(f32::is_finite) {
         return Ok(());
     }
-    let weights = bad.map_or("are finite".to_owned(), |bad| format!("hold {}", bad.value));
+    let weights = bad.map_or("are finite".to_owned(), |bad| format!("hold {:?}", bad.value));
     Err(FitError::Diverged { epoch: number + 1, loss: epoch.loss, weights })
 }
 

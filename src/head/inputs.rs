@@ -4,6 +4,7 @@ use ndarray::{ArrayView1, ArrayView2, ArrayView3};
 use thiserror::Error;
 
 use super::Loss;
+use crate::io::tensor::is_plausible;
 
 /// What a head learns from.
 #[derive(Clone, Debug)]
@@ -79,8 +80,8 @@ pub enum FitError {
         /// Number of classes.
         classes: usize,
     },
-    /// NaN or infinity among the features.
-    #[error("the {what} features of film {film} are not finite")]
+    /// NaN, infinity or an absurdly large number among the features.
+    #[error("the {what} features of film {film} are not finite numbers below 1e10")]
     NotFinite {
         /// `training` or `validation`.
         what: &'static str,
@@ -88,7 +89,7 @@ pub enum FitError {
         film: usize,
     },
     /// The loss or the weights left the range of finite numbers.
-    #[error("training diverged in epoch {epoch}: the loss is {loss} and the weights {weights}")]
+    #[error("training diverged in epoch {epoch}: the loss is {loss:?} and the weights {weights}")]
     Diverged {
         /// Number of the epoch, from 1.
         epoch: usize,
@@ -183,7 +184,7 @@ fn labels(labels: &[usize], classes: usize) -> Result<(), FitError> {
 }
 
 fn finite(what: &'static str, features: ArrayView2<f32>) -> Result<(), FitError> {
-    let bad = |film: ArrayView1<f32>| film.iter().any(|value| !value.is_finite());
+    let bad = |film: ArrayView1<f32>| film.iter().any(|value| !is_plausible(*value));
     match features.rows().into_iter().position(bad) {
         Some(film) => Err(FitError::NotFinite { what, film }),
         None => Ok(()),
@@ -216,7 +217,7 @@ mod tests {
         assert_eq!(said(|_, y, _, _| y[3] = 2), "film 3 has class 2, expected a number below 2");
         assert_eq!(
             said(|x, _, _, _| x[[1, 4, 2]] = f32::NAN),
-            "the training features of film 4 are not finite"
+            "the training features of film 4 are not finite numbers below 1e10"
         );
         assert_eq!(
             said(|x, _, _, _| *x = Array3::zeros((0, 10, 4))),
@@ -240,7 +241,7 @@ mod tests {
         assert_eq!(said(Array2::zeros((0, 4)), &[]), "validation films: 0, expected 1");
         assert_eq!(
             said(Array2::from_elem((1, 4), f32::INFINITY), &[0]),
-            "the validation features of film 0 are not finite"
+            "the validation features of film 0 are not finite numbers below 1e10"
         );
     }
 

@@ -121,7 +121,8 @@ impl StatCache {
     }
 
     fn keep(&mut self, path: PathBuf, stat: Stat, hash: String) {
-        let latest = stat.modified.max(stat.changed);
+        // A modification time may lie in the future: any program can set it.
+        let latest = if stat.changed == 0 { stat.modified } else { stat.changed };
         let step = if stat.changed % 1_000_000_000 == 0 { RACY_SECONDS } else { RACY };
         if latest < nanoseconds(SystemTime::now()) - step.as_nanos() as i128 {
             self.known.insert(path, (stat, hash));

@@ -25,7 +25,7 @@ pub const MAX_WEIGHT: f32 = 1e10;
 /// A weight that no training ends in: NaN, infinite, or beyond [`MAX_WEIGHT`].
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error(
-    "{value} at position {position}, expected finite numbers of magnitude {MAX_WEIGHT:e} at most"
+    "{value:?} at position {position}, expected finite numbers of magnitude {MAX_WEIGHT:e} at most"
 )]
 pub struct BadWeight {
     /// Position in row-major order, from 0.
@@ -34,13 +34,19 @@ pub struct BadWeight {
     pub value: f32,
 }
 
+/// Whether a weight or a feature is finite and of magnitude [`MAX_WEIGHT`] at most.
+pub fn is_plausible(value: f32) -> bool {
+    // Written so that NaN is not.
+    value.abs() <= MAX_WEIGHT
+}
+
 /// Checks the numbers of a weight tensor.
 ///
 /// # Errors
 ///
 /// The first [`BadWeight`].
 pub fn check_weights(data: &[f32]) -> Result<(), BadWeight> {
-    let bad = data.iter().position(|value| !(0.0..=MAX_WEIGHT).contains(&value.abs()));
+    let bad = data.iter().position(|value| !is_plausible(*value));
     bad.map_or(Ok(()), |position| Err(BadWeight { position, value: data[position] }))
 }
 
@@ -210,6 +216,7 @@ mod tests {
             assert_eq!(bad.position, 1);
             assert_eq!(bad.value.to_bits(), value.to_bits());
         }
+        assert!(check_weights(&[3e38]).unwrap_err().to_string().starts_with("3e38 at"));
         let text = check_weights(&[f32::NAN]).unwrap_err().to_string();
         assert_eq!(text, "NaN at position 0, expected finite numbers of magnitude 1e10 at most");
     }

@@ -257,7 +257,7 @@ impl Films {
         match error {
             FitError::NotFinite { film, .. } => {
                 let path = &self.index.rows[rows[film]].path;
-                Failure::new(format!("the features of `{path}` are not finite"))
+                Failure::new(format!("the features of `{path}` are not finite numbers below 1e10"))
                     .hint(ctx.rerun("extract"))
             }
             FitError::TooFewFilms { .. } => {

@@ -16,6 +16,7 @@ use crate::classifier::{self, Assembled, ModelError};
 use crate::cli::{Context, Failure, ResultExt, hinted, in_range, shell_word};
 use crate::io::npy::Reader;
 use crate::io::staging::recover;
+use crate::io::tensor::is_plausible;
 use crate::pipeline::{Input, Job};
 
 /// The files of `cxr-link` that `grouping` rests on.
@@ -82,15 +83,17 @@ pub fn array<D: Dimension>(
     ctx.read("extract", name, |path| read_array("array of features", path, shape))
 }
 
-/// The features of every film, `[films, width]`, all of them finite.
+/// The features of every film, `[films, width]`, all of them finite and below 1e10.
 pub fn table(ctx: &Context, index: &Index, features: &Features) -> Result<Array2<f32>, Failure> {
     let shape = [index.rows.len(), features.extractor.width];
     let table: Array2<f32> = array(ctx, "features.npy", &shape)?;
-    let broken = table.axis_iter(Axis(0)).position(|film| film.iter().any(|v| !v.is_finite()));
+    let broken = table.axis_iter(Axis(0)).position(|film| !film.iter().all(|v| is_plausible(*v)));
     match broken {
         Some(row) => {
             let path = &index.rows[row].path;
-            let error = Failure::new(format_args!("the features of `{path}` are not finite"));
+            let error = Failure::new(format_args!(
+                "the features of `{path}` are not finite numbers below 1e10"
+            ));
             Err(error.hint(ctx.rerun("extract")))
         }
         None => Ok(table),

@@ -267,6 +267,10 @@ fn limits_of_memory_and_of_streams_end_in_words() {
     let (code, text) = shell("ulimit -v 1000000; CXR status --threads 1024");
     assert!(code == Some(1) && text.contains("error: cannot start 1024 threads"), "{text}");
     assert!(text.contains("hint: take fewer `--threads`"), "{text}");
+    ran(&sandbox, "cxr run --until split");
+    let (code, text) = shell("ulimit -v 400000; CXR extract --no-cache --threads 1");
+    // Where the limit strikes depends on the machine; it never is a bug's exit code.
+    assert!(code != Some(101) && code != Some(0) && !text.contains("panicked"), "{text}");
     assert_eq!(shell("CXR --help > /dev/full").0, Some(1));
     let (code, text) = shell("CXR status > /dev/full");
     assert!(code == Some(1) && text.contains("cannot write to standard output"), "{text}");

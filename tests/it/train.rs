@@ -191,7 +191,7 @@ fn films_that_cannot_train_are_explained_and_the_last_model_stays() {
     exit: 1
     --- stdout
     --- stderr
-    error: the features of `normal/5.png` are not finite
+    error: the features of `normal/5.png` are not finite numbers below 1e10
 
     hint: run `cxr extract --profile tutorial --artifacts a` to make it
     ");

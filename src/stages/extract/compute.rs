@@ -8,6 +8,7 @@ use crate::backbone::Vgg16;
 use crate::cli::{Context, Failure};
 use crate::image::Part;
 use crate::io::npy::Writer;
+use crate::io::tensor::is_plausible;
 use crate::pipeline::Job;
 
 /// Numbers that the rows of `bank.npy` may take in memory while it is written.
@@ -107,9 +108,11 @@ fn pooled(
     for batch in views.chunks(batch) {
         let pooled = net.pooled(load(source, batch)?.view());
         for ((film, _), row) in batch.iter().zip(pooled.rows()) {
-            if !row.iter().all(|value| value.is_finite()) {
+            if !row.iter().all(|value| is_plausible(*value)) {
                 let path = &source.index.rows[film.row].path;
-                let error = format!("the features of `{path}` overflow: they are not finite");
+                let error = format!(
+                    "the features of `{path}` overflow: they are not finite numbers below 1e10"
+                );
                 return Err(Failure::new(error).hint(
                     "the weights are not those of a trained network: name others with `--weights`",
                 ));
