@@ -75,7 +75,7 @@ impl Stage for Phantom {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        in_range("films", settings.films, 1..=100_000)?;
+        settings.check()?;
         let folder = Self::folder(ctx, &settings);
         args.force.claim(&folder, Self::NAME)?;
         let marker = settings.shortcut == Shortcut::Marker;
@@ -105,6 +105,12 @@ impl Stage for Phantom {
             pneumonia: count(Condition::Pneumonia),
             shortcut: settings.shortcut,
         }))
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        in_range("films", self.films, 1..=100_000)
     }
 }
 

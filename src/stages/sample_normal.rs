@@ -101,6 +101,12 @@ impl Stage for SampleNormal {
     }
 }
 
+impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        in_range("count", self.count, 1..=1_000_000)
+    }
+}
+
 /// Every image of the set and what became of it.
 fn draw(ctx: &Context, settings: &Settings) -> Result<Vec<(Image, Verdict)>, Failure> {
     let source = ctx.paths.expand(&settings.source);
@@ -108,7 +114,7 @@ fn draw(ctx: &Context, settings: &Settings) -> Result<Vec<(Image, Verdict)>, Fai
         true => Pool::AsTutorial,
         false => Pool::Normal { split: settings.split.clone() },
     };
-    in_range("count", settings.count, 1..=1_000_000)?;
+    settings.check()?;
     let images = kaggle::list(&source);
     let images = match images {
         Err(e @ KaggleError::Unlistable { .. }) => Err(e).hint("check who may read it"),

@@ -98,7 +98,7 @@ impl Stage for Plot {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        in_range("bins", settings.bins, 1..=1000)?;
+        settings.check()?;
         let job = Self::begin(ctx, &settings)?;
         let epochs: Vec<Epoch> =
             ctx.read("train", "history.csv", |path| read_csv("history", path))?;
@@ -146,6 +146,12 @@ fn positive<'a>(settings: &Settings, classes: &'a [String]) -> Result<&'a str, F
         Ok(class) => Ok(&classes[class]),
         Err(_) if settings.positive.is_empty() && classes.len() > 2 => Ok(""),
         Err(failure) => Err(failure),
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        in_range("bins", self.bins, 1..=1000)
     }
 }
 

@@ -115,7 +115,7 @@ impl Stage for Preprocess {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        in_range("max-skipped", settings.max_skipped, 0.0..=1.0)?;
+        settings.check()?;
         let sources = Sources::list(ctx, &settings)?;
         let columns = Columns { file: &settings.file_column, patient: &settings.patient_column };
         let table = sources.metadata.as_deref().map(|path| (path, columns));
@@ -167,6 +167,12 @@ impl Stage for Preprocess {
         let mut summary = Summary::new(folder, &index, counts, arranged);
         summary.metadata = provenance.joined;
         Ok(Outcome::new(&summary))
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        in_range("max-skipped", self.max_skipped, 0.0..=1.0)
     }
 }
 

@@ -142,8 +142,7 @@ impl Stage for Report {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        in_range("films", settings.films, 0..=100_000)?;
-        in_range("quality", settings.quality, 1..=100)?;
+        settings.check()?;
         let job = Self::begin(ctx, &settings)?;
         let files = Files::read(ctx)?;
         let page = page(ctx, &settings, &files)?;
@@ -160,6 +159,13 @@ impl Stage for Report {
             path: relative(Self::folder(ctx, &settings).join("report.html")),
         };
         Ok(Outcome::new(&summary).headline(summary.path.display()))
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), Failure> {
+        in_range("films", self.films, 0..=100_000)?;
+        in_range("quality", self.quality, 1..=100)
     }
 }
 
