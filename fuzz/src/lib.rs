@@ -449,7 +449,10 @@ pub fn image(bytes: &[u8]) {
 }
 
 fn images() -> Vec<Vec<u8>> {
-    files("tests/golden/films")
+    ["films", "odd_raster", "lossless_jpeg"]
+        .iter()
+        .flat_map(|folder| files(&format!("tests/golden/{folder}")))
+        .collect()
 }
 
 /// As [`image`]; what the header says of the patient is text, whichever name it gets.
