@@ -1,11 +1,11 @@
 //! Files of any kind to 8-bit pixels, as OpenCV's `imread` reads them, or pydicom.
 
-use super::{DecodeError, Film, dicom, jpeg, png, tiff};
+use super::format::{Format, objection};
+use super::samples::{Depth, Raster, Samples};
+use super::{DecodeError, Film, dicom, frames, jpeg, png, tiff};
 use ::image::{
     ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits,
-    guess_format,
 };
-use ndarray::Array3;
 use std::borrow::Cow;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,70 +27,95 @@ pub const MAX_MEMORY: u64 = 1 << 29;
 /// are applied to the stored values in all their bits before these are brought to 8,
 /// and `MONOCHROME1` is inverted, so that bones are bright.
 ///
-/// Of all else, the pixels are those of OpenCV's `imread(IMREAD_COLOR)`, as RGB:
-/// grey stays one channel (all three would be equal), alpha is dropped, palettes
-/// are expanded, of 16 bits the upper 8 are kept, the EXIF orientation is applied,
-/// ICC profiles are ignored, and of several frames the first is taken. Two
-/// exceptions: JPEG decoders round differently, which moves about one sample in
-/// 200 by one level and very few by more; and of 16-bit colour TIFF, but of no
+/// Of all else, the pixels are those of OpenCV's `imread(IMREAD_COLOR)`, as RGB: grey stays
+/// one channel (all three would be equal), alpha is dropped, palettes are expanded, of 16 bits
+/// the upper 8 are kept (see [`Depth`]), the orientation is applied, ICC profiles are ignored,
+/// of several frames the first is taken, of several pages the largest. `docs/method.md` lists
+/// formats, variants and the exceptions: JPEG decoders round differently, which moves about
+/// one sample in 200 by one level and very few by more; and of 16-bit colour TIFF, but of no
 /// other 16-bit image, OpenCV keeps the rounded upper 8 bits.
 ///
 /// # Errors
 ///
 /// Every variant of [`DecodeError`]. OpenCV fills the missing part of a
-/// truncated JPEG with grey; here that is [`DecodeError::Truncated`].
+/// truncated JPEG with grey; here that is [`DecodeError::Truncated`], unless only the
+/// end-of-image marker is missing.
 pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
-    decode_admitted(bytes, &mut |_| ())
+    decode_admitted(bytes, Depth::File, &mut |_| ())
 }
 
 /// Whether bytes, or the first 132 of them, begin as a picture does that is not DICOM.
 pub fn is_picture(bytes: &[u8]) -> bool {
-    guess_format(bytes).is_ok()
+    Format::of(bytes).is_some()
 }
 
-/// [`decode`], which first tells `admit`, once, how many bytes it will take at most, up
-/// to [`MAX_MEMORY`]; `admit` may wait until so many are free.
+/// [`decode`] with a [`Depth`], which first tells `admit`, once, how many bytes it will take
+/// at most, up to [`MAX_MEMORY`]; `admit` may wait until so many are free.
 ///
 /// # Errors
 ///
 /// As [`decode`].
-pub fn decode_admitted(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeError> {
-    decode_format(bytes, admit).map(Film::with_doubts_of_levels)
+pub fn decode_admitted(
+    bytes: &[u8],
+    depth: Depth,
+    admit: &mut dyn FnMut(u64),
+) -> Result<Film, DecodeError> {
+    decode_format(bytes, depth, admit).map(Film::with_doubts_of_levels)
 }
 
-fn decode_format(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeError> {
+fn decode_format(
+    bytes: &[u8],
+    depth: Depth,
+    admit: &mut dyn FnMut(u64),
+) -> Result<Film, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
     if dicom::is_dicom(bytes) {
         return dicom::decode(bytes, admit);
     }
-    let format = guess_format(bytes).map_err(|_| DecodeError::NotAnImage)?;
-    let name = name(format)?;
-    let (mut checked, mut jpeg) = (Cow::Borrowed(bytes), None);
-    match format {
-        ImageFormat::Jpeg => jpeg = Some(jpeg::check(bytes)?),
-        ImageFormat::Png => checked = png::check(bytes)?,
-        ImageFormat::Tiff => tiff::check(bytes)?,
-        _ => {}
+    let format = Format::of(bytes).ok_or_else(|| objection(bytes))?;
+    let name = format.name();
+    // Decoders are not ours, and what each of them panics on is not all known: one film is
+    // lost then, not the run.
+    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
+        Format::Jpeg => jpeg::decode(bytes, admit),
+        Format::Tiff => tiff::decode(bytes, admit),
+        Format::Png => by_library(bytes, ImageFormat::Png, name, admit),
+        Format::Bmp => by_library(bytes, ImageFormat::Bmp, name, admit),
+        Format::WebP => by_library(bytes, ImageFormat::WebP, name, admit),
+        Format::Gif => by_library(bytes, ImageFormat::Gif, name, admit),
+    }));
+    let panicked = DecodeError::Contradictory { format: name, what: "its decoder fails on it" };
+    let mut film = decoded.map_err(|_| panicked)??.film(name, depth)?;
+    film.notes.extend(frames::note(format, bytes));
+    Ok(film)
+}
+
+/// Decodes with the `image` crate.
+fn by_library(
+    bytes: &[u8],
+    format: ImageFormat,
+    name: &'static str,
+    admit: &mut dyn FnMut(u64),
+) -> Result<Raster, DecodeError> {
+    let mut checked = Cow::Borrowed(bytes);
+    if format == ImageFormat::Png {
+        checked = png::check(bytes)?;
     }
-    let failed = |error| DecodeError::from_image(name, error);
+    let failed = |error| DecodeError::from_image(name, &error);
     let mut decoder =
         ImageReader::with_format(Cursor::new(&*checked), format).into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
-        let what = "a picture without pixels".to_owned();
+        let what = "an image without pixels".to_owned();
         return Err(DecodeError::Unsupported { format: name, what });
-    }
-    if jpeg.as_ref().is_some_and(|jpeg| (jpeg.width, jpeg.height) != (width, height)) {
-        return Err(DecodeError::Contradictory { format: name, what: "it has two sizes" });
     }
     let stored = u64::from(decoder.color_type().bytes_per_pixel());
     // Measured: twice the pixels, once as the decoder has them, once as they are wanted.
-    let cost = match (&jpeg, format) {
-        (Some(jpeg), _) => jpeg.cost,
+    let cost = match format {
         // Inside they have four samples a pixel, whatever comes out.
-        (_, ImageFormat::Gif | ImageFormat::WebP) => 2 * stored.max(4),
+        ImageFormat::Gif | ImageFormat::WebP => 2 * stored.max(4),
         _ => 2 * stored,
     };
     let memory = memory(width, height, cost)?;
@@ -104,28 +129,26 @@ fn decode_format(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, Decod
     let mode = match format {
         ImageFormat::Png => png::mode(&checked),
         ImageFormat::Gif => "P",
-        _ => jpeg.map_or_else(|| mode(&decoder), |jpeg| jpeg.mode),
+        _ => mode(&decoder),
     };
+    let significant = (format == ImageFormat::Png).then(|| png::significant_bits(&checked));
     let orientation = decoder.orientation().map_err(failed)?;
-    // Decoders are not ours, and what each of them panics on is not all known: one film is
-    // lost then, not the run.
-    let decoded = catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)));
-    let panicked = DecodeError::Contradictory { format: name, what: "its decoder fails on it" };
-    let mut image = decoded.map_err(|_| panicked)?.map_err(failed)?;
-    image.apply_orientation(orientation);
-    let shape = |channels| (image.height() as usize, image.width() as usize, channels);
-    let (shape, pixels) = match image.color() {
-        ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16 => {
-            (shape(1), samples::<1>(image))
-        }
-        _ => (shape(3), samples::<3>(image)),
+    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let channels = match image.color() {
+        ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16 => 1,
+        _ => 3,
     };
-    let pixels = pixels.ok_or_else(|| DecodeError::Unsupported {
+    let samples = match channels {
+        1 => samples::<1>(image),
+        _ => samples::<3>(image),
+    };
+    let samples = samples.ok_or_else(|| DecodeError::Unsupported {
         format: name,
-        what: "floating-point samples".to_owned(),
+        what: "floating-point samples; save it with 8 or 16 bits".to_owned(),
     })?;
-    let pixels = Array3::from_shape_vec(shape, pixels).expect("one sample a pixel and channel");
-    Ok(Film { pixels, mode, tags: None, notes: Vec::new() })
+    let significant = significant.flatten();
+    let notes = Vec::new();
+    Ok(Raster { width, height, channels, samples, mode, orientation, significant, notes })
 }
 
 /// The bytes that so many pixels take, each `cost`.
@@ -142,39 +165,23 @@ pub(super) fn memory(width: u32, height: u32, cost: u64) -> Result<u64, DecodeEr
     Ok(pixels * cost)
 }
 
-/// The name of a format that is read, as messages spell it.
-fn name(format: ImageFormat) -> Result<&'static str, DecodeError> {
-    match format {
-        ImageFormat::Jpeg => Ok("JPEG"),
-        ImageFormat::Png => Ok("PNG"),
-        ImageFormat::Tiff => Ok("TIFF"),
-        ImageFormat::Bmp => Ok("BMP"),
-        ImageFormat::WebP => Ok("WebP"),
-        ImageFormat::Gif => Ok("GIF"),
-        other => Err(DecodeError::Unsupported {
-            format: "image",
-            what: format!("the format `{}` is not read", other.extensions_str()[0]),
-        }),
-    }
-}
-
-/// The first `C` samples of each pixel in 8 bits, alpha left out; `None` where
-/// samples are floating point.
-fn samples<const C: usize>(image: DynamicImage) -> Option<Vec<u8>> {
+/// The first `C` samples of each pixel, alpha left out; `None` where samples are floating
+/// point.
+fn samples<const C: usize>(image: DynamicImage) -> Option<Samples> {
     /// Keeps `C` of `stored` samples a pixel.
-    fn keep<const C: usize, T: Copy>(all: &[T], stored: usize, to_u8: impl Fn(T) -> u8) -> Vec<u8> {
-        all.chunks_exact(stored).flat_map(|pixel| &pixel[..C]).map(|&s| to_u8(s)).collect()
+    fn keep<const C: usize, T: Copy>(all: &[T], stored: usize) -> Vec<T> {
+        all.chunks_exact(stored).flat_map(|pixel| &pixel[..C]).copied().collect()
     }
-    let upper = |s: u16| (s >> 8) as u8;
+    let deep = |values| Samples::U16 { values, bits: 16 };
     Some(match image {
-        DynamicImage::ImageLuma8(b) => b.into_raw(),
-        DynamicImage::ImageRgb8(b) => b.into_raw(),
-        DynamicImage::ImageLumaA8(b) => keep::<C, _>(&b, 2, |s| s),
-        DynamicImage::ImageRgba8(b) => keep::<C, _>(&b, 4, |s| s),
-        DynamicImage::ImageLuma16(b) => keep::<C, _>(&b, 1, upper),
-        DynamicImage::ImageLumaA16(b) => keep::<C, _>(&b, 2, upper),
-        DynamicImage::ImageRgb16(b) => keep::<C, _>(&b, 3, upper),
-        DynamicImage::ImageRgba16(b) => keep::<C, _>(&b, 4, upper),
+        DynamicImage::ImageLuma8(b) => Samples::U8(b.into_raw()),
+        DynamicImage::ImageRgb8(b) => Samples::U8(b.into_raw()),
+        DynamicImage::ImageLumaA8(b) => Samples::U8(keep::<C, _>(&b, 2)),
+        DynamicImage::ImageRgba8(b) => Samples::U8(keep::<C, _>(&b, 4)),
+        DynamicImage::ImageLuma16(b) => deep(b.into_raw()),
+        DynamicImage::ImageRgb16(b) => deep(b.into_raw()),
+        DynamicImage::ImageLumaA16(b) => deep(keep::<C, _>(&b, 2)),
+        DynamicImage::ImageRgba16(b) => deep(keep::<C, _>(&b, 4)),
         _ => return None,
     })
 }
@@ -234,6 +241,74 @@ mod tests {
     }
 
     #[test]
+    fn odd_files_are_read_as_independent_decoders_do_or_refused() {
+        let cases = golden("odd_raster.json");
+        for case in cases.as_array().unwrap() {
+            let name = case["file"].as_str().unwrap();
+            let decoded = decode(&read(golden_path("odd_raster").join(name)).unwrap());
+            let Some(expected) = case["rgb"].as_str() else {
+                let error = decoded.unwrap_err();
+                assert!(matches!(error, DecodeError::Unsupported { .. }), "{name}: {error}");
+                continue;
+            };
+            let film = decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(film.height() as u64, case["height"].as_u64().unwrap(), "{name}");
+            assert_eq!(film.width() as u64, case["width"].as_u64().unwrap(), "{name}");
+            let hex = expected.as_bytes().chunks_exact(2);
+            let expected = hex.map(|h| u8::from_str_radix(str::from_utf8(h).unwrap(), 16).unwrap());
+            let largest = rgb(&film).iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).max();
+            let allowed = match name {
+                // OpenCV rounds the 16 bits of colour TIFF; conversions of colours round.
+                "rgb16.tif" | "planar16_lzw.tif" | "ycc_plain.tif" => 1,
+                _ if name.ends_with(".jpg") || name.starts_with("jpeg") => 3,
+                _ => 0,
+            };
+            assert!(largest <= Some(allowed), "{name}: {largest:?} levels");
+        }
+        assert!(cases.as_array().unwrap().len() > 60);
+    }
+
+    #[test]
+    fn what_a_file_leaves_open_is_noted() {
+        let notes = |name: &str| {
+            decode(&read(golden_path("odd_raster").join(name)).unwrap()).unwrap().notes.join("; ")
+        };
+        let dark = "its values range from 0 to 3990 and use 12 of 16 bits";
+        let see = ": the image is dark, see the setting `depth`";
+        let levels = "998 of 1000 pixels have levels between 0 and 15 of 255";
+        assert_eq!(notes("holds12.png"), format!("{dark}{see}; {levels}"));
+        assert_eq!(notes("holds12.tif"), format!("{dark}{see}; {levels}"));
+        let sbit = format!("{dark} (its sBIT chunk says 12){see}; {levels}");
+        assert_eq!(notes("holds12_sbit.png"), sbit);
+        assert_eq!(notes("junk_before_eoi.jpg"), "4 bytes of its coded data belong to no pixel");
+        for name in ["animated.gif", "animated.webp", "apng.png"] {
+            assert_eq!(notes(name), "the first of its 2 frames is used", "{name}");
+        }
+        for name in ["grey12_packed.tif", "predictor16.tif", "offset_frame.gif", "mpo.jpg"] {
+            assert_eq!(notes(name), "", "{name}");
+        }
+    }
+
+    #[test]
+    fn the_depth_brings_out_what_16_bits_hold() {
+        for name in ["holds12.png", "holds12.tif"] {
+            let bytes = read(golden_path("odd_raster").join(name)).unwrap();
+            let brightest = |depth| {
+                let film = decode_admitted(&bytes, depth, &mut |_| ()).unwrap();
+                (film.pixels.iter().copied().max().unwrap(), film.notes.len())
+            };
+            assert_eq!(brightest(Depth::File), (15, 2), "{name}");
+            assert_eq!(brightest(Depth::Bits(12)), (249, 0), "{name}");
+            assert_eq!(brightest(Depth::Range), (255, 0), "{name}");
+            assert_eq!(brightest(Depth::Bits(10)), (255, 1), "{name}");
+        }
+        // Of 8 bits nothing depends on it.
+        let grey = film("grey.png");
+        let bits = decode_admitted(&grey, Depth::Range, &mut |_| ()).unwrap();
+        assert_eq!(bits, decode(&grey).unwrap());
+    }
+
+    #[test]
     fn an_empty_file_is_named_as_such() {
         assert!(matches!(decode(&[]), Err(DecodeError::Empty)));
     }
@@ -248,9 +323,18 @@ mod tests {
     fn no_truncated_file_yields_a_wrong_picture() {
         for name in ["grey.jpg", "rgb_420.jpg", "rgb_progressive.jpg", "restart.jpg"] {
             let bytes = film(name);
+            let whole = decode(&bytes).unwrap();
             for length in 3..bytes.len() {
-                let error = decode(&bytes[..length]).unwrap_err();
-                assert!(matches!(error, DecodeError::Truncated { .. }), "{name} {length}: {error}");
+                match decode(&bytes[..length]) {
+                    // Without its end-of-image marker, or a part of it.
+                    Ok(film) => {
+                        assert!(length >= bytes.len() - 2, "{name} {length}");
+                        assert_eq!(film.pixels, whole.pixels, "{name} {length}");
+                        assert_eq!(film.notes.len(), 1);
+                    }
+                    Err(DecodeError::Truncated { .. }) => assert!(length < bytes.len() - 2),
+                    Err(error) => panic!("{name} {length}: {error}"),
+                }
             }
         }
         for name in ["rgb.png", "grey16.png", "grey.tif", "rgb.webp", "palette.gif"] {
@@ -264,17 +348,6 @@ mod tests {
             }
             assert!(decode(&bytes[..bytes.len() / 2]).is_err(), "{name}");
         }
-    }
-
-    #[test]
-    fn a_thumbnail_does_not_hide_truncation() {
-        let mut bytes = film("grey.jpg");
-        // An application segment that holds an end-of-image marker of its own.
-        bytes.splice(2..2, [0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9]);
-        assert!(decode(&bytes).is_ok());
-        bytes.truncate(bytes.len() - 2);
-        let error = decode(&bytes).unwrap_err();
-        assert_eq!(error.to_string(), "truncated JPEG: the file ends before the picture does");
     }
 
     fn crc32(bytes: &[u8]) -> u32 {
@@ -302,11 +375,8 @@ mod tests {
     #[test]
     fn formats_and_samples_that_are_not_read_are_named() {
         let error = decode(b"qoif\0\0\0\x01\0\0\0\x01\x03\0").unwrap_err();
-        assert_eq!(error.to_string(), "unsupported image: the format `qoi` is not read");
-        let mut float = Cursor::new(Vec::new());
-        ::image::Rgb32FImage::new(2, 2).write_to(&mut float, ImageFormat::Tiff).unwrap();
-        let error = decode(float.get_ref()).unwrap_err();
-        assert_eq!(error.to_string(), "unsupported TIFF: floating-point samples");
+        let wanted = "unsupported QOI: the format is not read; convert it: `magick FILE x.png`";
+        assert_eq!(error.to_string(), wanted);
     }
 
     #[test]
@@ -314,7 +384,7 @@ mod tests {
         let mut bytes = film("palette.gif");
         bytes[8..10].copy_from_slice(&[0, 0]);
         let error = decode(&bytes).unwrap_err();
-        assert_eq!(error.to_string(), "unsupported GIF: a picture without pixels");
+        assert_eq!(error.to_string(), "unsupported GIF: an image without pixels");
     }
 
     fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
@@ -350,105 +420,18 @@ mod tests {
 
     #[test]
     fn what_a_film_takes_is_asked_for_once_and_first() {
-        let mut asked = Vec::new();
+        let mut asked: Vec<u64> = Vec::new();
         for name in ["grey.png", "rgb.png", "palette.gif", "rgb_420.jpg", "rgb_progressive.jpg"] {
-            let film = decode_admitted(&film(name), &mut |bytes| asked.push(bytes)).unwrap();
+            let film =
+                decode_admitted(&film(name), Depth::File, &mut |bytes| asked.push(bytes)).unwrap();
             let pixels = (film.height() * film.width()) as u64;
             *asked.last_mut().unwrap() /= pixels;
         }
         assert_eq!(asked, [2, 6, 8, 6, 12]);
         let mut bytes = film("rgb16.png");
         bytes.truncate(bytes.len() / 2);
-        assert!(decode_admitted(&bytes, &mut |bytes| asked.push(bytes)).is_err());
+        assert!(decode_admitted(&bytes, Depth::File, &mut |bytes| asked.push(bytes)).is_err());
         assert_eq!(asked.len(), 6);
-    }
-
-    #[test]
-    fn a_picture_that_is_painted_over_and_over_is_refused() {
-        let bytes = film("rgb_progressive.jpg");
-        let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
-        let end = bytes.len() - 2;
-        let often = [&bytes[..end], &bytes[scan..end].repeat(100), &bytes[end..]].concat();
-        let error = decode(&often).unwrap_err().to_string();
-        assert!(error.starts_with("unsupported JPEG: 1") && error.contains("scans of"), "{error}");
-    }
-
-    #[test]
-    fn samplings_that_no_encoder_chooses_are_refused() {
-        let bytes = film("rgb_420.jpg");
-        let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
-        let sampled = |samplings: [u8; 3]| {
-            let mut bytes = bytes.clone();
-            for (i, sampling) in samplings.into_iter().enumerate() {
-                bytes[frame + 11 + 3 * i] = sampling;
-            }
-            jpeg::check(&bytes).map(|jpeg| jpeg.cost)
-        };
-        for samplings in [[0x11; 3], [0x22; 3], [0x41, 0x11, 0x11], [0x22, 0x12, 0x11]] {
-            assert_eq!(sampled(samplings).unwrap(), 6, "{samplings:x?}");
-        }
-        for samplings in [[0x11, 0x11, 0x23], [0x11, 0x21, 0x11], [0x33, 0x11, 0x11], [0x10; 3]] {
-            let error = sampled(samplings).unwrap_err();
-            assert_eq!(error.to_string(), "unsupported JPEG: its sampling of colours");
-        }
-        for count in [0, 2, 5] {
-            let mut bytes = bytes.clone();
-            bytes[frame + 9] = count;
-            assert!(jpeg::check(&bytes).is_err(), "{count}");
-        }
-        // A scan of one component, of a picture that is not progressive.
-        let alone = |name: &str| {
-            let mut bytes = film(name);
-            let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
-            let end = scan + 2 + usize::from(bytes[scan + 3]);
-            bytes.splice(scan + 2..end, [0, 8, 1, 1, 0, 0, 63, 0]);
-            jpeg::check(&bytes).map(|jpeg| jpeg.cost)
-        };
-        assert!(alone("rgb_420.jpg").is_err());
-        assert_eq!(alone("rgb_444.jpg").unwrap(), 12);
-    }
-
-    #[test]
-    fn no_header_hides_from_the_check() {
-        let bytes = film("rgb_420.jpg");
-        let refused = |at: usize, segment: &[u8]| {
-            let mut bytes = bytes.clone();
-            bytes.splice(at..at, segment.iter().copied());
-            jpeg::check(&bytes).is_err()
-        };
-        // Markers that stand alone, which a decoder takes for segments.
-        for code in [0x01, 0xd0, 0xd8] {
-            assert!(refused(2, &[0xff, code, 0, 4, 0, 0]), "{code:x}");
-        }
-        assert!(refused(2, &[0xff, 0xe0, 0, 6, 0, 0, 0, 0]));
-        // What the colours are, before the frame and behind it.
-        let adobe = b"\xff\xee\0\x0eAdobe\0d\0\0\0\0\x01";
-        let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
-        assert!(!refused(2, adobe) && refused(scan, adobe));
-        let mut progressive = film("rgb_progressive.jpg");
-        let end = progressive.len() - 2;
-        assert!(jpeg::check(&progressive).is_ok());
-        progressive.splice(end..end, adobe.iter().copied());
-        assert!(jpeg::check(&progressive).is_err());
-    }
-
-    #[test]
-    fn a_picture_within_a_tiff_is_not_unpacked() {
-        for name in ["grey.tif", "rgb_lzw.tif"] {
-            let mut bytes = film(name);
-            assert!(tiff::check(&bytes).is_ok());
-            let tag = bytes.windows(4).position(|w| w == [3, 1, 3, 0]).unwrap();
-            for compression in [6, 7] {
-                bytes[tag + 8] = compression;
-                let error = decode(&bytes).unwrap_err().to_string();
-                assert!(error.starts_with("unsupported TIFF: its compression"), "{error}");
-            }
-            // One that says where it stands, not what it is.
-            bytes[tag + 2] = 16;
-            assert!(tiff::check(&bytes).is_err());
-        }
-        let big = b"MM\0\x2b\0\x08\0\0\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x01\x01\x03\0\x03\0\0\0\0\0\0\0\x01\0\x07";
-        assert!(tiff::check(&[&big[..], &[0; 6]].concat()).is_err());
     }
 
     #[test]
@@ -457,15 +440,6 @@ mod tests {
         bytes[6..10].copy_from_slice(&[1, 0, 1, 0]);
         let error = decode(&bytes).unwrap_err();
         assert!(error.to_string().contains("GIF"), "{error}");
-    }
-
-    #[test]
-    fn a_large_picture_does_not_fit_into_a_few_bytes() {
-        let mut bytes = film("grey.jpg");
-        let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
-        bytes[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);
-        let error = decode(&bytes).unwrap_err();
-        assert!(matches!(error, DecodeError::Truncated { .. }), "{error}");
     }
 
     #[test]

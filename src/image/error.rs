@@ -58,25 +58,24 @@ pub enum DecodeError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// The content contradicts its format.
-    #[error("corrupt {format}")]
-    Corrupt {
-        /// Name of the format.
-        format: &'static str,
-        /// What the decoder said.
-        source: ImageError,
-    },
 }
 
 impl DecodeError {
-    /// Sorts an error of the `image` crate.
-    pub(super) fn from_image(format: &'static str, error: ImageError) -> Self {
+    /// Sorts an error of the `image` crate; its words speak of the library's types, not of the
+    /// file.
+    pub(super) fn from_image(format: &'static str, error: &ImageError) -> Self {
         match error {
             ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::Truncated { format }
             }
-            ImageError::Unsupported(e) => Self::Unsupported { format, what: e.to_string() },
-            source => Self::Corrupt { format, source },
+            ImageError::Unsupported(_) => {
+                let what = "a variant that is not read; convert it: `magick FILE x.png`".to_owned();
+                Self::Unsupported { format, what }
+            }
+            ImageError::Limits(_) => {
+                Self::Contradictory { format, what: "it needs more memory than its size says" }
+            }
+            _ => Self::Contradictory { format, what: "its data are damaged" },
         }
     }
 }

@@ -14,12 +14,15 @@ mod decode;
 mod dicom;
 pub mod encode;
 mod error;
+mod format;
+mod frames;
 mod jpeg;
 mod levels;
 mod mask;
 mod png;
 mod resize;
 mod rotate;
+mod samples;
 mod tiff;
 
 pub use decode::{MAX_MEMORY, MAX_PIXELS, decode, decode_admitted, is_picture};
@@ -28,6 +31,7 @@ pub use error::DecodeError;
 pub use mask::{Part, centre};
 pub use resize::resize;
 pub use rotate::{Plane, rotate, scale};
+pub use samples::Depth;
 
 use ndarray::{Array3, Axis};
 

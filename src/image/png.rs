@@ -47,6 +47,13 @@ fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], Range<usize>)> {
     })
 }
 
+/// The largest number of significant bits of a channel, as the chunk sBIT says it.
+pub(super) fn significant_bits(bytes: &[u8]) -> Option<u32> {
+    let (_, range) = chunks(bytes).find(|(kind, _)| kind == b"sBIT")?;
+    let data = bytes.get(range.start + 8..range.end.checked_sub(4)?)?;
+    data.iter().max().map(|bits| u32::from(*bits))
+}
+
 /// Mode by the bit depth and colour type in the header chunk.
 pub(super) fn mode(bytes: &[u8]) -> &'static str {
     match (bytes.get(24), bytes.get(25)) {

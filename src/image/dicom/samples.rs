@@ -449,8 +449,12 @@ fn jpeg(
     layout: Layout,
     notes: &mut Vec<String>,
 ) -> Result<(Vec<u16>, u32), DecodeError> {
-    jpeg::check(bytes)?;
-    let mut decoder = Decoder::new(bytes);
+    if jpeg::lossless::is_lossless(bytes) {
+        return lossless(bytes, layout, notes);
+    }
+    let checked = jpeg::check(bytes)?;
+    notes.extend(checked.notes.iter().cloned());
+    let mut decoder = Decoder::new(&*checked.bytes);
     decoder.set_max_decoding_buffer_size(2 * layout.cells());
     let is_rgb = adobe_rgb(bytes).unwrap_or(layout.rgb);
     if layout.channels == 3 && is_rgb != layout.rgb {
@@ -482,6 +486,29 @@ fn jpeg(
     };
     let precision = frame(bytes).map_or(layout.allocated, |(_, bits)| bits);
     Ok((complete(decoded, layout)?, precision))
+}
+
+/// The values of a lossless JPEG and the bits that each has.
+fn lossless(
+    bytes: &[u8],
+    layout: Layout,
+    notes: &mut Vec<String>,
+) -> Result<(Vec<u16>, u32), DecodeError> {
+    let (width, height, _) = jpeg::lossless::size(bytes)?;
+    same_size(width as usize, height as usize, layout)?;
+    let mut image = jpeg::lossless::decode(bytes)?;
+    if image.channels != layout.channels {
+        return Err(damaged("its compressed picture has other channels than its header says"));
+    }
+    let is_rgb = adobe_rgb(bytes).unwrap_or(layout.rgb);
+    if layout.channels == 3 && is_rgb != layout.rgb {
+        notes.push("the header and the JPEG name other colours; the JPEG is believed".to_owned());
+    }
+    if layout.channels == 3 && !is_rgb {
+        image.convert_to_rgb();
+    }
+    notes.append(&mut image.notes);
+    Ok((complete(image.samples, layout)?, image.bits))
 }
 
 /// The values of a JPEG-LS picture and the bits that each has.

@@ -1,0 +1,356 @@
+//! JPEG: what its decoders do not guard against, what they leave out, and the colours of
+//! OpenCV.
+//!
+//! Lossy JPEG of 8 bits goes through `zune-jpeg`, after [`check`] has walked its header and
+//! [`scan::walk`] its coded data. Lossless JPEG is decoded here ([`lossless`]).
+
+mod colour;
+mod huffman;
+pub mod lossless;
+mod scan;
+mod stream;
+
+pub use colour::of_ycc;
+
+use std::borrow::Cow;
+
+use ::image::metadata::Orientation;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use self::stream::Stream;
+use super::samples::{Raster, Samples, mode};
+use super::{DecodeError, MAX_PIXELS};
+
+#[cfg(test)]
+mod tests;
+
+/// A lossy JPEG that can be decoded.
+#[derive(Debug)]
+pub struct Jpeg<'a> {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// 1, 3 or 4.
+    pub components: u64,
+    /// Bytes of memory that decoding takes for each pixel.
+    pub cost: u64,
+    /// The file, with an end-of-image marker.
+    pub bytes: Cow<'a, [u8]>,
+    /// Doubts about the file, as in [`super::Film::notes`].
+    pub notes: Vec<String>,
+}
+
+/// How the components of a JPEG with three become red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    /// As the JPEG says.
+    OfFile,
+    /// As they are stored.
+    Raw,
+}
+
+/// The steps of decoding: checks the file, then asks for memory, then decodes.
+///
+/// # Errors
+/// As [`super::decode()`].
+pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, DecodeError> {
+    if lossless::is_lossless(bytes) {
+        let (width, height, components) = lossless::size(bytes)?;
+        // Two bytes of each sample as it is stored, one as it is wanted, and a copy.
+        admit(super::decode::memory(width, height, 4 * components)?);
+        return Ok(lossless::decode(bytes)?.into());
+    }
+    let jpeg = check(bytes)?;
+    admit(super::decode::memory(jpeg.width, jpeg.height, jpeg.cost)?);
+    pixels(jpeg, Colours::OfFile)
+}
+
+/// Decodes a lossy JPEG that was checked.
+///
+/// # Errors
+/// [`DecodeError::Contradictory`] if the decoder fails.
+pub fn pixels(jpeg: Jpeg<'_>, colours: Colours) -> Result<Raster, DecodeError> {
+    let Jpeg { width, height, components, bytes, notes, .. } = jpeg;
+    let damaged = |what| DecodeError::Contradictory { format: "JPEG", what };
+    let failed = |_| damaged("its pixels cannot be decoded");
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&*bytes), options);
+    decoder.decode_headers().map_err(failed)?;
+    if decoder.dimensions() != Some((width as usize, height as usize)) {
+        return Err(damaged("it has two sizes"));
+    }
+    let space = decoder.input_colorspace().ok_or_else(|| damaged("it has no colours"))?;
+    let (out, channels, mode) = match (components, colours) {
+        (1, _) => (ColorSpace::Luma, 1, "L"),
+        (3, Colours::OfFile) => (ColorSpace::RGB, 3, "RGB"),
+        (3, Colours::Raw) => (space, 3, "RGB"),
+        _ => (space, 4, "CMYK"),
+    };
+    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    decoder.set_options(options.jpeg_set_out_colorspace(out));
+    let mut pixels = decoder.decode().map_err(failed)?;
+    if pixels.len() != width as usize * height as usize * channels {
+        return Err(damaged("it has not as many values as pixels"));
+    }
+    if channels == 4 {
+        let mut stream = Stream::new(&bytes);
+        let _ = stream.next_scan();
+        colour::to_rgb(&mut pixels, stream.adobe);
+    }
+    Ok(Raster {
+        width,
+        height,
+        channels: if channels == 1 { 1 } else { 3 },
+        samples: Samples::U8(pixels),
+        mode,
+        orientation: orientation.unwrap_or(Orientation::NoTransforms),
+        significant: None,
+        notes,
+    })
+}
+
+impl From<lossless::Lossless> for Raster {
+    fn from(mut image: lossless::Lossless) -> Self {
+        if image.ycc {
+            image.convert_to_rgb();
+        }
+        let lossless::Lossless { width, height, channels, bits, samples, notes, .. } = image;
+        Self {
+            width: width as u32,
+            height: height as u32,
+            channels,
+            samples: Samples::U16 { values: samples, bits },
+            mode: mode(channels, bits),
+            orientation: Orientation::NoTransforms,
+            significant: None,
+            notes,
+        }
+    }
+}
+
+/// The file without the zeros at its end, if it has no end-of-image marker behind `scan`:
+/// what was not copied whole often ends in zeros, which read as codes of pixels.
+fn without_padding(bytes: &[u8], scan: usize) -> &[u8] {
+    if bytes[scan..].windows(2).any(|pair| pair == [0xff, END_OF_IMAGE]) {
+        return bytes;
+    }
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    // FF 00 stands for the byte FF.
+    let end = if bytes[..end].ends_with(&[0xff]) { end + 1 } else { end };
+    &bytes[..end.clamp(scan, bytes.len())]
+}
+
+/// Notes on how a file ends: whether the end-of-image marker is there, and how many bytes of
+/// coded data no pixel needs.
+fn end_notes(ended: bool, extra: usize) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !ended {
+        notes.push("the end-of-image marker is missing; all pixels are there".to_owned());
+    }
+    // One byte more than needed is how some encoders end their data.
+    if ended && extra > 1 {
+        notes.push(format!("{extra} bytes of its coded data belong to no pixel"));
+    }
+    notes
+}
+
+/// Checks the header and walks the coded data of a lossy JPEG.
+///
+/// # Errors
+/// As [`header`] and [`scan::walk`]. [`DecodeError::Truncated`] if pixels are missing: a
+/// decoder would fill them with grey, and a model would learn from it.
+pub fn check(bytes: &[u8]) -> Result<Jpeg<'_>, DecodeError> {
+    let Header { width, height, components, cost } = header(bytes)?;
+    let scan::Whole { end, ended, notes } = scan::walk(bytes)?;
+    let bytes = match ended {
+        true => Cow::Borrowed(bytes),
+        false => Cow::Owned([&bytes[..end], &[0xff, END_OF_IMAGE]].concat()),
+    };
+    Ok(Jpeg { width, height, components, cost, bytes, notes })
+}
+
+/// What the marker segments before the first scan say.
+#[derive(Debug)]
+struct Header {
+    width: u32,
+    height: u32,
+    /// 1, 3 or 4.
+    components: u64,
+    /// As [`Jpeg::cost`].
+    cost: u64,
+}
+
+/// Walks the marker segments (ITU-T T.81, annex B) of a lossy JPEG.
+///
+/// # Errors
+///
+/// [`DecodeError::Truncated`] if the file ends within its header, or has fewer bits than the
+/// image has blocks of 8 x 8.
+/// [`DecodeError::TooLarge`] for more than [`MAX_PIXELS`] pixels.
+/// [`DecodeError::Unsupported`] for arithmetic coding, hierarchical JPEG and 12 bits, for more
+/// than [`MAX_SCANS`] scans, or more than [`MAX_SCANNED`] pixels in all of them, and for
+/// samplings that no encoder chooses: the decoder panics on some.
+fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
+    let truncated = DecodeError::Truncated { format: "JPEG" };
+    let unsupported = |what| Err(DecodeError::Unsupported { format: "JPEG", what });
+    let Some((frame, first_scan)) = scan(bytes) else { return Err(truncated) };
+    let [height, width] = [frame.height, frame.width].map(u64::from);
+    if let Some(what) = frame.objection() {
+        return unsupported(what.to_owned());
+    }
+    if height * width > MAX_PIXELS {
+        let [width, height] = [width, height].map(|n| n as u32);
+        return Err(DecodeError::TooLarge { width, height, limit: MAX_PIXELS });
+    }
+    let scanned = &bytes[first_scan..];
+    let scans = 1 + scans(scanned);
+    if scans > MAX_SCANS || height * width * scans as u64 > MAX_SCANNED {
+        return unsupported(format!("{scans} scans of {width} x {height} pixels"));
+    }
+    // Whether the decoder keeps all coefficients until the last scan: the first holds not
+    // all components.
+    let in_scan = bytes.get(first_scan + 2).map_or(0, |n| usize::from(*n));
+    let keeps_all = frame.progressive || in_scan != frame.samplings.len();
+    // The shortest code of a block is one bit.
+    let is_whole = 8 * scanned.len() as u64 >= height.div_ceil(8) * width.div_ceil(8);
+    if !is_whole {
+        return Err(truncated);
+    }
+    if !frame.is_sampled_as_usual(keeps_all) {
+        return unsupported("its sampling of colours".to_owned());
+    }
+    let names_colours = |w: &[u8]| w[..2] == [0xff, APP_14] && w[4..] == *b"Adobe";
+    if keeps_all && scanned.windows(9).any(names_colours) {
+        return unsupported("colours that change between its scans".to_owned());
+    }
+    let components = match frame.samplings.len() {
+        n @ (1 | 3 | 4) => n as u64,
+        n => return unsupported(format!("{n} colours")),
+    };
+    // Measured.
+    let cost = components * if keeps_all { 4 } else { 2 };
+    let [width, height] = [frame.width, frame.height].map(u32::from);
+    Ok(Header { width, height, components, cost })
+}
+
+/// The most scans of an image; encoders write ten. Each takes a few bytes, and the
+/// decoder goes over all pixels for it.
+const MAX_SCANS: usize = 100;
+
+/// The most pixels in all scans together: ten scans of the largest X-ray detectors.
+const MAX_SCANNED: u64 = 1 << 28;
+
+const START_OF_SCAN: u8 = 0xda;
+const APP_0: u8 = 0xe0;
+/// Adobe's, which says what colours the components are.
+const APP_14: u8 = 0xee;
+const END_OF_IMAGE: u8 = 0xd9;
+
+/// What a frame header says.
+#[derive(Clone, Copy)]
+struct Frame<'a> {
+    /// Of its marker.
+    code: u8,
+    /// Bits of a sample.
+    precision: u8,
+    height: u16,
+    width: u16,
+    /// Three bytes for each component; the second is its sampling.
+    samplings: &'a [[u8; 3]],
+    progressive: bool,
+}
+
+impl Frame<'_> {
+    /// Why a frame is not read, if so.
+    fn objection(&self) -> Option<&'static str> {
+        match (self.code, self.precision) {
+            _ if self.height == 0 => Some("a height that is said behind the pixels (DNL)"),
+            (0xc0..=0xc2, 8) => None,
+            (0xc0..=0xc2, 12) => Some(
+                "12-bit samples with lossy compression; convert the file with a program that \
+                 reads them (libjpeg-turbo 3: `djpeg -outfile x.ppm x.jpg`), or export it as \
+                 16-bit PNG or DICOM",
+            ),
+            (0xc0..=0xc2, _) => Some("samples of other than 8 bits"),
+            (0xc5..=0xc7 | 0xcd..=0xcf, _) => Some("the hierarchical mode; save it as PNG"),
+            _ => Some("arithmetic coding; recode it with `jpegtran -outfile x.jpg old.jpg`"),
+        }
+    }
+
+    /// Whether colours are sampled as the first component is, or by half or a quarter of
+    /// that; where a scan holds one component of a picture that is not progressive, each
+    /// as often as there are pixels.
+    fn is_sampled_as_usual(&self, in_scans: bool) -> bool {
+        let sampling = |component: &[u8; 3]| [component[1] >> 4, component[1] & 15];
+        let Some([first_h, first_v]) = self.samplings.first().map(sampling) else { return true };
+        let fits = |n: u8, first: u8| matches!(n, 1 | 2 | 4) && n <= first && first <= 4;
+        self.samplings.iter().map(sampling).all(|[h, v]| {
+            let alone = self.samplings.len() == 1;
+            let simple = h == 1 && v == 1;
+            let separate = in_scans && !self.progressive;
+            simple || alone || (!separate && fits(h, first_h) && fits(v, first_v))
+        })
+    }
+}
+
+/// Starts of scans, but for the first.
+fn scans(bytes: &[u8]) -> usize {
+    bytes.windows(2).filter(|w| *w == [0xff, START_OF_SCAN]).count()
+}
+
+/// The frame, and where the first scan starts; none if the header ends before, or may be
+/// read otherwise by a decoder.
+fn scan(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
+    let none =
+        Frame { code: 0, precision: 0, height: 0, width: 0, samplings: &[], progressive: false };
+    let mut frame = none;
+    for (code, segment) in markers(bytes) {
+        match code {
+            START_OF_SCAN => return Some((frame, segment)),
+            // Behind the frame it comes too late for the decoder, which panics.
+            APP_14 if !frame.samplings.is_empty() => return None,
+            // Of these the decoder skips a byte too many.
+            APP_0 if bytes.get(segment..segment + 2) == Some(&[0, 6]) => return None,
+            // A frame header (the other codes of the range are DHT, JPG, DAC).
+            0xc0..=0xcf if !matches!(code, 0xc4 | 0xc8 | 0xcc) => {
+                let (&[_, _, precision, h1, h0, w1, w0, components], rest) =
+                    bytes.get(segment..)?.split_first_chunk::<8>()?;
+                let [height, width] = [[h1, h0], [w1, w0]].map(u16::from_be_bytes);
+                let samplings = rest.as_chunks::<3>().0.get(..usize::from(components))?;
+                // Of four codes in a row, the third is progressive.
+                let progressive = code & 3 == 2;
+                frame = Frame { code, precision, height, width, samplings, progressive };
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The markers of segments before the first scan, and where their segments start; none
+/// behind a marker that stands alone, which is not to be there, and which decoders take
+/// for one with a segment.
+fn markers(bytes: &[u8]) -> impl Iterator<Item = (u8, usize)> {
+    let mut at = 2;
+    std::iter::from_fn(move || {
+        // A marker is FF and a code; both stray bytes and fill bytes may precede it.
+        let is_marker = |w: &[u8]| w[0] == 0xff && !matches!(w[1], 0 | 0xff);
+        at += bytes.get(at..)?.windows(2).position(is_marker)?;
+        let code = bytes[at + 1];
+        let segment = at + 2;
+        // TEM, RST0 to RST7, SOI, EOI.
+        if matches!(code, 0x01 | 0xd0..=END_OF_IMAGE) {
+            return None;
+        }
+        let length = bytes.get(segment..)?.first_chunk::<2>()?;
+        at = segment + usize::from(u16::from_be_bytes(*length)).max(2);
+        Some((code, segment))
+    })
+}

@@ -1,0 +1,322 @@
+//! Checks that all coded data of a lossy JPEG are there, before a decoder fills what is
+//! missing with grey: walks its Huffman codes (ITU-T T.81, annexes F and G) without
+//! computing pixels.
+
+use super::huffman::{Bits, Fault, Table};
+use super::stream::{Frame, Scan, Stream, damaged};
+use crate::image::DecodeError;
+
+/// A JPEG whose pixels are all there.
+pub struct Whole {
+    /// Position behind the coded data of the last scan.
+    pub end: usize,
+    /// Whether the end-of-image marker is there.
+    pub ended: bool,
+    /// Doubts about the file, as in [`crate::image::Film::notes`].
+    pub notes: Vec<String>,
+}
+
+/// Walks all scans.
+///
+/// # Errors
+/// [`DecodeError::Truncated`] if pixels are missing, [`DecodeError::Contradictory`] for codes
+/// that cannot occur.
+pub fn walk(bytes: &[u8]) -> Result<Whole, DecodeError> {
+    let mut stream = Stream::new(bytes);
+    let mut scan = stream.next_scan()?.ok_or_else(|| Fault::Missing.error())?;
+    let frame = stream.frame.clone().ok_or_else(|| Fault::Missing.error())?;
+    stream.bytes = super::without_padding(bytes, scan.data);
+    let mut state = State::new(&frame);
+    let mut extra = 0;
+    loop {
+        let mut bits = Bits::new(stream.bytes, scan.data);
+        state.scan(&stream, &frame, &scan, &mut bits)?;
+        let end = bits.end();
+        extra += stream.skip_data(&bits);
+        if let Some(next) = stream.next_scan()? {
+            scan = next;
+            continue;
+        }
+        let mut notes = Vec::new();
+        let is_whole = state.exact.iter().flatten().all(|bit| *bit == Some(0));
+        let has_all_components = state.exact.iter().all(|bits| bits[0].is_some());
+        if !has_all_components || (!is_whole && !stream.ended) {
+            return Err(Fault::Missing.error());
+        }
+        if !is_whole {
+            notes.push("its progressive scans end before full precision".to_owned());
+        }
+        notes.extend(super::end_notes(stream.ended, extra));
+        return Ok(Whole { end, ended: stream.ended, notes });
+    }
+}
+
+/// What the scans so far have coded.
+struct State {
+    /// For each component: blocks in a row, and in a column.
+    blocks: Vec<(usize, usize)>,
+    /// For each component and block of a progressive JPEG: which of the 64 coefficients are
+    /// not zero.
+    nonzero: Vec<Vec<u64>>,
+    /// For each component and coefficient: the lowest bit that is coded.
+    exact: Vec<[Option<u32>; 64]>,
+    is_progressive: bool,
+}
+
+impl State {
+    fn new(frame: &Frame) -> Self {
+        let max = |factor: fn(&super::stream::Component) -> usize| {
+            frame.components.iter().map(factor).max().unwrap_or(1)
+        };
+        let (h_max, v_max) = (max(|c| c.h), max(|c| c.v));
+        let blocks: Vec<_> = frame
+            .components
+            .iter()
+            .map(|c| {
+                let width = (frame.width * c.h).div_ceil(h_max);
+                let height = (frame.height * c.v).div_ceil(v_max);
+                (width.div_ceil(8), height.div_ceil(8))
+            })
+            .collect();
+        let is_progressive = frame.code == 0xc2;
+        let nonzero = blocks.iter().map(|(w, h)| vec![0; if is_progressive { w * h } else { 0 }]);
+        let nonzero = nonzero.collect();
+        let exact = vec![[None; 64]; frame.components.len()];
+        Self { blocks, nonzero, exact, is_progressive }
+    }
+
+    /// Walks one scan.
+    fn scan(
+        &mut self,
+        stream: &Stream<'_>,
+        frame: &Frame,
+        scan: &Scan,
+        bits: &mut Bits<'_>,
+    ) -> Result<(), DecodeError> {
+        let (start, end) = if self.is_progressive { (scan.start, scan.end) } else { (0, 63) };
+        if start > end || end > 63 || (self.is_progressive && start == 0 && end != 0) {
+            return Err(damaged("it has a scan of coefficients that cannot be"));
+        }
+        let alone = scan.components.len() == 1;
+        let mut parts = Vec::new();
+        for &(index, dc, ac) in &scan.components {
+            let component = frame.components[index];
+            let uses_dc = start == 0 && scan.high == 0;
+            let uses_ac = end > 0;
+            parts.push(Part {
+                index,
+                blocks: if alone { 1 } else { component.h * component.v },
+                dc: table(&stream.dc, dc, uses_dc, Table::standard_dc)?,
+                ac: table(&stream.ac, ac, uses_ac, Table::standard_ac)?,
+            });
+            for coefficient in &mut self.exact[index][start..=end] {
+                *coefficient = Some(scan.low);
+            }
+        }
+        if start > 0 && !alone {
+            return Err(damaged("it has a scan of coefficients that cannot be"));
+        }
+        let units = match &parts[..] {
+            [part] => self.blocks[part.index].0 * self.blocks[part.index].1,
+            _ => {
+                let (mut columns, mut rows) = (0, 0);
+                for (index, ..) in &scan.components {
+                    let (component, blocks) = (frame.components[*index], self.blocks[*index]);
+                    columns = columns.max(blocks.0.div_ceil(component.h));
+                    rows = rows.max(blocks.1.div_ceil(component.v));
+                }
+                columns * rows
+            }
+        };
+        self.units(stream, scan, &parts, units, bits).map_err(Fault::error)
+    }
+
+    /// Walks the units of a scan.
+    fn units(
+        &mut self,
+        stream: &Stream<'_>,
+        scan: &Scan,
+        parts: &[Part],
+        units: usize,
+        bits: &mut Bits<'_>,
+    ) -> Result<(), Fault> {
+        let (start, end) = (scan.start, scan.end);
+        let mut run = 0;
+        let mut restarts = 0_u8;
+        for unit in 0..units {
+            if stream.interval > 0 && unit > 0 && unit.is_multiple_of(stream.interval) {
+                bits.restart(restarts % 8)?;
+                restarts = restarts.wrapping_add(1);
+                run = 0;
+            }
+            for part in parts {
+                for _ in 0..part.blocks {
+                    match (self.is_progressive, start, scan.high) {
+                        (false, ..) => part.block(bits)?,
+                        (_, 0, 0) => part.dc(bits)?,
+                        (_, 0, _) => bits.bits(1).map(drop)?,
+                        (_, _, 0) => {
+                            let nonzero = &mut self.nonzero[part.index][unit];
+                            part.ac(bits, start, end, &mut run, nonzero)?;
+                        }
+                        _ => {
+                            let nonzero = &mut self.nonzero[part.index][unit];
+                            part.refined(bits, start, end, &mut run, nonzero)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The table with a number, or that of the standard where the file has none; an empty one if
+/// the scan needs none.
+fn table(
+    tables: &[Option<Table>; 4],
+    id: usize,
+    is_used: bool,
+    standard: fn(usize) -> Table,
+) -> Result<Table, DecodeError> {
+    match tables.get(id) {
+        _ if !is_used => Ok(Table::none()),
+        Some(Some(table)) => Ok(table.clone()),
+        Some(None) if id < 2 => Ok(standard(id)),
+        _ => Err(damaged("it lacks a Huffman table")),
+    }
+}
+
+/// A component in a scan.
+struct Part {
+    /// In the frame.
+    index: usize,
+    /// Blocks of 8 x 8 in each unit (MCU).
+    blocks: usize,
+    dc: Table,
+    ac: Table,
+}
+
+/// The bits of a value, whose number a symbol tells.
+fn skip(bits: &mut Bits<'_>, count: u8) -> Result<(), Fault> {
+    if count > 16 {
+        return Err(Fault::Invalid);
+    }
+    bits.bits(count.into()).map(drop)
+}
+
+impl Part {
+    fn dc(&self, bits: &mut Bits<'_>) -> Result<(), Fault> {
+        let size = bits.symbol(&self.dc)?;
+        skip(bits, size)
+    }
+
+    /// A block of sequential JPEG (F.2.2).
+    fn block(&self, bits: &mut Bits<'_>) -> Result<(), Fault> {
+        self.dc(bits)?;
+        let mut k = 1;
+        while k < 64 {
+            let symbol = bits.symbol(&self.ac)?;
+            match (symbol >> 4, symbol & 15) {
+                (15, 0) => k += 16,
+                (_, 0) => return Ok(()),
+                (zeros, size) => {
+                    k += usize::from(zeros) + 1;
+                    skip(bits, size)?;
+                }
+            }
+        }
+        if k > 64 { Err(Fault::Invalid) } else { Ok(()) }
+    }
+
+    /// The first scan of a band of coefficients (G.1.2.2); `run` counts the blocks that follow
+    /// without any.
+    fn ac(
+        &self,
+        bits: &mut Bits<'_>,
+        start: usize,
+        end: usize,
+        run: &mut u32,
+        nonzero: &mut u64,
+    ) -> Result<(), Fault> {
+        if *run > 0 {
+            *run -= 1;
+            return Ok(());
+        }
+        let mut k = start;
+        while k <= end {
+            let symbol = bits.symbol(&self.ac)?;
+            match (symbol >> 4, symbol & 15) {
+                (15, 0) => k += 16,
+                (exponent, 0) => {
+                    *run = (1 << exponent) - 1 + bits.bits(exponent.into())?;
+                    return Ok(());
+                }
+                (zeros, size) => {
+                    k += usize::from(zeros);
+                    if k > end {
+                        return Err(Fault::Invalid);
+                    }
+                    *nonzero |= 1 << k;
+                    skip(bits, size)?;
+                    k += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A further bit of a band of coefficients (G.1.2.3).
+    fn refined(
+        &self,
+        bits: &mut Bits<'_>,
+        start: usize,
+        end: usize,
+        run: &mut u32,
+        nonzero: &mut u64,
+    ) -> Result<(), Fault> {
+        let mut k = start;
+        while *run == 0 && k <= end {
+            let symbol = bits.symbol(&self.ac)?;
+            let mut zeros = symbol >> 4;
+            let is_new = match (zeros, symbol & 15) {
+                (15, 0) => false,
+                (exponent, 0) => {
+                    *run = (1 << exponent) + bits.bits(exponent.into())?;
+                    break;
+                }
+                (_, 1) => {
+                    bits.bits(1)?;
+                    true
+                }
+                _ => return Err(Fault::Invalid),
+            };
+            while k <= end {
+                if *nonzero >> k & 1 == 1 {
+                    bits.bits(1)?;
+                } else if zeros == 0 {
+                    break;
+                } else {
+                    zeros -= 1;
+                }
+                k += 1;
+            }
+            if is_new {
+                if k > end {
+                    return Err(Fault::Invalid);
+                }
+                *nonzero |= 1 << k;
+            }
+            k += 1;
+        }
+        if *run > 0 {
+            for k in k..=end {
+                if *nonzero >> k & 1 == 1 {
+                    bits.bits(1)?;
+                }
+            }
+            *run -= 1;
+        }
+        Ok(())
+    }
+}

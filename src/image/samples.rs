@@ -1,0 +1,268 @@
+//! Samples as a file stores them, and how they become levels of 8 bits.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ::image::metadata::Orientation;
+use ::image::{DynamicImage, ImageBuffer};
+use ndarray::Array3;
+use serde::{Deserialize, Serialize};
+
+use super::{DecodeError, Film};
+
+/// How samples of more than 8 bits become levels of 8 bits. Samples of 8 bits, and DICOM,
+/// whose header says how its values are shown, do not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Depth {
+    /// The bits that the file states: of 16 bits the upper 8, as OpenCV does.
+    #[default]
+    File,
+    /// The range of the values, for each image: the smallest becomes 0, the largest 255.
+    Range,
+    /// So many bits, 8 to 16: the upper 8 of them; larger values become 255.
+    Bits(u32),
+}
+
+impl FromStr for Depth {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("file", _) => Ok(Self::File),
+            ("range", _) => Ok(Self::Range),
+            (_, Ok(bits @ 8..=16)) => Ok(Self::Bits(bits)),
+            _ => Err(format!(
+                "the depth is `file`, `range` or a number of bits from 8 to 16, not `{text}`"
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for Depth {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Depth> for String {
+    fn from(depth: Depth) -> Self {
+        depth.to_string()
+    }
+}
+
+impl fmt::Display for Depth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => write!(f, "file"),
+            Self::Range => write!(f, "range"),
+            Self::Bits(bits) => write!(f, "{bits}"),
+        }
+    }
+}
+
+/// Samples in row-major order, `[height, width, channels]`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Samples {
+    U8(Vec<u8>),
+    /// Of 1 to 16 bits.
+    U16 {
+        values: Vec<u16>,
+        bits: u32,
+    },
+    /// Floating-point, signed or 32-bit samples: of these nothing says which value is black
+    /// and which is white. In words, which of them.
+    Real {
+        values: Vec<f32>,
+        what: &'static str,
+    },
+}
+
+/// An image as its decoder gives it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Raster {
+    pub width: u32,
+    pub height: u32,
+    /// 1, or 3 in the order red, green, blue.
+    pub channels: usize,
+    pub samples: Samples,
+    /// As [`Film::mode`].
+    pub mode: &'static str,
+    /// What is still to be done with the pixels.
+    pub orientation: Orientation,
+    /// Where the file says how many bits its values have (PNG's chunk sBIT): so many.
+    pub significant: Option<u32>,
+    /// As [`Film::notes`].
+    pub notes: Vec<String>,
+}
+
+impl Raster {
+    /// The image in 8 bits, with its orientation applied.
+    ///
+    /// # Errors
+    /// [`DecodeError::Unsupported`] of the `format` for [`Samples::Real`], unless `depth` is
+    /// [`Depth::Range`]; [`DecodeError::Contradictory`] if there are not as many samples as
+    /// pixels.
+    pub fn film(self, format: &'static str, depth: Depth) -> Result<Film, DecodeError> {
+        let Self { width, height, channels, samples, mode, orientation, significant, mut notes } =
+            self;
+        let levels = match samples {
+            Samples::U8(levels) => levels,
+            Samples::U16 { values, bits } => {
+                notes.extend(doubt(&values, bits, significant, depth));
+                levels(&values, bits, depth)
+            }
+            Samples::Real { values, .. } if depth == Depth::Range => {
+                let (low, high) = finite_range(&values);
+                notes.push(format!("the values {low} to {high} are shown as 0 to 255"));
+                let scale =
+                    if high > low { 255.0 / (f64::from(high) - f64::from(low)) } else { 0.0 };
+                // What is not a number becomes 0.
+                let level =
+                    |value: &f32| ((f64::from(*value) - f64::from(low)) * scale).round() as u8;
+                values.iter().map(level).collect()
+            }
+            Samples::Real { what, .. } => {
+                let what = format!(
+                    "{what}, of which the file does not say what is black and what is white; save \
+                     it with 8 or 16 bits without sign, or use `depth = \"range\"`"
+                );
+                return Err(DecodeError::Unsupported { format, what });
+            }
+        };
+        let image = match channels {
+            1 => ImageBuffer::from_raw(width, height, levels).map(DynamicImage::ImageLuma8),
+            _ => ImageBuffer::from_raw(width, height, levels).map(DynamicImage::ImageRgb8),
+        };
+        let what = "it has not as many values as pixels";
+        let mut image = image.ok_or(DecodeError::Contradictory { format, what })?;
+        image.apply_orientation(orientation);
+        let shape = (image.height() as usize, image.width() as usize, channels);
+        let pixels = Array3::from_shape_vec(shape, image.into_bytes());
+        let pixels = pixels.map_err(|_| DecodeError::Contradictory { format, what })?;
+        Ok(Film { pixels, mode, tags: None, notes })
+    }
+}
+
+/// Levels of 8 bits.
+fn levels(values: &[u16], bits: u32, depth: Depth) -> Vec<u8> {
+    let bits = match depth {
+        Depth::Range if bits > 8 => {
+            let (low, high) = range(values);
+            let span = u32::from(high - low).max(1);
+            let level = |value: &u16| (255 * u32::from(value - low) + span / 2) / span;
+            return values.iter().map(|value| level(value) as u8).collect();
+        }
+        Depth::Bits(chosen) if bits > 8 => chosen,
+        _ => bits,
+    };
+    match bits.checked_sub(8) {
+        Some(shift) => values.iter().map(|value| (value >> shift).min(255) as u8).collect(),
+        None => {
+            let max = (1 << bits) - 1;
+            let level = |value: &u16| (255 * u32::from(*value).min(max) + max / 2) / max;
+            values.iter().map(|value| level(value) as u8).collect()
+        }
+    }
+}
+
+/// A note, if the values do not fit the depth that is chosen for them.
+fn doubt(values: &[u16], bits: u32, significant: Option<u32>, depth: Depth) -> Option<String> {
+    let chosen = match depth {
+        Depth::Bits(chosen) if bits > 8 => chosen,
+        Depth::File if bits > 8 => bits,
+        _ => return None,
+    };
+    let (low, high) = range(values);
+    let used = (16 - high.leading_zeros()).max(1);
+    if used > chosen {
+        let count = values.iter().filter(|value| u32::from(**value) >> chosen > 0).count();
+        return Some(format!(
+            "{count} of its values exceed the {chosen} bits of the setting `depth` and become \
+             white (they range from {low} to {high})"
+        ));
+    }
+    if used == chosen {
+        return None;
+    }
+    let said = match significant.filter(|significant| *significant < bits) {
+        Some(significant) => format!(" (its sBIT chunk says {significant})"),
+        None => String::new(),
+    };
+    Some(format!(
+        "its values range from {low} to {high} and use {used} of {chosen} bits{said}: the image is \
+         dark, see the setting `depth`"
+    ))
+}
+
+fn range(values: &[u16]) -> (u16, u16) {
+    let range = |(low, high): (u16, u16), value: &u16| (low.min(*value), high.max(*value));
+    values.iter().fold((u16::MAX, 0), range)
+}
+
+/// 0 to 0 if no value is finite.
+fn finite_range(values: &[f32]) -> (f32, f32) {
+    let finite = values.iter().filter(|value| value.is_finite());
+    let start = (f32::INFINITY, f32::NEG_INFINITY);
+    let (low, high) = finite.fold(start, |(low, high), value| (low.min(*value), high.max(*value)));
+    if low <= high { (low, high) } else { (0.0, 0.0) }
+}
+
+/// The mode of grey (1 channel) or colour (3) of so many bits, 1 to 16.
+pub fn mode(channels: usize, bits: u32) -> &'static str {
+    const GREY: [&str; 16] = [
+        "1", "L2", "L3", "L4", "L5", "L6", "L7", "L", "L9", "L10", "L11", "L12", "L13", "L14",
+        "L15", "L16",
+    ];
+    const COLOUR: [&str; 16] = [
+        "RGB1", "RGB2", "RGB3", "RGB4", "RGB5", "RGB6", "RGB7", "RGB", "RGB9", "RGB10", "RGB11",
+        "RGB12", "RGB13", "RGB14", "RGB15", "RGB16",
+    ];
+    (if channels == 1 { GREY } else { COLOUR })[(bits.clamp(1, 16) - 1) as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_written_as_it_is_read() {
+        for text in ["file", "range", "8", "12", "16"] {
+            assert_eq!(text.parse::<Depth>().unwrap().to_string(), text);
+        }
+        for text in ["", "7", "17", "auto", "12.5"] {
+            assert!(text.parse::<Depth>().unwrap_err().contains("8 to 16"), "{text}");
+        }
+    }
+
+    #[test]
+    fn levels_follow_the_depth() {
+        let values = [0, 1000, 4095];
+        assert_eq!(levels(&values, 16, Depth::File), [0, 3, 15]);
+        assert_eq!(levels(&values, 16, Depth::Bits(12)), [0, 62, 255]);
+        assert_eq!(levels(&values, 16, Depth::Bits(10)), [0, 250, 255]);
+        assert_eq!(levels(&values[1..], 16, Depth::Range), [0, 255]);
+        assert_eq!(levels(&[0, 5, 10], 12, Depth::Range), [0, 128, 255]);
+        assert_eq!(levels(&[7, 7], 16, Depth::Range), [0, 0]);
+        assert_eq!(levels(&[0, 1, 2, 3], 2, Depth::File), [0, 85, 170, 255]);
+        // Where 8 bits hold all, nothing is chosen.
+        assert_eq!(levels(&[0, 128, 255], 8, Depth::Bits(12)), [0, 128, 255]);
+    }
+
+    #[test]
+    fn values_that_do_not_fit_the_depth_are_named() {
+        let note = |depth, sbit| doubt(&[0, 4095], 16, sbit, depth).unwrap_or_default();
+        assert_eq!(
+            note(Depth::File, Some(12)),
+            "its values range from 0 to 4095 and use 12 of 16 bits (its sBIT chunk says 12): the \
+             image is dark, see the setting `depth`"
+        );
+        assert_eq!(note(Depth::Bits(12), None), "");
+        assert_eq!(note(Depth::Range, None), "");
+        assert!(note(Depth::Bits(10), None).starts_with("1 of its values exceed the 10 bits"));
+        assert_eq!(doubt(&[0, 40000], 16, None, Depth::File), None);
+        assert_eq!(doubt(&[0, 100], 8, None, Depth::File), None);
+    }
+}

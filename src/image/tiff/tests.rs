@@ -1,0 +1,116 @@
+//! Tests of TIFF.
+
+use super::*;
+use crate::image::testing::golden_path;
+use crate::image::{Depth, Film, decode, decode_admitted};
+
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(golden_path("odd_raster").join(name)).unwrap()
+}
+
+fn by_range(bytes: &[u8]) -> Film {
+    decode_admitted(bytes, Depth::Range, &mut |_| ()).unwrap()
+}
+
+#[test]
+fn the_largest_page_is_the_image() {
+    let whole = decode(&file("big.tif")).unwrap();
+    for name in ["thumbnail_first.tif", "sub_ifd.tif"] {
+        let image = decode(&file(name)).unwrap();
+        assert_eq!(image.pixels, whole.pixels, "{name}");
+        let note = "its first page has 5 x 4 pixels; the largest, 22 x 13, is used";
+        assert_eq!(image.notes, [note], "{name}");
+    }
+    let image = decode(&file("stack.tif")).unwrap();
+    assert_eq!(image.pixels, whole.pixels);
+    assert_eq!(image.notes, ["the first of its 2 pages of 22 x 13 pixels is used"]);
+    assert_eq!(whole.notes, [""; 0]);
+}
+
+#[test]
+fn samples_without_a_white_need_the_range() {
+    for (name, what) in [
+        ("float.tif", "floating-point samples"),
+        ("float64.tif", "floating-point samples"),
+        ("int8.tif", "signed samples"),
+        ("int16.tif", "signed samples"),
+        ("uint32.tif", "32-bit samples"),
+    ] {
+        let error = decode(&file(name)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("unsupported TIFF: {what}, of which")), "{error}");
+        let image = by_range(&file(name));
+        assert!(image.notes[0].ends_with("are shown as 0 to 255"), "{name}: {:?}", image.notes);
+        let levels = image.pixels.iter();
+        assert_eq!((levels.clone().min(), levels.max()), (Some(&0), Some(&255)), "{name}");
+    }
+    // Of 0 to 255 in steps of 1 / 255, the levels are those of 8 bits.
+    let grey = decode(&file("big.tif")).unwrap();
+    let range = by_range(&file("float.tif"));
+    let (low, high) = (4.0, 255.0);
+    for (real, level) in range.pixels.iter().zip(&grey.pixels) {
+        let wanted = ((f64::from(*level) - low) / (high - low) * 255.0).round();
+        assert!((f64::from(*real) - wanted).abs() <= 4.0, "{real} {level}");
+    }
+}
+
+#[test]
+fn compressions_that_are_not_read_are_named() {
+    for (name, what) in [
+        ("zstd.tif", "Zstandard compression"),
+        ("lzma.tif", "LZMA compression"),
+        ("webp.tif", "WebP compression"),
+        ("fax3.tif", "CCITT facsimile, group 3 compression"),
+        ("lab.tif", "colours in CIE L*a*b*"),
+        ("float_predictor.tif", "a floating-point predictor"),
+    ] {
+        let error = decode(&file(name)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("unsupported TIFF: {what}; save it")), "{error}");
+    }
+}
+
+#[test]
+fn a_jpeg_in_a_tiff_is_no_larger_than_its_strip() {
+    let bytes = file("jpeg_grey.tif");
+    assert!(decode(&bytes).is_ok());
+    let mut large = bytes.clone();
+    // The frame header of the strip, behind that of the tables.
+    let frame = large.windows(3).rposition(|w| w == [0xff, 0xc0, 0]).unwrap();
+    large[frame + 5..frame + 9].copy_from_slice(&[0x10, 0, 0x10, 0]);
+    assert!(decode(&large).is_err());
+}
+
+#[test]
+fn a_tile_larger_than_the_memory_is_refused() {
+    let mut bytes = file("deflate_tiles.tif");
+    let tag = |bytes: &[u8], tag: u16| {
+        let [low, high] = tag.to_le_bytes();
+        bytes
+            .windows(4)
+            .position(|w| w[..2] == [low, high] && matches!(w[2..], [3 | 4, 0]))
+            .unwrap()
+    };
+    for side in [tag::TILE_WIDTH, tag::TILE_HEIGHT] {
+        let at = tag(&bytes, side);
+        bytes[at + 2..at + 12].copy_from_slice(&[4, 0, 1, 0, 0, 0, 0, 0, 1, 0]);
+    }
+    let error = decode(&bytes).unwrap_err();
+    assert!(matches!(error, DecodeError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn a_cut_or_damaged_file_never_panics_and_never_lies() {
+    for name in ["palette4.tif", "jpeg_ycc.tif", "sub_ifd.tif", "big_mm16.tif", "fax4.tif"] {
+        let bytes = file(name);
+        let whole = decode(&bytes).unwrap();
+        for length in 8..bytes.len() {
+            if let Ok(image) = decode(&bytes[..length]) {
+                assert_eq!(image.pixels, whole.pixels, "{name} {length}");
+            }
+        }
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0xff;
+            let _ = decode(&damaged);
+        }
+    }
+}
