@@ -18,6 +18,7 @@ use crate::artifact::split::Split;
 use crate::artifact::{ArtifactError, Document};
 use crate::backbone::IMAGENET_FINGERPRINT;
 use crate::dataset::positive::positive as positive_class;
+use crate::image::Depth;
 use crate::io::staging::{RECORD, recover};
 use crate::io::{bounded, hash, npy};
 use crate::pipeline::Paths;
@@ -82,6 +83,7 @@ impl Bundle {
         let manifest = Manifest {
             schema: String::new(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
+            depth: files.depth(&model)?,
             decision: Decision::probable(positive.or_else(default)),
             temperature: crossval.as_ref().and_then(|c| c.calibration.worthwhile()),
             backbone: BackboneRef {
@@ -133,6 +135,30 @@ impl Files<'_> {
     /// The hash of the file called `input` when `stage` read it, if it ran.
     fn read_from(&self, stage: &str, input: &str) -> Option<String> {
         self.record(stage)?.inputs.remove(input)
+    }
+
+    /// The setting `depth` with which the images were read that the model was trained on;
+    /// the default if the stage's record is gone or of other images.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Malformed`] for a depth that there is not.
+    fn depth(&self, model: &Model) -> Result<Depth, ArtifactError> {
+        let index = "index.csv";
+        let record = self.record("preprocess").filter(|record| {
+            let read = model.inputs.get(&format!("preprocess/{index}"));
+            read.is_some() && record.outputs.get(index) == read
+        });
+        let Some(depth) =
+            record.and_then(|mut record| Some(record.params.get_mut("depth")?.take()))
+        else {
+            return Ok(Depth::File);
+        };
+        let malformed = |error: serde_json::Error| ArtifactError::Malformed {
+            kind: "record",
+            path: self.paths.stage("preprocess").join(RECORD),
+            reason: error.to_string(),
+        };
+        serde_json::from_value(depth).map_err(malformed)
     }
 
     fn record(&self, stage: &str) -> Option<Record> {

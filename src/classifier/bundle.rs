@@ -209,6 +209,7 @@ mod tests {
     use crate::backbone::Pooling;
     use crate::classifier::{BackboneRef, Decision, Training};
     use crate::head::{Dense, Loss};
+    use crate::image::Depth;
     use ndarray::{Array1, Array2};
     use proptest::prelude::*;
 
@@ -250,6 +251,7 @@ mod tests {
             schema: "cxr.bundle/1".into(),
             program: "0.1.0".into(),
             model,
+            depth: Depth::File,
             decision: Decision {
                 rule: "youden".into(),
                 positive: Some("covid".into()),

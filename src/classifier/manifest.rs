@@ -10,6 +10,7 @@ use crate::artifact::Document;
 use crate::artifact::metrics::Metrics;
 use crate::artifact::model::Model;
 use crate::audit::{Answer, Finding, Verdict};
+use crate::image::Depth;
 use crate::metrics::called;
 
 /// What a bundle says of its model.
@@ -22,6 +23,10 @@ pub struct Manifest {
     /// Class order, preprocessing, architecture, training, and the hashes of the
     /// files it was trained from.
     pub model: Model,
+    /// How samples of more than 8 bits become levels, in training and for new images.
+    /// Bundles without it are of models that were trained with [`Depth::File`].
+    #[serde(default)]
+    pub depth: Depth,
     /// How a film is called, here as in `metrics`.
     pub decision: Decision,
     /// What mends the probabilities (Guo et al. 2017), if the cross-validation shows that it

@@ -20,6 +20,7 @@ impl Bundle {
         say("decision", decision.rule.clone());
         say("side", extractor.side.to_string());
         say("scale", extractor.scale.clone());
+        say("depth", manifest.depth.to_string());
         say("pooling", extractor.pooling.to_string());
         say("resize", "bilinear, half-pixel centres, no antialias, aspect ignored".to_owned());
         say("head", manifest.model.weights.clone());

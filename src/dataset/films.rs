@@ -14,7 +14,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::layout::{Choice, Exclusion, Layout, NoClasses};
 use super::masks;
-use crate::image::{DecodeError, Film, MAX_MEMORY, decode_admitted, is_dicom, is_picture};
+use crate::image::{DecodeError, Depth, Film, MAX_MEMORY, decode_admitted, is_dicom, is_picture};
 use crate::io::bounded;
 use crate::io::place::is_formula;
 use crate::io::staging::RECORD;
@@ -529,7 +529,12 @@ pub struct Opened {
 ///
 /// # Errors
 /// See [`UnusableFilm`].
-pub fn open(file: &Path, in_file_set: bool, constant: Constant) -> Result<Opened, UnusableFilm> {
+pub fn open(
+    file: &Path,
+    in_file_set: bool,
+    constant: Constant,
+    depth: Depth,
+) -> Result<Opened, UnusableFilm> {
     if in_file_set {
         let mut start = Vec::new();
         File::open(file)?.take(132).read_to_end(&mut start)?;
@@ -544,7 +549,7 @@ pub fn open(file: &Path, in_file_set: bool, constant: Constant) -> Result<Opened
     }
     let mut share = (size > LARGE).then(|| MEMORY.take(MAX_MEMORY));
     let bytes = bounded::read(file, MAX_BYTES)?;
-    let film = decode_admitted(&bytes, &mut |bytes| {
+    let film = decode_admitted(&bytes, depth, &mut |bytes| {
         share.get_or_insert_with(|| MEMORY.take(bytes));
     })?;
     if constant == Constant::Exclude && film.is_constant() {

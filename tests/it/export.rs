@@ -10,6 +10,7 @@ use cxr::audit::{Answer, Verdict};
 use cxr::backbone::{IMAGENET_FINGERPRINT, Weights, names};
 use cxr::classifier::Bundle;
 use cxr::head::Head;
+use cxr::image::Depth;
 use cxr::io::onnx::write;
 use cxr::io::{checkpoint, hash, safetensors};
 use prost::Message;
@@ -136,6 +137,27 @@ fn a_bundle_knows_what_the_artifacts_know_and_says_the_same() {
     // A bundle makes the same bundle.
     sandbox.ok("cxr-export bundle --bundle m.cxr -o again.cxr");
     assert_eq!(std::fs::read(sandbox.path("again.cxr")).unwrap(), first);
+}
+
+#[test]
+fn a_bundle_reads_images_with_the_depth_of_its_training() {
+    let sandbox = sandbox();
+    let deep = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/odd_raster/holds12.png");
+    let notes = |options: &str| {
+        let line = sandbox.ok(&format!("cxr-predict {options} --json {}", deep.display()));
+        let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+        said["notes"].to_string()
+    };
+    assert!(notes("").contains("use 12 of 16 bits"), "{}", notes(""));
+    let path = "artifacts/tutorial/preprocess/record.json";
+    let mut record = sandbox.json(path);
+    assert_eq!(record["params"]["depth"], "file");
+    record["params"]["depth"] = "12".into();
+    sandbox.write(path, record.to_string());
+    sandbox.ok("cxr-export bundle -o m.cxr");
+    let manifest = Bundle::read(&sandbox.path("m.cxr")).unwrap().manifest;
+    assert_eq!(manifest.depth, Depth::Bits(12));
+    assert_eq!(notes("--bundle m.cxr"), "[]");
 }
 
 #[test]

@@ -80,6 +80,29 @@ fn films_of_any_kind_become_one_array_and_one_table() {
 }
 
 #[test]
+fn depth_says_which_value_of_16_bits_is_white() {
+    let sandbox = dataset();
+    let deep = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/odd_raster/holds12.png");
+    sandbox.write("dataset/covid/deep.png", std::fs::read(deep).unwrap());
+    let brightest_and_notes = |options: &str| {
+        sandbox.ok(&format!("cxr-preprocess {options}"));
+        let images = std::fs::read(sandbox.path(format!("{OUT}/images.npy"))).unwrap();
+        // Behind a.jpg and b.png.
+        let levels = &images[128 + 2 * 224 * 224 * 3..][..224 * 224 * 3];
+        let notes = table(&sandbox, "ledger.csv", &["path", "notes"]).remove(2);
+        assert_eq!(notes[0], "covid/deep.png");
+        (*levels.iter().max().unwrap(), notes[1].clone())
+    };
+    let (brightest, notes) = brightest_and_notes("");
+    assert_eq!(brightest, 15);
+    assert!(notes.starts_with("its values range from 0 to 3990 and use 12 of 16 bits"), "{notes}");
+    assert_eq!(brightest_and_notes("--depth 12"), (249, String::new()));
+    assert_eq!(brightest_and_notes("--depth range"), (255, String::new()));
+    let text = sandbox.transcript("cxr-preprocess --depth 7");
+    assert!(text.contains("a number of bits from 8 to 16, not `7`"), "{text}");
+}
+
+#[test]
 fn unusable_files_are_named_counted_and_entered_in_the_ledger() {
     let sandbox = dataset();
     sandbox.ok("cxr-preprocess");

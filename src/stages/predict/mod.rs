@@ -226,7 +226,8 @@ impl Run<'_> {
     fn read(&self, found: Found) -> Result<Film, Unread> {
         let Candidate { path, named, in_file_set } = found.map_err(Unread::Unusable)?;
         let side = self.classifier.side();
-        match films::open(&path, in_file_set, self.constant) {
+        let depth = self.bundle.manifest.depth;
+        match films::open(&path, in_file_set, self.constant, depth) {
             Ok(opened) => {
                 let pixels = opened.film.to_rgb(side, side).into_raw_vec_and_offset().0;
                 Ok(Film { path, pixels, notes: opened.film.notes })

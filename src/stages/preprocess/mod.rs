@@ -26,7 +26,7 @@ use crate::dataset::layout::{Choice, Layout};
 use crate::dataset::metadata::MetadataError;
 use crate::dataset::patient_table::Columns;
 use crate::dataset::{kaggle, masks};
-use crate::image::Tags;
+use crate::image::{Depth, Tags};
 use crate::io::{hash, npy};
 use crate::pipeline::{Input, Job};
 
@@ -79,6 +79,8 @@ crate::settings! {
         layout: Choice = Choice::Auto,
         /// What becomes of masks that lie with the images
         masks: Masks = Masks::LeaveOut,
+        /// Bits that white has in PNG, TIFF and JPEG of more than 8: `file`, `range` or 8 to 16
+        depth: Depth = Depth::File,
     }
 }
 
@@ -403,7 +405,8 @@ impl Reader<'_> {
             let reason = objection.to_owned();
             return Err(Refusal { reason, no_film: false, beside_dicom: false, mask: false });
         }
-        let opened = films::open(&film.file, film.in_file_set, self.settings.constant);
+        let Settings { constant, depth, .. } = *self.settings;
+        let opened = films::open(&film.file, film.in_file_set, constant, depth);
         let films::Opened { bytes, film: decoded, .. } = &opened.map_err(|error| {
             let no_film = error.is_no_film();
             let beside_dicom = matches!(error, UnusableFilm::BesideDicom { picture: true });
