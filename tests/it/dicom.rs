@@ -351,7 +351,7 @@ fn pydicoms_own_files_look_as_pydicom_shows_them() {
     }
     assert!(equal >= 45, "{equal} files were compared");
     let known = [
-        "12 bits with loss",
+        "12-bit samples with lossy",
         "JPEG-LS in colour",
         "colours of more",
         "several frames",
