@@ -52,7 +52,7 @@ mod tests {
             stage: "build-covid".into(),
             program: "0".into(),
             params: serde_json::Value::Null,
-            seed: 42,
+            seed: Some(42),
             inputs: [].into(),
             outputs: [].into(),
             missed: Vec::new(),

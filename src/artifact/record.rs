@@ -20,8 +20,9 @@ pub struct Record {
     pub program: String,
     /// The settings it ran with.
     pub params: serde_json::Value,
-    /// The pipeline's seed.
-    pub seed: u64,
+    /// The pipeline's seed; none if the stage makes no random choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// BLAKE3 of every file read, by name.
     pub inputs: BTreeMap<String, String>,
     /// BLAKE3 of every file written, by name relative to the stage's folder.
@@ -66,7 +67,7 @@ mod tests {
             stage: "train".into(),
             program: "0".into(),
             params: serde_json::Value::Null,
-            seed: 42,
+            seed: Some(42),
             inputs: [].into(),
             outputs: [(name.to_owned(), "00".to_owned())].into(),
             missed: Vec::new(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-use super::{Failure, Globals, ResultExt, Ui, hinted, in_range};
+use super::{Failure, Flag, Globals, Known, ResultExt, Ui, hinted, in_range};
 use crate::artifact::record::Record;
 use crate::artifact::{ArtifactError, Document};
 use crate::io::place::real;
@@ -30,20 +30,24 @@ pub struct Context {
     pub config: Config,
     /// Where files lie.
     pub paths: Paths,
-    /// The seed that every random choice derives from.
+    /// The seed that every random choice derives from. A stage that reads it declares
+    /// [`Flag::Seed`].
     pub seed: u64,
     /// How to talk to the user.
     pub ui: Ui,
     /// The flags as given, to hand on to children.
     pub globals: Globals,
+    uses: BTreeMap<&'static str, &'static [Flag]>,
 }
 
 impl Context {
     /// Resolves the global flags and sets the number of threads. `known` are
-    /// the stages and their default settings.
-    pub fn new(globals: Globals, ui: Ui, known: &[(&str, Table)]) -> Result<Self, Failure> {
+    /// the stages.
+    pub fn new(globals: Globals, ui: Ui, known: &[Known]) -> Result<Self, Failure> {
         let profile = globals.profile.as_deref();
-        let config = Config::load(globals.config.as_deref(), profile, &[], known);
+        let uses = known.iter().map(|stage| (stage.name, stage.uses)).collect();
+        let known: Vec<_> = known.iter().map(|s| (s.name, s.defaults.clone())).collect();
+        let config = Config::load(globals.config.as_deref(), profile, &[], &known);
         let config = config.map_err(hinted(ConfigError::hint)).usage()?;
         let value = |flag: Option<PathBuf>, key: &str| -> Result<String, Failure> {
             let flag = flag.map(|p| p.to_string_lossy().into_owned());
@@ -57,12 +61,22 @@ impl Context {
                 .hint("write the path without placeholders"));
         }
         let paths = Paths::new(&dataset, artifacts, &config.profile);
-        apart(&paths, known)?;
+        apart(&paths, &known)?;
         let seed = globals.seed.or(config.value("seed").usage()?).unwrap_or(42);
         let threads = globals.threads.or(config.value("threads").usage()?).unwrap_or(0);
         in_range("threads", threads, 0..=MAX_THREADS)?;
         start_threads(threads)?;
-        Ok(Self { config, paths, seed, ui, globals })
+        Ok(Self { config, paths, seed, ui, globals, uses })
+    }
+
+    /// The global flags that a stage uses; none of a stage that is not known.
+    pub fn uses(&self, stage: &str) -> &'static [Flag] {
+        self.uses.get(stage).copied().unwrap_or_default()
+    }
+
+    /// The seed, if `stage` makes random choices.
+    pub fn seed_of(&self, stage: &str) -> Option<u64> {
+        self.uses(stage).contains(&Flag::Seed).then_some(self.seed)
     }
 
     /// A stage's settings, its flags laid over `pipeline.toml`.
@@ -98,7 +112,7 @@ impl Context {
                 None => error,
             });
         }
-        let job = Job::begin(stage, folder, settings, self.seed, inputs)
+        let job = Job::begin(stage, folder, settings, self.seed_of(stage), inputs)
             .hint(
                 "check that the files are readable, the folder is writable and the disk has room",
             )?
@@ -194,12 +208,12 @@ impl Context {
     pub fn rerun(&self, stage: &str) -> String {
         let mut command = format!("run `cxr {stage} --profile {}", self.config.profile);
         for (flag, path) in [
-            ("dataset", &self.globals.dataset),
-            ("artifacts", &self.globals.artifacts),
-            ("config", &self.globals.config),
+            (Flag::Dataset, &self.globals.dataset),
+            (Flag::Artifacts, &self.globals.artifacts),
+            (Flag::Config, &self.globals.config),
         ] {
-            if let Some(path) = path {
-                command += &format!(" --{flag} {}", path.display());
+            if let Some(path) = path.as_ref().filter(|_| self.uses(stage).contains(&flag)) {
+                command += &format!(" --{} {}", flag.name(), path.display());
             }
         }
         command + "` to make it"

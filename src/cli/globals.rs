@@ -1,10 +1,74 @@
-//! The flags that every command shares.
+//! The global flags: the same name and meaning in each command that uses them.
+//!
+//! `--json`, `--quiet`, `--verbose` and `--color` belong to every command. The others
+//! are [`Flag`]s: a command declares which of them it uses, its parser offers these
+//! alone, and any other is refused, so that no flag is ignored in silence.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, ArgMatches, Args, Command, ValueEnum};
 
-/// The flags that every command shares.
+use super::Failure;
+
+/// A global flag that a command may use or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// `--config`
+    Config,
+    /// `--profile`
+    Profile,
+    /// `--dataset`
+    Dataset,
+    /// `--artifacts`
+    Artifacts,
+    /// `--seed`
+    Seed,
+    /// `--threads`
+    Threads,
+}
+
+impl Flag {
+    /// Every such flag.
+    pub const ALL: [Self; 6] =
+        [Self::Config, Self::Profile, Self::Dataset, Self::Artifacts, Self::Seed, Self::Threads];
+
+    /// The flag's name, without the dashes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Profile => "profile",
+            Self::Dataset => "dataset",
+            Self::Artifacts => "artifacts",
+            Self::Seed => "seed",
+            Self::Threads => "threads",
+        }
+    }
+
+    /// Why `command` does not take the flag, and which command does what was meant.
+    fn refusal(self, command: &str, value: &str) -> Failure {
+        let refused = |why: &str| {
+            let flag = self.name();
+            Failure::usage(format_args!("`{command}` does not take `--{flag}`: {why}"))
+        };
+        match self {
+            Self::Dataset => refused("it reads no image files from a dataset folder")
+                .hint(format_args!("to run the trained model on other images: `cxr predict {value}`"))
+                .hint(format_args!(
+                    "to train and evaluate on other images: `cxr run --dataset {value} --artifacts DIR`"
+                )),
+            Self::Seed => refused("it makes no random choice")
+                .hint(format_args!("to run the whole pipeline with this seed: `cxr run --seed {value}`")),
+            Self::Threads => refused("it works on one thread"),
+            Self::Config | Self::Profile | Self::Artifacts => {
+                refused("it would have no effect").hint(format_args!("`{command} --help` lists the flags"))
+            }
+        }
+    }
+}
+
+/// The global flags as given; `None` also for those that the command does not take.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
@@ -59,50 +123,80 @@ pub enum Color {
 }
 
 impl Globals {
-    /// Adds the flags to a command.
-    pub fn augment(command: Command) -> Command {
-        // clap would take the doc comment above for the command's description.
-        let about = command.get_about().cloned().unwrap_or_default();
-        Self::augment_args(command).about(about).long_about(None)
+    /// Adds those of the flags that the command uses, and those of every command.
+    pub fn augment(command: Command, uses: &[Flag]) -> Command {
+        let all = Self::augment_args(Command::new("all"));
+        let unused = |name: &str| Flag::ALL.iter().any(|f| f.name() == name && !uses.contains(f));
+        command.args(all.get_arguments().filter(|arg| !unused(arg.get_id().as_str())).cloned())
     }
 
     /// Reads them from what [`Globals::augment`] parsed.
     pub fn from_matches(matches: &ArgMatches) -> Self {
-        let globals = Self::from_arg_matches(matches).expect("every global flag has a default");
-        match globals.color {
+        let color: Color = given(matches, "color").unwrap_or_default();
+        match color {
             Color::Auto => anstream::ColorChoice::Auto,
             Color::Always => anstream::ColorChoice::Always,
             Color::Never => anstream::ColorChoice::Never,
         }
         .write_global();
-        globals
+        Self {
+            config: given(matches, "config"),
+            profile: given(matches, "profile"),
+            dataset: given(matches, "dataset"),
+            artifacts: given(matches, "artifacts"),
+            seed: given(matches, "seed"),
+            threads: given(matches, "threads"),
+            json: matches.get_flag("json"),
+            quiet: matches.get_flag("quiet"),
+            verbose: matches.get_count("verbose"),
+            color,
+        }
     }
 
-    /// The flags that hand the same choices to a child process.
-    pub fn to_args(&self) -> Vec<std::ffi::OsString> {
+    /// The flags that hand the same choices to a child process that uses `uses`.
+    pub fn to_args(&self, uses: &[Flag]) -> Vec<OsString> {
         let mut args = Vec::new();
-        let mut push = |flag: &str, value: std::ffi::OsString| {
-            args.push(flag.into());
-            args.push(value);
-        };
-        for (flag, path) in [
-            ("--config", &self.config),
-            ("--dataset", &self.dataset),
-            ("--artifacts", &self.artifacts),
-        ] {
-            if let Some(path) = path {
-                push(flag, path.into());
+        for flag in uses {
+            let value: Option<OsString> = match flag {
+                Flag::Config => self.config.clone().map(Into::into),
+                Flag::Profile => self.profile.clone().map(Into::into),
+                Flag::Dataset => self.dataset.clone().map(Into::into),
+                Flag::Artifacts => self.artifacts.clone().map(Into::into),
+                Flag::Seed => self.seed.map(|seed| seed.to_string().into()),
+                Flag::Threads => self.threads.map(|threads| threads.to_string().into()),
+            };
+            if let Some(value) = value {
+                args.push(format!("--{}", flag.name()).into());
+                args.push(value);
             }
-        }
-        if let Some(profile) = &self.profile {
-            push("--profile", profile.into());
-        }
-        if let Some(seed) = self.seed {
-            push("--seed", seed.to_string().into());
-        }
-        if let Some(threads) = self.threads {
-            push("--threads", threads.to_string().into());
         }
         args
     }
+}
+
+/// The value of an argument, if the command has it and it was given.
+fn given<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Option<T> {
+    matches.try_get_one::<T>(name).ok().flatten().cloned()
+}
+
+/// The failure for a parser error that is about a global flag which `command` does not
+/// use; `None` for any other error. `args` are the arguments that were parsed.
+pub(super) fn unused_flag(
+    error: &clap::Error,
+    command: &str,
+    args: &[OsString],
+) -> Option<Failure> {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return None };
+    let flag = *Flag::ALL.iter().find(|flag| arg.strip_prefix("--") == Some(flag.name()))?;
+    let with_value = format!("{arg}=");
+    let inline = |arg: &OsString| Some(arg.to_str()?.strip_prefix(&with_value)?.to_owned());
+    let next = || {
+        let at = args.iter().position(|a| a == OsStr::new(arg))?;
+        Some(args.get(at + 1)?.to_string_lossy().into_owned())
+    };
+    let value = args.iter().find_map(inline).or_else(next);
+    Some(flag.refusal(command, &value.unwrap_or_else(|| flag.name().to_uppercase())))
 }

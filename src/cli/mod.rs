@@ -23,7 +23,7 @@ use crate::conv::OutOfMemory;
 
 pub use context::Context;
 pub use failure::{Failure, Kind, ResultExt, hinted, shell_word};
-pub use globals::Globals;
+pub use globals::{Flag, Globals};
 pub use interrupt::on_interrupt;
 pub use outcome::Outcome;
 pub use range::in_range;
@@ -31,21 +31,39 @@ pub use settings::settings;
 pub use stream::Stream;
 pub use ui::Ui;
 
-/// Parses the arguments, runs `body`, prints its outcome or its failure, and
-/// returns the exit code.
+/// A stage as the command line knows it.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its name: its table in `pipeline.toml`.
+    pub name: &'static str,
+    /// Its default settings.
+    pub defaults: toml::Table,
+    /// The global flags that it uses.
+    pub uses: &'static [Flag],
+}
+
+/// Parses the arguments of a command that uses the global flags `uses`, runs `body`,
+/// prints its outcome or its failure, and returns the exit code. `known` are all stages.
 ///
 /// 0 ok, 1 failed, 2 usage, 3 the answer is no, 101 a bug, 130 interrupted. A
 /// closed pipe is 0.
 pub fn main(
     command: Command,
-    args: impl IntoIterator<Item: Into<OsString> + Clone>,
-    known: &[(&str, toml::Table)],
+    uses: &[Flag],
+    args: &[OsString],
+    known: &[Known],
     body: impl FnOnce(&Context, &ArgMatches) -> Result<Outcome, Failure>,
 ) -> ExitCode {
     let name = command.get_name().to_owned();
-    let matches = match Globals::augment(command).try_get_matches_from(args) {
+    let shown = command.get_bin_name().unwrap_or(&name).to_owned();
+    let matches = match Globals::augment(command, uses).try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(e) => return parse_error(&e),
+        Err(e) => {
+            return match globals::unused_flag(&e, &shown, args) {
+                Some(failure) => Ui::new(&Globals::default()).failure(&failure),
+                None => parse_error(&e),
+            };
+        }
     };
     let globals = Globals::from_matches(&matches);
     let ui = Ui::new(&globals);
@@ -87,7 +105,7 @@ fn parse_error(error: &clap::Error) -> ExitCode {
 
 /// Answers arguments that name no command: with help, the version or an error.
 pub fn help(command: Command, args: impl IntoIterator<Item: Into<OsString> + Clone>) -> ExitCode {
-    match Globals::augment(command).try_get_matches_from(args) {
+    match command.try_get_matches_from(args) {
         Ok(_) => ExitCode::SUCCESS,
         Err(e) => parse_error(&e),
     }

@@ -61,12 +61,13 @@ pub struct Job {
 }
 
 impl Job {
-    /// Starts the stage `stage`, which reads `inputs` and writes to `folder`.
+    /// Starts the stage `stage`, which reads `inputs` and writes to `folder`. `seed` is
+    /// none if it makes no random choice.
     pub fn begin(
         stage: &str,
         folder: &Path,
         settings: &impl Serialize,
-        seed: u64,
+        seed: Option<u64>,
         inputs: &[Input],
     ) -> Result<Self, FileError> {
         let params = serde_json::to_value(settings).expect("settings serialise");
@@ -162,7 +163,7 @@ mod tests {
         crate::io::atomic::write(&input, b"{}").unwrap();
         for (file, other) in [("a", "b"), ("b", "a")] {
             let inputs = [Input::file("split/split.json", &input)];
-            let job = Job::begin("train", &folder, &[1], 42, &inputs).unwrap();
+            let job = Job::begin("train", &folder, &[1], Some(42), &inputs).unwrap();
             job.create(file).unwrap().write_all(b"x").unwrap();
             job.publish().unwrap();
             assert!(folder.join(file).exists() && !folder.join(other).exists());

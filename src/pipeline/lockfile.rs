@@ -35,7 +35,8 @@ pub struct LockFile {
 struct Entry {
     key: String,
     program: String,
-    seed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
     params: toml::Table,
     inputs: BTreeMap<String, String>,
     outputs: BTreeMap<String, String>,
@@ -119,7 +120,7 @@ mod tests {
             stage: stage.into(),
             program: "0.1.0".into(),
             params: serde_json::json!({"epochs": 25, "method": "image"}),
-            seed: 42,
+            seed: Some(42),
             inputs: (0..films).map(|i| (format!("dataset/{i:02}.png"), format!("{i}"))).collect(),
             outputs: BTreeMap::from([("index.csv".into(), "ab".into())]),
             missed: Vec::new(),

@@ -20,8 +20,8 @@ pub struct Wanted {
     pub folder: PathBuf,
     /// Its settings.
     pub params: Value,
-    /// The pipeline's seed.
-    pub seed: u64,
+    /// The pipeline's seed; none if the stage makes no random choice.
+    pub seed: Option<u64>,
     /// The files it reads.
     pub inputs: Vec<Input>,
 }
@@ -37,8 +37,8 @@ pub enum Reason {
     Program(String, &'static str),
     /// A setting has changed: key, old value, new value.
     Param(String, String, String),
-    /// The seed has changed.
-    Seed(u64, u64),
+    /// The seed has changed: old (none if it is not on record), new.
+    Seed(Option<u64>, u64),
     /// A file is new among its inputs.
     InputAdded(String),
     /// A file is gone from its inputs.
@@ -68,7 +68,8 @@ impl fmt::Display for Reason {
             Self::BadRecord(why) => write!(f, "record unreadable: {why}"),
             Self::Program(old, new) => write!(f, "program {old} -> {new}"),
             Self::Param(key, old, new) => write!(f, "params.{key} {old} -> {new}"),
-            Self::Seed(old, new) => write!(f, "seed {old} -> {new}"),
+            Self::Seed(Some(old), new) => write!(f, "seed {old} -> {new}"),
+            Self::Seed(None, new) => write!(f, "seed none -> {new}"),
             Self::InputAdded(name) => write!(f, "input {name} added"),
             Self::InputRemoved(name) => write!(f, "input {name} removed"),
             Self::InputChanged(name) => write!(f, "input {name} changed"),
@@ -109,8 +110,10 @@ pub fn examine(
     if record.program != program {
         reasons.push(Reason::Program(record.program.clone(), program));
     }
-    if record.seed != wanted.seed {
-        reasons.push(Reason::Seed(record.seed, wanted.seed));
+    if let Some(seed) = wanted.seed
+        && record.seed != Some(seed)
+    {
+        reasons.push(Reason::Seed(record.seed, seed));
     }
     compare_params("", &record.params, &wanted.params, &mut reasons);
     compare_inputs(&record, wanted, stats, &mut reasons)?;
@@ -188,10 +191,11 @@ mod tests {
         let wanted = Wanted {
             folder: dir.join("train"),
             params: serde_json::json!({"epochs": 25, "mode": "x"}),
-            seed: 42,
+            seed: Some(42),
             inputs: Input::folder("in", &dir.join("in")).unwrap(),
         };
-        let job = Job::begin("train", &wanted.folder, &wanted.params, 42, &wanted.inputs).unwrap();
+        let job = Job::begin("train", &wanted.folder, &wanted.params, wanted.seed, &wanted.inputs)
+            .unwrap();
         write(&job.path("model").unwrap(), b"weights").unwrap();
         job.publish().unwrap();
         wanted
@@ -209,12 +213,19 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_without_random_choices_has_no_seed_to_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let wanted = Wanted { seed: None, ..ran(dir.path()) };
+        assert!(told(&wanted).is_empty(), "a record that has a seed, as older ones do");
+    }
+
+    #[test]
     fn every_change_is_told_with_old_and_new() {
         let dir = tempfile::tempdir().unwrap();
         let mut wanted = ran(dir.path());
         wanted.params["epochs"] = 30.into();
         wanted.params["mode"] = "y".into();
-        wanted.seed = 7;
+        wanted.seed = Some(7);
         write(&dir.path().join("in/b.png"), b"new").unwrap();
         write(&dir.path().join("in/a.png"), b"other").unwrap();
         wanted.inputs = Input::folder("in", &dir.path().join("in")).unwrap();

@@ -157,7 +157,7 @@ pub(super) fn partition(page: &Page) -> Answer {
                 split.method,
                 split.train,
                 split.test,
-                page.seed,
+                split.seed,
                 if page.judged.len() > 1 { "; and a repeated cross-validation" } else { "" }
             ))
         }),

@@ -15,8 +15,8 @@ pub struct Page {
     pub about: String,
     /// The version of the programs.
     pub version: String,
-    /// The seed that every random choice derives from.
-    pub seed: u64,
+    /// The seed that every random choice derives from; none if no stage made one.
+    pub seed: Option<u64>,
     /// The classes' names.
     pub classes: Vec<String>,
     /// The class that sensitivity asks for; empty if nothing was judged.
@@ -190,6 +190,8 @@ pub struct Doubt {
 pub struct Split {
     /// `image`, `group`, `source`, `folder`, `parts`.
     pub method: String,
+    /// The seed of the split.
+    pub seed: u64,
     /// What tells persons apart: `patient` or `link`.
     pub by: String,
     /// Films to train on.
@@ -317,8 +319,8 @@ pub struct StageRun {
     pub name: String,
     /// The version of its program.
     pub program: String,
-    /// Its seed.
-    pub seed: u64,
+    /// Its seed; none if it makes no random choice.
+    pub seed: Option<u64>,
     /// Its settings, and whether they differ from the profile's.
     pub settings: Vec<(String, String, bool)>,
     /// Names and BLAKE3 of the files it read; films are counted.

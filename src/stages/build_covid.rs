@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::Stage;
 use super::collected::{Collected, Force};
 use super::upstream::table_file;
+use super::{Stage, uses};
 use crate::artifact::ledger::{self, Ledger, LedgerRow, Status};
-use crate::cli::{Context, Failure, Outcome, ResultExt, settings};
+use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, settings};
 use crate::dataset::metadata::{self, Metadata, MetadataError, Row};
 use crate::dataset::selection::{Criteria, Judged, select, tally};
 use crate::dataset::{identity, phantom};
@@ -53,6 +53,7 @@ impl Stage for BuildCovid {
     const READS: &'static str = "metadata.csv, in any of its versions, and images/";
     const WRITES: &'static str = "dataset/covid/: the films, ledger.csv";
     const AFTER: &'static [&'static str] = &["fetch", "phantom"];
+    const USES: &'static [Flag] = uses!(Dataset, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr build-covid --source covid-chestxray-dataset", "The PA X-rays of COVID-19"),
         ("cxr build-covid --view 'PA,AP,AP Supine'", "Views from the front too"),

@@ -5,14 +5,14 @@ use std::fmt;
 use ndarray::{Array2, Axis};
 use serde::Serialize;
 
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::Index;
 use crate::artifact::metrics::{ClassMetrics, Judge, Metrics, Score};
 use crate::artifact::model::Model;
 use crate::artifact::predictions::{Prediction, Predictions};
 use crate::artifact::{ArtifactError, Document};
-use crate::cli::{Context, Failure, Outcome, in_range};
+use crate::cli::{Context, Failure, Flag, Outcome, in_range};
 use crate::head::Head;
 use crate::metrics::{Method, Rate, classification_report, predicted};
 use crate::pipeline::{Input, Job};
@@ -53,6 +53,7 @@ impl Stage for Evaluate {
     const READS: &'static str = "model.safetensors, features.npy, split.json, index.csv; groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "metrics.json, predictions.csv";
     const AFTER: &'static [&'static str] = &["preprocess", "link", "split", "extract", "train"];
+    const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-evaluate --profile tutorial", "As the tutorial does, with intervals"),
         ("cxr-evaluate --min-sensitivity 0.9", "In CI: exit code 3 if too few are found"),

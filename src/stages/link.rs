@@ -9,11 +9,11 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::artifact::groups::{GroupRow, LinkRow, Linked};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, write_csv};
-use crate::cli::{Context, Failure, Outcome, in_range};
+use crate::cli::{Context, Failure, Flag, Outcome, in_range};
 use crate::dataset::link::{Film, Groups, Link, Relation, Thumbnail, by_picture, by_record};
 use crate::pipeline::Input;
 
@@ -49,6 +49,7 @@ impl Stage for LinkFilms {
     const READS: &'static str = "images.npy, index.csv";
     const WRITES: &'static str = "groups.csv, links.csv, link.json";
     const AFTER: &'static [&'static str] = &["preprocess"];
+    const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-link", "By patient id, file name, file and picture"),
         ("cxr-link --correlation 0.95", "Link only images that are more alike"),

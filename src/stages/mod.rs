@@ -39,7 +39,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-use crate::cli::{self, Context, Failure, Outcome};
+use crate::cli::{self, Context, Failure, Flag, Globals, Known, Outcome};
 use crate::pipeline::order::Node;
 use crate::pipeline::stale::Wanted;
 use crate::pipeline::{Input, Job};
@@ -66,6 +66,20 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<predict::Predict>(),
 ];
 
+/// The global flags of a stage that reads its settings and works in the artifacts folder,
+/// and `more` of them: `uses!(Dataset, Threads)`.
+macro_rules! uses {
+    ($($more:ident),*) => {
+        &[
+            $crate::cli::Flag::Config,
+            $crate::cli::Flag::Profile,
+            $crate::cli::Flag::Artifacts,
+            $($crate::cli::Flag::$more),*
+        ]
+    };
+}
+use uses;
+
 /// A command: what it is called, what it takes, what it does.
 pub trait Stage {
     /// Its name: `train` is `cxr-train`, `cxr train` and `[train]`.
@@ -80,6 +94,11 @@ pub trait Stage {
     const AFTER: &'static [&'static str];
     /// Command lines worth showing, with what each does.
     const EXAMPLES: &'static [(&'static str, &'static str)];
+    /// The global flags that it uses; the parser refuses the others. `Dataset` if it
+    /// reads [`Context::paths`]`.dataset` or a setting with `{dataset}`, `Seed` if it reads
+    /// [`Context::seed`], `Threads` if it starts a job (whose inputs are hashed in
+    /// parallel) or computes in parallel.
+    const USES: &'static [Flag];
     /// Whether `cxr run` ends with its whole summary, not only the first line.
     const SHOW: bool = false;
     /// Its keys in `pipeline.toml`, made with [`crate::settings!`].
@@ -122,6 +141,8 @@ pub struct Entry {
     pub after: &'static [&'static str],
     /// [`Stage::EXAMPLES`].
     pub examples: &'static [(&'static str, &'static str)],
+    /// [`Stage::USES`].
+    pub uses: &'static [Flag],
     /// [`Stage::SHOW`].
     pub show: bool,
     /// The default settings, as a table of `pipeline.toml`.
@@ -145,6 +166,7 @@ impl Entry {
             writes: S::WRITES,
             after: S::AFTER,
             examples: S::EXAMPLES,
+            uses: S::USES,
             show: S::SHOW,
             defaults: || Table::try_from(S::Settings::default()).expect("settings serialise"),
             wanted: |ctx| {
@@ -152,7 +174,7 @@ impl Entry {
                 Ok(Wanted {
                     folder: S::folder(ctx, &settings),
                     params: serde_json::to_value(&settings).expect("settings serialise"),
-                    seed: ctx.seed,
+                    seed: ctx.seed_of(S::NAME),
                     inputs: S::inputs(ctx, &settings)?,
                 })
             },
@@ -163,6 +185,11 @@ impl Entry {
                 S::run(ctx, args)
             },
         }
+    }
+
+    /// The program's arguments, the global ones among them.
+    pub fn full_command(&self) -> Command {
+        Globals::augment(self.command(), self.uses)
     }
 
     /// The program's arguments, without the global ones.
@@ -196,7 +223,9 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     STAGES.iter().find(|s| s.name == name)
 }
 
-/// Every stage with its default settings: what `pipeline.toml` may hold.
-pub fn known() -> Vec<(&'static str, Table)> {
-    STAGES.iter().map(|s| (s.name, (s.defaults)())).collect()
+/// Every stage with its default settings, which `pipeline.toml` may hold, and the global
+/// flags that it uses.
+pub fn known() -> Vec<Known> {
+    let known = |s: &Entry| Known { name: s.name, defaults: (s.defaults)(), uses: s.uses };
+    STAGES.iter().map(known).collect()
 }

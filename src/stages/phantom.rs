@@ -7,9 +7,9 @@ use clap::ValueEnum;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Stage;
 use super::collected::Force;
-use crate::cli::{Context, Failure, Outcome, in_range, settings};
+use super::{Stage, uses};
+use crate::cli::{Context, Failure, Flag, Outcome, in_range, settings};
 use crate::dataset::phantom::{Condition, Film, Plan, metadata_csv};
 use crate::io::atomic;
 use crate::pipeline::Input;
@@ -58,6 +58,7 @@ impl Stage for Phantom {
     const READS: &'static str = "nothing";
     const WRITES: &'static str = "covid-chestxray-dataset/ and chest_xray/, as the real ones lie";
     const AFTER: &'static [&'static str] = &[];
+    const USES: &'static [Flag] = uses!(Dataset, Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr phantom --output /tmp/sources", "25 films of COVID-19 and 25 normal ones"),
         ("cxr phantom --films 40 --shortcut marker", "A set that gives the class away in a corner"),

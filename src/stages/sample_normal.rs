@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Stage;
 use super::collected::{Collected, Force};
+use super::{Stage, uses};
 use crate::artifact::ledger::{self, Ledger, LedgerRow, Status};
-use crate::cli::{Context, Failure, Outcome, ResultExt, in_range, settings};
+use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range, settings};
 use crate::dataset::kaggle::{self, Image, KaggleError, Pool};
 use crate::dataset::verdict::Verdict;
 use crate::dataset::{identity, phantom};
@@ -55,6 +55,7 @@ impl Stage for SampleNormal {
     const READS: &'static str = "chest_xray/, as it was unzipped";
     const WRITES: &'static str = "dataset/normal/: the films, ledger.csv";
     const AFTER: &'static [&'static str] = &["fetch", "phantom"];
+    const USES: &'static [Flag] = uses!(Dataset, Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr sample-normal --source chest_xray --count 25 --seed 42", "25 normal films"),
         ("cxr sample-normal --as-tutorial", "25 films of any kind, as the tutorial drew them"),

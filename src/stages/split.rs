@@ -9,11 +9,11 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use self::copied::copied;
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, split};
-use crate::cli::{Context, Failure, Outcome, ResultExt, shell_word};
+use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, shell_word};
 use crate::dataset::split::{
     ClassOrder, Copies, Given, SplitError, TrainTest, copies, given, hold_out, is_given, leaks,
     stratified_group_split, train_test_split,
@@ -90,6 +90,7 @@ impl Stage for Split {
     const READS: &'static str = "index.csv; groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "split.json";
     const AFTER: &'static [&'static str] = &["preprocess", "link"];
+    const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-split --profile tutorial", "As the tutorial does: film by film"),
         ("cxr-split --method group", "No patient on both sides"),

@@ -9,14 +9,14 @@ use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::artifact::features::Features;
 use crate::artifact::history::{self, SeedEpoch};
 use crate::artifact::index::Index;
 use crate::artifact::model::{Architecture, Model, Training};
 use crate::artifact::split::Split;
 use crate::artifact::{Document, write_csv};
-use crate::cli::{Context, Failure, Outcome, ResultExt, in_range};
+use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
 use crate::head::{Epoch, FitError, FitInputs, FitSettings, Fitted, Loss, fit};
 use crate::io::atomic::at;
 use crate::io::hash;
@@ -93,6 +93,7 @@ impl Stage for Train {
     const WRITES: &'static str =
         "model.safetensors, model.json, history.csv; seeds.csv, histories.csv of several";
     const AFTER: &'static [&'static str] = &["preprocess", "split", "extract"];
+    const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-train --profile tutorial", "As the tutorial does"),
         ("cxr-train --seeds 30", "How much of the result is luck"),
@@ -111,6 +112,10 @@ impl Stage for Train {
             ctx.input("extract", "bank.npy"),
         ];
         if !settings.from.is_empty() {
+            if settings.from.contains("{dataset}") {
+                let error = "`from` names a path in `{dataset}`, which `cxr train` does not read";
+                return Err(Failure::usage(error).hint("write the path without `{dataset}`"));
+            }
             inputs.push(Input::file("from", ctx.paths.expand(&settings.from)));
         }
         Ok(inputs)

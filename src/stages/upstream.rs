@@ -61,6 +61,10 @@ pub fn model(
     false_alarms: f64,
 ) -> Result<Assembled, Failure> {
     in_range("false-alarms", false_alarms, 0.0..=1.0)?;
+    if bundle.is_some() && ctx.globals.artifacts.is_some() {
+        let error = "`--artifacts` has no effect with `--bundle`, which holds the whole model";
+        return Err(Failure::usage(error).hint("give one of them"));
+    }
     classifier::open(bundle, &ctx.paths, false_alarms).map_err(hinted(ModelError::hint))
 }
 

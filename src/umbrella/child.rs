@@ -39,7 +39,7 @@ impl Child {
         let mut command = process::Command::new(program);
         command
             .arg(name)
-            .args(globals.to_args())
+            .args(globals.to_args(ctx.uses(name)))
             .arg("--json")
             .stdin(Stdio::null())
             .stdout(Stdio::piped());

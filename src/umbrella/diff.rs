@@ -151,7 +151,8 @@ fn params(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
         if path.exists() {
             let record = Record::read(&path)?;
             flatten(&record.stage, &record.params, &mut params);
-            params.insert(format!("{}.seed", record.stage), record.seed.to_string());
+            let seed = record.seed.map(|seed| (format!("{}.seed", record.stage), seed.to_string()));
+            params.extend(seed);
         }
     }
     Ok(params)

@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 use serde::Serialize;
 
-use crate::cli::{Context, Failure, Globals, Outcome};
+use crate::cli::{Context, Failure, Outcome};
 use crate::io::atomic;
 use crate::stages::STAGES;
 
@@ -54,7 +54,7 @@ impl fmt::Display for Text {
 /// Prints the completions.
 pub fn run_completions(_: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let shell: Shell = *matches.get_one("shell").expect("it is required");
-    let mut command = super::command().mut_subcommands(Globals::augment);
+    let mut command = super::command();
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut command, "cxr", &mut bytes);
     Ok(Outcome::new(&Text { text: String::from_utf8_lossy(&bytes).into_owned() }))
@@ -63,14 +63,14 @@ pub fn run_completions(_: &Context, matches: &ArgMatches) -> Result<Outcome, Fai
 /// Writes `cxr.1`, `cxr-run.1`, `cxr-train.1` and so on.
 pub fn run_man(_: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let folder: &PathBuf = matches.get_one("output").expect("it is required");
-    let own = super::COMMANDS.iter().map(|c| (c.command)().name(format!("cxr-{}", c.name)));
-    let stages = STAGES.iter().map(|s| s.command());
+    let own = super::COMMANDS.iter().map(|c| c.full_command().name(format!("cxr-{}", c.name)));
+    let stages = STAGES.iter().map(|s| s.full_command());
     let pages: Vec<Command> = std::iter::once(super::command()).chain(own).chain(stages).collect();
     let number = pages.len();
     for page in pages {
         let path = folder.join(format!("{}.1", page.get_name()));
         let mut bytes = Vec::new();
-        clap_mangen::Man::new(Globals::augment(page)).render(&mut bytes)?;
+        clap_mangen::Man::new(page).render(&mut bytes)?;
         atomic::write(&path, &bytes)?;
     }
     let text = format!("wrote {number} pages to {}", folder.display());

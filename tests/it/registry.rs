@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use cxr::cli::{Context, Flag, Globals, Ui};
 use cxr::pipeline::order::order;
-use cxr::stages::STAGES;
+use cxr::stages::{Entry, STAGES, known};
 
 use crate::support::Sandbox;
 
@@ -95,5 +96,114 @@ fn every_program_explains_itself() {
         assert!(!stage.examples.is_empty() && !stage.about.ends_with('.'), "{}", stage.name);
         let same = sandbox.ok(&format!("cxr {} --version", stage.name));
         assert_eq!(same, sandbox.ok(&format!("cxr-{} --version", stage.name)));
+    }
+}
+
+/// The source text of a stage, its unit tests included.
+fn source(stage: &Entry) -> String {
+    let module = stage.name.replace('-', "_");
+    let single = root(&format!("src/stages/{module}.rs"));
+    let folder = root(&format!("src/stages/{module}"));
+    let files = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok);
+    let files = files.map(walkdir::DirEntry::into_path).filter(|path| path.is_file());
+    let files = files.chain(single.is_file().then_some(single));
+    files.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+#[test]
+fn a_stage_declares_exactly_the_global_flags_that_it_reads() {
+    for stage in STAGES {
+        let source = source(stage);
+        let reads = |words: &[&str]| words.iter().any(|word| source.contains(word));
+        let uses = |flag: Flag| stage.uses.contains(&flag);
+        let name = stage.name;
+        assert_eq!(uses(Flag::Seed), reads(&["ctx.seed"]), "{name}: --seed");
+        assert_eq!(
+            uses(Flag::Dataset),
+            reads(&["ctx.paths.dataset", "= \"{dataset}/"]),
+            "{name}: --dataset"
+        );
+        // The inputs of a job are hashed in parallel.
+        let parallel = ["Self::begin(", "par_iter", "rayon::", "Classifier::new", "verify::"];
+        assert_eq!(uses(Flag::Threads), reads(&parallel), "{name}: --threads");
+        for flag in [Flag::Config, Flag::Profile, Flag::Artifacts] {
+            assert!(uses(flag), "{name}: --{}", flag.name());
+        }
+    }
+    for shared in ["src/stages/upstream.rs", "src/stages/collected.rs"] {
+        let source = text(shared);
+        assert!(!source.contains("ctx.seed") && !source.contains("paths.dataset"), "{shared}");
+    }
+}
+
+#[test]
+fn a_global_flag_that_a_stage_does_not_use_is_refused_with_a_way_out() {
+    let sandbox = Sandbox::new();
+    for stage in STAGES {
+        let name = stage.name;
+        let help = sandbox.ok(&format!("cxr {name} --help"));
+        for flag in Flag::ALL {
+            let offered = help.contains(&format!("--{}", flag.name()));
+            assert_eq!(offered, stage.uses.contains(&flag), "{name} --{}:\n{help}", flag.name());
+            if !offered {
+                for line in [format!("--{} 7", flag.name()), format!("--{}=7", flag.name())] {
+                    let text = sandbox.transcript(&format!("cxr {name} {line}"));
+                    let refused = format!("error: `cxr {name}` does not take `--{}`", flag.name());
+                    assert!(text.contains("exit: 2") && text.contains(&refused), "{text}");
+                }
+            }
+        }
+    }
+    insta::assert_snapshot!(sandbox.transcript("cxr-evaluate --dataset other"), @r"
+    $ cxr-evaluate --dataset other
+    exit: 2
+    --- stdout
+    --- stderr
+    error: `cxr evaluate` does not take `--dataset`: it reads no image files from a dataset folder
+
+    hint: to run the trained model on other images: `cxr predict other`
+    hint: to train and evaluate on other images: `cxr run --dataset other --artifacts DIR`
+    ");
+    let text = sandbox.transcript("cxr compare a b --seed 3");
+    assert!(text.contains("hint: to run the whole pipeline with this seed: `cxr run --seed 3`"));
+    // Before the command no flag was ever read.
+    for line in ["cxr --profile demo run", "cxr diff a b --profile demo", "cxr --quiet run"] {
+        assert!(sandbox.transcript(line).contains("exit: 2"), "{line}");
+    }
+}
+
+/// The other folder or seed makes the stage read or write other files, or the same files
+/// under another key.
+#[test]
+fn a_global_flag_that_a_stage_offers_changes_what_it_would_do() {
+    let sandbox = Sandbox::new();
+    for class in ["covid", "normal"] {
+        sandbox.write(&format!("one/{class}/a.png"), "");
+        sandbox.write(&format!("one/{class}/ledger.csv"), "");
+    }
+    sandbox.write("two/covid/b.png", "");
+    let one = Globals {
+        dataset: Some(sandbox.path("one")),
+        artifacts: Some(sandbox.path("a")),
+        seed: Some(1),
+        ..Globals::default()
+    };
+    let wanted = |globals: &Globals, stage: &Entry| {
+        let ctx = Context::new(globals.clone(), Ui::new(globals), &known()).unwrap();
+        let of = |result: Result<cxr::pipeline::stale::Wanted, cxr::cli::Failure>| {
+            result.map(|w| (w.folder, w.seed, w.inputs)).map_err(|e| format!("{:#}", e.error))
+        };
+        (of((stage.wanted)(&ctx)), (stage.folder)(&ctx).ok())
+    };
+    for stage in STAGES {
+        let changed = |other: &Globals| {
+            format!("{:?}", wanted(&one, stage)) != format!("{:?}", wanted(other, stage))
+        };
+        let seed = Globals { seed: Some(2), ..one.clone() };
+        assert_eq!(changed(&seed), stage.uses.contains(&Flag::Seed), "{}: --seed", stage.name);
+        let dataset = Globals { dataset: Some(sandbox.path("two")), ..one.clone() };
+        // What `cxr fetch` writes depends on its subcommand.
+        let declared = stage.uses.contains(&Flag::Dataset) && stage.name != "fetch";
+        assert_eq!(changed(&dataset), declared, "{}: --dataset", stage.name);
     }
 }

@@ -155,6 +155,14 @@ fn one_more_film_costs_one_decode_and_its_own_features() {
     assert!(extract["cached"].as_u64().unwrap() > films / 2, "{extract}");
 }
 
+/// ` --seed 7`, if the stage has a seed.
+fn seed(stage: &str) -> &'static str {
+    match cxr::stages::find(stage).unwrap().uses.contains(&cxr::cli::Flag::Seed) {
+        true => " --seed 7",
+        false => "",
+    }
+}
+
 #[test]
 fn stages_killed_at_any_moment_lose_nothing() {
     let sandbox = demo();
@@ -165,7 +173,8 @@ fn stages_killed_at_any_moment_lose_nothing() {
         let good = sandbox.tree("artifacts/demo");
         // Another seed makes other files, so that a mixture would show.
         let started = Instant::now();
-        ran(&sandbox, &format!("cxr-{stage} --seed 7"));
+        let seed = seed(stage);
+        ran(&sandbox, &format!("cxr-{stage}{seed}"));
         let took = started.elapsed();
         let other = sandbox.tree("artifacts/demo");
         ran(&sandbox, &format!("cxr-{stage}"));
@@ -177,7 +186,7 @@ fn stages_killed_at_any_moment_lose_nothing() {
         for _ in 0..12 {
             random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let share = (random >> 33) as f64 / f64::from(1u32 << 31);
-            let mut child = start(&sandbox, &format!("cxr-{stage} --seed 7"));
+            let mut child = start(&sandbox, &format!("cxr-{stage}{seed}"));
             sleep(took.mul_f64(share * 1.1));
             child.kill().unwrap();
             child.wait().unwrap();
@@ -330,7 +339,7 @@ fn a_disk_that_takes_no_more_leaves_the_last_good_files() {
         // ignored: every write fails, as on a full disk.
         let assert = sandbox.cxr(&format!("cxr-{stage}"));
         let program = assert.get_program().to_string_lossy().into_owned();
-        let script = format!("trap '' XFSZ; ulimit -f 0; exec '{program}' --seed 7");
+        let script = format!("trap '' XFSZ; ulimit -f 0; exec '{program}'{}", seed(stage));
         let output = Command::new("bash")
             .args(["-c", &script])
             .current_dir(sandbox.path(""))

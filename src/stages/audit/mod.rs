@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use self::data::Data;
 use self::films::Films;
 use self::summary::Summary;
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::artifact::Document;
 use crate::artifact::audit::Audit;
 use crate::artifact::groups::Grouping;
 use crate::audit::{Condition, Verdict};
-use crate::cli::{Context, Failure, Outcome, ResultExt, in_range};
+use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
 use crate::pipeline::Input;
 
 /// The stage.
@@ -74,6 +74,7 @@ impl Stage for AuditStage {
     const WRITES: &'static str = "audit.json";
     const AFTER: &'static [&'static str] =
         &["preprocess", "link", "split", "extract", "train", "crossval", "explain"];
+    const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-audit --profile tutorial", "What the tutorial's model may have learnt instead"),
         (

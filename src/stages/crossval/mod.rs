@@ -18,11 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use self::films::Films;
 use self::summary::Summary;
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::artifact::Document;
 use crate::artifact::crossval::{OutOfFoldRow, write_predictions};
 use crate::artifact::groups::Grouping;
-use crate::cli::{Context, Failure, Outcome, in_range};
+use crate::cli::{Context, Failure, Flag, Outcome, in_range};
 use crate::metrics::{Undefined, for_sensitivity, youden};
 use crate::pipeline::Input;
 
@@ -80,6 +80,7 @@ impl Stage for Crossval {
         "features.npy, index.csv, model.json for how to train; groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "crossval.json, predictions.csv";
     const AFTER: &'static [&'static str] = &["preprocess", "link", "split", "extract", "train"];
+    const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-crossval --groups link", "Five folds, five times, no person torn"),
         ("cxr-crossval --threshold sensitivity --sensitivity 0.95", "What finding 95 % costs"),

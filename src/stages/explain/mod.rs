@@ -16,12 +16,12 @@ use ndarray_npy::WriteNpyExt;
 
 use self::films::{Film, Films};
 use self::summary::Summary;
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::artifact::explanation::{Explanation, Line};
 use crate::artifact::{Document, write_csv};
 use crate::backbone::{Options, Vgg16, Weights};
 use crate::classifier::{Explainer, picture_name};
-use crate::cli::{Context, Failure, Outcome, ResultExt, in_range};
+use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
 use crate::conv::Engine;
 use crate::explain::{Occlusion, even_outside, outside_centre};
 use crate::head::Head;
@@ -70,6 +70,7 @@ impl Stage for Explain {
     const WRITES: &'static str =
         "<film>.png, mean-<class>.png, explain.json, explain.csv, heat.npy";
     const AFTER: &'static [&'static str] = &["preprocess", "split", "extract", "train"];
+    const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-explain --profile tutorial", "The worst errors, and the mean of each class"),
         ("cxr-explain --film covid/lancet-case2a.jpg --errors 0", "One film, and why"),

@@ -9,10 +9,10 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use self::verify::{TOLERANCE, Verified, verify};
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::backbone::Weights;
 use crate::classifier::{Assembled, Bundle, ModelError, backbone};
-use crate::cli::{Context, Failure, Outcome, ResultExt, hinted};
+use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, hinted};
 use crate::io::atomic::FileError;
 use crate::io::{atomic, hash, safetensors};
 use crate::pipeline::Input;
@@ -74,6 +74,7 @@ impl Stage for Export {
     const READS: &'static str = "what `cxr run` made, or a bundle; the weights of VGG16";
     const WRITES: &'static str = "a bundle, ONNX, .keras, .h5 or safetensors, where --output says";
     const AFTER: &'static [&'static str] = &["train", "evaluate", "crossval", "audit", "report"];
+    const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr export bundle --output covid.cxr", "For `cxr predict --bundle covid.cxr`"),
         ("cxr export bundle --embed --output covid.cxr", "With the backbone, for any machine"),

@@ -15,11 +15,11 @@ use self::bench::Timings;
 use self::compute::Extraction;
 use self::films::Source;
 use self::store::Store;
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::artifact::Document;
 use crate::artifact::features::{Extractor, Features};
 use crate::backbone::{Options, Pooling, Vgg16, Weights};
-use crate::cli::{Context, Failure, Outcome, ResultExt, in_range};
+use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
 use crate::conv::Engine;
 use crate::image::Part;
 use crate::io::cache::Cache;
@@ -93,6 +93,7 @@ impl Stage for Extract {
     const READS: &'static str = "images.npy, index.csv, split.json, the weights of VGG16";
     const WRITES: &'static str = "features.npy, bank.npy, masked.npy, features.json";
     const AFTER: &'static [&'static str] = &["preprocess", "split"];
+    const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-extract --profile tutorial", "As the tutorial does"),
         ("cxr-extract --pooling global --rotations 5", "All the net sees, less augmentation"),

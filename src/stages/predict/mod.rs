@@ -17,12 +17,12 @@ use rayon::prelude::*;
 
 use self::format::{Format, Said};
 use self::sources::{Candidate, Found, Sources};
-use super::{Stage, upstream};
+use super::{Stage, upstream, uses};
 use crate::classifier::{
     Assembled, Bundle, Classifier, Explainer, ModelError, backbone, picture_name,
 };
 use crate::cli::ui::one_line;
-use crate::cli::{Context, Failure, Outcome, ResultExt, Stream, hinted};
+use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, Stream, hinted};
 use crate::conv::Engine;
 use crate::dataset::films::{self, Constant};
 use crate::io::atomic;
@@ -76,6 +76,7 @@ impl Stage for Predict {
     const WRITES: &'static str = "to stdout: a line per film, as table, CSV or JSON; <film>.png \
                                   with --heat";
     const AFTER: &'static [&'static str] = &["train", "evaluate", "audit"];
+    const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr predict film.jpg", "One film, by the profile's trained model"),
         ("cxr predict films/ --bundle covid.cxr --format csv", "A folder, however deep, as CSV"),

@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use self::arranged::Arranged;
 use self::patients::Patients;
 use self::summary::Summary;
-use super::Stage;
 use super::upstream::table_file;
+use super::{Stage, uses};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::provenance::{Provenance, ProvenanceError};
 use crate::artifact::selection::{self, SelectionRow};
 use crate::cli::ui::one_line;
-use crate::cli::{Context, Failure, Outcome, ResultExt, in_range};
+use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
 use crate::dataset::dicom::Naming;
 use crate::dataset::films::{self, Candidate, Constant, FilmsError, UnusableFilm};
 use crate::dataset::layout::{Choice, Layout};
@@ -98,6 +98,7 @@ impl Stage for Preprocess {
                                  JPEG, PNG, TIFF, BMP, WebP or GIF";
     const WRITES: &'static str = "images.npy, index.csv, ledger.csv";
     const AFTER: &'static [&'static str] = &["build-covid", "sample-normal"];
+    const USES: &'static [Flag] = uses!(Dataset, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-preprocess --dataset dataset", "Every folder of `dataset` is a class"),
         ("cxr-preprocess --dataset chest_xray", "Or a part, `train` or `test`, of classes"),

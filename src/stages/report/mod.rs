@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use self::films::Pictures;
-use super::Stage;
 use super::upstream::optional;
+use super::{Stage, uses};
 use crate::artifact::audit::Audit;
 use crate::artifact::crossval::CrossValidation;
 use crate::artifact::explanation::Explanation;
@@ -26,7 +26,7 @@ use crate::artifact::predictions::Predictions;
 use crate::artifact::selection::{self, SelectionRow};
 use crate::artifact::split::Split;
 use crate::artifact::{Document, MAX_DOCUMENT, history, read_bytes, read_csv};
-use crate::cli::{Context, Failure, Outcome, in_range};
+use crate::cli::{Context, Failure, Flag, Outcome, in_range};
 use crate::io::atomic;
 use crate::io::staging::RECORD;
 use crate::pipeline::Input;
@@ -91,6 +91,7 @@ impl Stage for Report {
     const READS: &'static str = "what the other stages wrote, as far as they have run";
     const WRITES: &'static str = "report.html, MODEL_CARD.md";
     const AFTER: &'static [&'static str] = &TOLD;
+    const USES: &'static [Flag] = uses!(Dataset, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         (
             "cxr-report --profile tutorial",
@@ -264,7 +265,7 @@ fn page(ctx: &Context, settings: &Settings, files: &Files) -> Result<Page, Failu
         profile: ctx.config.profile.clone(),
         about: ctx.config.value("about")?.unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        seed: ctx.seed,
+        seed: provenance::seed(&stages),
         classes: files.index.classes.clone(),
         positive: positive.cloned().unwrap_or_default(),
         judged: judged::judged(files),

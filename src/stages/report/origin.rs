@@ -87,6 +87,7 @@ pub fn split(files: &Files) -> Option<Split> {
     let equal = |rows: &Vec<usize>| rows.iter().map(path).collect::<Vec<_>>().join(" is ");
     Some(Split {
         method: split.method.clone(),
+        seed: split.seed,
         by: split.groups.by.clone(),
         train: split.train.len(),
         test: split.test.len(),

@@ -25,20 +25,34 @@ pub fn stages(ctx: &Context) -> Result<(Vec<StageRun>, Vec<String>), Failure> {
 
     let profile = &ctx.config.profile;
     let listed = ctx.config.stages()?;
+    let seed = seed(&runs);
     let by_hand = |run: &&StageRun| {
         let set = run.settings.iter().any(|(_, _, changed)| *changed);
-        set || run.seed != ctx.seed || !listed.contains(&run.name)
+        set || other_seed(run, seed).is_some() || !listed.contains(&run.name)
     };
-    let mut commands: Vec<String> = runs.iter().filter(by_hand).map(|r| line(ctx, r)).collect();
-    commands.push(format!("cxr run --profile {profile} --seed {}", ctx.seed));
+    let mut commands: Vec<String> =
+        runs.iter().filter(by_hand).map(|run| line(ctx, run, seed)).collect();
+    let with_seed = seed.map_or(String::new(), |seed| format!(" --seed {seed}"));
+    commands.push(format!("cxr run --profile {profile}{with_seed}"));
     Ok((runs, commands))
 }
 
+/// The seed of the run: that of the model, else that of the first stage that has one.
+pub fn seed(runs: &[StageRun]) -> Option<u64> {
+    let model = runs.iter().find(|run| run.name == "train").and_then(|run| run.seed);
+    model.or_else(|| runs.iter().find_map(|run| run.seed))
+}
+
+/// The seed of a stage, if it is not `seed`.
+fn other_seed(run: &StageRun, seed: Option<u64>) -> Option<u64> {
+    run.seed.filter(|_| run.seed != seed)
+}
+
 /// The command line of a stage with the settings that were set by hand.
-fn line(ctx: &Context, run: &StageRun) -> String {
+fn line(ctx: &Context, run: &StageRun, seed: Option<u64>) -> String {
     let mut line = format!("cxr {} --profile {}", run.name, ctx.config.profile);
-    if run.seed != ctx.seed {
-        line += &format!(" --seed {}", run.seed);
+    if let Some(seed) = other_seed(run, seed) {
+        line += &format!(" --seed {seed}");
     }
     for (name, value, _) in run.settings.iter().filter(|(_, _, changed)| *changed) {
         let plain = |c: char| c.is_alphanumeric() || "-_.,/".contains(c);
