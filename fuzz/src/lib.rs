@@ -380,7 +380,8 @@ fn tables() -> Vec<Vec<u8>> {
 
 pub fn toml(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let known = cxr::stages::known();
+    let known = cxr::stages::known().into_iter().map(|stage| (stage.name, stage.defaults));
+    let known: Vec<_> = known.collect();
     if let Ok(config) = Config::parse("pipeline.toml", text, None, &[], &known) {
         let _ = config.stages();
         for (stage, _) in &known {

@@ -47,6 +47,12 @@ pub struct IndexRow {
     /// empty if the data set has no parts.
     #[serde(default)]
     pub part: String,
+    /// The patient's sex, `F` or `M`, from a ledger; empty if unknown.
+    #[serde(default)]
+    pub sex: String,
+    /// The patient's age in years, from a ledger; empty if unknown.
+    #[serde(default)]
+    pub age: String,
 }
 
 /// The films of a dataset, sorted by path (bytewise).

@@ -43,6 +43,12 @@ pub struct LedgerRow {
     pub patient: String,
     /// What `patient` rests on: see [`crate::dataset::identity::Evidence`].
     pub evidence: String,
+    /// The patient's sex, as the source writes it; ledgers of earlier versions lack it.
+    #[serde(default)]
+    pub sex: String,
+    /// The patient's age in years, as the source writes it; as `sex`.
+    #[serde(default)]
+    pub age: String,
     /// The collection it comes from.
     pub source: String,
     /// Kept or dropped.
@@ -139,6 +145,8 @@ impl Ledger {
             finding: inert(&row.finding),
             view: inert(&row.view),
             modality: inert(&row.modality),
+            sex: inert(&row.sex),
+            age: inert(&row.age),
             ..row.clone()
         };
         let rows: Vec<_> = self.rows.iter().map(row).collect();
@@ -218,6 +226,8 @@ mod tests {
             modality: "X-ray".into(),
             patient: String::new(),
             evidence: String::new(),
+            sex: "F".into(),
+            age: "=65".into(),
             source: "cohen".into(),
             status: Status::Dropped,
             reason: String::new(),
@@ -247,7 +257,9 @@ mod tests {
         let path = dir.path().join(FILE);
         let ledger = example();
         ledger.write(&path).unwrap();
-        assert_eq!(Ledger::read(&path).unwrap(), ledger);
+        let read = Ledger::read(&path).unwrap();
+        let inert = |row: &LedgerRow| LedgerRow { age: "'=65".into(), ..row.clone() };
+        assert_eq!(read.rows, ledger.rows.iter().map(inert).collect::<Vec<_>>());
         let counts = ledger.counts();
         assert_eq!((counts.rows, counts.kept), (6, 3));
         assert_eq!(counts.rows, counts.kept + counts.dropped.values().sum::<usize>());
@@ -271,8 +283,20 @@ mod tests {
         reader.records().for_each(|record| excel.write_record(&record.unwrap()).unwrap());
         crate::io::atomic::write(&path, &excel.into_inner().unwrap()).unwrap();
         let ledger = Ledger::read(&path).unwrap();
-        assert_eq!(ledger.rows, example().rows);
+        let inert = |row: &LedgerRow| LedgerRow { age: "'=65".into(), ..row.clone() };
+        assert_eq!(ledger.rows, example().rows.iter().map(inert).collect::<Vec<_>>());
         assert_eq!(ledger.notes, ["its columns are separated by semicolons"]);
+    }
+
+    #[test]
+    fn a_ledger_of_before_sex_and_age_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let text = "row,file,finding,view,modality,patient,evidence,source,status,reason,film\n\
+                    1,a.png,COVID-19,PA,X-ray,,,cohen,kept,,a.png\n";
+        crate::io::atomic::write(&path, text.as_bytes()).unwrap();
+        let row = &Ledger::read(&path).unwrap().rows[0];
+        assert_eq!((row.sex.as_str(), row.age.as_str()), ("", ""));
     }
 
     #[test]

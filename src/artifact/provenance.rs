@@ -1,11 +1,12 @@
-//! Where images come from and who is on them: from the ledgers that lie beside
-//! them, a table of patients, or their paths.
+//! Where images come from and who is on them (patient, sex, age): from the ledgers that lie
+//! beside them, a table of patients, or their paths. Sex and age stand in ledgers alone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::ArtifactError;
 use super::ledger::{self, Ledger};
+use crate::dataset::demographics;
 use crate::dataset::films::Candidate;
 use crate::dataset::identity::{self, Identity, KaggleName};
 use crate::dataset::metadata::MetadataError;
@@ -30,6 +31,10 @@ pub struct Origin {
     pub patient: String,
     /// The collection it comes from.
     pub source: String,
+    /// The patient's sex: `F` or `M`.
+    pub sex: &'static str,
+    /// The patient's age in years.
+    pub age: String,
 }
 
 /// What is known of the images of a dataset.
@@ -75,7 +80,12 @@ impl Provenance {
             known.note(path, &ledger.notes);
             for row in ledger.kept() {
                 let film = format!("{folder}/{}", row.film);
-                let origin = Origin { patient: row.patient.clone(), source: row.source.clone() };
+                let origin = Origin {
+                    patient: row.patient.clone(),
+                    source: row.source.clone(),
+                    sex: demographics::sex(&row.sex),
+                    age: demographics::age(&row.age),
+                };
                 known.ledgers.insert(film, origin);
             }
         }
@@ -88,7 +98,8 @@ impl Provenance {
             let Match::Patient(patient) = of else { continue };
             let source = if table.is_cohen { "covid-chestxray-dataset" } else { source_of(path) };
             let patient = patient.unwrap_or_default();
-            known.table.insert(path.to_owned(), Origin { patient, source: source.into() });
+            let origin = Origin { patient, source: source.into(), ..Origin::default() };
+            known.table.insert(path.to_owned(), origin);
         }
         known.joined = Some(counts);
         Ok(known)
@@ -107,11 +118,12 @@ impl Provenance {
         match (known.cloned(), header) {
             (Some(known), Some(patient)) if known.patient.is_empty() => Origin { patient, ..known },
             (Some(known), _) => known,
-            (None, Some(patient)) => Origin { patient, source: String::new() },
-            (None, None) => {
-                let patient = key(identity::from_path(&film.path));
-                Origin { patient, source: source_of(&film.path).into() }
-            }
+            (None, Some(patient)) => Origin { patient, ..Origin::default() },
+            (None, None) => Origin {
+                patient: key(identity::from_path(&film.path)),
+                source: source_of(&film.path).into(),
+                ..Origin::default()
+            },
         }
     }
 }
@@ -139,7 +151,7 @@ mod tests {
             let path = format!("normal/{name}");
             let file = path.clone().into();
             let film = Candidate { path, file, ..Candidate::default() };
-            let Origin { patient, source } = Provenance::default().of(&film, None);
+            let Origin { patient, source, .. } = Provenance::default().of(&film, None);
             (patient, source)
         };
         let expected = |patient: &str, source: &str| (patient.to_owned(), source.to_owned());

@@ -77,6 +77,10 @@ pub struct Row {
     pub number: usize,
     /// Patient id as text (`311a`).
     pub patient: Option<String>,
+    /// `M` or `F`, in the file's own words.
+    pub sex: Option<String>,
+    /// In years, in the file's own words.
+    pub age: Option<String>,
     /// What the film shows: a name, a path (`Pneumonia/Viral/COVID-19`) or a list (`COVID-19, ARDS`).
     pub finding: Option<String>,
     /// Projection: `PA`, `AP Supine`, `L`, …
@@ -140,7 +144,8 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Metadata, MetadataError> {
         return Err(MetadataError::MissingColumns { path: path.into(), missing, found: columns });
     }
     let [patient, finding, filename] = NEEDED.map(index);
-    let [view, modality, folder] = ["view", "modality", "folder"].map(|name| index(&[name]));
+    let [sex, age, view, modality, folder] =
+        ["sex", "age", "view", "modality", "folder"].map(|name| index(&[name]));
 
     let mut rows = Vec::new();
     let read = table.for_each_row(MAX_ROWS, |number, record| {
@@ -148,6 +153,8 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Metadata, MetadataError> {
         rows.push(Row {
             number,
             patient: cell(patient),
+            sex: cell(sex),
+            age: cell(age),
             finding: cell(finding),
             view: cell(view),
             modality: cell(modality),
@@ -193,6 +200,8 @@ mod tests {
             [Row {
                 number: 1,
                 patient: Some("311a".into()),
+                sex: None,
+                age: None,
                 finding: Some("COVID-19".into()),
                 view: None,
                 modality: None,

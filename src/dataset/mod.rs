@@ -1,5 +1,6 @@
 //! Rows of `metadata.csv`, selection, sampling, identity, splits, augmentation.
 
+pub mod demographics;
 pub mod dicom;
 pub mod films;
 pub mod identity;

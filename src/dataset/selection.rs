@@ -171,6 +171,8 @@ mod tests {
         Row {
             number: 1,
             patient: cell("1"),
+            sex: None,
+            age: None,
             finding: cell(finding),
             view: cell(view),
             modality: cell(modality),

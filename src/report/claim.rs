@@ -28,11 +28,7 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
             "goal of the study",
             met("to reproduce a published classifier and to ask what its figures are worth"),
         ),
-        item(
-            "7",
-            "data sources",
-            partly("the collection of every film is on record; centres are not"),
-        ),
+        item("7", "data sources", collections(page)),
         item("8", "inclusion and exclusion", eligibility(page)),
         item("9", "preprocessing", preprocessing(page)),
         item("10", "subsets of images", met("none: the whole film is used, squeezed to a square")),
@@ -44,20 +40,18 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
             ),
         ),
         item("12", "missing data", missing(page)),
-        item(
-            "13",
-            "image acquisition",
-            unmet("device, dose and projection differ and are known in part only"),
-        ),
+        item("13", "image acquisition", unmet("device and dose are not on record")),
         item(
             "14",
             "reference standard",
-            partly(
-                "the collection's label of each film; how it was established is not in the data",
-            ),
+            partly("the collection's label of each film; how it was established is not on record"),
         ),
-        item("15", "why that reference standard", unmet("no other is public for these films")),
-        item("16", "who annotated", unmet("not in the data")),
+        item(
+            "15",
+            "why that reference standard",
+            unmet("not on record: the labels come with the images"),
+        ),
+        item("16", "who annotated", unmet("not on record")),
         item(
             "17",
             "annotation of the test set",
@@ -112,6 +106,19 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item("43", "availability of software, model, data", availability(page)),
         item("44", "funding", by_hand("funding")),
     ]
+}
+
+/// The collections that the images come from.
+fn collections(page: &Page) -> Answer {
+    let all: usize = page.films.iter().map(|class| class.films).sum();
+    let sources = page.films.iter().flat_map(|class| &class.sources);
+    let known: usize = sources.filter(|s| !s.what.is_empty()).map(|s| s.count).sum();
+    match known {
+        0 => unmet("the collections and centres that the images come from are not on record"),
+        _ => partly(format!(
+            "the collection of {known} of {all} images is on record; centres are not"
+        )),
+    }
 }
 
 pub(super) fn eligibility(page: &Page) -> Answer {
@@ -259,7 +266,10 @@ pub(super) fn characteristics(page: &Page) -> Answer {
     after(
         "split",
         page.split.as_ref().map(|_| {
-            partly("films and patients by class and side; age, sex and severity are not used")
+            partly(format!(
+                "films and patients by class and side; {}; severity is not on record",
+                super::tripod::demographics(page)
+            ))
         }),
     )
 }

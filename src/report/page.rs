@@ -156,6 +156,8 @@ pub struct ClassFilms {
     pub unknown: usize,
     /// Films by the collection they come from.
     pub sources: Vec<Count>,
+    /// Sex and age of the patients on them.
+    pub demographics: Demographics,
     /// Films to train on.
     pub train: usize,
     /// Films to test on.
@@ -183,6 +185,49 @@ pub struct Doubt {
     pub path: String,
     /// The notes of its decoder.
     pub notes: String,
+}
+
+/// Sex and age of the patients on images, as far as ledgers and metadata tell them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Demographics {
+    /// Images of female patients.
+    pub female: usize,
+    /// Images of male patients.
+    pub male: usize,
+    /// Images whose patient's age is known.
+    pub aged: usize,
+    /// Lowest, median and highest known age in years, over images; none if none is known.
+    pub age: Option<(f64, f64, f64)>,
+}
+
+impl Demographics {
+    /// Of images, each with the sex (`F`, `M` or empty) and the age (years or empty).
+    pub fn of<'a>(images: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut of = Self::default();
+        let mut ages: Vec<f64> = Vec::new();
+        for (sex, age) in images {
+            of.female += usize::from(sex == "F");
+            of.male += usize::from(sex == "M");
+            ages.extend(age.parse::<f64>().ok().filter(|age| age.is_finite()));
+        }
+        ages.sort_by(f64::total_cmp);
+        of.aged = ages.len();
+        if let (Some(first), Some(last)) = (ages.first(), ages.last()) {
+            let middle = ages.len() / 2;
+            let median = if ages.len().is_multiple_of(2) {
+                (ages[middle - 1] + ages[middle]) / 2.0
+            } else {
+                ages[middle]
+            };
+            of.age = Some((*first, median, *last));
+        }
+        of
+    }
+
+    /// Images whose patient's sex is known.
+    pub fn sexed(&self) -> usize {
+        self.female + self.male
+    }
 }
 
 /// Training and test.

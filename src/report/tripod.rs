@@ -21,7 +21,7 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "3c",
             "known health inequalities",
-            unmet("age, sex, ethnicity and income of the patients are not in the data"),
+            unmet(format!("{}; ethnicity and income are not on record", demographics(page))),
         ),
         item(
             "4",
@@ -29,26 +29,24 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
             met("to train a classifier, to judge it, and to ask what its figures are worth"),
         ),
         item("5a", "sources of data and representativeness", sources(page)),
-        item("5b", "dates of the data", unmet("the public collections do not date most films")),
+        item("5b", "dates of the data", unmet("the dates of the images are not on record")),
         item(
             "6a",
             "setting and centres",
-            unmet(
-                "hospitals of the COVID-19 films are known in part only; those of the others are one hospital",
-            ),
+            unmet("the hospitals that the images come from are not on record"),
         ),
         item("6b", "eligibility criteria", claim::eligibility(page)),
-        item("6c", "treatments received", unmet("not in the data")),
+        item("6c", "treatments received", unmet("not on record")),
         item("7", "data preparation", claim::preprocessing(page)),
         item(
             "8a",
             "outcome, how and when assessed",
             partly(
-                "the class is the folder or the collection's own label; how it was established differs by film and is not in the data",
+                "the class is the folder or the collection's own label; how it was established is not on record",
             ),
         ),
-        item("8b", "qualification of outcome assessors", unmet("not in the data")),
-        item("8c", "blinding of outcome assessors", unmet("not in the data")),
+        item("8b", "qualification of outcome assessors", unmet("not on record")),
+        item("8c", "blinding of outcome assessors", unmet("not on record")),
         item(
             "9a",
             "choice of predictors",
@@ -79,7 +77,7 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "14",
             "fairness",
-            unmet("without age, sex or ethnicity in the data no group can be compared"),
+            unmet(format!("the performance in subgroups is not evaluated: {}", demographics(page))),
         ),
         item("15", "output of the model", threshold(page)),
         item("16", "differences of training and evaluation data", claim::disjoint(page)),
@@ -96,11 +94,7 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item("18f", "code sharing", met("`cxr` is MIT or Apache-2.0")),
         item("19", "patient and public involvement", unmet("none")),
         item("20a", "flow of participants", flow(page)),
-        item(
-            "20b",
-            "characteristics of participants",
-            unmet("age, sex and severity are not used; patients are counted only"),
-        ),
+        item("20b", "characteristics of participants", characteristics(page)),
         item("20c", "comparison of development and evaluation data", claim::characteristics(page)),
         item("21", "participants and outcomes of each analysis", flow(page)),
         item("22", "the full model", claim::availability(page)),
@@ -123,6 +117,29 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         ),
         item("27c", "next steps", by_hand("what comes next")),
     ]
+}
+
+/// For how many of the images sex and age of the patient are on record.
+pub(super) fn demographics(page: &Page) -> String {
+    let films: usize = page.films.iter().map(|class| class.films).sum();
+    let sexed: usize = page.films.iter().map(|class| class.demographics.sexed()).sum();
+    let aged: usize = page.films.iter().map(|class| class.demographics.aged).sum();
+    match (sexed, aged) {
+        (0, 0) => {
+            format!("sex and age of the patients are on record for none of the {films} images")
+        }
+        _ => format!(
+            "of {films} images the patient's sex is on record for {sexed} and the age for {aged}"
+        ),
+    }
+}
+
+fn characteristics(page: &Page) -> Answer {
+    let known = demographics(page);
+    match page.films.iter().any(|c| c.demographics.sexed() + c.demographics.aged > 0) {
+        true => partly(format!("{known}, by class in the report; severity is not on record")),
+        false => unmet(format!("{known}, nor is the severity")),
+    }
 }
 
 fn title(page: &Page) -> String {

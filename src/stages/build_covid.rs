@@ -220,6 +220,8 @@ fn entry(judged: &Judged<'_>) -> LedgerRow {
         modality: text(&row.modality),
         patient: String::new(),
         evidence: String::new(),
+        sex: text(&row.sex),
+        age: text(&row.age),
         source: source.into(),
         status: Status::Dropped,
         reason: String::new(),

@@ -169,6 +169,8 @@ fn entry(
         modality: "X-ray".into(),
         patient: String::new(),
         evidence: String::new(),
+        sex: String::new(),
+        age: String::new(),
         source: if synthetic { phantom::SOURCE } else { SOURCE }.into(),
         status: Status::Dropped,
         reason: String::new(),

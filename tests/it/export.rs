@@ -66,7 +66,7 @@ fn ran(sandbox: &Sandbox, stage: &str, input: &str) {
         stage: stage.into(),
         program: "0.1.0".into(),
         params: Default::default(),
-        seed: 42,
+        seed: Some(42),
         inputs: [(input.to_owned(), hash)].into(),
         outputs: Default::default(),
         missed: Vec::new(),

@@ -352,3 +352,30 @@ fn the_tutorials_report_works_in_a_browser() {
     assert!(!text.contains(shared.to_str().unwrap()));
     browse(&page);
 }
+
+#[test]
+fn the_card_counts_the_images_whose_sex_and_age_the_metadata_has() {
+    let sandbox = Sandbox::new();
+    sandbox.ok("cxr-phantom --films 3 --output sources");
+    let table = "sources/covid-chestxray-dataset/metadata.csv";
+    let with = |text: String, patient: usize, known: &str| {
+        let (blank, filled) = (format!("-{patient},0,,,"), format!("-{patient},0,{known},"));
+        assert!(text.contains(&blank), "{text}");
+        text.replace(&blank, &filled)
+    };
+    let text = with(with(sandbox.read(table), 1, "F,61"), 2, "male,");
+    sandbox.write(table, text);
+    sandbox.ok("cxr-build-covid --source sources/covid-chestxray-dataset");
+    sandbox.ok("cxr-sample-normal --source sources/chest_xray --count 3");
+    sandbox.ok("cxr-preprocess");
+    sandbox.ok("cxr-report");
+    let index = sandbox.read("artifacts/tutorial/preprocess/index.csv");
+    let known: Vec<&str> = index.lines().filter(|line| line.ends_with(",F,61")).collect();
+    assert_eq!(known.len(), 1, "{index}");
+    assert_eq!(index.lines().filter(|line| line.ends_with(",M,")).count(), 1, "{index}");
+    let card = sandbox.read("artifacts/tutorial/report/MODEL_CARD.md");
+    let stated = "of 6 images the patient's sex is on record for 2 and the age for 1";
+    assert!(card.contains(stated), "{card}");
+    assert!(card.contains("| 1 female, 1 male, 1 unknown | 61 to 61, median 61 (1); 2 unknown |"));
+    assert!(!card.contains("not in the data"), "{card}");
+}

@@ -41,17 +41,17 @@ fn normal_films_only_are_drawn() {
         other split                     1
     ");
     insta::assert_snapshot!(sandbox.read("dataset/normal/ledger.csv"), @"
-    row,file,finding,view,modality,patient,evidence,source,status,reason,film
-    1,__MACOSX/train/NORMAL/._IM-0240-0001.jpeg,No Finding,AP,X-ray,,,chest_xray,dropped,archive leftover,
-    2,chest_xray/train/NORMAL/IM-0240-0001.jpeg,No Finding,AP,X-ray,kaggle:IM-0240,kaggle name,chest_xray,dropped,nested copy,
-    3,test/NORMAL/IM-0001-0001.jpeg,No Finding,AP,X-ray,kaggle:IM-0001,kaggle name,chest_xray,dropped,other split,
-    4,train/NORMAL/IM-0240-0001.jpeg,No Finding,AP,X-ray,kaggle:IM-0240,kaggle name,chest_xray,dropped,not sampled,
-    5,train/NORMAL/IM-0240-0002.jpeg,No Finding,AP,X-ray,kaggle:IM-0240,kaggle name,chest_xray,kept,,IM-0240-0002.jpeg
-    6,train/NORMAL/NORMAL2-IM-0995-0001-0001.jpeg,No Finding,AP,X-ray,kaggle:IM-0995,kaggle name,chest_xray,kept,,NORMAL2-IM-0995-0001-0001.jpeg
-    7,train/NORMAL/same.jpeg,No Finding,AP,X-ray,,,chest_xray,kept,,same.jpeg
-    8,train/PNEUMONIA/person1_bacteria_2.jpeg,Pneumonia/Bacterial,AP,X-ray,kaggle:person1,kaggle name,chest_xray,dropped,pneumonia,
-    9,train/PNEUMONIA/person378_virus_761.jpeg,Pneumonia/Viral,AP,X-ray,kaggle:person378,kaggle name,chest_xray,dropped,pneumonia,
-    10,train/PNEUMONIA/same.jpeg,Pneumonia,AP,X-ray,,,chest_xray,dropped,pneumonia,
+    row,file,finding,view,modality,patient,evidence,sex,age,source,status,reason,film
+    1,__MACOSX/train/NORMAL/._IM-0240-0001.jpeg,No Finding,AP,X-ray,,,,,chest_xray,dropped,archive leftover,
+    2,chest_xray/train/NORMAL/IM-0240-0001.jpeg,No Finding,AP,X-ray,kaggle:IM-0240,kaggle name,,,chest_xray,dropped,nested copy,
+    3,test/NORMAL/IM-0001-0001.jpeg,No Finding,AP,X-ray,kaggle:IM-0001,kaggle name,,,chest_xray,dropped,other split,
+    4,train/NORMAL/IM-0240-0001.jpeg,No Finding,AP,X-ray,kaggle:IM-0240,kaggle name,,,chest_xray,dropped,not sampled,
+    5,train/NORMAL/IM-0240-0002.jpeg,No Finding,AP,X-ray,kaggle:IM-0240,kaggle name,,,chest_xray,kept,,IM-0240-0002.jpeg
+    6,train/NORMAL/NORMAL2-IM-0995-0001-0001.jpeg,No Finding,AP,X-ray,kaggle:IM-0995,kaggle name,,,chest_xray,kept,,NORMAL2-IM-0995-0001-0001.jpeg
+    7,train/NORMAL/same.jpeg,No Finding,AP,X-ray,,,,,chest_xray,kept,,same.jpeg
+    8,train/PNEUMONIA/person1_bacteria_2.jpeg,Pneumonia/Bacterial,AP,X-ray,kaggle:person1,kaggle name,,,chest_xray,dropped,pneumonia,
+    9,train/PNEUMONIA/person378_virus_761.jpeg,Pneumonia/Viral,AP,X-ray,kaggle:person378,kaggle name,,,chest_xray,dropped,pneumonia,
+    10,train/PNEUMONIA/same.jpeg,Pneumonia,AP,X-ray,,,,,chest_xray,dropped,pneumonia,
     ");
 }
 

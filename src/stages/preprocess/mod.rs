@@ -447,6 +447,8 @@ impl Reader<'_> {
             laterality: word(|tags| tags.laterality),
             photometric: word(|tags| tags.photometric),
             part: film.part.clone(),
+            sex: origin.sex.to_owned(),
+            age: origin.age,
         };
         let pixels = decoded.to_rgb(SIDE, SIDE).into_raw_vec_and_offset().0;
         let two_levels = has_two_levels.then(|| TWO_LEVELS.to_owned());

@@ -8,7 +8,7 @@ use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::ledger::{self, Ledger, Status};
 use crate::artifact::selection::SelectionRow;
 use crate::cli::{Context, Failure, ResultExt};
-use crate::report::{ClassFilms, Count, Doubt, Doubts, Linked, Source, Split};
+use crate::report::{ClassFilms, Count, Demographics, Doubt, Doubts, Linked, Source, Split};
 
 /// What became of the rows of each class' source, where there is a ledger.
 pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
@@ -68,6 +68,9 @@ pub fn films(files: &Files) -> Vec<ClassFilms> {
             patients: patients.len(),
             unknown: films.iter().filter(|film| film.patient.is_empty()).count(),
             sources: tally(films.iter().map(|film| film.source.as_str())),
+            demographics: Demographics::of(
+                films.iter().map(|film| (film.sex.as_str(), film.age.as_str())),
+            ),
             train: files.split.as_ref().map_or(0, |split| of_side(&split.train, class)),
             test: files.split.as_ref().map_or(0, |split| of_side(&split.test, class)),
         }
