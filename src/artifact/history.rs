@@ -15,10 +15,10 @@ pub struct Epoch {
     /// Share of training films classified right, dropout active.
     #[serde(deserialize_with = "finite")]
     pub accuracy: f64,
-    /// Mean loss over the test films.
+    /// Mean loss over the validation films: the test films where no others are set aside.
     #[serde(deserialize_with = "finite")]
     pub val_loss: f64,
-    /// Share of test films classified right.
+    /// Proportion of the validation films that are classified correctly.
     #[serde(deserialize_with = "finite")]
     pub val_accuracy: f64,
 }
@@ -36,10 +36,10 @@ pub struct SeedEpoch {
     /// Training accuracy.
     #[serde(deserialize_with = "finite")]
     pub accuracy: f64,
-    /// Mean loss over the test films.
+    /// Mean loss over the validation films: the test films where no others are set aside.
     #[serde(deserialize_with = "finite")]
     pub val_loss: f64,
-    /// Share of test films classified right.
+    /// Proportion of the validation films that are classified correctly.
     #[serde(deserialize_with = "finite")]
     pub val_accuracy: f64,
 }

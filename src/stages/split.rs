@@ -1,4 +1,4 @@
-//! `cxr-split`: deals the films into training and test.
+//! `cxr-split`: splits the films into training, validation and test.
 
 mod copied;
 
@@ -16,7 +16,7 @@ use crate::artifact::{Document, split};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, shell_word};
 use crate::dataset::split::{
     ClassOrder, Copies, Given, SplitError, TrainTest, copies, given, hold_out, is_given, leaks,
-    stratified_group_split, train_test_split,
+    set_aside, stratified_group_split, train_test_split,
 };
 use crate::dataset::words;
 use crate::pipeline::Input;
@@ -72,6 +72,8 @@ crate::settings! {
         parts: Parts = Parts::Keep,
         /// Share of films to test on
         test_size: f64 = 0.2,
+        /// Proportion of the training films to set aside for validation, patient by patient; 0: the test films validate too
+        validation: f64 = 0.0,
         /// Form of the labels that scikit-learn would get; decides which class draws first
         stratify: Stratify = Stratify::OneHot,
     }
@@ -86,7 +88,7 @@ pub struct Args {
 
 impl Stage for Split {
     const NAME: &'static str = "split";
-    const ABOUT: &'static str = "Deal the films into training and test";
+    const ABOUT: &'static str = "Split the films into training, validation and test";
     const READS: &'static str = "index.csv; groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "split.json";
     const AFTER: &'static [&'static str] = &["preprocess", "link"];
@@ -98,6 +100,7 @@ impl Stage for Split {
         ("cxr-split --method source --hold-out chest_xray", "Test on another hospital's films"),
         ("cxr-split --method folder --hold-out test", "Test on `<class>/test/`"),
         ("cxr-split --parts new", "Mix the parts `train` and `test` of the data set"),
+        ("cxr-split --method group --validation 0.1", "Validation on patients of its own"),
         ("cxr-split --test-size 0.3 --seed 7", "Another draw"),
     ];
     type Settings = Settings;
@@ -125,7 +128,9 @@ impl Stage for Split {
             Some(given) => given.clone().map(|given| given.sides),
             None => draw(&index, &persons, &settings, ctx.seed),
         };
-        let sides = sides.map_err(|error| explain(error, &index, &settings))?;
+        let sides = sides
+            .and_then(|sides| Rows::of(sides, &index, &persons, &settings, ctx.seed))
+            .map_err(|error| explain(error, &index, &settings))?;
         let mut summary = Summary::new(&index, &persons, &sides, &settings, ctx.seed);
         if let Some(Ok(given)) = &given {
             "parts".clone_into(&mut summary.method);
@@ -138,7 +143,9 @@ impl Stage for Split {
             method: summary.method.clone(),
             seed: ctx.seed,
             test_size: settings.test_size,
+            validation_size: settings.validation,
             train: sides.train,
+            validation: sides.validation,
             test: sides.test,
             groups: summary.groups.clone(),
             leaking: summary.leaking.clone(),
@@ -191,6 +198,42 @@ impl Settings {
     }
 }
 
+/// The rows to train, validate and test on.
+struct Rows {
+    train: Vec<usize>,
+    validation: Vec<usize>,
+    test: Vec<usize>,
+    /// The split before rows were set aside for validation.
+    whole: TrainTest,
+}
+
+impl Rows {
+    /// Sets a part of the training rows aside, if a validation part is wanted.
+    fn of(
+        whole: TrainTest,
+        index: &Index,
+        persons: &[Option<String>],
+        settings: &Settings,
+        seed: u64,
+    ) -> Result<Self, SplitError> {
+        let TrainTest { train, test } = whole.clone();
+        if settings.validation == 0.0 {
+            return Ok(Self { train, validation: Vec::new(), test, whole });
+        }
+        let classes: Vec<&str> = index.rows.iter().map(|film| film.class.as_str()).collect();
+        let groups = groups(persons);
+        let (train, validation) = set_aside(&train, &classes, &groups, settings.validation, seed)?;
+        Ok(Self { train, validation, test, whole })
+    }
+}
+
+/// The group of each film; a film of an unknown patient is a group of its own.
+fn groups(persons: &[Option<String>]) -> Vec<(Option<String>, Option<usize>)> {
+    let group =
+        |(i, person): (usize, &Option<String>)| (person.clone(), person.is_none().then_some(i));
+    persons.iter().enumerate().map(group).collect()
+}
+
 fn draw(
     index: &Index,
     persons: &[Option<String>],
@@ -207,12 +250,7 @@ fn draw(
             train_test_split(&classes, settings.test_size, seed, order)
         }
         Method::Group => {
-            // A film of an unknown patient is a group of its own.
-            let group = |(i, person): (usize, &'_ Option<String>)| {
-                (person.clone(), person.is_none().then_some(i))
-            };
-            let groups: Vec<_> = persons.iter().enumerate().map(group).collect();
-            stratified_group_split(&classes, &groups, settings.test_size, seed)
+            stratified_group_split(&classes, &groups(persons), settings.test_size, seed)
         }
         Method::Source | Method::Folder => {
             let side = |film| side_of(film, settings.method) == Some(settings.hold_out.as_str());
@@ -236,6 +274,15 @@ fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
     let hint = match error {
         SplitError::TestShare(_) | SplitError::GroupTestShare(_) => {
             return Err::<(), _>(error).hint(TEST_SIZE).usage().expect_err("it is an error");
+        }
+        SplitError::ValidationShare(_) => {
+            return Err::<(), _>(error)
+                .hint("`--validation` is a proportion of the training films, such as 0.1")
+                .usage()
+                .expect_err("it is an error");
+        }
+        SplitError::NoValidation => {
+            "add films of more patients, or validate on the test films with `--validation 0`"
         }
         SplitError::TooFewFilms { .. } => "add films of this class, or take its folder away",
         SplitError::TooSmall { .. } => "add films, or change `--test-size`",
@@ -271,6 +318,7 @@ struct Summary {
     method: String,
     seed: u64,
     train: usize,
+    validation: usize,
     test: usize,
     groups: split::GroupCount,
     classes: Vec<Class>,
@@ -291,6 +339,7 @@ struct Summary {
 struct Class {
     name: String,
     train: usize,
+    validation: usize,
     test: usize,
 }
 
@@ -298,20 +347,21 @@ impl Summary {
     fn new(
         index: &Index,
         persons: &[Option<String>],
-        sides: &TrainTest,
+        sides: &Rows,
         settings: &Settings,
         seed: u64,
     ) -> Self {
-        let leaks = leaks(persons, sides);
+        let leaks = leaks(persons, &sides.whole);
         let hashes: Vec<&str> = index.rows.iter().map(|image| image.hash.as_str()).collect();
         let classes: Vec<&str> = index.rows.iter().map(|image| image.class.as_str()).collect();
-        let copies = copies(&hashes, &classes, sides);
+        let copies = copies(&hashes, &classes, &sides.whole);
         let of_class = |rows: &[usize], class: &str| {
             rows.iter().filter(|row| index.rows[**row].class == class).count()
         };
         let class = |name: &String| Class {
             name: name.clone(),
             train: of_class(&sides.train, name),
+            validation: of_class(&sides.validation, name),
             test: of_class(&sides.test, name),
         };
         let method = settings.method.to_possible_value().expect("every method has a name");
@@ -325,17 +375,19 @@ impl Summary {
             groups: split::GroupCount {
                 by: settings.groups.to_string(),
                 train: groups_of(&sides.train),
+                validation: groups_of(&sides.validation),
                 test: groups_of(&sides.test),
                 both: leaks.len(),
             },
             seed,
             train: sides.train.len(),
+            validation: sides.validation.len(),
             test: sides.test.len(),
             classes: index.classes.iter().map(class).collect(),
             leaking: leaks.iter().map(|leak| leak.group.clone()).collect(),
             leaking_test_films: leaks.iter().map(|leak| leak.test.len()).sum(),
             unknown: index.rows.iter().filter(|film| film.patient.is_empty()).count(),
-            copied: copied(index, sides, &copies),
+            copied: copied(index, &sides.whole, &copies),
             copies,
         }
     }
@@ -374,17 +426,32 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, seed, train, test, .. } = self;
-        writeln!(f, "{} films split by {method}, seed {seed}", train + test)?;
+        let Self { method, seed, train, validation, test, .. } = self;
+        writeln!(f, "{} films split by {method}, seed {seed}", train + validation + test)?;
         let width = self.classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
-        writeln!(f, "{:width$}  {:>6}  {:>6}", "class", "train", "test")?;
-        for Class { name, train, test } in &self.classes {
-            writeln!(f, "{name:width$}  {train:>6}  {test:>6}")?;
+        let line =
+            |f: &mut fmt::Formatter<'_>, name: &str, [train, validation, test]: [&str; 3]| {
+                let middle = match self.validation {
+                    0 => String::new(),
+                    _ => format!("  {validation:>10}"),
+                };
+                writeln!(f, "{name:width$}  {train:>6}{middle}  {test:>6}")
+            };
+        line(f, "class", ["train", "validation", "test"])?;
+        for Class { name, train, validation, test } in &self.classes {
+            let counts = [train, validation, test].map(ToString::to_string);
+            line(f, name, counts.each_ref().map(String::as_str))?;
         }
-        writeln!(f, "{:width$}  {train:>6}  {test:>6}", "all")?;
+        let counts = [train, validation, test].map(ToString::to_string);
+        line(f, "all", counts.each_ref().map(String::as_str))?;
         write!(f, "patients on both sides: {}", self.leaking.len())?;
         if self.leaking.is_empty() {
-            write!(f, ", of {} in training and {} in test", self.groups.train, self.groups.test)?;
+            let split::GroupCount { train, validation, test, .. } = self.groups;
+            write!(f, ", of {train} in training")?;
+            if self.validation > 0 {
+                write!(f, ", {validation} in validation")?;
+            }
+            write!(f, " and {test} in test")?;
         }
         let Copies { in_training, in_classes } = &self.copies;
         if !in_training.is_empty() {

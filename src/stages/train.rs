@@ -77,7 +77,10 @@ struct Spread {
 struct Summary {
     classes: Vec<String>,
     train: usize,
-    test: usize,
+    /// Films of the validation curve.
+    validation: usize,
+    /// Whether these are the test films.
+    validation_is_test: bool,
     epochs: usize,
     seeds: usize,
     loss: Spread,
@@ -193,7 +196,8 @@ impl Stage for Train {
         Ok(Outcome::new(&Summary {
             classes: model.classes,
             train: films.split.train.len(),
-            test: films.split.test.len(),
+            validation: films.split.validated().len(),
+            validation_is_test: films.split.validation.is_empty(),
             epochs: settings.epochs,
             seeds: settings.seeds,
             loss: spread(|s| s.loss),
@@ -210,9 +214,9 @@ struct Films {
     split: Split,
     description: Features,
     bank: Array3<f32>,
-    test: Array2<f32>,
+    validation: Array2<f32>,
     train_labels: Vec<usize>,
-    test_labels: Vec<usize>,
+    validation_labels: Vec<usize>,
 }
 
 impl Films {
@@ -223,7 +227,7 @@ impl Films {
         let description = upstream::features(ctx, job)?;
         let labels = index.labels();
         let pick = |rows: &[usize]| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>();
-        let (train_labels, test_labels) = (pick(&split.train), pick(&split.test));
+        let (train_labels, validation_labels) = (pick(&split.train), pick(split.validated()));
         for (label, class) in index.classes.iter().enumerate() {
             if !train_labels.contains(&label) {
                 let error = format!("the class `{class}` has no training film");
@@ -234,8 +238,8 @@ impl Films {
         let features: Array2<f32> = upstream::array(ctx, "features.npy", &[films, width])?;
         let shape = [description.rotations, split.train.len(), width];
         let bank = upstream::array(ctx, "bank.npy", &shape)?;
-        let test = features.select(Axis(0), &split.test);
-        Ok(Self { index, split, description, bank, test, train_labels, test_labels })
+        let validation = features.select(Axis(0), split.validated());
+        Ok(Self { index, split, description, bank, validation, train_labels, validation_labels })
     }
 
     fn fit(
@@ -248,7 +252,7 @@ impl Films {
             bank: self.bank.view(),
             labels: &self.train_labels,
             classes: self.index.classes.len(),
-            validation: Some((self.test.view(), &self.test_labels)),
+            validation: Some((self.validation.view(), &self.validation_labels)),
         };
         fit(&inputs, settings, seed, on_epoch)
     }
@@ -256,8 +260,8 @@ impl Films {
     /// The error with the films' names and a way out.
     fn explain(&self, ctx: &Context, error: FitError) -> Failure {
         let rows = match error {
-            FitError::NotFinite { what: "training", .. } => &self.split.train,
-            _ => &self.split.test,
+            FitError::NotFinite { what: "training", .. } => self.split.train.as_slice(),
+            _ => self.split.validated(),
         };
         match error {
             FitError::NotFinite { film, .. } => {
@@ -327,8 +331,8 @@ fn history(fitted: &Fitted) -> Vec<history::Epoch> {
             epoch: number + 1,
             loss: epoch.loss.into(),
             accuracy: epoch.accuracy.into(),
-            val_loss: epoch.val_loss.expect("a split has test films").into(),
-            val_accuracy: epoch.val_accuracy.expect("a split has test films").into(),
+            val_loss: epoch.val_loss.expect("a split has films to validate on").into(),
+            val_accuracy: epoch.val_accuracy.expect("a split has films to validate on").into(),
         })
         .collect()
 }
@@ -368,10 +372,11 @@ impl fmt::Display for Spread {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let heads = if self.seeds == 1 { "1 head" } else { &format!("{} heads", self.seeds) };
-        let Self { train, test, epochs, .. } = self;
+        let Self { train, validation, epochs, .. } = self;
+        let which = if self.validation_is_test { "the test films" } else { "other patients" };
         writeln!(
             f,
-            "{heads} of {}: {epochs} epochs on {train} films, validated on {test}",
+            "{heads} of {}: {epochs} epochs on {train} films, validated on {validation}, {which}",
             self.classes.join(", ")
         )?;
         writeln!(f, "loss          {}", self.loss)?;

@@ -57,6 +57,8 @@ pub fn films() -> Sandbox {
         method: "image".into(),
         seed: 42,
         test_size: 0.25,
+        validation_size: 0.0,
+        validation: vec![],
         train: (0..FILMS).filter(|row| row % 4 > 0).collect(),
         test: (0..FILMS).step_by(4).collect(),
         groups: Default::default(),

@@ -51,6 +51,8 @@ impl Pipeline {
             method: "image".into(),
             seed: 42,
             test_size: 0.2,
+            validation_size: 0.0,
+            validation: vec![],
             train: vec![0],
             test: (1..films.len()).rev().collect(),
             groups: GroupCount::default(),

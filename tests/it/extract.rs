@@ -85,6 +85,8 @@ fn write_films(sandbox: &Sandbox, films: &[u8], train: &[usize], test: &[usize])
         method: "image".into(),
         seed: 42,
         test_size: 0.2,
+        validation_size: 0.0,
+        validation: vec![],
         train: train.to_vec(),
         test: test.to_vec(),
         groups: Default::default(),

@@ -94,6 +94,39 @@ fn films_of_unknown_patients_are_groups_of_their_own() {
 }
 
 #[test]
+fn validation_takes_whole_patients_and_leaves_the_test_as_it_was() {
+    let sandbox = pairs();
+    let rows = |split: &serde_json::Value, part: &str| -> Vec<u64> {
+        serde_json::from_value(split[part].clone()).unwrap()
+    };
+    for method in ["image", "group"] {
+        sandbox.ok(&format!("cxr-split --method {method}"));
+        let before = sandbox.json(SPLIT);
+        assert_eq!(
+            (&before["schema"], rows(&before, "validation").len()),
+            (&json!("cxr.split/2"), 0)
+        );
+        let said = sandbox.ok(&format!("cxr-split --method {method} --validation 0.25"));
+        assert!(said.contains("train  validation    test"), "{said}");
+        let split = sandbox.json(SPLIT);
+        assert_eq!(split["validation_size"], json!(0.25));
+        assert_eq!(rows(&split, "test"), rows(&before, "test"), "{method}");
+        assert_eq!(split["leaking"], before["leaking"], "{method}");
+        let (train, validation) = (rows(&split, "train"), rows(&split, "validation"));
+        assert!((6..=10).contains(&validation.len()), "{method}: {validation:?}");
+        let mut both = [train.clone(), validation.clone()].concat();
+        let mut all = rows(&before, "train");
+        both.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(both, all, "{method}");
+        // Films 2 p and 2 p + 1 are of one patient.
+        assert!(validation.iter().all(|row| !train.contains(&(row ^ 1))), "{method}");
+    }
+    let text = sandbox.transcript("cxr-split --validation 0.7");
+    assert!(text.contains("exit: 2") && text.contains("expected 0 to 0.5"), "{text}");
+}
+
+#[test]
 fn a_seed_gives_one_split_and_another_seed_another() {
     let (a, b) = (pairs(), pairs());
     a.ok("cxr-split --threads 1");
@@ -111,7 +144,10 @@ fn the_json_summary_holds_the_warnings() {
     let output = pairs().ok("cxr-split --json");
     let summary: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(summary["schema"], json!("cxr.split-summary/1"));
-    assert_eq!(summary["classes"][1], json!({ "name": "normal", "train": 16, "test": 4 }));
+    assert_eq!(
+        summary["classes"][1],
+        json!({ "name": "normal", "train": 16, "validation": 0, "test": 4 })
+    );
     assert!(summary["warnings"][0].as_str().unwrap().starts_with("4 patients stand"));
 }
 

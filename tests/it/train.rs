@@ -60,6 +60,8 @@ fn write_split(sandbox: &Sandbox, train: Vec<usize>, test: Vec<usize>) {
         method: "image".into(),
         seed: 42,
         test_size: 0.25,
+        validation_size: 0.0,
+        validation: vec![],
         train,
         test,
         groups: Default::default(),

@@ -99,6 +99,42 @@ pub fn stratified_group_split<C: Ord + Display, G: Ord>(
     halves.find(|h| whole(&h.train) && whole(&h.test)).ok_or(SplitError::OneSided)
 }
 
+/// Sets aside whole groups of the rows `train` for validation: about the proportion `share`
+/// of them, with films of every class on both sides, in the order of `train`. `labels` and
+/// `groups` are those of all rows. A fold of [`stratified_group_kfold`], as in
+/// [`stratified_group_split`], but of no more folds than there are groups or films of a
+/// class, so that a few films are enough.
+///
+/// # Errors
+///
+/// If `share` is not above 0 and at most 0.5, or the groups cannot be parted so.
+pub fn set_aside<C: Ord + Display, G: Ord>(
+    train: &[usize],
+    labels: &[C],
+    groups: &[G],
+    share: f64,
+    seed: u64,
+) -> Result<(Vec<usize>, Vec<usize>), SplitError> {
+    if !(share > 0.0 && share <= 0.5) {
+        return Err(SplitError::ValidationShare(share));
+    }
+    let of_train: Vec<&C> = train.iter().map(|row| &labels[*row]).collect();
+    let groups: Vec<&G> = train.iter().map(|row| &groups[*row]).collect();
+    let (classes, inverse) = unique(&of_train);
+    let fewest = members(&inverse, classes.len()).iter().map(Vec::len).min().unwrap_or(0);
+    let folds = ((1.0 / share).round() as usize).min(unique(&groups).0.len()).min(fewest);
+    if folds < 2 {
+        return Err(SplitError::NoValidation);
+    }
+    let folds = stratified_group_kfold(&of_train, &groups, folds, seed)?;
+    let whole =
+        |rows: &[usize]| (0..classes.len()).all(|c| rows.iter().any(|row| inverse[*row] == c));
+    let mut parts = (0..folds.count()).map(|fold| folds.split(fold));
+    let part = parts.find(|p| whole(&p.train) && whole(&p.test)).ok_or(SplitError::NoValidation)?;
+    let rows = |part: &[usize]| part.iter().map(|at| train[*at]).collect();
+    Ok((rows(&part.train), rows(&part.test)))
+}
+
 /// How many of `n` draws fall to each class of `counts` films: in proportion,
 /// what is left over going to the largest remainders, ties broken by `random`
 /// (scikit-learn's `_approximate_mode`).
@@ -145,6 +181,16 @@ mod tests {
     }
 
     #[test]
+    fn a_validation_part_that_cannot_be_is_named() {
+        let (labels, groups) = (["a", "a", "b", "b"], [0, 1, 2, 3]);
+        let set_aside = |rows: &[usize], share| set_aside(rows, &labels, &groups, share, 42);
+        assert_eq!(set_aside(&[0, 1, 2, 3], 0.6), Err(SplitError::ValidationShare(0.6)));
+        assert_eq!(set_aside(&[0, 2, 3], 0.1), Err(SplitError::NoValidation));
+        let (train, aside) = set_aside(&[3, 1, 2, 0], 0.1).unwrap();
+        assert_eq!((train.len(), aside.len()), (2, 2), "two folds of two films of a class");
+    }
+
+    #[test]
     fn groups_that_cannot_be_split_are_named() {
         let labels = ["a", "a", "b", "b"];
         let split = |groups: &[u32], share| stratified_group_split(&labels, groups, share, 42);
@@ -175,6 +221,27 @@ mod tests {
                     let tested = halves.test.iter().filter(|r| labels[**r] == class).count() as f64;
                     let exact = all * halves.test.len() as f64 / labels.len() as f64;
                     prop_assert!((tested - exact).abs() < 2.0, "{} of {}", tested, exact);
+                }
+            }
+        }
+
+        #[test]
+        fn validation_takes_whole_groups_of_the_training_part_alone(
+            films in prop::collection::vec((0..2u8, 0..15u8), 30..80), seed: u32,
+        ) {
+            let (labels, groups): (Vec<u8>, Vec<u8>) = films.into_iter().unzip();
+            let rows: Vec<usize> = (0..labels.len()).filter(|row| row % 5 != 0).rev().collect();
+            if let Ok((train, aside)) = set_aside(&rows, &labels, &groups, 0.2, seed.into()) {
+                let mut all = [train.clone(), aside.clone()].concat();
+                all.sort_unstable_by(|a, b| b.cmp(a));
+                prop_assert_eq!(&all, &rows);
+                prop_assert!(train.is_sorted_by(|a, b| a > b) && aside.is_sorted_by(|a, b| a > b));
+                for class in 0..2 {
+                    prop_assert!(aside.iter().any(|row| labels[*row] == class));
+                    prop_assert!(train.iter().any(|row| labels[*row] == class));
+                }
+                for row in &aside {
+                    prop_assert!(train.iter().all(|other| groups[*other] != groups[*row]));
                 }
             }
         }

@@ -16,7 +16,7 @@ use std::fmt::Display;
 pub use copies::{Copies, copies};
 pub use folds::{Folds, stratified_group_kfold, stratified_kfold};
 pub use given::{Given, given, is_given};
-pub use halves::{ClassOrder, TrainTest, stratified_group_split, train_test_split};
+pub use halves::{ClassOrder, TrainTest, set_aside, stratified_group_split, train_test_split};
 pub use held_out::hold_out;
 pub use leak::{Leak, leaks};
 
@@ -32,6 +32,12 @@ pub enum SplitError {
     /// A group cannot be cut, so a share above one half is no fold.
     #[error("the test share is `{0}`, expected at most 0.5 where groups stay together")]
     GroupTestShare(f64),
+    /// A validation part that is none, or the larger part.
+    #[error("the proportion for validation is `{0}`, expected 0 to 0.5")]
+    ValidationShare(f64),
+    /// No part of the training films has films of every class and leaves others.
+    #[error("the training films cannot be parted by patient so that both parts have every class")]
+    NoValidation,
     /// Fewer than two folds.
     #[error("the number of folds is {0}, expected at least 2")]
     FoldCount(usize),
