@@ -431,7 +431,7 @@ pub fn json(bytes: &[u8]) {
         5 => drop(document::<Audit>(&path).map(|audit| audit.figures())),
         6 => drop(document::<CrossValidation>(&path).map(|c| c.calibration.worthwhile())),
         7 => drop(document::<Linked>(&path)),
-        _ => drop(document::<Explanation>(&path).map(|explanation| explanation.seen())),
+        _ => drop(document::<Explanation>(&path).map(|explanation| explanation.pooled_region())),
     }
 }
 

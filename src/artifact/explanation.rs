@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::array::read_checked;
 use super::{ArtifactError, Document, read_csv};
 use crate::backbone::Pooling;
+use crate::explain::Effect;
 
 /// Grad-CAM over films, summed up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,16 +22,32 @@ pub struct Explanation {
     pub films: usize,
     /// Pooling of the model.
     pub pooling: Pooling,
-    /// Cells of the last maps that the head reads, and all there are.
+    /// Cells of the last maps that the head pools, and all there are.
     pub cells: (usize, usize),
     /// Mean share of a film's heat that lies outside its centre; none without heat.
     pub outside: Option<f64>,
-    /// That share if the heat lay evenly over the cells that the head reads.
+    /// That share if the heat lay evenly over the cells that the head pools.
     pub even: f64,
     /// The mean share for each class that the model names.
     pub by_class: BTreeMap<String, f64>,
+    /// Effect of the pixels inside and outside the pooled region; none if the head pools
+    /// every cell, and in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blackened: Option<Blackened>,
     /// Pictures, by file name, with what they show.
     pub pictures: BTreeMap<String, String>,
+}
+
+/// How much the pixels inside and outside the pooled region act on the answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Blackened {
+    /// With the pixels of the pooled cells at 0.
+    pub pooled: Effect,
+    /// With all other pixels at 0.
+    pub unpooled: Effect,
+    /// Rows and columns of pixels, from the upper left, in the receptive fields of the
+    /// pooled cells, and all rows and columns.
+    pub reach: (usize, usize),
 }
 
 impl Document for Explanation {
@@ -39,9 +56,38 @@ impl Document for Explanation {
 }
 
 impl Explanation {
-    /// The head reads the upper left so many of so many parts of a film's sides.
-    pub fn seen(&self) -> (usize, usize) {
+    /// Cells along a side that the head pools, from the upper left, and all.
+    pub fn pooled(&self) -> (usize, usize) {
         (self.cells.0.isqrt(), self.cells.1.isqrt())
+    }
+
+    /// Which cells the head pools, and how much the pixels outside them act, as a
+    /// sentence; none if it pools every cell.
+    pub fn pooled_region(&self) -> Option<String> {
+        let (pooled, all) = self.cells;
+        let text = format!(
+            "the head pools {pooled} of the {all} cells of the last maps, the upper left of the \
+             image; the other cells are not pooled, but their pixels act through the receptive \
+             fields of the pooled cells"
+        );
+        let measured = self.blackened.map(|blackened| {
+            let Blackened { pooled, unpooled, reach: (reach, side) } = blackened;
+            format!(
+                ", which cover {reach} of {side} rows and columns: with these pixels black, the \
+                 probability of the predicted class changes by {:.2} on average and {:.2} at \
+                 most, and {} of {} images are predicted as another class; with the pixels of \
+                 the pooled cells black, by {:.2} and {:.2}, and {} of {}",
+                unpooled.mean,
+                unpooled.largest,
+                unpooled.changed,
+                unpooled.images,
+                pooled.mean,
+                pooled.largest,
+                pooled.changed,
+                pooled.images,
+            )
+        });
+        (pooled < all).then(|| text + &measured.unwrap_or_default())
     }
 }
 
@@ -59,6 +105,13 @@ pub struct Line {
     pub probability: f32,
     /// Share of the heat outside the centre; empty without heat.
     pub outside: Option<f64>,
+    /// The probability with the pixels of the pooled cells black; empty if the head pools
+    /// every cell.
+    #[serde(default)]
+    pub pooled_black: Option<f32>,
+    /// The probability with all other pixels black; as `pooled_black`.
+    #[serde(default)]
+    pub unpooled_black: Option<f32>,
 }
 
 /// The heat of one film.

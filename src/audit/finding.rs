@@ -97,13 +97,16 @@ pub fn unknown_patients(unknown: usize, films: usize, compared: bool) -> Option<
     (unknown > 0).then(|| finding("unknown-patients", text))
 }
 
-/// The head reads `seen` of `all` cells of the last maps.
-pub fn blind(seen: usize, all: usize) -> Option<Finding> {
-    let text = format!(
-        "the head reads {seen} of the {all} cells of the last maps, the upper left of the film; \
-         it is blind to the rest"
-    );
-    (seen < all).then(|| finding("blind-region", text))
+/// The head pools `pooled` of `all` cells of the last maps; `measured` says how much the
+/// pixels of the others act.
+pub fn unpooled(pooled: usize, all: usize, measured: Option<String>) -> Option<Finding> {
+    let unmeasured = || {
+        format!(
+            "the head pools {pooled} of the {all} cells of the last maps, the upper left of the \
+             image; how much the pixels of the others act is not measured: run `cxr explain`"
+        )
+    };
+    (pooled < all).then(|| finding("unpooled-cells", measured.unwrap_or_else(unmeasured)))
 }
 
 /// Of the heat on explained films, the share `outside` lies outside the centre,
@@ -155,7 +158,8 @@ mod tests {
         let leaks = text(leaks(&["a".into(), "b".into()], 3, 10));
         assert!(leaks.starts_with("2 patients stand both in training and in test, on 3 of 10"));
         assert!(text(few_test_films("covid", 5)).ends_with("from 0.57 to 1"));
-        assert!(text(blind(16, 49)).starts_with("the head reads 16 of the 49 cells"));
+        assert!(text(unpooled(16, 49, None)).starts_with("the head pools 16 of the 49 cells"));
+        assert_eq!(text(unpooled(16, 49, Some("x".into()))), "x");
         assert!(text(heat_outside(0.6, 0.4375)).starts_with("60 % of the heat"));
         assert!(text(source_is_class(1.0)).contains("V 1.00"));
     }
@@ -167,7 +171,7 @@ mod tests {
         assert_eq!(few_test_films("covid", 100), None);
         assert_eq!(source_is_class(0.3), None);
         assert_eq!(unknown_patients(0, 9, false), None);
-        assert_eq!(blind(49, 49), None);
+        assert_eq!(unpooled(49, 49, None), None);
         assert_eq!(heat_outside(0.2, 0.4375), None);
         let fair =
             Probe { auc: Some(0.47), low: Some(0.3), high: Some(0.6), n: 9, ..Probe::default() };

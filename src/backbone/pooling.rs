@@ -11,7 +11,8 @@ use crate::conv::Extent;
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// Keras' `AveragePooling2D(4)`, `valid`, on 7x7 maps: the mean of rows and
-    /// columns 0 to 3. The other 33 of the 49 cells are never seen.
+    /// columns 0 to 3. The other 33 of the 49 cells are not pooled; pixels there still
+    /// act through the receptive fields of the pooled cells, [`super::Vgg16::reach`].
     #[default]
     Tutorial,
     /// The mean of all cells.

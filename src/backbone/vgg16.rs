@@ -85,6 +85,18 @@ impl Vgg16 {
     /// Channels of the last maps.
     pub const CHANNELS: usize = 512;
 
+    /// Rows (or columns) of pixels, counted from the first, that act on the first
+    /// `cells` rows (or columns) of the last maps of an image of `side` pixels.
+    ///
+    /// A cell's receptive field has 212 pixels a side and the cells are 32 pixels apart
+    /// (Araujo et al. 2019, doi:10.23915/distill.00021): the tutorial's 4 cells of 7 are
+    /// acted on by 218 of 224 rows and columns.
+    pub fn reach(cells: usize, side: usize) -> usize {
+        let image = Extent::square(side);
+        let [first, ..] = extents(image, Extent::square(cells), true);
+        first.before_conv(image).rows
+    }
+
     /// Prepares `weights` to be run as `options` say.
     ///
     /// # Panics
@@ -249,6 +261,13 @@ mod tests {
 
     use super::*;
     use crate::backbone::reference;
+
+    #[test]
+    fn receptive_fields_reach_beyond_the_pooled_cells() {
+        // (212 - 1) / 2 pixels beyond the centre of cell 3, which is 15.5 + 3 * 32.
+        assert_eq!(Vgg16::reach(4, 224), 218);
+        assert_eq!(Vgg16::reach(7, 224), 224);
+    }
 
     fn relative_error<D: Dimension>(got: &Array<f32, D>, expected: &ArrayView<f32, D>) -> f64 {
         let square = |x: f32| f64::from(x) * f64::from(x);

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, ArrayView1, ArrayView3, s};
+use ndarray::{Array2, Array4, ArrayView1, ArrayView3, s};
 
 use super::run::levels;
 use crate::backbone::{Pooling, Vgg16};
 use crate::conv::Extent;
-use crate::explain::{grad_cam, outside_centre};
+use crate::explain::{Region, grad_cam, outside_centre};
 use crate::head::Head;
 use crate::image::centre;
 use crate::io::hash;
@@ -25,14 +25,14 @@ pub struct Explainer<'a> {
 }
 
 impl Explainer<'_> {
-    /// Cells along a side of the last maps: those that the head reads, and all.
+    /// Cells along a side of the last maps: those that the head pools, and all.
     pub fn cells(&self) -> (usize, usize) {
         let all = self.side / 32;
         (self.pooling.reads(Extent { rows: all, cols: all }).rows, all)
     }
 
     /// Grad-CAM of `class` from the last convolution's `maps` and the features that
-    /// the head was given, 0 where the head reads nothing.
+    /// the head was given, 0 in cells that the head does not pool.
     pub fn heat(
         &self,
         head: &Head,
@@ -42,17 +42,27 @@ impl Explainer<'_> {
     ) -> Array2<f32> {
         let gradient = head.gradient(features, class);
         let mut heat = grad_cam(maps, gradient.view());
-        let seen = 2 * self.cells().0;
-        heat.slice_mut(s![seen.., ..]).fill(0.0);
-        heat.slice_mut(s![.., seen..]).fill(0.0);
+        let pooled = 2 * self.cells().0;
+        heat.slice_mut(s![pooled.., ..]).fill(0.0);
+        heat.slice_mut(s![.., pooled..]).fill(0.0);
         heat
+    }
+
+    /// The probabilities of the classes `[images, classes]` for `images`
+    /// `[images, side, side, 3]` with a region black.
+    pub fn blackened(&self, head: &Head, images: &Array4<f32>, region: Region) -> Array2<f32> {
+        let mut images = images.clone();
+        for image in images.outer_iter_mut() {
+            region.blacken(image, self.cells());
+        }
+        head.predict(self.net.pooled(images.view()).view())
     }
 
     /// What is to be said of the heat on a film.
     pub fn note(&self, heat: &Array2<f32>) -> String {
         match outside_centre(heat.view(), self.side) {
             Some(share) => format!("{:.0} % of the heat lies outside the centre", 100.0 * share),
-            None => "no heat: nothing that the head reads speaks for this class".to_owned(),
+            None => "no heat: no pooled feature speaks for this class".to_owned(),
         }
     }
 
@@ -63,7 +73,7 @@ impl Explainer<'_> {
             note: note.to_owned(),
             cells: heat.nrows(),
             heat: heat.iter().copied().collect(),
-            seen: self.cells(),
+            pooled: self.cells(),
         }
     }
 

@@ -17,7 +17,7 @@ const NEIGHBOUR: usize = 3;
 /// patients, of which the conformal quantile is taken (Bates, Candès, Lei, Romano &
 /// Sesia 2023, Testing for outliers with conformal p-values), so that of films like
 /// these, but of new patients, about [`Reference::false_alarms`] lie beyond it. It
-/// sees what the head sees: nothing of the part of a film that the head is blind to.
+/// reads the features that the head reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Novelty {
     /// The limit and how it was found.

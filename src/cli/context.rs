@@ -15,7 +15,7 @@ use crate::io::place::real;
 use crate::io::staging::RECORD;
 use crate::pipeline::config::{Config, ConfigError};
 use crate::pipeline::paths::{PLACEHOLDERS, placeholders};
-use crate::pipeline::{Input, Job, Paths};
+use crate::pipeline::{Input, Job, Lineage, Paths};
 
 /// The settings of stages that are paths.
 const PATHS: [&str; 6] = ["source", "output", "metadata", "patient-key", "from", "weights"];
@@ -196,6 +196,17 @@ impl Context {
     ) -> Result<T, Failure> {
         crate::io::staging::recover(&self.paths.stage(stage))?;
         read(&self.artifact(stage, name)).hint(self.rerun(stage))
+    }
+
+    /// Which of `stages` have files that belong together. Warns of each that does not, with
+    /// the command that makes its files anew.
+    pub fn lineage(&self, stages: &[&str]) -> Lineage {
+        let lineage = Lineage::read(stages, |stage| self.paths.stage(stage));
+        for (stage, why) in lineage.left_out() {
+            let rerun = self.rerun(stage);
+            self.ui.warn(format_args!("what `cxr {stage}` wrote is left out: {why}; {rerun} anew"));
+        }
+        lineage
     }
 
     /// How many bytes of features may be kept: `cache-limit`, in mebibytes.

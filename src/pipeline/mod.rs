@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod job;
+pub mod lineage;
 pub mod lockfile;
 pub mod order;
 pub mod owner;
@@ -12,4 +13,5 @@ pub mod stale;
 
 pub use config::{Config, ConfigError};
 pub use job::{Input, Job};
+pub use lineage::Lineage;
 pub use paths::Paths;

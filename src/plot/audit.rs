@@ -23,7 +23,7 @@ pub struct Probe {
 /// A bar per probe from chance to its AUC, with its interval, beside the model's.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    /// The model's area under the ROC curve.
+    /// Area under the ROC curve of heads trained as the model was.
     pub model: Estimate,
     /// The probes.
     pub probes: Vec<Probe>,
@@ -52,7 +52,8 @@ impl Figure for Audit {
         let probes: Vec<_> =
             self.probes.iter().map(|p| format!("{} {}", p.name, p.auc.text())).collect();
         format!(
-            "Area under the ROC curve, chance 0.5. Model {}. Probes: {}.",
+            "Area under the ROC curve, chance 0.5, all in the same cross-validation. Heads \
+             trained as the model was {}. Probes: {}.",
             self.model.text(),
             probes.join("; ")
         )
@@ -71,7 +72,7 @@ impl Figure for Audit {
             &[
                 (Key::Patch(lung_free), "sees no lungs"),
                 (Key::Patch(other), "for comparison"),
-                (Key::Line(model), "model, interval shaded"),
+                (Key::Line(model), "heads trained as the model was, interval shaded"),
                 (Key::Line(chance), "chance"),
             ],
         );

@@ -17,9 +17,9 @@ pub struct Overlay {
     pub cells: usize,
     /// `cells * cells` values in rows; those below 0 show as none.
     pub heat: Vec<f32>,
-    /// The model reads the upper left `seen * seen` of `of * of` parts of the
-    /// film; the rest is marked as blind.
-    pub seen: (usize, usize),
+    /// The head pools the upper left `pooled * pooled` of `of * of` cells of the image;
+    /// the rest is marked as not pooled.
+    pub pooled: (usize, usize),
 }
 
 /// A film, square, and beside it the overlays, with a scale bar.
@@ -113,21 +113,21 @@ impl Overlay {
         Pixels { width: PIXELS, height: PIXELS, rgb: over }
     }
 
-    /// The film with the heat laid over it, as RGB of 224 pixels a side; what the
-    /// model is blind to is dark.
+    /// The film with the heat laid over it, as RGB of 224 pixels a side; cells
+    /// that the head does not pool are dark.
     pub fn over(&self, film: Pixels<'_>) -> Vec<u8> {
-        let (seen, of) = self.seen;
+        let (pooled, of) = self.pooled;
         let mut rgb = Vec::with_capacity(PIXELS * PIXELS * 3);
         for i in 0..PIXELS * PIXELS {
             let (y, x) = (i / PIXELS, i % PIXELS);
-            let blind = y.max(x) * of >= seen * PIXELS;
+            let unpooled = y.max(x) * of >= pooled * PIXELS;
             let share = |i: usize| (i as f64 + 0.5) / PIXELS as f64;
-            let heat = if blind { 0.0 } else { self.at(share(y), share(x)) };
+            let heat = if unpooled { 0.0 } else { self.at(share(y), share(x)) };
             let at = (y * film.height / PIXELS * film.width + x * film.width / PIXELS) * 3;
             let pixel = &film.rgb[at..at + 3];
             let grey = Color { alpha: 1.0, rgb: (pixel[0], pixel[1], pixel[2]) };
-            let shown = if blind {
-                mixed(grey, BLIND, if (x + y) % 12 < 2 { 0.85 } else { 0.6 })
+            let shown = if unpooled {
+                mixed(grey, UNPOOLED, if (x + y) % 12 < 2 { 0.85 } else { 0.6 })
             } else {
                 mixed(grey, ramp(heat), opacity(heat))
             };
@@ -137,8 +137,11 @@ impl Overlay {
     }
 }
 
-/// The colour of what the model is blind to, hatched.
-const BLIND: Color = rgb(0x3C4650);
+/// What is written over cells that are not pooled.
+const NOT_POOLED: &str = "not pooled by the head";
+
+/// The colour of cells that are not pooled, hatched.
+const UNPOOLED: Color = rgb(0x3C4650);
 
 impl Figure for Heat<'_> {
     fn name(&self) -> &str {
@@ -157,13 +160,16 @@ impl Figure for Heat<'_> {
 
     fn description(&self) -> String {
         let overlay = |overlay: &Overlay| {
-            let (seen, of) = overlay.seen;
-            let blind = if seen < of {
-                format!(" The model is blind to all but the upper left {seen} of {of} parts.")
+            let (pooled, of) = overlay.pooled;
+            let unpooled = if pooled < of {
+                format!(
+                    " The head pools the upper left {pooled} of {of} cells along each side; pixels \
+                     of the others act through the receptive fields of the pooled cells."
+                )
             } else {
                 String::new()
             };
-            format!("{}: {}.{blind}", overlay.label, overlay.note)
+            format!("{}: {}.{unpooled}", overlay.label, overlay.note)
         };
         let overlays: Vec<_> = self.overlays.iter().map(overlay).collect();
         format!("{} {}", self.subtitle, overlays.join(" "))
@@ -188,7 +194,7 @@ impl Figure for Heat<'_> {
             name(canvas, area, &overlay.label);
             let rgb = overlay.over(self.film);
             canvas.picture(area, Overlay::pixels(&rgb));
-            self.mark_blind(canvas, area, overlay);
+            self.mark_unpooled(canvas, area, overlay);
             self.mark_centre(canvas, area);
             scale(canvas, area, overlay);
         }
@@ -204,19 +210,19 @@ impl Heat<'_> {
         canvas.frame(edge, &Stroke::new(rgb(0x9FE8FF), 1.2).dashed());
     }
 
-    /// Names the region that the model does not read.
-    fn mark_blind(&self, canvas: &mut Canvas<'_>, area: Rect, overlay: &Overlay) {
-        let (seen, of) = overlay.seen;
-        if seen >= of {
+    /// Names the region that the head does not pool.
+    fn mark_unpooled(&self, canvas: &mut Canvas<'_>, area: Rect, overlay: &Overlay) {
+        let (pooled, of) = overlay.pooled;
+        if pooled >= of {
             return;
         }
-        let share = seen as f64 / of as f64;
+        let share = pooled as f64 / of as f64;
         let (x, y) = (area.x0 + share * area.width(), area.y0 + share * area.height());
         let edge = Stroke::new(WHITE, 1.5);
         canvas.line(&[(x, area.y0), (x, y), (area.x0, y)], &edge);
         let text = Text::new(11.0, WHITE).bold().centered();
         let middle = (area.x0 + area.width() / 2.0, (y + area.y1) / 2.0);
-        let width = text.width("the model is blind here") + 12.0;
+        let width = text.width(NOT_POOLED) + 12.0;
         let plate = Rect {
             x0: middle.0 - width / 2.0,
             x1: middle.0 + width / 2.0,
@@ -224,7 +230,7 @@ impl Heat<'_> {
             y1: middle.1 + 10.0,
         };
         canvas.rect(plate, faded(rgb(0), 0.7));
-        canvas.text_middle(middle, "the model is blind here", &text);
+        canvas.text_middle(middle, NOT_POOLED, &text);
     }
 }
 
@@ -253,7 +259,7 @@ mod tests {
 
     fn overlay() -> Overlay {
         let heat = vec![0.0, 4.0, -3.0, 0.0];
-        Overlay { label: "x".into(), note: "".into(), cells: 2, heat, seen: (2, 2) }
+        Overlay { label: "x".into(), note: "".into(), cells: 2, heat, pooled: (2, 2) }
     }
 
     #[test]
@@ -275,18 +281,18 @@ mod tests {
     }
 
     #[test]
-    fn the_blind_region_shows_no_heat() {
+    fn cells_that_are_not_pooled_show_no_heat() {
         let white = [255; 3];
         let film = Pixels { width: 1, height: 1, rgb: &white };
-        let blind = Overlay { seen: (1, 2), ..overlay() }.over(film);
-        let seeing = overlay().over(film);
+        let part = Overlay { pooled: (1, 2), ..overlay() }.over(film);
+        let whole = overlay().over(film);
         let at = |picture: &[u8], y: usize, x: usize| {
             let at = (y * PIXELS + x) * 3;
             [picture[at], picture[at + 1], picture[at + 2]]
         };
-        assert_eq!(at(&blind, 10, 10), at(&seeing, 10, 10));
-        let hot = at(&seeing, 50, 170);
+        assert_eq!(at(&part, 10, 10), at(&whole, 10, 10));
+        let hot = at(&whole, 50, 170);
         assert!(hot[0] > hot[2], "hot is warm: {hot:?}");
-        assert!(at(&blind, 50, 170)[0] <= at(&blind, 50, 170)[2], "blind is cold");
+        assert!(at(&part, 50, 170)[0] <= at(&part, 50, 170)[2], "not pooled is cold");
     }
 }

@@ -73,7 +73,9 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "24",
             "initial parameters",
-            met("ImageNet weights, frozen; the head as Keras draws it, from the seed"),
+            met(
+                "frozen pretrained weights, named under the model; the head as Keras draws it, from the seed",
+            ),
         ),
         item("25", "training", training(page)),
         item("26", "how the final model was chosen", chosen(page)),
@@ -160,9 +162,13 @@ pub(super) fn partition(page: &Page) -> Answer {
         "split",
         page.split.as_ref().map(|split| {
             met(format!(
-                "by {}: {} films train, {} test, seed {}{}",
+                "by {}: {} films train, {}, {} test, seed {}{}",
                 split.method,
                 split.train,
+                match split.validation {
+                    0 => "the test films validate too".to_owned(),
+                    films => format!("{films} validate"),
+                },
                 split.test,
                 split.seed,
                 if page.judged.len() > 1 { "; and a repeated cross-validation" } else { "" }
@@ -221,12 +227,21 @@ fn training(page: &Page) -> Answer {
 }
 
 fn chosen(page: &Page) -> Answer {
-    after("train", page.model.as_ref().map(|model| {
-        partly(format!(
-            "the head of the first seed after the last epoch, {} trained; validation films are the test films, so nothing may be chosen by them",
-            model.seeds
-        ))
-    }))
+    let validation = match page.split.as_ref().map(|split| split.validation) {
+        Some(films) if films > 0 => format!(
+            "{films} validation films, of other patients, show the training and choose nothing"
+        ),
+        _ => "validation films are the test films, so nothing may be chosen by them".to_owned(),
+    };
+    after(
+        "train",
+        page.model.as_ref().map(|model| {
+            partly(format!(
+                "the head of the first seed after the last epoch, {} trained; {validation}",
+                model.seeds
+            ))
+        }),
+    )
 }
 
 pub(super) fn measures(page: &Page) -> Answer {
@@ -245,8 +260,12 @@ fn explained(page: &Page) -> Answer {
     after(
         "explain",
         page.explained.as_ref().map(|explained| {
+            let region = match explained.pooled_region.as_str() {
+                "" => String::new(),
+                region => format!("; {region}"),
+            };
             met(format!(
-                "Grad-CAM of {} films, occlusion of the worst; in the report's film browser",
+                "Grad-CAM of {} films, occlusion of the worst; in the report's film browser{region}",
                 explained.films
             ))
         }),

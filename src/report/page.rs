@@ -43,12 +43,27 @@ pub struct Page {
     pub figures: BTreeMap<String, String>,
     /// Where the model finds its answers.
     pub explained: Option<Explained>,
+    /// How the images of the browser are classified, in a sentence.
+    pub decision: String,
     /// The films that were judged, those least believed first.
     pub browser: Vec<Film>,
+    /// The stages whose files are of another run, and therefore not shown.
+    pub left_out: Vec<LeftOut>,
     /// What each stage ran with, in the order of the pipeline.
     pub stages: Vec<StageRun>,
     /// Command lines that make all of it again.
     pub commands: Vec<String>,
+}
+
+/// A stage whose files do not belong to those of the others.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct LeftOut {
+    /// Its name: `evaluate`.
+    pub stage: String,
+    /// Why, as the end of a sentence.
+    pub why: String,
+    /// The command that makes its files anew.
+    pub command: String,
 }
 
 /// A figure with its 95 % interval.
@@ -64,6 +79,8 @@ pub struct Estimate {
     pub high: Option<f64>,
     /// What it counts, or why it is undefined: `5 of 5 films`.
     pub note: String,
+    /// Whether it cannot leave 0 to 1, and may be drawn on a bar of that scale.
+    pub unit_scale: bool,
 }
 
 /// The model judged on films.
@@ -160,6 +177,8 @@ pub struct ClassFilms {
     pub demographics: Demographics,
     /// Films to train on.
     pub train: usize,
+    /// Films to validate on; 0 if the test films validate too.
+    pub validation: usize,
     /// Films to test on.
     pub test: usize,
 }
@@ -241,6 +260,8 @@ pub struct Split {
     pub by: String,
     /// Films to train on.
     pub train: usize,
+    /// Films to validate on; 0 if the test films validate too.
+    pub validation: usize,
     /// Films to test on.
     pub test: usize,
     /// The share of films asked for as test.
@@ -304,7 +325,10 @@ pub struct Explained {
     /// The model reads the upper left so many of so many cells.
     pub cells: (usize, usize),
     /// Share of a side of the film that the model reads, 0 to 1.
-    pub seen: f64,
+    pub pooled: f64,
+    /// Which cells the head pools, and how much the pixels of the others act; empty if it
+    /// pools every cell.
+    pub pooled_region: String,
     /// Mean share of the heat outside the centre of the film.
     pub outside: Option<f64>,
     /// That share if the heat were spread evenly.
@@ -339,6 +363,9 @@ pub struct Film {
     pub predicted: String,
     /// The probability of that class.
     pub confidence: f64,
+    /// From which probability of the positive class on it was predicted, lowest and highest
+    /// of its predictions; none if the most probable class is predicted.
+    pub threshold: Option<(f64, f64)>,
     /// Of so many predictions by models that had not seen it, so many are wrong.
     pub wrong: (usize, usize),
     /// Who is on it; empty if unknown.

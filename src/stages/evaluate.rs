@@ -9,7 +9,6 @@ use super::{Stage, upstream, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::Index;
 use crate::artifact::metrics::{ClassMetrics, Judge, Metrics, Score};
-use crate::artifact::model::Model;
 use crate::artifact::predictions::{Prediction, Predictions};
 use crate::artifact::{ArtifactError, Document};
 use crate::cli::{Context, Failure, Flag, Outcome, in_range};
@@ -175,13 +174,7 @@ fn predict(
 /// The model's head, if the model belongs to these films, this split (else it
 /// might be judged on films it learned from) and these features.
 fn head(ctx: &Context, job: &Job, index: &Index) -> Result<Head, Failure> {
-    let model = ctx.read("train", "model.json", Model::read)?;
-    let other =
-        |(name, hash): &(&String, &String)| job.inputs().get(*name).is_some_and(|now| now != *hash);
-    if let Some((name, _)) = model.inputs.iter().find(other) {
-        let error = Failure::new(format_args!("the model was trained from another `{name}`"));
-        return Err(error.hint(ctx.rerun("train")));
-    }
+    let model = upstream::trained(ctx, job)?;
     ctx.read("train", "model.safetensors", |path| {
         let head = model.head(path)?;
         match (head.classes(), index.classes.len()) {
@@ -211,10 +204,16 @@ impl fmt::Display for Summary {
         writeln!(f, "{report}")?;
         confusion(f, metrics)?;
         writeln!(f)?;
-        rate(f, "acc", &metrics.accuracy)?;
-        rate(f, "sensitivity", &metrics.sensitivity)?;
-        rate(f, "specificity", &metrics.specificity)?;
-        score(f, "roc auc", &metrics.scores["roc_auc"])?;
+        // Of several classes, these are of the positive one against the others.
+        let of = match metrics.classes.len() {
+            0..=2 => String::new(),
+            _ => format!(" of {}", metrics.positive),
+        };
+        let pad = PAD + of.chars().count();
+        rate(f, "acc", pad, &metrics.accuracy)?;
+        rate(f, &format!("sensitivity{of}"), pad, &metrics.sensitivity)?;
+        rate(f, &format!("specificity{of}"), pad, &metrics.specificity)?;
+        score(f, &format!("roc auc{of}"), pad, &metrics.scores["roc_auc"])?;
         writeln!(f)?;
         let of = |films, patients| {
             let films = counted(films, "image", "images");
@@ -267,20 +266,20 @@ fn confusion(f: &mut fmt::Formatter<'_>, metrics: &Metrics) -> fmt::Result {
     Ok(())
 }
 
-fn rate(f: &mut fmt::Formatter<'_>, name: &str, rate: &Rate) -> fmt::Result {
+fn rate(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, rate: &Rate) -> fmt::Result {
     let Rate { value, low, high, hits, of } = rate;
     match value {
         Some(value) => writeln!(
             f,
             "{name}: {value:.4}{:pad$}  95 % interval {low:.4} to {high:.4}, {hits} of {of}",
             "",
-            pad = PAD - name.len()
+            pad = pad - name.chars().count()
         ),
         None => writeln!(f, "{name}: undefined, there is no such film"),
     }
 }
 
-fn score(f: &mut fmt::Formatter<'_>, name: &str, score: &Score) -> fmt::Result {
+fn score(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, score: &Score) -> fmt::Result {
     let Score { value, low, high, method, undefined } = score;
     let Some(value) = value else { return writeln!(f, "{name}: undefined, {undefined}") };
     write!(f, "{name}: {value:.4}")?;
@@ -290,7 +289,7 @@ fn score(f: &mut fmt::Formatter<'_>, name: &str, score: &Score) -> fmt::Result {
             "{:pad$}  95 % interval {low:.4} to {high:.4}, {}",
             "",
             method.unwrap_or(Method::Bootstrap).text(),
-            pad = PAD - name.len()
+            pad = pad - name.chars().count()
         ),
         None => writeln!(f),
     }

@@ -9,6 +9,7 @@ use crate::artifact::array::read_array;
 use crate::artifact::features::Features;
 use crate::artifact::groups::{Grouping, read_groups};
 use crate::artifact::index::{Index, alone};
+use crate::artifact::model::Model;
 use crate::artifact::split::Split;
 use crate::artifact::{ArtifactError, Document};
 use crate::backbone;
@@ -17,7 +18,7 @@ use crate::cli::{Context, Failure, ResultExt, hinted, in_range, shell_word};
 use crate::io::npy::Reader;
 use crate::io::staging::recover;
 use crate::io::tensor::is_plausible;
-use crate::pipeline::{Input, Job};
+use crate::pipeline::{Input, Job, Lineage};
 
 /// The files of `cxr-link` that `grouping` rests on.
 pub fn links(ctx: &Context, grouping: Grouping) -> impl Iterator<Item = Input> {
@@ -104,13 +105,31 @@ pub fn table(ctx: &Context, index: &Index, features: &Features) -> Result<Array2
     }
 }
 
-/// An artifact that need not be there.
+/// The trained model, which must be of the files that the job reads: another split may test
+/// on films that it has learnt from.
+pub fn trained(ctx: &Context, job: &Job) -> Result<Model, Failure> {
+    let model = ctx.read("train", "model.json", Model::read)?;
+    let other =
+        |(name, hash): &(&String, &String)| job.inputs().get(*name).is_some_and(|now| now != *hash);
+    if let Some((name, _)) = model.inputs.iter().find(other) {
+        let error = Failure::new(format_args!("the model was trained from another `{name}`"));
+        return Err(error.hint(ctx.rerun("train")));
+    }
+    Ok(model)
+}
+
+/// An artifact that need not be there; none of a stage whose files do not belong to the
+/// others.
 pub fn optional<T>(
     ctx: &Context,
+    lineage: &Lineage,
     stage: &str,
     name: &str,
     read: impl FnOnce(&Path) -> Result<T, ArtifactError>,
 ) -> Result<Option<T>, Failure> {
+    if !lineage.belongs(stage) {
+        return Ok(None);
+    }
     recover(&ctx.paths.stage(stage))?;
     ctx.artifact(stage, name).exists().then(|| ctx.read(stage, name, read)).transpose()
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::artifact::MAX_DOCUMENT;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::io::bounded;
+use crate::pipeline::Lineage;
 
 /// The arguments of `cxr compare`.
 pub fn command() -> Command {
@@ -31,6 +32,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         Side::read(given, &[ctx.paths.artifacts.join(given), PathBuf::from(given)])
     };
     let (a, b) = (side("a")?, side("b")?);
+    a.left_out.iter().chain(&b.left_out).for_each(|left_out| ctx.ui.warn(left_out));
     let rows = vec![
         split(&a, &b),
         leaking(&a, &b),
@@ -45,9 +47,15 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     Ok(Outcome::new(&Summary { a: a.name, b: b.name, rows }))
 }
 
+/// The stages whose files are compared, and those between them.
+const STAGES: [&str; 9] =
+    ["preprocess", "link", "split", "extract", "train", "crossval", "evaluate", "explain", "audit"];
+
 /// What a profile left behind; what it did not is null.
 struct Side {
     name: String,
+    /// What is of another run, and not compared.
+    left_out: Vec<String>,
     split: Value,
     metrics: Value,
     crossval: Value,
@@ -61,9 +69,17 @@ impl Side {
             let error = format!("the profile `{name}` has not run: no `{}`", folders[0].display());
             return Err(Failure::new(error).hint(format!("run `cxr run --profile {name}`")));
         };
-        let read = |file: &str| document(&folder.join(file));
+        let lineage = Lineage::read(&STAGES, |stage| folder.join(stage));
+        let read = |file: &str| match file.split_once('/') {
+            Some((stage, _)) if !lineage.belongs(stage) => Ok(Value::Null),
+            _ => document(&folder.join(file)),
+        };
+        let left_out = lineage.left_out().map(|(stage, why)| {
+            format!("`{name}` without what `cxr {stage}` wrote: {why}; run it again")
+        });
         Ok(Self {
             name: name.to_owned(),
+            left_out: left_out.collect(),
             split: read("split/split.json")?,
             metrics: read("evaluate/metrics.json")?,
             crossval: read("crossval/crossval.json")?,

@@ -16,6 +16,7 @@ use crate::artifact::{Document, MAX_DOCUMENT};
 use crate::cli::{Context, Failure, Outcome};
 use crate::io::bounded;
 use crate::io::staging::RECORD;
+use crate::pipeline::Lineage;
 
 /// The arguments of `cxr diff`.
 pub fn command() -> Command {
@@ -162,7 +163,12 @@ fn params(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
 fn metrics(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let path = folder.join("evaluate/metrics.json");
     let mut metrics = BTreeMap::new();
-    if path.exists() {
+    // Figures of another model than the one whose settings are compared are none of its own.
+    let lineage =
+        Lineage::read(&["preprocess", "split", "extract", "train", "evaluate"], |stage| {
+            folder.join(stage)
+        });
+    if path.exists() && lineage.belongs("evaluate") {
         let mut value: Value = serde_json::from_slice(&bounded::read(&path, MAX_DOCUMENT)?)?;
         value.as_object_mut().map(|o| o.remove("schema"));
         flatten("", &value, &mut metrics);
@@ -188,13 +194,15 @@ fn flatten(at: &str, value: &Value, out: &mut BTreeMap<String, String>) {
     }
 }
 
-/// `train` or `test` for every film, by path.
+/// `train`, `validation` or `test` for every film, by path.
 fn sides(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let (index, split) = (folder.join("preprocess/index.csv"), folder.join("split/split.json"));
     let mut sides = BTreeMap::new();
     if index.exists() && split.exists() {
         let (index, split) = (Index::read(&index)?, Split::read(&split)?);
-        for (side, rows) in [("train", &split.train), ("test", &split.test)] {
+        for (side, rows) in
+            [("train", &split.train), ("validation", &split.validation), ("test", &split.test)]
+        {
             let films = rows.iter().filter_map(|r| index.rows.get(*r));
             sides.extend(films.map(|f| (f.path.clone(), side.to_owned())));
         }

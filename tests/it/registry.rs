@@ -118,11 +118,9 @@ fn a_stage_declares_exactly_the_global_flags_that_it_reads() {
         let uses = |flag: Flag| stage.uses.contains(&flag);
         let name = stage.name;
         assert_eq!(uses(Flag::Seed), reads(&["ctx.seed"]), "{name}: --seed");
-        assert_eq!(
-            uses(Flag::Dataset),
-            reads(&["ctx.paths.dataset", "= \"{dataset}/"]),
-            "{name}: --dataset"
-        );
+        // `explain` reads no file there: it only shortens the paths given with `--film`.
+        let dataset = reads(&["ctx.paths.dataset", "= \"{dataset}/"]) && name != "explain";
+        assert_eq!(uses(Flag::Dataset), dataset, "{name}: --dataset");
         // The inputs of a job are hashed in parallel.
         let parallel = ["Self::begin(", "par_iter", "rayon::", "Classifier::new", "verify::"];
         assert_eq!(uses(Flag::Threads), reads(&parallel), "{name}: --threads");
@@ -182,6 +180,10 @@ fn a_global_flag_that_a_stage_offers_changes_what_it_would_do() {
         sandbox.write(&format!("one/{class}/ledger.csv"), "");
     }
     sandbox.write("two/covid/b.png", "");
+    for image in 1..=25 {
+        let name = format!("one/sources/chest_xray/train/NORMAL/IM-{image:04}-0001.jpeg");
+        sandbox.write(&name, "");
+    }
     let one = Globals {
         dataset: Some(sandbox.path("one")),
         artifacts: Some(sandbox.path("a")),

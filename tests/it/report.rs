@@ -379,3 +379,107 @@ fn the_card_counts_the_images_whose_sex_and_age_the_metadata_has() {
     assert!(card.contains("| 1 female, 1 male, 1 unknown | 61 to 61, median 61 (1); 2 unknown |"));
     assert!(!card.contains("not in the data"), "{card}");
 }
+
+/// A model trained anew must not borrow the figures of the one before.
+#[test]
+fn what_is_of_another_model_is_left_out_and_named() {
+    let sandbox = Sandbox::new().with_weights(random_weights());
+    copy(&crate::support::trained().path("artifacts"), &sandbox.path("artifacts"));
+    let report = |sandbox: &Sandbox| {
+        let said = sandbox.transcript("cxr-report --films 0");
+        assert!(said.contains("exit: 0"), "{said}");
+        (said, sandbox.read("artifacts/tutorial/report/MODEL_CARD.md"))
+    };
+    let (said, card) = report(&sandbox);
+    assert!(card.contains("- Epochs: 20") && card.contains("| Accuracy |"), "{card}");
+    assert!(!said.contains("left out") && !card.contains("Left out"), "{said}");
+
+    sandbox.ok("cxr-train --epochs 1 --batch-size 4");
+    let (said, card) = report(&sandbox);
+    assert!(card.contains("- Epochs: 1\n") && card.contains("The model has not been judged"));
+    assert!(!card.contains("| Accuracy |") && !card.contains("Sensitivity"), "{card}");
+    let warning = "warning: what `cxr evaluate` wrote is left out: it was made from another \
+                   `train/model.json`; run `cxr evaluate --profile tutorial` to make it anew";
+    assert!(said.contains(warning), "{said}");
+    assert!(card.contains("`cxr evaluate --profile tutorial` makes it anew"), "{card}");
+    let page = sandbox.read("artifacts/tutorial/report/report.html");
+    assert!(page.contains("Left out: files of another run") && !page.contains("class=\"tile\""));
+    let plot = sandbox.transcript("cxr-plot");
+    assert!(plot.contains("exit: 1") && plot.contains("hint: run `cxr evaluate"), "{plot}");
+    let compare = sandbox.transcript("cxr compare tutorial tutorial");
+    assert!(compare.contains("`tutorial` without what `cxr evaluate` wrote"), "{compare}");
+    assert!(!compare.contains("test films"), "{compare}");
+
+    sandbox.ok("cxr-evaluate --resamples 20");
+    let (said, card) = report(&sandbox);
+    assert!(card.contains("- Epochs: 1\n") && card.contains("| Accuracy |"), "{card}");
+    assert!(!said.contains("left out"), "{said}");
+}
+
+/// The probability of an image with the pixels outside the pooled region black is that of
+/// the same image blackened by hand and given to `cxr predict`.
+#[test]
+fn pixels_outside_the_pooled_region_act_and_the_report_says_how_much() {
+    use ndarray_npy::ReadNpyExt;
+    let sandbox = demo();
+    let explain = sandbox.json("artifacts/demo/explain/explain.json");
+    let blackened = &explain["blackened"];
+    assert_eq!(blackened["reach"], serde_json::json!([218, 224]));
+    let largest = blackened["unpooled"]["largest"].as_f64().unwrap();
+    let mean = blackened["unpooled"]["mean"].as_f64().unwrap();
+    // Random weights hardly carry a pixel that far; tutorial.rs has those of ImageNet.
+    assert!(largest >= mean, "{blackened}");
+    assert!(blackened["pooled"]["mean"].as_f64().unwrap() > 0.0, "{blackened}");
+
+    let table = csv::Reader::from_path(sandbox.path("artifacts/demo/explain/explain.csv"));
+    let rows = table.unwrap().into_deserialize::<std::collections::BTreeMap<String, String>>();
+    let rows: Vec<_> = rows.map(Result::unwrap).collect();
+    let number = |row: &std::collections::BTreeMap<String, String>, column: &str| -> f64 {
+        row[column].parse().unwrap()
+    };
+    let changes: Vec<f64> = rows
+        .iter()
+        .map(|row| (number(row, "unpooled_black") - number(row, "probability")).abs())
+        .collect();
+    let mean_of_rows = changes.iter().sum::<f64>() / changes.len() as f64;
+    assert!((mean_of_rows - mean).abs() < 1e-6, "{mean_of_rows} {mean}");
+
+    let index = Index::read(&sandbox.path("artifacts/demo/preprocess/index.csv")).unwrap();
+    let pixels = std::fs::File::open(sandbox.path("artifacts/demo/preprocess/images.npy"));
+    let pixels = ndarray::Array4::<u8>::read_npy(pixels.unwrap()).unwrap();
+    let film = &rows[0];
+    let row = index.rows.iter().find(|row| row.path == film["path"]).unwrap().row;
+    let other = Sandbox::new();
+    let image = image::RgbImage::from_fn(224, 224, |x, y| {
+        let (y, x) = (y as usize, x as usize);
+        let level = |c: usize| if y < 128 && x < 128 { pixels[[row, y, x, c]] } else { 0 };
+        image::Rgb([level(0), level(1), level(2)])
+    });
+    image.save(other.path("black.png")).unwrap();
+    let black = other.path("black.png");
+    let line = format!("cxr-predict {} --profile demo --json", black.display());
+    let said: serde_json::Value = serde_json::from_str(sandbox.ok(&line).trim()).unwrap();
+    let expected = said["probabilities"][&film["predicted"]].as_f64().unwrap();
+    assert!((number(film, "unpooled_black") - expected).abs() < 1e-5, "{film:?} {said}");
+
+    for text in [sandbox.read(PAGE), sandbox.read(CARD)] {
+        let said = format!("changes by {mean:.2} on average and {largest:.2} at most");
+        assert!(text.contains(&said) && !text.contains("blind to"), "no `{said}`");
+    }
+}
+
+#[test]
+fn scores_that_can_leave_0_to_1_have_no_bar_of_that_scale() {
+    let page = demo().read(PAGE);
+    let bars = |name: &str| -> Vec<bool> {
+        let start = format!("<tr><th scope=\"row\">{name}");
+        let rows = page.match_indices(&start);
+        rows.map(|(at, _)| page[at..].split("</tr>").next().unwrap().contains("class=\"range"))
+            .collect()
+    };
+    for (name, bar) in [("Log loss", false), ("Matthews correlation", false), ("Accuracy", true)] {
+        let bars = bars(name);
+        assert!(!bars.is_empty() && bars.iter().all(|drawn| *drawn == bar), "{name}: {bars:?}");
+    }
+    assert!(page.contains("An image is predicted as its most probable class."));
+}

@@ -69,6 +69,20 @@ fn strict_figures_are_of_other_persons_and_of_normals_only() {
     };
     let (train, test) = (side("train"), side("test"));
     assert!(!test.is_empty() && test.iter().all(|group| !train.contains(group)));
+    let validation = side("validation");
+    let elsewhere = |group: &&String| train.contains(group) || test.contains(group);
+    assert!(!validation.is_empty() && !validation.iter().any(elsewhere), "{validation:?}");
+    let history = sandbox.read(artifact("train/history.csv"));
+    assert_eq!(history.lines().count(), 5, "{history}");
+    let findings = sandbox.json(artifact("audit/audit.json"))["findings"].to_string();
+    assert!(!findings.contains("validation-is-test"), "{findings}");
+    // The model is trained as the heads of the cross-validation: on the images as they are.
+    let all: ndarray::Array2<f32> =
+        ndarray_npy::read_npy(artifact("extract/features.npy")).unwrap();
+    let bank: ndarray::Array3<f32> = ndarray_npy::read_npy(artifact("extract/bank.npy")).unwrap();
+    let rows = split["train"].as_array().unwrap().iter();
+    let rows: Vec<usize> = rows.map(|row| row.as_u64().unwrap() as usize).collect();
+    assert_eq!(bank, all.select(ndarray::Axis(0), &rows).insert_axis(ndarray::Axis(0)));
 
     let crossval = sandbox.json(artifact("crossval/crossval.json"));
     assert_eq!(crossval["grouped_by"], "link");
@@ -76,5 +90,9 @@ fn strict_figures_are_of_other_persons_and_of_normals_only() {
     assert_eq!((&audit["dealt_by"], &audit["grouped_by"]), (&"crossval".into(), &"link".into()));
     let page = sandbox.read(artifact("report/report.html"));
     assert!(page.contains("Cross-validation") && !page.contains("stand on both sides"));
+    assert!(page.contains("These heads are trained as the model in use, without augmentation"));
+    assert!(page.contains("An image is predicted as covid if its probability of covid reaches"));
+    assert!(page.contains("(threshold for covid "), "each image shows the threshold");
+    assert!(page.contains("of other patients validate") && !page.contains("figures to believe"));
     sandbox.ok("cxr status --profile strict --check");
 }

@@ -48,11 +48,10 @@ impl Data {
             0 => Array3::zeros(shape),
             _ => upstream::array(ctx, "masked.npy", &shape)?,
         };
-        let model = ctx.read("train", "model.json", Model::read)?;
-        let explained = ctx.artifact("explain", "explain.json").exists();
-        let explanation = explained
-            .then(|| ctx.read("explain", "explain.json", Explanation::read))
-            .transpose()?;
+        let model = upstream::trained(ctx, job)?;
+        let lineage = ctx.lineage(&["preprocess", "split", "extract", "train", "explain"]);
+        let read = Explanation::read;
+        let explanation = upstream::optional(ctx, &lineage, "explain", "explain.json", read)?;
         let deals = Deals::read(ctx, job, &index, settings)?;
         Ok(Self { index, deals, split, description, features, masked, model, explanation })
     }
@@ -94,8 +93,8 @@ impl Data {
         let unknown = rows.iter().filter(|row| row.patient.is_empty()).count();
         let compared = self.deals.grouped_by == Grouping::Link;
         findings.extend(finding::unknown_patients(unknown, rows.len(), compared));
-        // Every model of `cxr-train` is validated on the test films.
-        if self.model.inputs.contains_key("split/split.json") {
+        // Without films set aside, `cxr-train` validates on the test films.
+        if self.split.validation.is_empty() && self.model.inputs.contains_key("split/split.json") {
             findings.push(finding::validation_is_test());
         }
         for class in &self.index.classes {
@@ -104,7 +103,9 @@ impl Data {
         }
         if self.description.extractor.pooling == Pooling::Tutorial {
             let cells = self.description.extractor.side / 32;
-            findings.extend(finding::blind(cells.min(4).pow(2), cells.pow(2)));
+            let measured = self.explanation.as_ref().filter(|e| e.blackened.is_some());
+            let measured = measured.and_then(Explanation::pooled_region);
+            findings.extend(finding::unpooled(cells.min(4).pow(2), cells.pow(2), measured));
         }
         let outside = |heat: Heat| finding::heat_outside(heat.outside, heat.even);
         findings.extend(self.heat().and_then(outside));

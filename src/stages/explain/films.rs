@@ -6,7 +6,6 @@ use ndarray::{Array1, Array2, Array4};
 
 use super::super::upstream;
 use super::{Settings, scaled, stack};
-use crate::artifact::Document;
 use crate::artifact::explanation::Line;
 use crate::artifact::index::Index;
 use crate::artifact::model::Model;
@@ -80,7 +79,7 @@ impl Films {
     pub fn read(ctx: &Context, job: &Job) -> Result<Self, Failure> {
         let index = upstream::index(ctx)?;
         let split = upstream::split(ctx, job, &index)?;
-        let model = ctx.read("train", "model.json", Model::read)?;
+        let model = upstream::trained(ctx, job)?;
         let head = ctx.read("train", "model.safetensors", |path| model.head(path))?;
         let description = upstream::features(ctx, job)?;
         if description.extractor != model.extractor || model.classes != index.classes {
@@ -159,7 +158,16 @@ impl Films {
             predicted: self.model.classes[film.predicted].clone(),
             probability: film.probabilities[film.predicted],
             outside,
+            pooled_black: None,
+            unpooled_black: None,
         }
+    }
+}
+
+impl Film {
+    /// The probability of the predicted class.
+    pub fn probability(&self) -> f64 {
+        f64::from(self.probabilities[self.predicted])
     }
 }
 

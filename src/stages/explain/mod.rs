@@ -3,7 +3,8 @@
 //! Grad-CAM of the class that the model names, for the test films and those
 //! asked for; overlays of the worst errors, of the mean of each class, and of the
 //! films asked for. The worst also by occlusion, which takes a pass of the net
-//! for every patch.
+//! for every patch. Where the head pools a part of the cells, each film is also run with
+//! the pixels of that part black, and with all others black.
 
 mod films;
 mod summary;
@@ -11,22 +12,23 @@ mod summary;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use ndarray::{Array2, Array3, Array4, ArrayView3, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayView1, ArrayView3, Axis};
 use ndarray_npy::WriteNpyExt;
 
 use self::films::{Film, Films};
 use self::summary::Summary;
 use super::{Stage, upstream, uses};
-use crate::artifact::explanation::{Explanation, Line};
+use crate::artifact::explanation::{Blackened, Explanation, Line};
 use crate::artifact::{Document, write_csv};
 use crate::backbone::{Options, Vgg16, Weights};
 use crate::classifier::{Explainer, picture_name};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
 use crate::conv::Engine;
-use crate::explain::{Occlusion, even_outside, outside_centre};
+use crate::explain::{Occlusion, Region, even_outside, outside_centre};
 use crate::head::Head;
 use crate::image::scale;
 use crate::io::atomic::{self, at};
+use crate::metrics::predicted;
 use crate::pipeline::{Input, Job};
 use crate::plot::Overlay;
 
@@ -117,6 +119,10 @@ impl Stage for Explain {
         drop(weights);
         let explainer = Explainer { net: &net, pooling, side: films.side() };
 
+        let (pooled, cells) = explainer.cells();
+        let partial = pooled < cells;
+        let reach = (Vgg16::reach(pooled, explainer.side), explainer.side);
+        let mut effects = Blackened { reach, ..Blackened::default() };
         let mut lines = Vec::new();
         let mut means: BTreeMap<usize, Mean> = BTreeMap::new();
         let mut pictures = BTreeMap::new();
@@ -125,8 +131,12 @@ impl Stage for Explain {
         for batch in chosen.chunks(BATCH) {
             let images = films.load(batch)?;
             let maps = net.last_conv(images.view());
-            for ((film, image), maps) in
-                batch.iter().zip(images.outer_iter()).zip(maps.outer_iter())
+            let black = partial.then(|| {
+                [Region::Pooled, Region::Unpooled]
+                    .map(|region| explainer.blackened(&films.head, &images, region))
+            });
+            for (i, ((film, image), maps)) in
+                batch.iter().zip(images.outer_iter()).zip(maps.outer_iter()).enumerate()
             {
                 let heat = explainer.heat(&films.head, film.features.view(), film.predicted, maps);
                 let outside = outside_centre(heat.view(), explainer.side);
@@ -134,7 +144,14 @@ impl Stage for Explain {
                     .entry(film.predicted)
                     .or_insert_with(|| Mean::new(&heat, image))
                     .add(&heat, image, outside);
-                lines.push((films.line(film, outside), heat.clone()));
+                let mut line = films.line(film, outside);
+                if let Some([pooled, unpooled]) = &black {
+                    line.pooled_black = Some(pooled[[i, film.predicted]]);
+                    line.unpooled_black = Some(unpooled[[i, film.predicted]]);
+                    effects.pooled += change(film, pooled.row(i));
+                    effects.unpooled += change(film, unpooled.row(i));
+                }
+                lines.push((line, heat.clone()));
                 if film.shown {
                     let covered = (occluded < settings.occlude)
                         .then(|| occlude(&net, &films.head, film, image, settings.grid));
@@ -164,7 +181,10 @@ impl Stage for Explain {
         lines.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         write_heat(&job, lines.iter().map(|(_, heat)| heat))?;
         let lines: Vec<Line> = lines.into_iter().map(|(line, _)| line).collect();
-        let explanation = explanation(&explainer, &films, &lines, &means, pictures);
+        let explanation = Explanation {
+            blackened: (effects.pooled.images > 0).then_some(effects),
+            ..explanation(&explainer, &films, &lines, &means, pictures)
+        };
         write_csv(&job.path("explain.csv")?, &lines)?;
         explanation.write(&job.path("explain.json")?)?;
         job.publish()?;
@@ -221,7 +241,7 @@ fn overlays(
             note: format!("fall of the probability when a patch is covered, {most:.2} at most"),
             cells: falls.nrows(),
             heat: falls.iter().copied().collect(),
-            seen: (1, 1),
+            pooled: (1, 1),
         });
     }
     overlays
@@ -234,7 +254,7 @@ fn explanation(
     means: &BTreeMap<usize, Mean>,
     pictures: BTreeMap<String, String>,
 ) -> Explanation {
-    let (seen, all) = explainer.cells();
+    let (pooled, all) = explainer.cells();
     let mean = |values: Vec<f64>| {
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
@@ -245,12 +265,21 @@ fn explanation(
         schema: Explanation::SCHEMA.to_owned(),
         films: lines.len(),
         pooling: explainer.pooling,
-        cells: (seen * seen, all * all),
+        cells: (pooled * pooled, all * all),
         outside: mean(lines.iter().filter_map(|line| line.outside).collect()),
-        even: even_outside(seen, all, explainer.side),
+        even: even_outside(pooled, all, explainer.side),
         by_class: means.iter().filter_map(of_class).collect(),
+        blackened: None,
         pictures,
     }
+}
+
+/// The absolute change of the predicted class's probability, and whether another class is
+/// predicted, where `probabilities` are those of the image with a region black.
+fn change(film: &Film, probabilities: ArrayView1<f32>) -> (f64, bool) {
+    let black = probabilities.mapv(f64::from).insert_axis(Axis(0));
+    let change = (black[[0, film.predicted]] - film.probability()).abs();
+    (change, predicted(black.view())[0] != film.predicted)
 }
 
 /// Films taken for one class, and their heat, each film's scaled to 1.

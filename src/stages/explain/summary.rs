@@ -17,8 +17,7 @@ pub struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Explanation { films, cells: (seen, all), outside, even, by_class, pictures, .. } =
-            &self.explanation;
+        let Explanation { films, outside, even, by_class, pictures, .. } = &self.explanation;
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
         writeln!(
             f,
@@ -38,11 +37,8 @@ impl fmt::Display for Summary {
         for (class, outside) in by_class {
             writeln!(f, "  taken for {class}: {}", percent(*outside))?;
         }
-        if seen < all {
-            writeln!(
-                f,
-                "the head reads {seen} of {all} cells of the maps, the upper left of the film, and is blind to the rest"
-            )?;
+        if let Some(region) = self.explanation.pooled_region() {
+            writeln!(f, "{region}")?;
         }
         for (name, what) in pictures {
             writeln!(f, "  {name}  {what}")?;

@@ -208,7 +208,7 @@ impl fmt::Display for Summary {
         )?;
         writeln!(f, "pooling   {pooling}: {WIDTH} numbers an image")?;
         if *pooling == Pooling::Tutorial {
-            writeln!(f, "          the head never sees 33 of the 49 cells of the maps")?;
+            writeln!(f, "          33 of the 49 cells of the maps are not pooled")?;
         }
         writeln!(f, "cached    {cached} films")?;
         write!(f, "computed  {computed} images")?;

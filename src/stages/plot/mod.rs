@@ -59,6 +59,10 @@ type Drawing<'a> = Box<dyn Figure + Send + Sync + 'a>;
 /// A figure by the stem of its files, or why there is none.
 type Drawn<'a> = (String, Result<Drawing<'a>, String>);
 
+/// The stages whose files are drawn, and those between them.
+const DRAWN: [&str; 9] =
+    ["preprocess", "link", "split", "extract", "train", "crossval", "evaluate", "explain", "audit"];
+
 impl Stage for Plot {
     const NAME: &'static str = "plot";
     const ABOUT: &'static str = "Draw the training, the predictions, the audit and the films";
@@ -103,12 +107,17 @@ impl Stage for Plot {
         let job = Self::begin(ctx, &settings)?;
         let epochs: Vec<Epoch> =
             ctx.read("train", "history.csv", |path| read_csv("history", path))?;
+        let lineage = ctx.lineage(&DRAWN);
+        if let Some((_, why)) = lineage.left_out().find(|(stage, _)| *stage == "evaluate") {
+            let error = format!("the predictions are not of this model: {why}");
+            return Err(Failure::new(error).hint(ctx.rerun("evaluate")));
+        }
         let predictions = ctx.read("evaluate", "predictions.csv", Predictions::read)?;
         let positive = positive(&settings, &predictions.classes)?;
-        let films = Films::read(ctx, &predictions)?;
+        let films = Films::read(ctx, &lineage, &predictions)?;
 
         let mut drawn = predicted(&settings, positive, &epochs, &predictions, ctx.seed);
-        drawn.extend(trust::figures(ctx)?);
+        drawn.extend(trust::figures(ctx, &lineage)?);
         drawn.extend(films.iter().flat_map(Films::figures));
         let mut summary = Summary {
             epochs: epochs.len(),

@@ -10,6 +10,7 @@ use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::predictions::{Prediction, Predictions};
 use crate::cli::{Context, Failure};
 use crate::io::npy::Reader;
+use crate::pipeline::Lineage;
 use crate::plot::{Overlay, Pixels, Sheet, Tile};
 
 /// Films on the sheet of a class.
@@ -62,8 +63,12 @@ pub struct Films {
 
 impl Films {
     /// Reads the films that are shown, if films were preprocessed.
-    pub fn read(ctx: &Context, predictions: &Predictions) -> Result<Option<Self>, Failure> {
-        let Some(index) = optional(ctx, "preprocess", "index.csv", Index::read)? else {
+    pub fn read(
+        ctx: &Context,
+        lineage: &Lineage,
+        predictions: &Predictions,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(index) = optional(ctx, lineage, "preprocess", "index.csv", Index::read)? else {
             return Ok(None);
         };
         if !ctx.artifact("preprocess", "images.npy").exists() {
@@ -71,9 +76,9 @@ impl Films {
         }
         let reader = upstream::images(ctx, &index)?;
         let side = reader.shape()[1];
-        let explanation = optional(ctx, "explain", "explain.json", Explanation::read)?;
-        let heat = optional(ctx, "explain", "heat.npy", read_heat)?.unwrap_or_default();
-        let mut picker = Picker { reader, seen: explanation.map(|e| e.seen()), heat, side };
+        let explanation = optional(ctx, lineage, "explain", "explain.json", Explanation::read)?;
+        let heat = optional(ctx, lineage, "explain", "heat.npy", read_heat)?.unwrap_or_default();
+        let mut picker = Picker { reader, pooled: explanation.map(|e| e.pooled()), heat, side };
         let mut sheets = Vec::new();
         for class in &index.classes {
             let films: Vec<&IndexRow> = index.rows.iter().filter(|r| r.class == *class).collect();
@@ -124,7 +129,7 @@ fn least_believed<'a>(
 /// Reads films and lays their heat over them.
 struct Picker {
     reader: Reader<u8>,
-    seen: Option<(usize, usize)>,
+    pooled: Option<(usize, usize)>,
     heat: BTreeMap<String, FilmHeat>,
     side: usize,
 }
@@ -149,13 +154,13 @@ impl Picker {
         let result = if truth == named { "rightly" } else { "wrongly" };
         let says = format!("{truth}, {result} taken for {named}, probability {probability:.2}");
         let heat = self.heat.get(&film.path).filter(|heat| heat.predicted == *named);
-        let heat = heat.zip(self.seen).map(|(heat, seen)| {
+        let heat = heat.zip(self.pooled).map(|(heat, pooled)| {
             let overlay = Overlay {
                 label: String::new(),
                 note: String::new(),
                 cells: heat.cells.nrows(),
                 heat: heat.cells.iter().copied().collect(),
-                seen,
+                pooled,
             };
             overlay.over(Pixels { width: self.side, height: self.side, rgb: &rgb })
         });

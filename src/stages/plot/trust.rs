@@ -9,6 +9,7 @@ use crate::artifact::history::{Epoch, SeedEpoch};
 use crate::artifact::{Document, read_csv};
 use crate::audit::{LUNG_FREE, PROBES, Probe};
 use crate::cli::{Context, Failure};
+use crate::pipeline::Lineage;
 use crate::plot::{self, Estimate, FoldScores, Run, Seeds};
 
 /// Scores of the cross-validation that are drawn, and what they are called.
@@ -23,11 +24,13 @@ const MEASURES: [(&str, &str); 5] = [
 const SEEDS: usize = 30;
 
 /// The figures of those artifacts that are there.
-pub fn figures<'a>(ctx: &Context) -> Result<Vec<Drawn<'a>>, Failure> {
+pub fn figures<'a>(ctx: &Context, lineage: &Lineage) -> Result<Vec<Drawn<'a>>, Failure> {
     let histories: Option<Vec<SeedEpoch>> =
-        optional(ctx, "train", "histories.csv", |path| read_csv("table of histories", path))?;
-    let crossval = optional(ctx, "crossval", "crossval.json", CrossValidation::read)?;
-    let audit = optional(ctx, "audit", "audit.json", Audit::read)?;
+        optional(ctx, lineage, "train", "histories.csv", |path| {
+            read_csv("table of histories", path)
+        })?;
+    let crossval = optional(ctx, lineage, "crossval", "crossval.json", CrossValidation::read)?;
+    let audit = optional(ctx, lineage, "audit", "audit.json", Audit::read)?;
     let mut figures: Vec<Drawn> = Vec::new();
     if let Some(histories) = histories {
         figures.push(("history-seeds".to_owned(), Ok(Box::new(seeds(&histories)))));

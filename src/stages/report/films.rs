@@ -15,6 +15,7 @@ use crate::artifact::predictions::{Prediction, Predictions};
 use crate::cli::{Context, Failure};
 use crate::image::encode;
 use crate::io::npy::Reader;
+use crate::pipeline::Lineage;
 use crate::plot::heat_rgba;
 use crate::report::{Explained, Film, Mean};
 
@@ -38,7 +39,12 @@ pub struct Pictures {
 
 impl Pictures {
     /// Reads pixels and heat of the films that were judged.
-    pub fn read(ctx: &Context, settings: &Settings, files: &Files) -> Result<Self, Failure> {
+    pub fn read(
+        ctx: &Context,
+        settings: &Settings,
+        lineage: &Lineage,
+        files: &Files,
+    ) -> Result<Self, Failure> {
         let judged = files.out_of_fold.as_ref().or(files.predictions.as_ref());
         let pixels = ctx.artifact("preprocess", "images.npy");
         let (Some(judged), true) = (judged, settings.films > 0 && pixels.exists()) else {
@@ -47,7 +53,7 @@ impl Pictures {
         let mut said = said(&files.index, judged);
         said.sort_by(|a, b| a.belief.total_cmp(&b.belief).then(a.row.cmp(&b.row)));
         said.truncate(settings.films);
-        let heat = optional(ctx, "explain", "heat.npy", read_heat)?.unwrap_or_default();
+        let heat = optional(ctx, lineage, "explain", "heat.npy", read_heat)?.unwrap_or_default();
         let mut images = Images::open(ctx, &files.index)?;
         let pixels = said.iter().map(|film| images.read(film.row));
         let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
@@ -65,14 +71,15 @@ impl Pictures {
 
     /// Grad-CAM, summed up.
     pub fn explained(&self, explanation: &Explanation, files: &Files) -> Explained {
-        let (seen, of) = explanation.seen();
+        let (pooled, of) = explanation.pooled();
         let classes = files.index.classes.iter();
         let by_class =
             classes.filter_map(|class| Some((class.clone(), *explanation.by_class.get(class)?)));
         Explained {
             films: explanation.films,
             cells: explanation.cells,
-            seen: seen as f64 / of.max(1) as f64,
+            pooled: pooled as f64 / of.max(1) as f64,
+            pooled_region: explanation.pooled_region().unwrap_or_default(),
             outside: explanation.outside,
             even: explanation.even,
             by_class: by_class.collect(),
@@ -126,6 +133,7 @@ fn film(
         truth: row.class.clone(),
         predicted: predicted.clone(),
         confidence: said.confidence,
+        threshold: super::judged::decision(files).1,
         wrong: said.wrong,
         person: row.patient.clone(),
         leaked,

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::Files;
 use crate::artifact::crossval::{CrossValidation, Spread};
-use crate::artifact::features::Extractor;
+use crate::artifact::features::{Extractor, Features};
 use crate::artifact::metrics::{ClassMetrics, Metrics, Score};
 use crate::artifact::{audit, model};
 use crate::audit::{Answer, PROBES, Probe};
-use crate::backbone::Pooling;
+use crate::backbone::{IMAGENET_FINGERPRINT, Pooling};
 use crate::metrics::{Method, Rate};
 use crate::report::{Audit, Calibration, ClassFigures, Estimate, Judged, Model};
 
@@ -37,17 +37,48 @@ const MORE: [(&str, &str); 13] = [
     ("expected_calibration_error", "Expected calibration error"),
 ];
 
+/// Scores that can lie outside 0 to 1: of a bar from 0 to 1 they would leave the ends.
+const OTHER_SCALE: [&str; 3] = ["mcc", "log_loss", "macro_brier"];
+
 /// How films are called where no threshold is chosen, and in a bundle.
 const PROBABLE: &str = "A film is called its most probable class, as by the model in use.";
 
+/// How the images of the film browser are classified, and from which probability of the
+/// positive class on, lowest and highest; none if by the most probable class.
+pub fn decision(files: &Files) -> (String, Option<(f64, f64)>) {
+    let chosen = files.crossval.as_ref().filter(|_| files.out_of_fold.is_some());
+    let threshold = chosen.and_then(|c| {
+        let chosen = c.threshold.chosen?;
+        Some((&c.positive, chosen.min?, chosen.max?))
+    });
+    match threshold {
+        Some((positive, low, high)) => (
+            format!(
+                "An image is predicted as {positive} if its probability of {positive} reaches the \
+                 threshold that was chosen on the other folds, {low:.2} to {high:.2}."
+            ),
+            Some((low, high)),
+        ),
+        None => ("An image is predicted as its most probable class.".to_owned(), None),
+    }
+}
+
 /// What the model was judged on, the fairest first.
 pub fn judged(files: &Files) -> Vec<Judged> {
-    let crossval = files.crossval.as_ref().map(crossval);
+    let augmented = files.features.as_ref().and_then(augmentation);
+    let crossval = files.crossval.as_ref().map(|c| crossval(c, augmented.as_deref()));
     let test = files.metrics.as_ref().map(|metrics| test(metrics, files));
     crossval.into_iter().chain(test).collect()
 }
 
-fn crossval(c: &CrossValidation) -> Judged {
+/// The rotated copies that the model in use is trained on, in words; none if there are none.
+fn augmentation(features: &Features) -> Option<String> {
+    let Features { rotations, degrees, .. } = features;
+    (*degrees > 0.0)
+        .then(|| format!("{rotations} rotations of each image by up to {degrees} degrees"))
+}
+
+fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Judged {
     let at = |name: &str| if name.contains("_at_") { "at the prevalence of use" } else { "" };
     let runs = c.repeats * c.seeds;
     let called = match &c.threshold.chosen {
@@ -59,18 +90,33 @@ fn crossval(c: &CrossValidation) -> Judged {
         ),
         _ => PROBABLE.to_owned(),
     };
+    let alike = match augmented {
+        Some(copies) => format!(
+            "These heads are trained without augmentation, the model in use on {copies}: the \
+             figures are not of the model's own way of training."
+        ),
+        None => "These heads are trained as the model in use, without augmentation.".to_owned(),
+    };
     Judged {
         on: "cross-validation".to_owned(),
         how: format!(
             "Each of the {} films was judged by heads that had seen neither it nor another film \
              of its person: {} folds, dealt in {} ways, {runs} judgements a film. Intervals draw \
-             persons, not films. {called}",
+             persons, not films. {alike} {called}",
             c.films, c.folds, c.repeats
         ),
         films: c.films,
         persons: c.groups,
-        headline: HEADLINE.iter().filter_map(|n| score(&c.pooled, n, "")).collect(),
-        more: MORE.iter().filter_map(|n| score(&c.pooled, n, at(n.0))).collect(),
+        headline: HEADLINE
+            .iter()
+            .filter_map(|n| score(&c.pooled, n, ""))
+            .map(|e| of_positive(e, &c.classes, &c.positive))
+            .collect(),
+        more: MORE
+            .iter()
+            .filter_map(|n| score(&c.pooled, n, at(n.0)))
+            .map(|e| of_positive(e, &c.classes, &c.positive))
+            .collect(),
         by_class: Vec::new(),
     }
 }
@@ -91,6 +137,7 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
         value: rate.value,
         low: rate.value.map(|_| rate.low),
         high: rate.value.map(|_| rate.high),
+        unit_scale: true,
         note: match rate.of {
             0 => "there is no such film".to_owned(),
             _ => format!("{} of {} {of}", rate.hits, rate.of),
@@ -102,6 +149,7 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
         rate("Specificity", &metrics.specificity, "other films left in peace"),
     ];
     headline.extend(score(&metrics.scores, &HEADLINE[3], ""));
+    let named = |e: Estimate| of_positive(e, &metrics.classes, positive);
     let at = format!("where {:.0} % of films are {positive}", 100.0 * metrics.prevalence);
     let note = |name: &str| if name.contains("_at_") { at.clone() } else { String::new() };
     let of_class = |class: &String| {
@@ -123,9 +171,33 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
         how: format!("The {films} films of the test set, {who}{leak}. {PROBABLE}"),
         films: *films,
         persons: *patients,
-        headline,
-        more: MORE.iter().filter_map(|n| score(&metrics.scores, n, &note(n.0))).collect(),
+        headline: headline.into_iter().map(named).collect(),
+        more: MORE
+            .iter()
+            .filter_map(|n| score(&metrics.scores, n, &note(n.0)))
+            .map(named)
+            .collect(),
         by_class: metrics.classes.iter().map(of_class).collect(),
+    }
+}
+
+/// Figures of one class against the others, where there are more than two.
+const OF_ONE_CLASS: [&str; 8] = [
+    "Sensitivity",
+    "Specificity",
+    "Area under the ROC curve",
+    "Average precision",
+    "Positive predictive value",
+    "Negative predictive value",
+    "F1",
+    "Brier score",
+];
+
+/// Names the class that a figure is of, where there are more than two classes.
+fn of_positive(e: Estimate, classes: &[String], positive: &str) -> Estimate {
+    match classes.len() > 2 && OF_ONE_CLASS.contains(&e.name.as_str()) {
+        true => Estimate { name: format!("{}, {positive} against the others", e.name), ..e },
+        false => e,
     }
 }
 
@@ -144,6 +216,7 @@ fn score(
         value: score.value,
         low: score.low.and(score.high).and(score.low),
         high: score.low.and(score.high),
+        unit_scale: !OTHER_SCALE.contains(name),
         note: match (score.value, score.undefined.as_str()) {
             (Some(_), "") => note,
             (Some(_), why) if note.is_empty() => format!("no interval: {why}"),
@@ -181,6 +254,7 @@ fn estimate(words: &str, probe: &Probe) -> Estimate {
         value: probe.auc,
         low: probe.high.and(probe.low),
         high: probe.low.and(probe.high),
+        unit_scale: true,
         note: if probe.auc.is_none() { probe.undefined.clone() } else { String::new() },
     }
 }
@@ -191,7 +265,10 @@ pub fn model(model: &model::Model, files: &Files) -> Model {
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let mut facts = vec![
         fact("Input", format!("{0} × {0} pixels, {1}", extractor.side, extractor.scale)),
-        fact("Frozen net", format!("{}, ImageNet weights", extractor.backbone.to_uppercase())),
+        fact(
+            "Frozen net",
+            format!("{}, {}", extractor.backbone.to_uppercase(), weights(extractor)),
+        ),
         fact("Pooling", format!("mean of {}, {} features", cells(extractor), extractor.width)),
         fact(
             "Head",
@@ -206,7 +283,7 @@ pub fn model(model: &model::Model, files: &Files) -> Model {
         fact("Epochs", training.epochs.to_string()),
         fact("Batch size", training.batch_size.to_string()),
         fact("Optimiser", format!("Adam, learning rate {}", training.learning_rate)),
-        fact("Loss", format!("binary cross-entropy on {}", training.loss)),
+        fact("Loss", loss(model)),
         fact("Seed", training.seed.to_string()),
     ];
     if files.seeds > 1 {
@@ -221,6 +298,27 @@ pub fn model(model: &model::Model, files: &Files) -> Model {
         ]
     });
     Model { facts, weights: model.weights.clone(), seeds: files.seeds, last }
+}
+
+/// The weights of the frozen net, in words.
+fn weights(extractor: &Extractor) -> String {
+    match extractor.weights.as_str() {
+        IMAGENET_FINGERPRINT => "ImageNet weights".to_owned(),
+        other => {
+            format!("weights of the fingerprint {}", other.chars().take(12).collect::<String>())
+        }
+    }
+}
+
+/// What was minimised. Keras' binary cross-entropy of several outputs is the mean of theirs.
+fn loss(model: &model::Model) -> String {
+    let loss = model.training.loss;
+    match model.classes.len() {
+        0..=2 => format!("binary cross-entropy on {loss}"),
+        n => {
+            format!("mean of {n} binary cross-entropies, each class against the others, on {loss}")
+        }
+    }
 }
 
 /// The cells of the last maps that the head reads.

@@ -17,6 +17,7 @@ use super::{Stage, uses};
 use crate::artifact::audit::Audit;
 use crate::artifact::crossval::CrossValidation;
 use crate::artifact::explanation::Explanation;
+use crate::artifact::features::Features;
 use crate::artifact::groups::Linked;
 use crate::artifact::index::Index;
 use crate::artifact::ledger;
@@ -29,8 +30,8 @@ use crate::artifact::{Document, MAX_DOCUMENT, history, read_bytes, read_csv};
 use crate::cli::{Context, Failure, Flag, Outcome, in_range};
 use crate::io::atomic;
 use crate::io::staging::RECORD;
-use crate::pipeline::Input;
-use crate::report::{self, Estimate, Judged, Page};
+use crate::pipeline::{Input, Lineage};
+use crate::report::{self, Estimate, Judged, LeftOut, Page};
 
 /// The stage.
 #[derive(Debug)]
@@ -118,6 +119,7 @@ impl Stage for Report {
             ("preprocess", "ledger.csv"),
             ("link", "link.json"),
             ("split", "split.json"),
+            ("extract", "features.json"),
             ("train", "model.json"),
             ("train", "history.csv"),
             ("train", "seeds.csv"),
@@ -145,8 +147,9 @@ impl Stage for Report {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
         let job = Self::begin(ctx, &settings)?;
-        let files = Files::read(ctx)?;
-        let page = page(ctx, &settings, &files)?;
+        let lineage = ctx.lineage(&TOLD);
+        let files = Files::read(ctx, &lineage)?;
+        let page = page(ctx, &settings, &lineage, &files)?;
         let html = report::html(&page)?;
         atomic::write(&job.path("report.html")?, html.as_bytes())?;
         atomic::write(&job.path("MODEL_CARD.md")?, report::model_card(&page)?.as_bytes())?;
@@ -222,43 +225,54 @@ struct Files {
     out_of_fold: Option<Predictions>,
     explanation: Option<Explanation>,
     audit: Option<Audit>,
+    /// What the features and their augmentation are.
+    features: Option<Features>,
 }
 
 impl Files {
-    fn read(ctx: &Context) -> Result<Self, Failure> {
+    fn read(ctx: &Context, lineage: &Lineage) -> Result<Self, Failure> {
         let csv = |path: &Path| read_csv::<serde_json::Map<_, _>>("table of seeds", path);
         Ok(Self {
             index: ctx.read("preprocess", "index.csv", Index::read)?,
-            selection: optional(ctx, "preprocess", "ledger.csv", selection::read)?,
-            split: optional(ctx, "split", "split.json", Split::read)?,
-            linked: optional(ctx, "link", "link.json", Linked::read)?,
-            model: optional(ctx, "train", "model.json", Model::read)?,
-            history: optional(ctx, "train", "history.csv", |path| read_csv("history", path))?
-                .unwrap_or_default(),
-            seeds: optional(ctx, "train", "seeds.csv", csv)?.map_or(1, |seeds| seeds.len()),
-            metrics: optional(ctx, "evaluate", "metrics.json", Metrics::read)?,
-            predictions: optional(ctx, "evaluate", "predictions.csv", Predictions::read)?,
-            crossval: optional(ctx, "crossval", "crossval.json", CrossValidation::read)?,
-            out_of_fold: optional(ctx, "crossval", "predictions.csv", Predictions::read)?,
-            explanation: optional(ctx, "explain", "explain.json", Explanation::read)?,
-            audit: optional(ctx, "audit", "audit.json", Audit::read)?,
+            selection: optional(ctx, lineage, "preprocess", "ledger.csv", selection::read)?,
+            split: optional(ctx, lineage, "split", "split.json", Split::read)?,
+            linked: optional(ctx, lineage, "link", "link.json", Linked::read)?,
+            model: optional(ctx, lineage, "train", "model.json", Model::read)?,
+            history: optional(ctx, lineage, "train", "history.csv", |path| {
+                read_csv("history", path)
+            })?
+            .unwrap_or_default(),
+            seeds: optional(ctx, lineage, "train", "seeds.csv", csv)?
+                .map_or(1, |seeds| seeds.len()),
+            metrics: optional(ctx, lineage, "evaluate", "metrics.json", Metrics::read)?,
+            predictions: optional(ctx, lineage, "evaluate", "predictions.csv", Predictions::read)?,
+            crossval: optional(ctx, lineage, "crossval", "crossval.json", CrossValidation::read)?,
+            out_of_fold: optional(ctx, lineage, "crossval", "predictions.csv", Predictions::read)?,
+            explanation: optional(ctx, lineage, "explain", "explain.json", Explanation::read)?,
+            audit: optional(ctx, lineage, "audit", "audit.json", Audit::read)?,
+            features: optional(ctx, lineage, "extract", "features.json", Features::read)?,
         })
     }
 }
 
-fn page(ctx: &Context, settings: &Settings, files: &Files) -> Result<Page, Failure> {
+fn page(
+    ctx: &Context,
+    settings: &Settings,
+    lineage: &Lineage,
+    files: &Files,
+) -> Result<Page, Failure> {
     let mut figures = std::collections::BTreeMap::new();
     for name in FIGURES {
         let text = |path: &Path| {
             read_bytes("figure", path, MAX_DOCUMENT)
                 .map(|svg| String::from_utf8_lossy(&svg).into_owned())
         };
-        if let Some(svg) = optional(ctx, "plot", &format!("{name}.svg"), text)? {
+        if let Some(svg) = optional(ctx, lineage, "plot", &format!("{name}.svg"), text)? {
             figures.insert(name.to_owned(), svg);
         }
     }
-    let pictures = Pictures::read(ctx, settings, files)?;
-    let (stages, commands) = provenance::stages(ctx)?;
+    let pictures = Pictures::read(ctx, settings, lineage, files)?;
+    let (stages, commands) = provenance::stages(ctx, lineage)?;
     let positive = files.crossval.as_ref().map(|c| &c.positive);
     let positive = positive.or(files.metrics.as_ref().map(|m| &m.positive));
     Ok(Page {
@@ -271,6 +285,7 @@ fn page(ctx: &Context, settings: &Settings, files: &Files) -> Result<Page, Failu
         judged: judged::judged(files),
         audit: files.audit.as_ref().map(judged::audit),
         sources: origin::sources(ctx, &files.index)?,
+        left_out: left_out(ctx, lineage),
         films: origin::films(files),
         doubts: origin::doubts(files),
         split: origin::split(files),
@@ -279,10 +294,21 @@ fn page(ctx: &Context, settings: &Settings, files: &Files) -> Result<Page, Failu
         calibration: files.crossval.as_ref().map(judged::calibration),
         figures,
         explained: files.explanation.as_ref().map(|e| pictures.explained(e, files)),
+        decision: judged::decision(files).0,
         browser: pictures.browser,
         stages,
         commands,
     })
+}
+
+/// The stages whose files are of another run.
+fn left_out(ctx: &Context, lineage: &Lineage) -> Vec<LeftOut> {
+    let left_out = lineage.left_out().map(|(stage, why)| LeftOut {
+        stage: stage.to_owned(),
+        why: why.to_owned(),
+        command: format!("cxr {stage} --profile {}", ctx.config.profile),
+    });
+    left_out.collect()
 }
 
 #[derive(Debug, Serialize)]

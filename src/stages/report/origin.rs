@@ -3,19 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Files;
+use crate::artifact::Document;
 use crate::artifact::groups;
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::ledger::{self, Ledger, Status};
+use crate::artifact::record::Record;
 use crate::artifact::selection::SelectionRow;
 use crate::cli::{Context, Failure, ResultExt};
+use crate::io::hash;
+use crate::io::staging::RECORD;
 use crate::report::{ClassFilms, Count, Demographics, Doubt, Doubts, Linked, Source, Split};
 
 /// What became of the rows of each class' source, where there is a ledger.
 pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
+    let read = Record::read(&ctx.artifact("preprocess", RECORD)).map(|record| record.inputs);
     for class in &index.classes {
         let path = ctx.paths.dataset.join(class).join(ledger::FILE);
         if !path.exists() {
+            continue;
+        }
+        // The ledger must be the one of the films that were read.
+        let name = format!("dataset/{class}/{}", ledger::FILE);
+        if let Ok(inputs) = &read
+            && inputs.get(&name) != Some(&hash::file(&path)?)
+        {
+            ctx.ui.warn(format_args!(
+                "`{}` is left out: `cxr preprocess` has not read it; {} anew",
+                path.display(),
+                ctx.rerun("preprocess")
+            ));
             continue;
         }
         let ledger = Ledger::read(&path).hint("build the class folder anew, or remove the file")?;
@@ -72,6 +89,7 @@ pub fn films(files: &Files) -> Vec<ClassFilms> {
                 films.iter().map(|film| (film.sex.as_str(), film.age.as_str())),
             ),
             train: files.split.as_ref().map_or(0, |split| of_side(&split.train, class)),
+            validation: files.split.as_ref().map_or(0, |split| of_side(&split.validation, class)),
             test: files.split.as_ref().map_or(0, |split| of_side(&split.test, class)),
         }
     };
@@ -93,6 +111,7 @@ pub fn split(files: &Files) -> Option<Split> {
         seed: split.seed,
         by: split.groups.by.clone(),
         train: split.train.len(),
+        validation: split.validation.len(),
         test: split.test.len(),
         test_size: split.test_size,
         leaking: split.leaking.clone(),

@@ -8,16 +8,18 @@ use crate::artifact::Document;
 use crate::artifact::record::Record;
 use crate::cli::{Context, Failure};
 use crate::io::staging::RECORD;
+use crate::pipeline::Lineage;
 use crate::report::StageRun;
 
 /// Every stage that has left a record, and the command lines that make all of it
 /// again.
-pub fn stages(ctx: &Context) -> Result<(Vec<StageRun>, Vec<String>), Failure> {
+pub fn stages(ctx: &Context, lineage: &Lineage) -> Result<(Vec<StageRun>, Vec<String>), Failure> {
     let mut records = Vec::new();
     for class in folders(&ctx.paths.dataset)? {
         records.extend(Record::read(&ctx.paths.dataset.join(class).join(RECORD)));
     }
-    records.extend(TOLD.iter().filter_map(|s| Record::read(&ctx.artifact(s, RECORD)).ok()));
+    let told = TOLD.iter().filter(|stage| lineage.belongs(stage));
+    records.extend(told.filter_map(|s| Record::read(&ctx.artifact(s, RECORD)).ok()));
     let place = |record: &Record| TOLD.iter().position(|stage| *stage == record.stage);
     records.sort_by_key(place);
     let runs: Vec<StageRun> =

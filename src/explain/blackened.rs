@@ -1,0 +1,82 @@
+use std::ops::AddAssign;
+
+use ndarray::{ArrayViewMut3, s};
+use serde::{Deserialize, Serialize};
+
+/// A region of an image, by whether the head pools the cells above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Region {
+    /// The pixels of the cells that the head pools, the upper left of the image.
+    Pooled,
+    /// All other pixels.
+    Unpooled,
+}
+
+impl Region {
+    /// Sets the region's pixels of `image` `[side, side, channels]` to 0, where the head
+    /// pools the upper left `pooled` x `pooled` of `cells` x `cells` cells.
+    pub fn blacken(self, mut image: ArrayViewMut3<f32>, (pooled, cells): (usize, usize)) {
+        let (height, width, _) = image.dim();
+        let (bottom, right) = (height * pooled / cells, width * pooled / cells);
+        match self {
+            Self::Pooled => image.slice_mut(s![..bottom, ..right, ..]).fill(0.0),
+            Self::Unpooled => {
+                image.slice_mut(s![bottom.., .., ..]).fill(0.0);
+                image.slice_mut(s![..bottom, right.., ..]).fill(0.0);
+            }
+        }
+    }
+}
+
+/// Change of the predicted class's probability when a region is blackened, over images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Mean of the absolute changes, 0 to 1.
+    pub mean: f64,
+    /// The largest absolute change.
+    pub largest: f64,
+    /// Images that are then predicted as another class.
+    pub changed: usize,
+    /// Images that were blackened.
+    pub images: usize,
+}
+
+impl AddAssign<(f64, bool)> for Effect {
+    /// Adds an image: its absolute change, and whether its predicted class changes.
+    fn add_assign(&mut self, (change, changed): (f64, bool)) {
+        self.images += 1;
+        self.mean += (change - self.mean) / self.images as f64;
+        self.largest = self.largest.max(change);
+        self.changed += usize::from(changed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    #[test]
+    fn the_regions_make_up_the_image() {
+        let image = Array3::from_elem((14, 14, 3), 1.0);
+        let black = |region: Region| {
+            let mut image = image.clone();
+            region.blacken(image.view_mut(), (4, 7));
+            image.mapv(|level| 1.0 - level)
+        };
+        let (pooled, unpooled) = (black(Region::Pooled), black(Region::Unpooled));
+        assert_eq!(pooled.sum(), 3.0 * 64.0);
+        assert_eq!(pooled[[7, 7, 0]] + pooled[[8, 7, 0]], 1.0);
+        assert_eq!(&pooled + &unpooled, image);
+    }
+
+    #[test]
+    fn effects_add_up() {
+        let mut effect = Effect::default();
+        for image in [(0.2, false), (0.6, true), (0.1, false)] {
+            effect += image;
+        }
+        assert!((effect.mean - 0.3).abs() < 1e-12);
+        assert_eq!((effect.largest, effect.changed, effect.images), (0.6, 1, 3));
+    }
+}
