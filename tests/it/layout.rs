@@ -95,7 +95,7 @@ fn kaggles_folder_has_two_classes_in_three_parts_which_are_the_split() {
     assert_eq!(rows.len(), 14);
     assert_eq!(rows[0], "NORMAL test chest_xray/test/NORMAL/IM-test-0.jpeg");
 
-    let text = sandbox.transcript("cxr-split --dataset archive");
+    let text = sandbox.transcript("cxr-split");
     assert!(text.contains("the data set comes with a split, which is kept"), "{text}");
     assert!(text.contains("12 films split by parts"), "{text}");
     assert!(text.contains("2 images of other parts, such as validation, are neither"), "{text}");
