@@ -1,13 +1,13 @@
 //! A bundle from what the stages of a profile wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use ndarray::Array2;
+use ndarray::ArrayView1;
 
 use super::Bundle;
 use super::manifest::{AuditSummary, BackboneRef, Decision, Manifest, Training};
-use super::novelty::Novelty;
+use super::ood::{Compared, OutOfDistribution};
 use crate::artifact::audit::Audit;
 use crate::artifact::crossval::CrossValidation;
 use crate::artifact::index::Index;
@@ -37,11 +37,12 @@ pub struct Assembled {
 
 impl Bundle {
     /// Gathers the model that `paths` hold, and of metrics, cross-validation, audit
-    /// and model card those that are of this very model.
+    /// and model card those that are of this very model. `ood_rate` is the
+    /// out-of-distribution false-positive rate that is asked for, 0 to 1.
     ///
     /// # Errors
     /// If there is no usable model, or a file of it is broken.
-    pub fn assemble(paths: &Paths, false_alarms: f64) -> Result<Assembled, ArtifactError> {
+    pub fn assemble(paths: &Paths, ood_rate: f64) -> Result<Assembled, ArtifactError> {
         let files = Files { paths };
         let model = Model::read(&files.of("train", "model.json")?)?;
         let head = model.head(&files.of("train", "model.safetensors")?)?;
@@ -71,9 +72,10 @@ impl Bundle {
         let card =
             from.is_none_or(|from| from == own).then(|| bounded::read_text(&card, MAX_CARD).ok());
         let films = Films::read(&files, &model)?;
-        let novelty = films.as_ref().and_then(|films| films.novelty(false_alarms));
-        if novelty.is_none() {
-            missing.push(("extract", "how unlike its training films a film is"));
+        let score = films.as_ref().map(|films| films.out_of_distribution(&files, ood_rate));
+        let out_of_distribution = score.transpose()?.flatten();
+        if out_of_distribution.is_none() {
+            missing.push(("extract", "the out-of-distribution score"));
         }
 
         let positive = metrics.as_ref().map(|m| m.positive.clone());
@@ -103,12 +105,13 @@ impl Bundle {
                 verdict: audit.verdict,
                 findings: audit.findings,
             }),
-            novelty: novelty.as_ref().map(|novelty| novelty.reference.clone()),
+            out_of_distribution: out_of_distribution.as_ref().map(|s| s.reference.clone()),
             card: card.flatten(),
             tensors: BTreeMap::new(),
             model,
         };
-        Ok(Assembled { bundle: Bundle { manifest, head, novelty, weights: None }, missing })
+        let bundle = Bundle { manifest, head, out_of_distribution, weights: None };
+        Ok(Assembled { bundle, missing })
     }
 }
 
@@ -118,6 +121,9 @@ fn licence(fingerprint: &str) -> &'static str {
         _ => "unknown: these are not the released weights",
     }
 }
+
+/// Training and test images that are compared for the out-of-distribution score, at most.
+const MOST_COMPARED: usize = 2000;
 
 /// Where the stages' files lie.
 struct Files<'a> {
@@ -166,11 +172,14 @@ impl Files<'_> {
     }
 }
 
-/// The films that a model was trained from, while their files are there unchanged.
+/// The images that a model was trained from, while their files are there unchanged.
 struct Films {
     index: Index,
     train: Vec<usize>,
-    features: Option<Array2<f32>>,
+    /// Test images whose patient is not in the training set.
+    test: Vec<usize>,
+    /// Side of an image and number of features, if both are there unchanged.
+    compared: Option<(usize, usize)>,
 }
 
 impl Films {
@@ -188,15 +197,25 @@ impl Films {
         }
         let hash = hash::file(&index)?;
         let index = Index::read(&index)?;
-        let mut train = Split::read_for(&split, &hash, index.rows.len())?.train;
+        let split = Split::read_for(&split, &hash, index.rows.len())?;
+        let (mut train, mut test) = (split.train, split.test);
         train.sort_unstable();
-        // Not hashed: it may be large, and its stage has put its hash on record.
-        let written = files.record("extract").and_then(|mut r| r.outputs.remove("features.npy"));
-        let features = (written.is_some()
-            && written.as_ref() == model.inputs.get("extract/features.npy"))
-        .then(|| rows(&files.of("extract", "features.npy")?, &train, model, index.rows.len()))
-        .transpose()?;
-        Ok(Some(Self { index, train, features }))
+        test.sort_unstable();
+        let patients = index.patients();
+        let known: BTreeSet<_> = train.iter().filter_map(|row| patients[*row].as_ref()).collect();
+        test.retain(|row| patients[*row].as_ref().is_none_or(|patient| !known.contains(patient)));
+        // Not hashed: they may be large, and their stages have put the hashes on record.
+        let extracted = files.record("extract");
+        let features = extracted.as_ref().and_then(|r| r.outputs.get("features.npy"));
+        let images = extracted.as_ref().and_then(|r| r.inputs.get("preprocess/images.npy"));
+        let preprocessed = files.record("preprocess");
+        let written = preprocessed.as_ref().and_then(|r| r.outputs.get("images.npy"));
+        let unchanged = features.is_some()
+            && features == model.inputs.get("extract/features.npy")
+            && images.is_some()
+            && images == written;
+        let compared = unchanged.then_some((model.extractor.side, model.extractor.width));
+        Ok(Some(Self { index, train, test, compared }))
     }
 
     fn by_class(&self) -> BTreeMap<String, usize> {
@@ -207,34 +226,77 @@ impl Films {
         films
     }
 
-    fn novelty(&self, false_alarms: f64) -> Option<Novelty> {
+    /// The score of the training images, and its false-positive rate on the test images.
+    fn out_of_distribution(
+        &self,
+        files: &Files,
+        rate: f64,
+    ) -> Result<Option<OutOfDistribution>, ArtifactError> {
+        let Some((side, width)) = self.compared else { return Ok(None) };
+        let (train, test) = (spread(&self.train), spread(&self.test));
         let patients = self.index.patients();
-        let patients: Vec<_> = self.train.iter().map(|&row| patients[row].clone()).collect();
-        Novelty::fit(self.features.as_ref()?.view(), &patients, false_alarms)
+        let patients: Vec<_> = train.iter().map(|&row| patients[row].clone()).collect();
+        let compared = |rows: &[usize]| self.compared(files, rows, side, width);
+        let Some(mut score) = OutOfDistribution::fit(&compared(&train)?, &patients, rate) else {
+            return Ok(None);
+        };
+        score.reference.measured = Some(score.measure(&compared(&test)?));
+        Ok(Some(score))
+    }
+
+    /// What is compared of the images in these rows.
+    fn compared(
+        &self,
+        files: &Files,
+        rows: &[usize],
+        side: usize,
+        width: usize,
+    ) -> Result<Compared, ArtifactError> {
+        let images = self.index.rows.len();
+        let features = files.of("extract", "features.npy")?;
+        let pixels = files.of("preprocess", "images.npy")?;
+        let mut feature_rows = open::<f32>("table of features", &features, &[Some(width)], images)?;
+        let shape = [Some(side), Some(side), Some(3)];
+        let mut pixel_rows = open::<u8>("array of images", &pixels, &shape, images)?;
+        let mut compared = Compared::new(width);
+        for &row in rows {
+            let read = |e: npy::NpyError, path: &Path| malformed("array", path, e.to_string());
+            let of_row = feature_rows.read(row..row + 1).map_err(|e| read(e, &features))?;
+            let levels = pixel_rows.read(row..row + 1).map_err(|e| read(e, &pixels))?;
+            compared.push(ArrayView1::from(&of_row), &levels, side);
+        }
+        Ok(compared)
     }
 }
 
-/// The features of the training films alone.
-fn rows(
+/// At most [`MOST_COMPARED`] of the rows, evenly spread, whatever their order.
+fn spread(rows: &[usize]) -> Vec<usize> {
+    let kept = rows.len().min(MOST_COMPARED);
+    (0..kept).map(|i| rows[i * rows.len() / kept]).collect()
+}
+
+fn malformed(kind: &'static str, path: &Path, reason: String) -> ArtifactError {
+    ArtifactError::Malformed { kind, path: path.to_owned(), reason }
+}
+
+/// An array with a row for each of `images` images.
+fn open<T: npy::Element>(
+    kind: &'static str,
     path: &Path,
-    train: &[usize],
-    model: &Model,
-    films: usize,
-) -> Result<Array2<f32>, ArtifactError> {
-    let kind = "table of features";
-    let malformed = |reason| ArtifactError::Malformed { kind, path: path.to_owned(), reason };
+    shape: &[Option<usize>],
+    images: usize,
+) -> Result<npy::Reader<T>, ArtifactError> {
     if !path.exists() {
         return Err(ArtifactError::Missing { kind, path: path.to_owned() });
     }
-    let width = model.extractor.width;
-    let mut reader =
-        npy::Reader::<f32>::open(path, &[Some(width)]).map_err(|e| malformed(e.to_string()))?;
-    if reader.rows() != films {
-        return Err(malformed(format!("it has {} rows for {films} films", reader.rows())));
+    let reader =
+        npy::Reader::open(path, shape).map_err(|e| malformed(kind, path, e.to_string()))?;
+    if reader.rows() != images {
+        return Err(malformed(
+            kind,
+            path,
+            format!("it has {} rows for {images} images", reader.rows()),
+        ));
     }
-    let mut features = Vec::with_capacity(train.len() * width);
-    for &row in train {
-        features.extend(reader.read(row..row + 1).map_err(|e| malformed(e.to_string()))?);
-    }
-    Ok(Array2::from_shape_vec((train.len(), width), features).expect("a row for each film"))
+    Ok(reader)
 }

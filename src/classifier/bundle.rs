@@ -1,8 +1,8 @@
 //! The trained model as one file that knows how it wants to be fed.
 //!
 //! A bundle is a safetensors file, so that any language reads its tensors:
-//! `dense_1.kernel` and the other three of the head, `novelty.films` with what a
-//! film is compared with, and, where it is embedded, the backbone by Keras' names.
+//! `dense_1.kernel` and the other three of the head, `out_of_distribution.features`
+//! of training images, and, where it is embedded, the backbone by Keras' names.
 //! Its metadata hold `bundle`, a [`Manifest`] in JSON, and `blake3`, the hash of
 //! that text; the manifest holds the hash of each tensor.
 
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::manifest::Manifest;
-use super::novelty::{Novelty, Reference};
+use super::ood::{OutOfDistribution, Reference};
 use crate::backbone::Weights;
 use crate::head::Head;
 use crate::io::safetensors::{self, View};
@@ -21,11 +21,16 @@ use crate::io::tensor::{MAX_BYTES, Tensor};
 use crate::io::{atomic, bounded, hash};
 
 /// The major version that is written and read; a minor one may follow it, after a point.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
+/// The version whose out-of-distribution score is another one, on features alone: such
+/// bundles are read without it.
+const FORMER: &str = "1";
 /// What the schema of every version begins with.
 const KIND: &str = "cxr.bundle/";
-/// The name of the films' features among the tensors.
-const FILMS: &str = "novelty.films";
+/// The name of the training images' features among the tensors.
+const FEATURES: &str = "out_of_distribution.features";
+/// The same in [`FORMER`] bundles.
+const FORMER_FEATURES: &str = "novelty.films";
 
 /// A trained model with all that is known of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +39,8 @@ pub struct Bundle {
     pub manifest: Manifest,
     /// What was trained.
     pub head: Head,
-    /// How unlike the training films a film is, if that is known.
-    pub novelty: Option<Novelty>,
+    /// The out-of-distribution score, if the training images' features are known.
+    pub out_of_distribution: Option<OutOfDistribution>,
     /// The backbone, if it is embedded.
     pub weights: Option<Weights>,
 }
@@ -89,17 +94,18 @@ impl Bundle {
 
     fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
         let head = self.head.views();
-        let films = self.novelty.iter().map(|novelty| View {
-            name: FILMS.to_owned(),
-            shape: novelty.films.shape().to_vec(),
-            data: novelty.films.as_slice().expect("an array in standard layout"),
+        let features = self.out_of_distribution.iter().map(|score| View {
+            name: FEATURES.to_owned(),
+            shape: score.features.shape().to_vec(),
+            data: score.features.as_slice().expect("an array in standard layout"),
         });
         let backbone = self.weights.iter().flat_map(Weights::views);
-        let tensors: Vec<View> = head.into_iter().chain(films).chain(backbone).collect();
+        let tensors: Vec<View> = head.into_iter().chain(features).chain(backbone).collect();
         let mut manifest = self.manifest.clone();
         manifest.schema = format!("{KIND}{VERSION}");
         manifest.backbone.embedded = self.weights.is_some();
-        manifest.novelty = self.novelty.as_ref().map(|novelty| novelty.reference.clone());
+        manifest.out_of_distribution =
+            self.out_of_distribution.as_ref().map(|score| score.reference.clone());
         manifest.tensors = tensors.iter().map(|t| (t.name.clone(), digest(t.data))).collect();
         let text = serde_json::to_value(&manifest).expect("manifests serialise").to_string();
         let sum = hash::bytes(text.as_bytes());
@@ -126,11 +132,12 @@ impl Bundle {
         if hash::bytes(text.as_bytes()) != *sum {
             return Err(damaged("its manifest has another hash than it had".to_owned()));
         }
-        let value: Value = serde_json::from_str(text).map_err(|e| other(e.to_string()))?;
+        let mut value: Value = serde_json::from_str(text).map_err(|e| other(e.to_string()))?;
         let schema = value.get("schema").and_then(Value::as_str).unwrap_or_default();
         let version = schema.strip_prefix(KIND).unwrap_or_default();
         match version.split('.').next() {
             Some(VERSION) => {}
+            Some(FORMER) => value["out_of_distribution"] = Value::Null,
             Some(major) if is_number(major) && major != "0" => {
                 return Err(BundleError::Newer { path: path.to_owned(), got: version.to_owned() });
             }
@@ -148,7 +155,12 @@ impl Bundle {
         if let Some(t) = tensors.iter().find(|t| digest(&t.data) != manifest.tensors[&t.name]) {
             return Err(damaged(format!("tensor `{}` has another hash than it had", t.name)));
         }
-        let films = tensors.iter().position(|t| t.name == FILMS).map(|at| tensors.swap_remove(at));
+        let mut take = |name: &str| {
+            let at = tensors.iter().position(|t| t.name == name)?;
+            Some(tensors.swap_remove(at))
+        };
+        let features = take(FEATURES);
+        take(FORMER_FEATURES);
         let head = Head::from_tensors(tensors).map_err(|e| damaged(e.to_string()))?;
         let sizes = (head.inputs(), head.hidden.bias.len(), head.classes());
         let wanted = &manifest.model.architecture;
@@ -157,9 +169,9 @@ impl Bundle {
         {
             return Err(damaged("its head is not the one that it describes".to_owned()));
         }
-        let novelty = manifest.novelty.clone().zip(films);
-        let novelty = novelty.map(|(reference, films)| compared(reference, films, head.inputs()));
-        let novelty = novelty.transpose().map_err(damaged)?;
+        let score = manifest.out_of_distribution.clone().zip(features);
+        let score = score.map(|(reference, features)| compared(reference, features, head.inputs()));
+        let out_of_distribution = score.transpose().map_err(damaged)?;
         let weights = manifest
             .backbone
             .embedded
@@ -169,7 +181,7 @@ impl Bundle {
         if weights.as_ref().is_some_and(|w| w.fingerprint() != manifest.backbone.fingerprint) {
             return Err(damaged("its backbone is not the one that it names".to_owned()));
         }
-        Ok(Self { manifest, head, novelty, weights })
+        Ok(Self { manifest, head, out_of_distribution, weights })
     }
 }
 
@@ -177,18 +189,23 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The films to compare with, if they are as the manifest says.
-fn compared(reference: Reference, films: Tensor, width: usize) -> Result<Novelty, String> {
-    let Tensor { shape, data, .. } = films;
-    if shape != [reference.films, width] {
-        return Err(format!("`{FILMS}` has the shape {shape:?}"));
+/// The images to compare with, if they are as the manifest says.
+fn compared(
+    reference: Reference,
+    features: Tensor,
+    width: usize,
+) -> Result<OutOfDistribution, String> {
+    let Tensor { shape, data, .. } = features;
+    if shape != [reference.images, width] {
+        return Err(format!("`{FEATURES}` has the shape {shape:?}"));
     }
     // Rows of length 1, up to rounding.
     if let Some(value) = data.iter().find(|value| !(-1.01..=1.01).contains(*value)) {
-        return Err(format!("`{FILMS}` holds {value}, expected -1 to 1"));
+        return Err(format!("`{FEATURES}` holds {value}, expected -1 to 1"));
     }
-    let films = ndarray::Array2::from_shape_vec((shape[0], shape[1]), data);
-    Ok(Novelty { reference, films: films.expect("as many numbers as the shape asks for") })
+    let features = ndarray::Array2::from_shape_vec((shape[0], shape[1]), data)
+        .expect("as many numbers as the shape asks for");
+    Ok(OutOfDistribution { reference, features })
 }
 
 /// BLAKE3 of numbers as they lie in the file.
@@ -207,21 +224,28 @@ mod tests {
     use crate::artifact::features::Extractor;
     use crate::artifact::model::{Architecture, Model, Training as Fit};
     use crate::backbone::Pooling;
-    use crate::classifier::{BackboneRef, Decision, Training};
+    use crate::classifier::{BackboneRef, Compared, Decision, Training};
     use crate::head::{Dense, Loss};
     use crate::image::Depth;
     use ndarray::{Array1, Array2};
     use proptest::prelude::*;
 
-    /// A bundle of a small head, which knows what unlike films are.
+    /// A bundle of a small head, with an out-of-distribution score.
     fn bundle() -> Bundle {
         let dense = |inputs: usize, units: usize| Dense {
             kernel: Array2::from_shape_fn((inputs, units), |(i, j)| (i * units + j) as f32),
             bias: Array1::zeros(units),
         };
         let head = Head { hidden: dense(4, 3), output: dense(3, 2) };
-        let films = Array2::from_shape_fn((8, 4), |(i, j)| (1 + i * j) as f32);
-        let novelty = Novelty::fit(films.view(), &vec![None; 8], 0.2);
+        let mut images = Compared::new(4);
+        for i in 0..8 {
+            let features = Array1::from_shape_fn(4, |j| (1 + i * j) as f32);
+            let pixels: Vec<u8> = (0..48).map(|p| (p * (i + 1)) as u8).collect();
+            images.push(features.view(), &pixels, 4);
+        }
+        let mut out_of_distribution = OutOfDistribution::fit(&images, &vec![None; 8], 0.2);
+        let score = out_of_distribution.as_mut().unwrap();
+        score.reference.measured = Some(score.measure(&images));
         let model = Model {
             schema: "cxr.model/1".into(),
             classes: vec!["covid".into(), "normal".into()],
@@ -248,7 +272,7 @@ mod tests {
             inputs: BTreeMap::new(),
         };
         let manifest = Manifest {
-            schema: "cxr.bundle/1".into(),
+            schema: "cxr.bundle/2".into(),
             program: "0.1.0".into(),
             model,
             depth: Depth::File,
@@ -267,11 +291,11 @@ mod tests {
             training: Training { index: None, split: None, films: BTreeMap::new() },
             metrics: None,
             audit: None,
-            novelty: novelty.as_ref().map(|n| n.reference.clone()),
+            out_of_distribution: out_of_distribution.as_ref().map(|s| s.reference.clone()),
             card: Some("# A card\n".into()),
             tensors: BTreeMap::new(),
         };
-        Bundle { manifest, head, novelty, weights: None }
+        Bundle { manifest, head, out_of_distribution, weights: None }
     }
 
     fn bytes(bundle: &Bundle) -> Vec<u8> {
@@ -305,8 +329,8 @@ mod tests {
         assert_eq!(back, bundle);
         assert_eq!(back.manifest.tensors.len(), 5);
         assert_eq!(bytes(&back), written);
-        let without = Bundle { novelty: None, ..bundle };
-        assert_eq!(parse(&bytes(&without)).unwrap().manifest.novelty, None);
+        let without = Bundle { out_of_distribution: None, ..bundle };
+        assert_eq!(parse(&bytes(&without)).unwrap().manifest.out_of_distribution, None);
     }
 
     #[test]
@@ -318,7 +342,7 @@ mod tests {
             let error = parse(&bytes(&broken)).unwrap_err().to_string();
             assert!(error.contains("tensor `dense_1.kernel` holds "), "{error}");
             let mut broken = bundle();
-            broken.novelty.as_mut().unwrap().films[(0, 1)] = value;
+            broken.out_of_distribution.as_mut().unwrap().features[(0, 1)] = value;
             let error = parse(&bytes(&broken)).unwrap_err().to_string();
             assert!(error.contains(" holds ") && error.contains("expected -1 to 1"), "{error}");
         }
@@ -331,15 +355,25 @@ mod tests {
             parse(&with_manifest(&bytes(&bundle()), |m| m["schema"] = schema.clone().into()))
         };
         assert_eq!(
-            of("2").unwrap_err().to_string(),
-            "`m.cxr` is a bundle of version 2, written by a newer `cxr`; this one reads version 1"
+            of("3").unwrap_err().to_string(),
+            "`m.cxr` is a bundle of version 3, written by a newer `cxr`; this one reads version 2"
         );
-        for newer in ["2.1", "99999999999999999999"] {
+        for newer in ["3.1", "99999999999999999999"] {
             assert!(matches!(of(newer), Err(BundleError::Newer { .. })), "{newer}");
         }
-        assert!(of("1.5").is_ok());
+        assert!(of("2.5").is_ok());
         assert!(matches!(of("0"), Err(BundleError::Other { .. })));
         assert!(matches!(of("two"), Err(BundleError::Other { .. })));
+    }
+
+    /// Written by the program before the score had statistics.
+    #[test]
+    fn a_bundle_of_the_former_version_is_read_without_its_score() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/bundle/model.cxr");
+        let bundle = Bundle::read(&path).unwrap();
+        assert_eq!(bundle.manifest.schema, "cxr.bundle/1");
+        assert!(bundle.manifest.tensors.contains_key(FORMER_FEATURES));
+        assert_eq!((bundle.out_of_distribution, bundle.manifest.out_of_distribution), (None, None));
     }
 
     #[test]
@@ -365,14 +399,18 @@ mod tests {
         assert!(changed("/backbone/name", "resnet50".into()).contains("its backbone is not"));
         let twice = serde_json::json!(["covid", "covid"]);
         assert!(changed("/model/classes", twice).contains("two of its classes"));
-        assert!(changed("/novelty/method", "mahalanobis".into()).contains("`mahalanobis`"));
-        assert!(changed("/novelty/limit", (-1).into()).contains("-1 is no limit"));
-        assert!(changed("/novelty/false_alarms", 1e9.into()).contains("no share"));
-        assert!(changed("/novelty/k", 0.into()).contains("neighbour 0 of"));
+        let score = |key: &str, value| changed(&format!("/out_of_distribution/{key}"), value);
+        assert!(score("method", "mahalanobis".into()).contains("`mahalanobis`"));
+        assert!(score("limit", (-1).into()).contains("-1 is not a limit"));
+        assert!(score("false_positive_rate", 1e9.into()).contains("false-positive rate"));
+        assert!(score("k", 0.into()).contains("neighbour 0 of"));
+        assert!(score("parts/0/name", "pixels".into()).contains("parts of its"));
+        assert!(score("parts/1/scale", 0.into()).contains("parts of its"));
         assert!(changed("/model/weights", "ab".into()).contains("its head is not the one"));
         assert!(changed("/backbone/fingerprint", "ab".into()).contains("its backbone is not"));
         assert!(changed("/backbone/embedded", true.into()).contains("block1_conv1.kernel"));
-        assert!(changed("/novelty/films", 7.into()).contains("`novelty.films` has the shape"));
+        let text = "`out_of_distribution.features` has the shape";
+        assert!(score("images", 7.into()).contains(text));
         assert!(
             changed("/tensors/dense_1.bias", "00".into()).contains("`dense_1.bias` has another")
         );

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::novelty::Reference;
+use super::ood::Reference;
 use crate::artifact::Document;
 use crate::artifact::metrics::Metrics;
 use crate::artifact::model::Model;
@@ -16,7 +16,7 @@ use crate::metrics::called;
 /// What a bundle says of its model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// `cxr.bundle/1`.
+    /// `cxr.bundle/2`.
     pub schema: String,
     /// The version of the program that wrote it.
     pub program: String,
@@ -40,8 +40,9 @@ pub struct Manifest {
     pub metrics: Option<Metrics>,
     /// What its data can show.
     pub audit: Option<AuditSummary>,
-    /// How unlike films are told.
-    pub novelty: Option<Reference>,
+    /// The out-of-distribution score: its limit, its expected and its measured
+    /// false-positive rate.
+    pub out_of_distribution: Option<Reference>,
     /// The model card, in Markdown.
     pub card: Option<String>,
     /// BLAKE3 of the bytes of each tensor.
@@ -160,7 +161,7 @@ impl Manifest {
             {
                 Err("its backbone is not the one that its head was trained on".to_owned())
             }
-            _ => self.novelty.as_ref().map_or(Ok(()), Reference::check),
+            _ => self.out_of_distribution.as_ref().map_or(Ok(()), Reference::check),
         }
     }
 }

@@ -2,8 +2,8 @@
 //! known of its worth.
 //!
 //! [`Bundle`] is the file that holds it all; [`Bundle::assemble`] gathers it from
-//! the artifacts of a profile. [`Classifier`] runs it on films, [`Novelty`] tells
-//! films unlike the training films, [`Explainer`] shows where it looks.
+//! the artifacts of a profile. [`Classifier`] runs it on films, [`OutOfDistribution`]
+//! scores how unlike the training images an image is, [`Explainer`] explains answers.
 
 mod assemble;
 mod bundle;
@@ -11,8 +11,8 @@ mod explainer;
 mod import;
 mod keras;
 mod manifest;
-mod novelty;
 mod onnx;
+mod ood;
 mod open;
 mod properties;
 mod run;
@@ -22,6 +22,6 @@ pub use bundle::{Bundle, BundleError};
 pub use explainer::{Explainer, picture_name};
 pub use import::{ImportError, Imported};
 pub use manifest::{AuditSummary, BackboneRef, Decision, Manifest, Training};
-pub use novelty::{Novel, Novelty, Reference};
+pub use ood::{Compared, OodScore, OutOfDistribution, Reference};
 pub use open::{Backbone, ModelError, backbone, open};
 pub use run::{Classifier, Judged};

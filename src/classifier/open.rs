@@ -62,18 +62,14 @@ impl ModelError {
 }
 
 /// The bundle at `path`, or, where none is named, the trained model that `paths`
-/// hold; its `false_alarms` are then as asked for.
+/// hold, with this out-of-distribution false-positive rate, 0 to 1.
 ///
 /// # Errors
 /// See [`ModelError`].
-pub fn open(
-    path: Option<&Path>,
-    paths: &Paths,
-    false_alarms: f64,
-) -> Result<Assembled, ModelError> {
+pub fn open(path: Option<&Path>, paths: &Paths, ood_rate: f64) -> Result<Assembled, ModelError> {
     match path {
         Some(path) => Ok(Assembled { bundle: Bundle::read(path)?, missing: Vec::new() }),
-        None => Ok(Bundle::assemble(paths, false_alarms)?),
+        None => Ok(Bundle::assemble(paths, ood_rate)?),
     }
 }
 

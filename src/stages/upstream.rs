@@ -54,19 +54,25 @@ pub fn split(ctx: &Context, job: &Job, index: &Index) -> Result<Split, Failure> 
     ctx.read("split", "split.json", |path| Split::read_for(path, hash, index.rows.len()))
 }
 
-/// The trained model: what `bundle` holds, else the profile's own. Of films like the
-/// training films, the share `false_alarms` may be called unlike them.
+/// The trained model: what `bundle` holds, else the profile's own, with the
+/// out-of-distribution false-positive rate `rate`; `former` is the flag by which the
+/// rate was given before it was renamed.
 pub fn model(
     ctx: &Context,
     bundle: Option<&Path>,
-    false_alarms: f64,
+    rate: f64,
+    former: Option<&str>,
 ) -> Result<Assembled, Failure> {
-    in_range("false-alarms", false_alarms, 0.0..=1.0)?;
+    if let Some(value) = former {
+        let error = Failure::usage("`--false-alarms` is now `--ood-false-positive-rate`");
+        return Err(error.hint(format_args!("`--ood-false-positive-rate {value}`")));
+    }
+    in_range("ood-false-positive-rate", rate, 0.0..=1.0)?;
     if bundle.is_some() && ctx.globals.artifacts.is_some() {
         let error = "`--artifacts` has no effect with `--bundle`, which holds the whole model";
         return Err(Failure::usage(error).hint("give one of them"));
     }
-    classifier::open(bundle, &ctx.paths, false_alarms).map_err(hinted(ModelError::hint))
+    classifier::open(bundle, &ctx.paths, rate).map_err(hinted(ModelError::hint))
 }
 
 /// What the features are, which must be of the split that the job reads.

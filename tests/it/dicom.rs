@@ -398,7 +398,12 @@ fn doubts_about_a_decoding_are_named_counted_and_reported() {
     let films = format!("{} {}", sound.display(), odd.display());
     let text = trained().transcript(&format!("cxr-predict --format csv {films}"));
     assert!(text.contains(&format!("warning: `{}`: {note}", odd.display())), "{text}");
-    assert!(text.contains("path,decision,p_covid,p_normal,distance,unlike,audit,notes"), "{text}");
+    assert!(
+        text.contains(
+            "path,decision,p_covid,p_normal,ood_score,ood_part,out_of_distribution,audit,notes"
+        ),
+        "{text}"
+    );
     assert!(text.contains(&format!("none,\"{note}\"")), "{text}");
     assert!(text.contains("1 decoded with doubts"), "{text}");
     let json = trained().ok(&format!("cxr-predict --json {films}"));

@@ -128,8 +128,20 @@ fn a_bundle_knows_what_the_artifacts_know_and_says_the_same() {
     assert_eq!(serde_json::to_value(manifest.metrics.as_ref().unwrap()).unwrap(), metrics);
     let index = hash::file(&sandbox.path("artifacts/tutorial/preprocess/index.csv")).unwrap();
     assert_eq!(manifest.training.index.as_ref(), Some(&index));
+    // The rate on the test images stands beside the expected one.
+    let reference = manifest.out_of_distribution.as_ref().unwrap();
+    let measured = reference.measured.unwrap();
+    assert!((1..=metrics["films"].as_u64().unwrap()).contains(&measured.of), "{measured:?}");
+    let rates = format!("out of distribution: {}", reference.rates());
+    assert!(
+        text.contains(&rates) && rates.contains(&format!("of {}, 95 %", measured.of)),
+        "{text}"
+    );
 
     let film = film();
+    let said = sandbox.transcript(&format!("cxr-predict --bundle m.cxr {}", film.display()));
+    let note = format!("out-of-distribution score: {}", reference.rates());
+    assert!(said.contains(&note), "{said}");
     let from_artifacts = sandbox.ok(&format!("cxr-predict --json {}", film.display()));
     std::fs::remove_dir_all(sandbox.path("artifacts")).unwrap();
     let from_bundle = sandbox.ok(&format!("cxr-predict --bundle m.cxr --json {}", film.display()));
@@ -201,7 +213,10 @@ fn other_weights_and_damaged_bundles_are_refused() {
     *bytes.last_mut().unwrap() ^= 1;
     sandbox.write("m.cxr", bytes);
     let said = sandbox.transcript(&format!("cxr-predict --bundle m.cxr {}", film.display()));
-    assert!(said.contains("`m.cxr` is damaged: tensor `novelty.films` has another hash"), "{said}");
+    assert!(
+        said.contains("`m.cxr` is damaged: tensor `out_of_distribution.features` has another hash"),
+        "{said}"
+    );
     assert!(said.contains("hint: take another copy of it"), "{said}");
 }
 

@@ -511,7 +511,7 @@ fn a_bundle_that_lies_judges_no_film() {
         ("side", set("/model/extractor/side", huge.clone())),
         ("width", set("/model/extractor/width", huge.clone())),
         ("hidden", set("/model/architecture/hidden", huge.clone())),
-        ("films", set("/novelty/films", huge)),
+        ("images", set("/out_of_distribution/images", huge)),
         ("weights", set("/model/weights", json!("../../../etc/passwd"))),
         ("classes", set("/model/classes", json!(["\u{1b}[2J", "=cmd()"]))),
         ("tensors", set("/tensors", json!({"../../x": "00"}))),
@@ -532,7 +532,7 @@ fn a_bundle_that_lies_judges_no_film() {
     for (name, pointer, value) in [
         ("scale", "/model/extractor/scale", "caffe"),
         ("net", "/model/extractor/backbone", "resnet50"),
-        ("method", "/novelty/method", "mahalanobis"),
+        ("method", "/out_of_distribution/method", "mahalanobis"),
     ] {
         sandbox.write(name, set(pointer, json!(value)));
         refused(&sandbox, &format!("cxr-predict {film} --bundle {name}"), value);

@@ -47,7 +47,7 @@ fn it_says_what_evaluate_said_whatever_stands_beside_a_film() {
     assert_eq!(together.len(), films().len());
     for ((said, row), path) in together.iter().zip(evaluated()).zip(films()) {
         let classes = ["covid", "normal"];
-        assert_eq!(said["schema"], "cxr.prediction/1");
+        assert_eq!(said["schema"], "cxr.prediction/2");
         assert_eq!(said["path"], json!(path));
         assert_eq!(said["decision"], classes[row.predicted]);
         for (class, p) in classes.iter().zip(&row.probabilities) {
@@ -64,17 +64,26 @@ fn every_format_holds_the_same_films_in_the_same_order() {
     let csv = trained().ok(&format!("cxr-predict --format csv {}", films.join(" ")));
     let mut rows = csv::Reader::from_reader(csv.as_bytes());
     let header: Vec<_> = rows.headers().unwrap().iter().map(str::to_owned).collect();
-    let columns =
-        ["path", "decision", "p_covid", "p_normal", "distance", "unlike", "audit", "notes"];
+    let columns = [
+        "path",
+        "decision",
+        "p_covid",
+        "p_normal",
+        "ood_score",
+        "ood_part",
+        "out_of_distribution",
+        "audit",
+        "notes",
+    ];
     assert_eq!(header, columns);
     let rows: Vec<_> = rows.records().map(Result::unwrap).collect();
     let json = documents(&format!("cxr-predict --format jsonl {}", films.join(" ")));
     let table = trained().ok(&format!("cxr-predict {}", films.join(" ")));
     let table: Vec<_> = table.lines().collect();
-    assert_eq!(table[0], "   covid    normal  decision  unlike  audit  film");
+    assert_eq!(table[0], "   covid    normal  decision  out of distribution  audit  film");
     assert_eq!((rows.len(), json.len(), table.len()), (films.len(), films.len(), films.len() + 1));
     for (((path, row), json), line) in films.iter().zip(&rows).zip(&json).zip(&table[1..]) {
-        assert_eq!((&row[0], &row[6], &row[7]), (path.as_str(), "none", ""));
+        assert_eq!((&row[0], &row[7], &row[8]), (path.as_str(), "none", ""));
         assert_eq!(json["notes"], json!([]));
         assert_eq!(json["path"], json!(path));
         assert_eq!(json["audit"], "none");
@@ -138,7 +147,7 @@ fn a_reader_that_has_had_enough_is_no_error() {
 }
 
 #[test]
-fn what_is_no_film_of_a_chest_is_unlike_the_training_films() {
+fn noise_is_out_of_distribution() {
     let sandbox = Sandbox::new().with_weights(random_weights());
     let mut state = 7u32;
     let noise = image::RgbImage::from_fn(300, 200, |_, _| {
@@ -149,9 +158,9 @@ fn what_is_no_film_of_a_chest_is_unlike_the_training_films() {
     let artifacts = trained().path("artifacts");
     let line = format!("cxr-predict --json noise.png --artifacts {}", artifacts.display());
     let said: Value = serde_json::from_str(&sandbox.ok(&line)).unwrap();
-    assert_eq!(said["unlike"], json!(true), "{said}");
+    assert_eq!(said["out_of_distribution"], json!(true), "{said}");
     let like = documents(&format!("cxr-predict --json {}", films()[0]));
-    assert!(said["distance"].as_f64() > like[0]["distance"].as_f64(), "{said} {like:?}");
+    assert!(said["ood_score"].as_f64() > like[0]["ood_score"].as_f64(), "{said} {like:?}");
 }
 
 #[test]
@@ -173,6 +182,11 @@ fn without_films_or_a_model_the_way_to_them_is_named() {
     assert!(said.contains("exit: 1") && said.contains("there is no model at"), "{said}");
     assert!(said.contains("hint: train a model with `cxr run`, or name one"), "{said}");
     assert!(sandbox.transcript("cxr-predict").contains("exit: 2"));
-    let said = sandbox.transcript("cxr-predict x --false-alarms 5");
-    assert!(said.contains("exit: 2") && said.contains("`false-alarms` is a share"), "{said}");
+    let said = sandbox.transcript("cxr-predict x --ood-false-positive-rate 5");
+    let text = "`ood-false-positive-rate` is 5, expected 0 to 1";
+    assert!(said.contains("exit: 2") && said.contains(text), "{said}");
+    let said = sandbox.transcript("cxr-predict x --false-alarms 0.1");
+    let text = "`--false-alarms` is now `--ood-false-positive-rate`";
+    assert!(said.contains("exit: 2") && said.contains(text), "{said}");
+    assert!(said.contains("hint: `--ood-false-positive-rate 0.1`"), "{said}");
 }

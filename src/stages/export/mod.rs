@@ -11,7 +11,7 @@ use serde::Serialize;
 use self::verify::{TOLERANCE, Verified, verify};
 use super::{Stage, upstream, uses};
 use crate::backbone::Weights;
-use crate::classifier::{Assembled, Bundle, ModelError, backbone};
+use crate::classifier::{Assembled, Bundle, ModelError, Reference, backbone};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, hinted};
 use crate::io::atomic::FileError;
 use crate::io::{atomic, hash, safetensors};
@@ -24,8 +24,8 @@ pub struct Export;
 crate::settings! {
     /// Settings of `cxr-export`: `[export]` in `pipeline.toml`.
     pub struct Settings {
-        /// Share of films like the training films that a bundle may call unlike them
-        false_alarms: f64 = 0.05,
+        /// Out-of-distribution false-positive rate: proportion of images exchangeable with the training images that a bundle may flag
+        ood_false_positive_rate: f64 = 0.05,
         /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
         weights: String = String::new(),
     }
@@ -64,6 +64,9 @@ pub struct Args {
     /// Run the file by its own library, found through python3, and compare with cxr
     #[arg(long)]
     verify: bool,
+    /// The former name of `--ood-false-positive-rate`, refused with a hint
+    #[arg(long, hide = true, value_name = "RATE")]
+    false_alarms: Option<String>,
     #[command(flatten)]
     flags: Flags,
 }
@@ -103,8 +106,12 @@ impl Stage for Export {
             ));
         }
         let hint = hinted(ModelError::hint);
-        let Assembled { mut bundle, missing } =
-            upstream::model(ctx, args.bundle.as_deref(), settings.false_alarms)?;
+        let Assembled { mut bundle, missing } = upstream::model(
+            ctx,
+            args.bundle.as_deref(),
+            settings.ood_false_positive_rate,
+            args.false_alarms.as_deref(),
+        )?;
         for (stage, what) in &missing {
             ctx.ui.note(format_args!("left out {what}: run `cxr {stage}` first"));
         }
@@ -135,6 +142,7 @@ impl Stage for Export {
             classes: bundle.manifest.model.classes.clone(),
             decision: bundle.manifest.decision.to_string(),
             audit: bundle.manifest.audit.as_ref().map(|audit| audit.verdict.text.clone()),
+            out_of_distribution: bundle.manifest.out_of_distribution.clone(),
             verified,
         };
         let outcome = Outcome::new(&summary);
@@ -192,6 +200,8 @@ struct Summary {
     decision: String,
     /// What the audit says, if there was one.
     audit: Option<String>,
+    /// The out-of-distribution score's limit and rates, if it is known.
+    out_of_distribution: Option<Reference>,
     /// What the file's own library says of films.
     verified: Option<Verified>,
 }
@@ -199,10 +209,13 @@ struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, bytes, blake3, classes, decision, audit, verified, .. } = self;
+        let score = self.out_of_distribution.as_ref();
         writeln!(f, "{}: {bytes} bytes, BLAKE3 {}", path.display(), &blake3[..16])?;
         writeln!(f, "  classes  {}", classes.join(", "))?;
         writeln!(f, "  decision {decision}")?;
         writeln!(f, "  audit    {}", audit.as_deref().unwrap_or("there was none"))?;
+        let rates = score.map_or("no score".to_owned(), Reference::rates);
+        writeln!(f, "  out of distribution: {rates}")?;
         if let Some(verified) = verified {
             let Verified { library, films, own, difference } = verified;
             let films = format!("{films} {}", if *own { "films" } else { "made-up films" });

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::classifier::{Bundle, Novel};
+use crate::classifier::{Bundle, OodScore};
 use crate::cli::ui::one_line;
 use crate::io::place::is_formula;
 
@@ -32,12 +32,14 @@ pub struct Said<'a> {
     pub probabilities: Vec<f64>,
     /// The same at the bundle's temperature, if it has one.
     pub calibrated: Option<Vec<f64>>,
-    /// How unlike the training films it is, if that is known.
-    pub novel: Option<Novel>,
+    /// The out-of-distribution score, if the model has one.
+    pub ood: Option<OodScore>,
     /// Doubts about the decoding.
     pub notes: Vec<String>,
 }
 
+/// Width of the column of the out-of-distribution flag.
+const OOD: usize = "out of distribution".len();
 /// The least width of a column of the table.
 const WIDTH: usize = 8;
 
@@ -50,9 +52,9 @@ impl Format {
                 let mut line: String =
                     classes.iter().map(|class| format!("{class:>WIDTH$}  ")).collect();
                 line += &format!(
-                    "{:<width$}  {:<6}  {:<audit$}  film\n",
+                    "{:<width$}  {:<OOD$}  {:<audit$}  film\n",
                     "decision",
-                    "unlike",
+                    "out of distribution",
                     "audit",
                     width = width(classes),
                     audit = audit_width(bundle)
@@ -65,7 +67,10 @@ impl Format {
                 if bundle.manifest.temperature.is_some() {
                     columns.extend(classes.iter().map(|class| format!("calibrated_{class}")));
                 }
-                columns.extend(["distance", "unlike", "audit", "notes"].map(str::to_owned));
+                columns.extend(
+                    ["ood_score", "ood_part", "out_of_distribution", "audit", "notes"]
+                        .map(str::to_owned),
+                );
                 record(&columns)
             }
             Self::Jsonl => String::new(),
@@ -83,14 +88,14 @@ impl Format {
                 let shown = classes.iter().zip(&film.probabilities).map(|(class, p)| {
                     format!("{p:>width$.4}  ", width = WIDTH.max(class.chars().count()))
                 });
-                let unlike = match film.novel {
-                    None => "-",
-                    Some(Novel { unlike: true, .. }) => "yes",
-                    Some(_) => "no",
+                let out = match film.ood {
+                    None => "-".to_owned(),
+                    Some(OodScore { is_out: true, part, .. }) => format!("yes: {part}"),
+                    Some(_) => "no".to_owned(),
                 };
                 let (shown, path) = (shown.collect::<String>(), one_line(film.path.display()));
                 let (width, audit_width) = (width(classes), audit_width(bundle));
-                format!("{shown}{class:<width$}  {unlike:<6}  {audit:<audit_width$}  {path}\n")
+                format!("{shown}{class:<width$}  {out:<OOD$}  {audit:<audit_width$}  {path}\n")
             }
             Self::Csv => {
                 // The same file, in a cell that no spreadsheet runs.
@@ -98,9 +103,10 @@ impl Format {
                 let mut columns = vec![format!("{here}{path}"), class.clone()];
                 columns.extend(film.probabilities.iter().map(f64::to_string));
                 columns.extend(film.calibrated.iter().flatten().map(f64::to_string));
-                let of = |text: fn(Novel) -> String| film.novel.map_or(String::new(), text);
-                columns.push(of(|novel| novel.distance.to_string()));
-                columns.push(of(|novel| novel.unlike.to_string()));
+                let of = |text: fn(OodScore) -> String| film.ood.map_or(String::new(), text);
+                columns.push(of(|ood| ood.score.to_string()));
+                columns.push(of(|ood| ood.part.to_owned()));
+                columns.push(of(|ood| ood.is_out.to_string()));
                 columns.extend([audit.to_owned(), film.notes.join("; ")]);
                 record(&columns)
             }
@@ -114,13 +120,14 @@ impl Format {
                         .into()
                 };
                 let document = json!({
-                    "schema": "cxr.prediction/1",
+                    "schema": "cxr.prediction/2",
                     "path": path,
                     "decision": class,
                     "probabilities": by_class(&film.probabilities),
                     "calibrated": film.calibrated.as_deref().map(by_class),
-                    "distance": film.novel.map(|novel| novel.distance),
-                    "unlike": film.novel.map(|novel| novel.unlike),
+                    "ood_score": film.ood.map(|ood| ood.score),
+                    "ood_part": film.ood.map(|ood| ood.part),
+                    "out_of_distribution": film.ood.map(|ood| ood.is_out),
                     "audit": audit,
                     "notes": film.notes,
                 });

@@ -38,8 +38,8 @@ crate::settings! {
     pub struct Settings {
         /// How to print: `table`, `csv` or `jsonl`, a JSON document a line
         format: Format = Format::Table,
-        /// Share of films like the training films that may be called unlike them; a bundle has its own
-        false_alarms: f64 = 0.05,
+        /// Out-of-distribution false-positive rate, as for `cxr export`; a bundle has its own
+        ood_false_positive_rate: f64 = 0.05,
         /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
         weights: String = String::new(),
         /// Images whose pixels all have the same level: `exclude` as unusable, or `keep` with a note
@@ -61,6 +61,9 @@ pub struct Args {
     /// Write a picture of each film into this folder, with the heat that explains the answer
     #[arg(long, value_name = "DIR")]
     heat: Option<PathBuf>,
+    /// The former name of `--ood-false-positive-rate`, refused with a hint
+    #[arg(long, hide = true, value_name = "RATE")]
+    false_alarms: Option<String>,
     #[command(flatten)]
     flags: Flags,
 }
@@ -96,8 +99,12 @@ impl Stage for Predict {
         let sources = Sources::new(args.films, settings.follow_links)?;
         let started = Instant::now();
         let hint = hinted(ModelError::hint);
-        let Assembled { mut bundle, missing } =
-            upstream::model(ctx, args.bundle.as_deref(), settings.false_alarms)?;
+        let Assembled { mut bundle, missing } = upstream::model(
+            ctx,
+            args.bundle.as_deref(),
+            settings.ood_false_positive_rate,
+            args.false_alarms.as_deref(),
+        )?;
         let file = Some(settings.weights.as_str()).filter(|path| !path.is_empty());
         let backbone = backbone(&mut bundle, file.map(Path::new)).map_err(&hint)?;
         let read = started.elapsed();
@@ -133,11 +140,19 @@ fn warn(ctx: &Context, bundle: &Bundle, missing: &[(&str, &str)]) {
             "this model was not audited: what it reads on the films is not known (`cxr audit`)",
         ),
     }
-    if bundle.novelty.is_none() {
-        let why = missing.iter().find(|(stage, _)| *stage == "extract");
-        let why =
-            why.map_or("the bundle does not say", |_| "the training films' features are gone");
-        ctx.ui.warn(format_args!("films unlike the training films cannot be told: {why}"));
+    match &bundle.out_of_distribution {
+        Some(score) => {
+            let rates = score.reference.rates();
+            ctx.ui.note(format_args!("out-of-distribution score: {rates}"));
+        }
+        None => {
+            let why = missing.iter().find(|(stage, _)| *stage == "extract");
+            let why = why.map_or(
+                "the bundle has no score that this `cxr` computes",
+                |_| "the training images' features or pixels are gone",
+            );
+            ctx.ui.warn(format_args!("images out of distribution cannot be flagged: {why}"));
+        }
     }
 }
 
@@ -172,7 +187,7 @@ struct Counts {
     no_films: usize,
     /// Images that were decoded with doubts.
     with_notes: usize,
-    unlike: usize,
+    out_of_distribution: usize,
     by_class: Vec<usize>,
 }
 
@@ -265,6 +280,7 @@ impl Run<'_> {
         let probabilities = judged.probabilities.mapv(f64::from);
         let temperature = self.bundle.manifest.temperature.map(Temperature);
         let calibrated = temperature.map(|t| t.apply(probabilities.view()));
+        let (score, side) = (self.bundle.out_of_distribution.as_ref(), self.classifier.side());
         let mut lines = String::new();
         let mut said = Vec::new();
         for (i, (path, notes)) in files.iter().enumerate() {
@@ -283,11 +299,11 @@ impl Run<'_> {
                 class,
                 probabilities: of_film,
                 calibrated: calibrated.as_ref().map(|c| c.row(i).to_vec()),
-                novel: self.bundle.novelty.as_ref().map(|novelty| novelty.of(features)),
+                ood: score.map(|score| score.score(features, &pixels[i], side)),
                 notes: notes.clone(),
             };
             counts.by_class[class] += 1;
-            counts.unlike += usize::from(film.novel.is_some_and(|novel| novel.unlike));
+            counts.out_of_distribution += usize::from(film.ood.is_some_and(|ood| ood.is_out));
             lines += &self.format.line(self.bundle, &film);
             said.push((i, film));
         }
@@ -337,15 +353,15 @@ impl Run<'_> {
 
     fn says(&self, film: &Said) -> String {
         let class = &self.bundle.manifest.model.classes[film.class];
-        let unlike = match film.novel {
-            Some(novel) if novel.unlike => ", unlike the training films",
+        let out = match film.ood {
+            Some(ood) if ood.is_out => ", out of distribution",
             _ => "",
         };
-        format!("taken for {class} with probability {:.2}{unlike}", film.probabilities[film.class])
+        format!("predicted as {class} with probability {:.2}{out}", film.probabilities[film.class])
     }
 
     fn summary(&self, counts: &Counts) -> String {
-        let Counts { unusable, no_films, with_notes, unlike, by_class } = counts;
+        let Counts { unusable, no_films, with_notes, out_of_distribution, by_class } = counts;
         let films: usize = by_class.iter().sum();
         let classes = self.bundle.manifest.model.classes.iter().zip(by_class);
         let classes: Vec<_> = classes.map(|(class, n)| format!("{n} {class}")).collect();
@@ -355,11 +371,8 @@ impl Run<'_> {
             classes.join(", ")
         );
         text += &format!("; the decision is {}", self.bundle.manifest.decision);
-        if let Some(novelty) = &self.bundle.novelty {
-            let expected = 100.0 * novelty.reference.false_alarms;
-            text += &format!(
-                "; {unlike} unlike the training films (of films like them, {expected:.1} % would be)"
-            );
+        if self.bundle.out_of_distribution.is_some() {
+            text += &format!("; {out_of_distribution} out of distribution");
         }
         if *with_notes > 0 {
             text += &format!("; {with_notes} decoded with doubts");

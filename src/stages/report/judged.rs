@@ -260,7 +260,7 @@ fn estimate(words: &str, probe: &Probe) -> Estimate {
 }
 
 /// The classifier and how it was trained.
-pub fn model(model: &model::Model, files: &Files) -> Model {
+pub fn model(model: &model::Model, files: &Files, ood_rates: &str) -> Model {
     let (extractor, training) = (&model.extractor, &model.training);
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let mut facts = vec![
@@ -285,6 +285,7 @@ pub fn model(model: &model::Model, files: &Files) -> Model {
         fact("Optimiser", format!("Adam, learning rate {}", training.learning_rate)),
         fact("Loss", loss(model)),
         fact("Seed", training.seed.to_string()),
+        fact("Out of distribution", ood_rates.to_owned()),
     ];
     if files.seeds > 1 {
         facts.push(fact("Heads trained", format!("{}; the first is the model", files.seeds)));

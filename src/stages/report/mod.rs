@@ -27,6 +27,7 @@ use crate::artifact::predictions::Predictions;
 use crate::artifact::selection::{self, SelectionRow};
 use crate::artifact::split::Split;
 use crate::artifact::{Document, MAX_DOCUMENT, history, read_bytes, read_csv};
+use crate::classifier::Bundle;
 use crate::cli::{Context, Failure, Flag, Outcome, in_range};
 use crate::io::atomic;
 use crate::io::staging::RECORD;
@@ -85,6 +86,9 @@ const FIGURES: [&str; 9] = [
     "audit",
 ];
 
+/// Default of `ood-false-positive-rate` of `cxr-export`.
+const OOD_RATE: f64 = 0.05;
+
 impl Stage for Report {
     const NAME: &'static str = "report";
     const ABOUT: &'static str =
@@ -131,6 +135,11 @@ impl Stage for Report {
             ("audit", "audit.json"),
         ];
         optional.extend(files.map(|(stage, file)| ctx.input(stage, file)));
+        // Of the out-of-distribution score.
+        optional.push(ctx.input("extract", "features.npy"));
+        if settings.films == 0 {
+            optional.push(ctx.input("preprocess", "images.npy"));
+        }
         optional.extend(FIGURES.map(|figure| ctx.input("plot", &format!("{figure}.svg"))));
         optional.extend(TOLD.map(|stage| ctx.input(stage, RECORD)));
         for class in folders(&ctx.paths.dataset)? {
@@ -290,7 +299,7 @@ fn page(
         doubts: origin::doubts(files),
         split: origin::split(files),
         linked: files.linked.as_ref().map(origin::linked),
-        model: files.model.as_ref().map(|model| judged::model(model, files)),
+        model: files.model.as_ref().map(|model| judged::model(model, files, &rates(ctx))),
         calibration: files.crossval.as_ref().map(judged::calibration),
         figures,
         explained: files.explanation.as_ref().map(|e| pictures.explained(e, files)),
@@ -309,6 +318,14 @@ fn left_out(ctx: &Context, lineage: &Lineage) -> Vec<LeftOut> {
         command: format!("cxr {stage} --profile {}", ctx.config.profile),
     });
     left_out.collect()
+}
+
+/// The out-of-distribution false-positive rates of the model as `cxr export` would write
+/// it by default.
+fn rates(ctx: &Context) -> String {
+    let score = Bundle::assemble(&ctx.paths, OOD_RATE).ok();
+    let score = score.and_then(|assembled| assembled.bundle.out_of_distribution);
+    score.map_or_else(|| "no score".to_owned(), |score| score.reference.rates())
 }
 
 #[derive(Debug, Serialize)]

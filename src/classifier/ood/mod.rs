@@ -1,0 +1,389 @@
+//! Out-of-distribution detection: whether an image is unlike the training images.
+
+mod statistics;
+
+use ndarray::{Array1, Array2, ArrayView1};
+use serde::{Deserialize, Serialize};
+
+use self::statistics::{NAMES, statistics};
+use crate::metrics::Rate;
+
+/// Where the nearest of few images is a matter of chance, of many a near-duplicate.
+const NEIGHBOUR: usize = 3;
+
+/// Scales below this would make rounding errors of equal images count.
+const LEAST_SCALE: f64 = 1e-3;
+
+/// The out-of-distribution score of an image: the largest of four deviations from the
+/// training images, each in units of its own limit.
+///
+/// - `features`: the distance of its features, scaled to length 1, to the k-th nearest
+///   training image's, 0 to 2 (Sun, Ming, Zhu & Li 2022, Out-of-Distribution Detection
+///   with Deep Nearest Neighbors, ICML). The features are those that the
+///   head reads.
+/// - `brightness`, `contrast` and `sharpness`: the distance of a statistic of its levels
+///   from the training images' median.
+///
+/// The limit is a conformal quantile of the training images' own scores, each compared
+/// with images of other patients (Bates, Candès, Lei, Romano & Sesia 2023, Testing for
+/// outliers with conformal p-values): of new patients' images that are exchangeable with
+/// the training images, about [`Reference::false_positive_rate`] lie beyond it. For
+/// images of another hospital, device or time nothing is promised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutOfDistribution {
+    /// The limit and how it was found.
+    pub reference: Reference,
+    /// Features of training images, scaled to length 1, `[images, width]`.
+    pub features: Array2<f32>,
+}
+
+/// How scores are computed and what they are compared with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    /// `k-nearest-neighbour and image statistics`.
+    pub method: String,
+    /// Which neighbour counts, from 1.
+    pub k: usize,
+    /// Training images compared with.
+    pub images: usize,
+    /// Expected proportion of images beyond `limit`, of images that are exchangeable with
+    /// the training images; more than was asked for where there are too few to tell.
+    pub false_positive_rate: f64,
+    /// An image with a higher score is out of distribution.
+    pub limit: f64,
+    /// `features`, `brightness`, `contrast` and `sharpness`, in this order.
+    pub parts: Vec<Part>,
+    /// Test images beyond the limit, of those whose patient is not in the training set;
+    /// none if their features are not known.
+    pub measured: Option<Rate>,
+}
+
+/// A deviation from the training images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// Deviations are counted from here: 0 for a distance, else the median.
+    pub centre: f64,
+    /// The deviation that counts as 1.
+    pub scale: f64,
+}
+
+/// An image's out-of-distribution score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OodScore {
+    /// The score; NaN if the image cannot be compared.
+    pub score: f64,
+    /// Whether it is above the limit.
+    pub is_out: bool,
+    /// The largest deviation.
+    pub part: &'static str,
+}
+
+/// Names of the parts, in their order.
+const PARTS: [&str; 4] = ["features", NAMES[0], NAMES[1], NAMES[2]];
+
+/// What is compared of images.
+#[derive(Debug, Clone, Default)]
+pub struct Compared {
+    /// Features `[images, width]`.
+    pub features: Array2<f32>,
+    /// Brightness, contrast and sharpness of each.
+    statistics: Vec<[f64; 3]>,
+}
+
+impl Compared {
+    /// No images, whose features will be `width` wide.
+    pub fn new(width: usize) -> Self {
+        Self { features: Array2::zeros((0, width)), statistics: Vec::new() }
+    }
+
+    /// Adds an image: its features `[width]` and its pixels `[side, side, 3]`.
+    ///
+    /// # Panics
+    /// If the features are not `width` wide, or the pixels not as many.
+    pub fn push(&mut self, features: ArrayView1<f32>, pixels: &[u8], side: usize) {
+        self.features.push_row(features).expect("features of one width");
+        self.statistics.push(statistics(pixels, side));
+    }
+}
+
+impl Reference {
+    /// The only [`Self::method`] there is.
+    const METHOD: &str = "k-nearest-neighbour and image statistics";
+
+    /// Fails if this program would score images otherwise.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Self { method, k, images, false_positive_rate, limit, parts, .. } = self;
+        let names: Vec<_> = parts.iter().map(|part| part.name.as_str()).collect();
+        let usable = |part: &Part| part.centre.is_finite() && part.scale.is_normal();
+        match () {
+            () if method != Self::METHOD => {
+                Err(format!("its out-of-distribution score is `{method}`, not `{}`", Self::METHOD))
+            }
+            () if !(0.0..=1.0).contains(false_positive_rate) => Err(format!(
+                "{false_positive_rate} is not an out-of-distribution false-positive rate"
+            )),
+            () if !(limit.is_finite() && *limit >= 0.0) => {
+                Err(format!("{limit} is not a limit of out-of-distribution scores"))
+            }
+            () if names != PARTS || !parts.iter().all(|p| usable(p) && p.scale > 0.0) => {
+                Err("the parts of its out-of-distribution score are not usable".to_owned())
+            }
+            () if *k != NEIGHBOUR || images < k => {
+                Err(format!("the neighbour {k} of {images} images, not {NEIGHBOUR}"))
+            }
+            () => Ok(()),
+        }
+    }
+
+    /// The expected and the measured rate in words.
+    pub fn rates(&self) -> String {
+        let expected = 100.0 * self.false_positive_rate;
+        let text = format!(
+            "expected false-positive rate {expected:.1} % of images exchangeable with the \
+             training images"
+        );
+        match self.measured.as_ref().and_then(|rate| Some((rate, rate.value?))) {
+            None => format!("{text}; not measured on test images"),
+            Some((Rate { low, high, hits, of, .. }, value)) => format!(
+                "{text}; measured on the test images {:.1} % ({hits} of {of}, 95 % interval \
+                 {:.1} to {:.1} %)",
+                100.0 * value,
+                100.0 * low,
+                100.0 * high
+            ),
+        }
+    }
+}
+
+impl OutOfDistribution {
+    /// From training images and their `patients`, each unknown one a patient of their
+    /// own. None if no image has `k` neighbours of other patients.
+    ///
+    /// # Panics
+    /// If there is not a patient for each image, or `rate` is not 0 to 1.
+    pub fn fit(images: &Compared, patients: &[Option<String>], rate: f64) -> Option<Self> {
+        assert_eq!(images.features.nrows(), patients.len(), "a patient for each image");
+        assert!((0.0..=1.0).contains(&rate), "a rate, not {rate}");
+        let n = patients.len();
+        let mut features = images.features.clone();
+        features.rows_mut().into_iter().for_each(|mut image| {
+            let scaled = unit(image.view());
+            image.assign(&scaled);
+        });
+        // Of each image that has enough neighbours of other patients, its deviations.
+        let cosines = features.dot(&features.t());
+        let mut deviations: Vec<[f64; 4]> = Vec::with_capacity(n);
+        for (i, cosines) in cosines.outer_iter().enumerate() {
+            let same = |j: usize| i == j || same(&patients[i], &patients[j]);
+            let others = (0..n).filter(|j| !same(*j)).map(|j| distance(cosines[j]));
+            if let Some(distance) = kth(others.collect()) {
+                let [a, b, c] = images.statistics[i];
+                deviations.push([distance, a, b, c]);
+            }
+        }
+        if deviations.is_empty() {
+            return None;
+        }
+        let centres: [f64; 4] = std::array::from_fn(|part| match part {
+            0 => 0.0,
+            _ => quantile(deviations.iter().map(|d| d[part]).collect(), 0.5).0,
+        });
+        let parts: Vec<Part> = (0..4)
+            .map(|part| {
+                let of_part = deviations.iter().map(|d| (d[part] - centres[part]).abs()).collect();
+                let scale = quantile(of_part, rate).0.max(LEAST_SCALE);
+                Part { name: PARTS[part].to_owned(), centre: centres[part], scale }
+            })
+            .collect();
+        let scores = deviations.iter().map(|deviation| largest(&parts, *deviation).0).collect();
+        let (limit, false_positive_rate) = quantile(scores, rate);
+        let reference = Reference {
+            method: Reference::METHOD.to_owned(),
+            k: NEIGHBOUR,
+            images: n,
+            false_positive_rate,
+            limit,
+            parts,
+            measured: None,
+        };
+        // Features that are not finite leave no limit.
+        reference.limit.is_finite().then_some(Self { reference, features })
+    }
+
+    /// The score of an image with these `features` `[width]` and `pixels`
+    /// `[side, side, 3]`. An image that cannot be compared, because a feature is NaN, is
+    /// out of distribution.
+    ///
+    /// # Panics
+    /// If the features are not as wide as the training images', or the pixels not as many.
+    pub fn score(&self, features: ArrayView1<f32>, pixels: &[u8], side: usize) -> OodScore {
+        self.score_of(features, statistics(pixels, side))
+    }
+
+    fn score_of(&self, features: ArrayView1<f32>, [a, b, c]: [f64; 3]) -> OodScore {
+        let image = unit(features);
+        let cosines = self.features.outer_iter().map(|other| other.dot(&image));
+        let distance = kth(cosines.map(distance).collect()).unwrap_or(f64::NAN);
+        let (score, part) = largest(&self.reference.parts, [distance, a, b, c]);
+        // Written so that NaN is out of distribution.
+        let is_in = score <= self.reference.limit;
+        OodScore { score, is_out: !is_in, part }
+    }
+
+    /// Counts those of `images` that are out of distribution.
+    pub fn measure(&self, images: &Compared) -> Rate {
+        let rows = images.features.outer_iter().zip(&images.statistics);
+        let out =
+            rows.filter(|(features, statistics)| self.score_of(*features, **statistics).is_out);
+        Rate::new(out.count() as u64, images.statistics.len() as u64)
+    }
+}
+
+/// The largest deviation in units of its scale, and its name; NaN counts as largest.
+fn largest(parts: &[Part], deviations: [f64; 4]) -> (f64, &'static str) {
+    let scaled = parts.iter().zip(deviations).map(|(p, value)| (value - p.centre).abs() / p.scale);
+    let named = scaled.zip(PARTS);
+    named.max_by(|a, b| a.0.total_cmp(&b.0)).expect("there are four parts")
+}
+
+/// The conformal quantile of `values`: the least that a new exchangeable value exceeds
+/// with a probability of at most `rate`, and that probability; the largest value where
+/// there are too few.
+fn quantile(mut values: Vec<f64>, rate: f64) -> (f64, f64) {
+    let n = values.len();
+    values.sort_by(f64::total_cmp);
+    let rank = (((n + 1) as f64 * (1.0 - rate)).ceil() as usize).clamp(1, n);
+    (values[rank - 1], 1.0 - rank as f64 / (n + 1) as f64)
+}
+
+fn same(a: &Option<String>, b: &Option<String>) -> bool {
+    a.is_some() && a == b
+}
+
+/// Of length 1; zeros stay zeros.
+fn unit(features: ArrayView1<f32>) -> Array1<f32> {
+    let length = features.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    let scale = if length == 0.0 { 0.0 } else { 1.0 / length };
+    features.mapv(|x| (f64::from(x) * scale) as f32)
+}
+
+/// Between points of the unit sphere whose angle has this cosine.
+fn distance(cosine: f32) -> f64 {
+    if cosine.is_nan() { f64::NAN } else { (2.0 - 2.0 * f64::from(cosine)).max(0.0).sqrt() }
+}
+
+/// The [`NEIGHBOUR`]-th least; NaN counts as farthest.
+fn kth(mut distances: Vec<f64>) -> Option<f64> {
+    (distances.len() >= NEIGHBOUR)
+        .then(|| *distances.select_nth_unstable_by(NEIGHBOUR - 1, f64::total_cmp).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Images of two kinds around different directions, of smooth levels.
+    fn images(rng: &mut Rng, n: usize, far: bool) -> Compared {
+        let mut images = Compared::new(16);
+        for _ in 0..n {
+            let base = |j: usize| f32::from(u8::from(if far { j < 4 } else { j >= 8 }));
+            let features = Array1::from_shape_fn(16, |j| base(j) + 0.3 * rng.f32());
+            images.push(features.view(), &levels(rng, 1.0, 1), 32);
+        }
+        images
+    }
+
+    /// An image `[32, 32, 3]`, its levels times `gain`, averaged over `blur` columns.
+    fn levels(rng: &mut Rng, gain: f64, blur: usize) -> Vec<u8> {
+        let (offset, phase) = (rng.uniform(90.0, 110.0), rng.uniform(0.0, 6.0));
+        let noise: Vec<f64> = (0..32 * 32).map(|_| rng.uniform(-15.0, 15.0)).collect();
+        let level = |i: usize| {
+            let (x, y) = ((i % 32) as f64, (i / 32) as f64);
+            offset + 40.0 * (x / 6.0 + phase).sin() + 30.0 * (y / 8.0).cos() + noise[i]
+        };
+        let mean = |i: usize| {
+            let columns = i % 32..(i % 32 + blur).min(32);
+            let n = columns.len() as f64;
+            columns.map(|x| level(i / 32 * 32 + x)).sum::<f64>() / n
+        };
+        (0..32 * 32).flat_map(|i| [(gain * mean(i)).clamp(0.0, 255.0) as u8; 3]).collect()
+    }
+
+    fn unknown(n: usize) -> Vec<Option<String>> {
+        vec![None; n]
+    }
+
+    #[test]
+    fn images_of_the_same_kind_are_flagged_at_the_expected_rate_and_others_always() {
+        let mut rng = Rng::new(7);
+        let score =
+            OutOfDistribution::fit(&images(&mut rng, 400, false), &unknown(400), 0.1).unwrap();
+        let expected = score.reference.false_positive_rate;
+        assert!((0.095..=0.1).contains(&expected), "{expected}");
+        let measured = score.measure(&images(&mut rng, 2000, false));
+        assert!((0.05..0.16).contains(&measured.value.unwrap()), "{measured:?}");
+        assert_eq!(score.measure(&images(&mut rng, 50, true)).value, Some(1.0));
+        // The length of the features does not count.
+        let mut longer = images(&mut rng, 500, false);
+        longer.features *= 9.0;
+        assert!(score.measure(&longer).value.unwrap() < 0.2);
+        let reference = Reference { measured: Some(measured), ..score.reference };
+        assert!(reference.rates().contains(&format!("({} of 2000, 95 % interval", measured.hits)));
+    }
+
+    #[test]
+    fn darkened_and_blurred_images_are_flagged_whatever_their_features() {
+        let mut rng = Rng::new(2);
+        let known = images(&mut rng, 100, false);
+        let score = OutOfDistribution::fit(&known, &unknown(100), 0.05).unwrap();
+        for (gain, blur) in [(0.4, 1), (1.0, 3)] {
+            let pixels = levels(&mut rng, gain, blur);
+            let said = score.score(known.features.row(0), &pixels, 32);
+            let is_expected = (said.part == "sharpness") == (blur > 1);
+            assert!(said.is_out && said.part != "features" && is_expected, "{said:?}");
+        }
+        let mut is_out =
+            || score.score(known.features.row(0), &levels(&mut rng, 1.0, 1), 32).is_out;
+        assert!((0..40).filter(|_| is_out()).count() < 8);
+    }
+
+    #[test]
+    fn images_of_one_patient_are_not_compared_with_each_other() {
+        let mut rng = Rng::new(3);
+        let single = images(&mut rng, 30, false);
+        let mut repeated = Compared::new(16);
+        for i in 0..120 {
+            repeated.push(single.features.row(i % 30), &levels(&mut rng, 1.0, 1), 32);
+        }
+        let scale = |patients: Vec<_>| {
+            OutOfDistribution::fit(&repeated, &patients, 0.05).unwrap().reference.parts[0].scale
+        };
+        assert!(scale((0..120).map(|i| Some(format!("p{}", i % 30))).collect()) > 0.05);
+        assert_eq!(scale(unknown(120)), LEAST_SCALE);
+    }
+
+    #[test]
+    fn too_few_images_state_the_rate_they_can_hold() {
+        let mut rng = Rng::new(1);
+        let fit =
+            |n, rng: &mut Rng| OutOfDistribution::fit(&images(rng, n, false), &unknown(n), 0.05);
+        assert!(fit(NEIGHBOUR, &mut rng).is_none());
+        let reference = fit(9, &mut rng).unwrap().reference;
+        assert!((reference.false_positive_rate - 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_compared_is_out_of_distribution() {
+        let mut rng = Rng::new(1);
+        let score =
+            OutOfDistribution::fit(&images(&mut rng, 50, false), &unknown(50), 0.05).unwrap();
+        let pixels = levels(&mut rng, 1.0, 1);
+        for features in [Array1::from_elem(16, f32::NAN), Array1::zeros(16)] {
+            let said = score.score(features.view(), &pixels, 32);
+            assert!(said.is_out && said.part == "features", "{said:?}");
+        }
+    }
+}
