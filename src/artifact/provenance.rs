@@ -1,5 +1,5 @@
 //! Where images come from and who is on them (patient, sex, age): from the ledgers that lie
-//! beside them, a table of patients, or their paths. Sex and age stand in ledgers alone.
+//! beside them, a table of patients, or their paths.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::dataset::demographics;
 use crate::dataset::films::Candidate;
 use crate::dataset::identity::{self, Identity, KaggleName};
 use crate::dataset::metadata::MetadataError;
-use crate::dataset::patient_table::{Columns, JoinCounts, Match, PatientTable};
+use crate::dataset::patient_table::{Columns, JoinCounts, Known, Match, PatientTable};
 use crate::dataset::phantom;
 
 /// Why what is known of the films could not be read.
@@ -95,10 +95,10 @@ impl Provenance {
         let paths: Vec<&str> = films.iter().map(|film| film.path.as_str()).collect();
         let (matches, counts) = table.join(&paths);
         for (path, of) in paths.into_iter().zip(matches) {
-            let Match::Patient(patient) = of else { continue };
+            let Match::Row(Known { patient, sex, age }) = of else { continue };
             let source = if table.is_cohen { "covid-chestxray-dataset" } else { source_of(path) };
             let patient = patient.unwrap_or_default();
-            let origin = Origin { patient, source: source.into(), ..Origin::default() };
+            let origin = Origin { patient, source: source.into(), sex, age };
             known.table.insert(path.to_owned(), origin);
         }
         known.joined = Some(counts);

@@ -13,10 +13,11 @@ pub fn sex(text: &str) -> &'static str {
 }
 
 /// The age in years as the table writes it, if it is a number from 0 to 125; else empty.
+/// A decimal comma, as spreadsheets of many countries write, becomes a point.
 pub fn age(text: &str) -> String {
-    let text = text.trim();
+    let text = text.trim().replace(',', ".");
     let years = text.parse().is_ok_and(|years: f64| (0.0..=OLDEST).contains(&years));
-    if years { text.to_owned() } else { String::new() }
+    if years { text } else { String::new() }
 }
 
 #[cfg(test)]
@@ -27,8 +28,8 @@ mod tests {
     fn words_that_are_no_sex_and_no_age_are_unknown() {
         assert_eq!([" M", "female", "F", "", "X", "unknown"].map(sex), ["M", "F", "F", "", "", ""]);
         assert_eq!(
-            ["65", " 0.5 ", "-3", "650", "60s", "NaN", "=1+1"].map(age),
-            ["65", "0.5", "", "", "", "", ""]
+            ["65", " 0.5 ", "0,5", "-3", "650", "60s", "NaN", "=1+1"].map(age),
+            ["65", "0.5", "0.5", "", "", "", "", ""]
         );
     }
 }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use super::demographics;
 use super::identity::{self, Evidence, Identity};
 use super::metadata::{MetadataError, normalised};
 use super::words;
@@ -61,6 +62,12 @@ const PATIENT_COLUMNS: [&str; 10] = [
     "patientnumber",
 ];
 
+/// Names of the column of sexes.
+const SEX_COLUMNS: [&str; 4] = ["sex", "gender", "patientsex", "patientgender"];
+
+/// Names of the column of ages, in years.
+const AGE_COLUMNS: [&str; 2] = ["age", "patientage"];
+
 /// Extensions of image files. What follows another dot is part of the name, as in
 /// DICOM's UIDs.
 const EXTENSIONS: [&str; 11] =
@@ -91,8 +98,18 @@ pub struct PatientTable {
 struct Row {
     /// The parts of the path in lower case, the file name last.
     path: Vec<String>,
+    known: Known,
+}
+
+/// What a row says of the patient.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
     /// The patient's key, if known.
-    patient: Option<String>,
+    pub patient: Option<String>,
+    /// `F` or `M`; empty if unknown.
+    pub sex: &'static str,
+    /// In years; empty if unknown.
+    pub age: String,
 }
 
 /// What the table says of one image.
@@ -100,8 +117,8 @@ struct Row {
 pub enum Match {
     /// No row has its name.
     None,
-    /// A row is its own. The patient's key is `None` where the row gives none.
-    Patient(Option<String>),
+    /// A row is its own.
+    Row(Known),
     /// Rows of several patients fit it equally well.
     SeveralPatients,
     /// The row that fits it fits other images equally well.
@@ -149,6 +166,8 @@ impl PatientTable {
             .all(|name| header.iter().any(|column| column == name));
         let file = position(&header, columns.file, &FILE_COLUMNS);
         let patient = position(&header, columns.patient, &PATIENT_COLUMNS);
+        let sex = position(&header, "", &SEX_COLUMNS);
+        let age = position(&header, "", &AGE_COLUMNS);
         let mut missing = Vec::new();
         if file.is_none() {
             missing.push(if columns.file.is_empty() { "path" } else { columns.file }.to_owned());
@@ -172,11 +191,18 @@ impl PatientTable {
             };
             let path = parts(file);
             if !path.is_empty() {
-                rows.push(Row { path, patient: known.map(|identity| identity.key) });
+                rows.push(Row {
+                    path,
+                    known: Known {
+                        patient: known.map(|identity| identity.key),
+                        sex: table::cell(record, sex).map_or("", demographics::sex),
+                        age: table::cell(record, age).map_or_else(String::new, demographics::age),
+                    },
+                });
             }
         });
         read.map_err(not_csv)?;
-        if patient.is_none() && rows.iter().all(|row| row.patient.is_none()) {
+        if patient.is_none() && rows.iter().all(|row| row.known.patient.is_none()) {
             let found = header.into_iter().filter(|column| !column.is_empty()).collect();
             let missing = vec!["patient".to_owned()];
             return Err(MetadataError::MissingColumns { path: path.into(), missing, found });
@@ -206,16 +232,21 @@ impl PatientTable {
         let mut matched_rows: BTreeSet<usize> = BTreeSet::new();
         let mut of = |(length, rows): &(usize, Vec<usize>)| {
             let Some(first) = rows.first() else { return Match::None };
-            let patient = &self.rows[*first].patient;
-            if rows.iter().any(|row| self.rows[*row].patient != *patient) {
-                return Match::SeveralPatients;
+            let mut known = self.rows[*first].known.clone();
+            for other in rows.iter().map(|row| &self.rows[*row].known) {
+                if other.patient != known.patient {
+                    return Match::SeveralPatients;
+                }
+                if (other.sex, &other.age) != (known.sex, &known.age) {
+                    (known.sex, known.age) = ("", String::new());
+                }
             }
             let longest = claims[first].iter().max().expect("this image claims the row");
             match claims[first].iter().filter(|claim| *claim == longest).count() {
                 _ if length < longest => Match::None,
                 1 => {
                     matched_rows.extend(rows.iter());
-                    Match::Patient(patient.clone())
+                    Match::Row(known)
                 }
                 _ => Match::SeveralImages,
             }
@@ -226,7 +257,7 @@ impl PatientTable {
             rows: self.rows.len(),
             rows_matched: matched_rows.len(),
             images: paths.len(),
-            images_matched: count(|m| matches!(m, Match::Patient(_))),
+            images_matched: count(|m| matches!(m, Match::Row(_))),
             of_several_patients: count(|m| *m == Match::SeveralPatients),
             of_shared_rows: count(|m| *m == Match::SeveralImages),
         };
@@ -311,7 +342,15 @@ mod tests {
     }
 
     fn patient(key: &str) -> Match {
-        Match::Patient(Some(key.to_owned()))
+        Match::Row(Known { patient: Some(key.to_owned()), ..Known::default() })
+    }
+
+    /// A row without sex and age.
+    fn bare(of: Match) -> Match {
+        match of {
+            Match::Row(known) => Match::Row(Known { patient: known.patient, ..Known::default() }),
+            other => other,
+        }
     }
 
     const CHEXPERT: &str = "Path,Sex,Age,Frontal/Lateral,AP/PA\n\
@@ -329,6 +368,9 @@ mod tests {
             "normal/view1_frontal.jpg",
         ];
         let (matches, counts) = table(CHEXPERT).join(&paths);
+        let Match::Row(first) = &matches[0] else { panic!("{matches:?}") };
+        assert_eq!((first.sex, first.age.as_str()), ("F", "87"));
+        let matches: Vec<Match> = matches.into_iter().map(bare).collect();
         let (one, two) = (patient("chexpert:patient00001"), patient("chexpert:patient00002"));
         assert_eq!(matches, [two.clone(), two, one, Match::None, Match::SeveralPatients]);
         let expected = JoinCounts {
@@ -377,7 +419,7 @@ mod tests {
         let uid = "SOPInstanceUID,PatientID\n1.2.840.1,7\n1.2.840.2,8\n";
         assert_eq!(one(uid, "a/1.2.840.2.dcm"), patient("metadata:8"));
         let blank = "file,patient\na.png,unknown\n";
-        assert_eq!(one(blank, "a/a.png"), Match::Patient(None));
+        assert_eq!(one(blank, "a/a.png"), Match::Row(Known::default()));
     }
 
     #[test]

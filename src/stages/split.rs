@@ -123,16 +123,17 @@ impl Stage for Split {
         }
         let hash = &job.inputs()["preprocess/index.csv"];
         let persons = upstream::persons(ctx, &job, &index, settings.groups)?;
-        let given = as_given(&index, &settings);
+        let explain = |error| explain(error, &index, &settings);
+        let given = as_given(&index, &settings).transpose().map_err(explain)?;
         let sides = match &given {
-            Some(given) => given.clone().map(|given| given.sides),
-            None => draw(&index, &persons, &settings, ctx.seed),
+            Some(given) if !given.validation.is_empty() => Ok(Rows::of_given(given)),
+            Some(given) => Rows::of(given.sides.clone(), &index, &persons, &settings, ctx.seed),
+            None => draw(&index, &persons, &settings, ctx.seed)
+                .and_then(|sides| Rows::of(sides, &index, &persons, &settings, ctx.seed)),
         };
-        let sides = sides
-            .and_then(|sides| Rows::of(sides, &index, &persons, &settings, ctx.seed))
-            .map_err(|error| explain(error, &index, &settings))?;
+        let sides = sides.map_err(explain)?;
         let mut summary = Summary::new(&index, &persons, &sides, &settings, ctx.seed);
-        if let Some(Ok(given)) = &given {
+        if let Some(given) = &given {
             "parts".clone_into(&mut summary.method);
             state_parts(ctx, given);
         }
@@ -171,16 +172,17 @@ fn as_given(index: &Index, settings: &Settings) -> Option<Result<Given, SplitErr
 fn state_parts(ctx: &Context, given: &Given) {
     let test = match given.test_is_validation {
         true => "its validation part, in want of a test part, is the test",
-        false => "its parts are training and test",
+        false if given.validation.is_empty() => "its parts are training and test",
+        false => "its parts are training, validation and test",
     };
     ctx.ui.note(format_args!(
         "the data set comes with a split, which is kept: {test}; `--parts new` splits anew"
     ));
-    let unused = given.validation.len() + given.others.len();
+    let unused = given.others.len();
     if unused > 0 {
         let verb = if unused == 1 { "is" } else { "are" };
         ctx.ui.warn(format_args!(
-            "{} of other parts, such as validation, {verb} neither trained on nor tested",
+            "{} of other parts {verb} neither trained on, validated on nor tested",
             counted(unused, "image", "images")
         ));
     }
@@ -208,6 +210,14 @@ struct Rows {
 }
 
 impl Rows {
+    /// The parts in which the data set comes, its own validation part among them.
+    fn of_given(given: &Given) -> Self {
+        let TrainTest { train, test } = given.sides.clone();
+        let seen = [&train[..], &given.validation].concat();
+        let whole = TrainTest { train: seen, test: test.clone() };
+        Self { train, validation: given.validation.clone(), test, whole }
+    }
+
     /// Sets a part of the training rows aside, if a validation part is wanted.
     fn of(
         whole: TrainTest,

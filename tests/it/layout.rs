@@ -95,12 +95,14 @@ fn kaggles_folder_has_two_classes_in_three_parts_which_are_the_split() {
 
     let text = sandbox.transcript("cxr-split");
     assert!(text.contains("the data set comes with a split, which is kept"), "{text}");
-    assert!(text.contains("12 films split by parts"), "{text}");
-    assert!(text.contains("2 images of other parts, such as validation, are neither"), "{text}");
+    assert!(text.contains("its parts are training, validation and test"), "{text}");
+    assert!(text.contains("14 films split by parts"), "{text}");
     let split = sandbox.json(SPLIT);
     assert_eq!(split["method"], json!("parts"));
     let part_of = |row: &Value| rows[row.as_u64().unwrap() as usize].split(' ').nth(1).unwrap();
-    for (side, part, images) in [("train", "train", 8), ("test", "test", 4)] {
+    for (side, part, images) in
+        [("train", "train", 8), ("validation", "val", 2), ("test", "test", 4)]
+    {
         let side = split[side].as_array().unwrap();
         assert_eq!(side.len(), images);
         assert!(side.iter().all(|row| part_of(row) == part));
