@@ -73,7 +73,7 @@ impl Explanation {
         let measured = self.blackened.map(|blackened| {
             let Blackened { pooled, unpooled, reach: (reach, side) } = blackened;
             format!(
-                ", which cover {reach} of {side} rows and columns: with these pixels black, the \
+                ", which cover {reach} of {side} rows and columns: with the pixels of the other cells black, the \
                  probability of the predicted class changes by {:.2} on average and {:.2} at \
                  most, and {} of {} images are predicted as another class; with the pixels of \
                  the pooled cells black, by {:.2} and {:.2}, and {} of {}",
