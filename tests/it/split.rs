@@ -249,7 +249,10 @@ fn a_source_or_a_folder_is_held_out_whole() {
         let split = sandbox.json(SPLIT);
         assert_eq!(split["test"], json!([0, 3, 6, 9]));
         assert_eq!(split["leaking"], json!(["p0", "p1", "p3", "p4"]));
-        assert_eq!(split["groups"], json!({ "by": "patient", "train": 6, "test": 4, "both": 4 }));
+        assert_eq!(
+            split["groups"],
+            json!({ "by": "patient", "train": 6, "validation": 0, "test": 4, "both": 4 })
+        );
     }
     insta::assert_snapshot!(sandbox.transcript("cxr-split --method source --hold-out c"), @r"
     $ cxr-split --method source --hold-out c
@@ -287,7 +290,10 @@ fn linked_groups_stay_together_and_must_fit_the_index() {
     let test: Vec<usize> = serde_json::from_value(split["test"].clone()).unwrap();
     assert!((0..10).all(|g| [0, 4].contains(&test.iter().filter(|row| *row / 4 == g).count())));
     assert_eq!(split["leaking"], json!([]));
-    assert_eq!(split["groups"], json!({ "by": "link", "train": 8, "test": 2, "both": 0 }));
+    assert_eq!(
+        split["groups"],
+        json!({ "by": "link", "train": 8, "validation": 0, "test": 2, "both": 0 })
+    );
     linked("other");
     let text = sandbox.transcript("cxr-split --method group --groups link");
     assert!(
