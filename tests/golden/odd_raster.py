@@ -268,11 +268,8 @@ def of_tifffile(name, shift=0):
 
 
 def of_pillow(name):
-    """Pixels without alpha, turned as the file says."""
-    image = Image.open(folder / name)
-    a = np.asarray(image)
-    if image.getexif().get(274, 1) == 6 and a.shape[:2] == (h, w):
-        a = np.rot90(a, -1)
+    """Pixels without alpha."""
+    a = np.asarray(Image.open(folder / name))
     return np.dstack([a] * 3) if a.ndim == 2 else a[..., :3]
 
 
@@ -280,7 +277,7 @@ def of_pillow(name):
 # thumbnail, colours darkened by alpha.
 others = {
     "thumbnail_first.tif": ("tifffile", of_tifffile), "sub_ifd.tif": ("tifffile", of_tifffile),
-    "rgba.tif": ("Pillow", of_pillow), "orientation6.tif": ("Pillow", of_pillow),
+    "rgba.tif": ("Pillow", of_pillow), "orientation6.tif": ("tifffile", lambda n: np.rot90(of_tifffile(n), -1)),
     "grey4.tif": ("Pillow", of_pillow), "grey2.tif": ("Pillow", of_pillow),
     "grey10_packed.tif": ("tifffile", lambda n: of_tifffile(n, 2)),
     "grey12_packed.tif": ("tifffile", lambda n: of_tifffile(n, 4)),

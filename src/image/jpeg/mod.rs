@@ -216,8 +216,8 @@ fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
     }
     // Whether the decoder keeps all coefficients until the last scan: the first holds not
     // all components.
-    let in_scan = bytes.get(first_scan + 2).map_or(0, |n| usize::from(*n));
-    let keeps_all = frame.progressive || in_scan != frame.samplings.len();
+    let Some(&in_scan) = bytes.get(first_scan + 2) else { return Err(truncated) };
+    let keeps_all = frame.progressive || usize::from(in_scan) != frame.samplings.len();
     // The shortest code of a block is one bit.
     let is_whole = 8 * scanned.len() as u64 >= height.div_ceil(8) * width.div_ceil(8);
     if !is_whole {

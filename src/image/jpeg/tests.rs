@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::image::decode;
-use crate::image::testing::{golden, golden_path};
+use crate::image::testing::{golden, golden_path, shared};
 
 fn film(name: &str) -> Vec<u8> {
     std::fs::read(golden_path("films").join(name)).unwrap()
@@ -203,4 +203,26 @@ fn a_large_picture_does_not_fit_into_a_few_bytes() {
     bytes[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);
     let error = decode(&bytes).unwrap_err();
     assert!(matches!(error, DecodeError::Truncated { .. }), "{error}");
+}
+
+#[test]
+fn real_images_decode_as_the_image_crate_does_and_without_notes() {
+    let Some(data) = shared("data") else { return };
+    let mut compared = 0;
+    for entry in walkdir::WalkDir::new(data).sort_by_file_name() {
+        let path = entry.unwrap().into_path();
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if extension != "jpg" && extension != "jpeg" {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let Ok(expected) = ::image::load_from_memory(&bytes) else { continue };
+        let image = decode(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(image.notes, [""; 0], "{}", path.display());
+        if !bytes.windows(4).any(|w| w == b"Exif") && image.mode != "CMYK" {
+            assert_eq!(image.pixels.as_slice().unwrap(), expected.as_bytes(), "{}", path.display());
+            compared += 1;
+        }
+    }
+    assert!(compared >= 50, "{compared}");
 }
