@@ -380,3 +380,25 @@ fn no_text_of_a_file_is_in_an_error_or_in_what_is_kept() {
     let syntax = error(&film().packed("1.2.840.10008.1.2.ZZMARK").file());
     assert!(!syntax.contains(mark), "{syntax}");
 }
+
+#[test]
+fn lossless_jpeg_shows_what_the_same_values_uncompressed_show() {
+    for name in ["12_p7_r1", "12_p4_pt2_r3", "16_p1_r32", "16_p6_r1", "16_p6_pt2"] {
+        let path = golden_path("lossless_jpeg").join(format!("{name}.jpg"));
+        let mut jpeg = std::fs::read(path).unwrap();
+        // The values themselves are compared with those of libjpeg-turbo elsewhere.
+        let exact = crate::image::jpeg::lossless::decode(&jpeg).unwrap();
+        jpeg.resize(jpeg.len().next_multiple_of(2), 0);
+        let header = film()
+            .word(0x0028_0010, exact.height as u16)
+            .word(0x0028_0011, exact.width as u16)
+            .word(0x0028_0101, exact.bits as u16)
+            .word(0x0028_0102, exact.bits as u16 - 1);
+        let values: Vec<u8> = exact.samples.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let native = header.clone().bytes(0x7fe0_0010, "OW", &values).file();
+        let fragments = sequence(0x7fe0_0010, "OB", &[Vec::new(), jpeg]);
+        let packed = header.packed("1.2.840.10008.1.2.4.57").raw(0x7fe0_0010, fragments).file();
+        let [native, packed] = [native, packed].map(|file| decode(&file).unwrap().pixels);
+        assert_eq!(packed, native, "{name}");
+    }
+}
