@@ -279,6 +279,8 @@ others = {
     "thumbnail_first.tif": ("tifffile", of_tifffile), "sub_ifd.tif": ("tifffile", of_tifffile),
     "rgba.tif": ("Pillow", of_pillow), "orientation6.tif": ("tifffile", lambda n: np.rot90(of_tifffile(n), -1)),
     "grey4.tif": ("Pillow", of_pillow), "grey2.tif": ("Pillow", of_pillow),
+    # OpenCV fills the lower 3 bits with zeros, so that white is 248.
+    "bits16_555.bmp": ("value / 31", lambda n: np.round(five * 255 / 31).astype(np.uint8)),
     "grey10_packed.tif": ("tifffile", lambda n: of_tifffile(n, 2)),
     "grey12_packed.tif": ("tifffile", lambda n: of_tifffile(n, 4)),
     "grey14_packed.tif": ("tifffile", lambda n: of_tifffile(n, 6)),

@@ -119,6 +119,22 @@ impl Table {
     }
 }
 
+/// The segment (DHT) that defines these tables, for decoders that do not know them.
+pub fn standard_segment() -> Vec<u8> {
+    let dc_symbols: Vec<u8> = (0..12).collect();
+    let mut body = Vec::new();
+    for (id, (dc_counts, (counts, symbols))) in (0_u8..).zip(DC.iter().zip(&AC)) {
+        body.push(id);
+        body.extend_from_slice(dc_counts);
+        body.extend_from_slice(&dc_symbols);
+        body.push(0x10 | id);
+        body.extend_from_slice(counts);
+        body.extend_from_slice(symbols);
+    }
+    let length = (body.len() as u16 + 2).to_be_bytes();
+    [&[0xff, 0xc4][..], &length[..], &body[..]].concat()
+}
+
 /// Reads the bits of an entropy-coded segment, up to the marker that ends it.
 pub struct Bits<'a> {
     bytes: &'a [u8],

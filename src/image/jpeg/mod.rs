@@ -168,10 +168,17 @@ fn end_notes(ended: bool, extra: usize) -> Vec<String> {
 /// decoder would fill them with grey, and a model would learn from it.
 pub fn check(bytes: &[u8]) -> Result<Jpeg<'_>, DecodeError> {
     let Header { width, height, components, cost } = header(bytes)?;
-    let scan::Whole { end, ended, notes } = scan::walk(bytes)?;
+    let scan::Whole { end, has_tables, ended, notes } = scan::walk(bytes)?;
     let bytes = match ended {
         true => Cow::Borrowed(bytes),
         false => Cow::Owned([&bytes[..end], &[0xff, END_OF_IMAGE]].concat()),
+    };
+    let bytes = match has_tables {
+        true => bytes,
+        false => {
+            let tables = huffman::standard_segment();
+            Cow::Owned([&bytes[..2], &tables[..], &bytes[2..]].concat())
+        }
     };
     Ok(Jpeg { width, height, components, cost, bytes, notes })
 }

@@ -10,6 +10,8 @@ use crate::image::DecodeError;
 pub struct Whole {
     /// Position behind the coded data of the last scan.
     pub end: usize,
+    /// Whether it has Huffman tables of its own.
+    pub has_tables: bool,
     /// Whether the end-of-image marker is there.
     pub ended: bool,
     /// Doubts about the file, as in [`crate::image::Film::notes`].
@@ -26,6 +28,7 @@ pub fn walk(bytes: &[u8]) -> Result<Whole, DecodeError> {
     let mut scan = stream.next_scan()?.ok_or_else(|| Fault::Missing.error())?;
     let frame = stream.frame.clone().ok_or_else(|| Fault::Missing.error())?;
     stream.bytes = super::without_padding(bytes, scan.data);
+    let has_tables = stream.dc.iter().any(Option::is_some);
     let mut state = State::new(&frame);
     let mut extra = 0;
     loop {
@@ -47,7 +50,7 @@ pub fn walk(bytes: &[u8]) -> Result<Whole, DecodeError> {
             notes.push("its progressive scans end before full precision".to_owned());
         }
         notes.extend(super::end_notes(stream.ended, extra));
-        return Ok(Whole { end, ended: stream.ended, notes });
+        return Ok(Whole { end, has_tables, ended: stream.ended, notes });
     }
 }
 
