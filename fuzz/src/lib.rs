@@ -380,8 +380,7 @@ fn tables() -> Vec<Vec<u8>> {
 
 pub fn toml(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let known = cxr::stages::known().into_iter().map(|stage| (stage.name, stage.defaults));
-    let known: Vec<_> = known.collect();
+    let known: Vec<_> = cxr::stages::known().iter().map(|s| (s.name, s.keys())).collect();
     if let Ok(config) = Config::parse("pipeline.toml", text, None, &[], &known) {
         let _ = config.stages();
         for (stage, _) in &known {

@@ -55,6 +55,7 @@ mod tests {
             seed: Some(42),
             inputs: [].into(),
             outputs: [].into(),
+            hand: toml::Table::new(),
             missed: Vec::new(),
         };
         record.write(&folder.join(RECORD)).unwrap();

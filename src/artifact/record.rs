@@ -27,6 +27,10 @@ pub struct Record {
     pub inputs: BTreeMap<String, String>,
     /// BLAKE3 of every file written, by name relative to the stage's folder.
     pub outputs: BTreeMap<String, String>,
+    /// Those of its settings that were given by hand and that `pipeline.toml` had
+    /// otherwise, `seed` among them. `cxr run` keeps them.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub hand: toml::Table,
     /// Why it answered no, exit code 3: a sentence for each wanted figure that was
     /// missed. It still stands when the stage is fresh.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -70,6 +74,7 @@ mod tests {
             seed: Some(42),
             inputs: [].into(),
             outputs: [(name.to_owned(), "00".to_owned())].into(),
+            hand: toml::Table::new(),
             missed: Vec::new(),
         };
         assert_eq!(with("a/b.png").check(), Ok(()));

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use toml::Table;
+use toml::{Table, Value};
 
-use super::{Failure, Flag, Globals, Known, ResultExt, Ui, hinted, in_range};
+use super::{Failure, Flag, FromRun, Globals, Known, ResultExt, Ui, hinted, in_range, shell_word};
 use crate::artifact::record::Record;
 use crate::artifact::{ArtifactError, Document};
 use crate::io::place::real;
 use crate::io::staging::RECORD;
-use crate::pipeline::config::{Config, ConfigError};
+use crate::pipeline::config::{self, Config, ConfigError};
 use crate::pipeline::paths::{PLACEHOLDERS, placeholders};
 use crate::pipeline::{Input, Job, Lineage, Paths};
 
@@ -24,31 +24,43 @@ const PATHS: [&str; 6] = ["source", "output", "metadata", "patient-key", "from",
 const MAX_THREADS: usize = 1024;
 
 /// The choices of the user, resolved: flags, then the profile, then the file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Context {
     /// The pipeline file with its profile.
     pub config: Config,
     /// Where files lie.
     pub paths: Paths,
-    /// The seed that every random choice derives from. A stage that reads it declares
-    /// [`Flag::Seed`].
+    /// The seed that every random choice derives from: of the stage, in a stage's process,
+    /// else of the pipeline. A stage that reads it declares [`Flag::Seed`].
     pub seed: u64,
+    /// The seed of the pipeline, whatever was given to a stage by hand.
+    pipeline_seed: u64,
     /// How to talk to the user.
     pub ui: Ui,
     /// The flags as given, to hand on to children.
     pub globals: Globals,
     uses: BTreeMap<&'static str, &'static [Flag]>,
+    /// Settings that `cxr run` keeps of stages which were run by hand.
+    hand: Table,
 }
 
 impl Context {
     /// Resolves the global flags and sets the number of threads. `known` are
-    /// the stages.
-    pub fn new(globals: Globals, ui: Ui, known: &[Known]) -> Result<Self, Failure> {
+    /// the stages, `stage` is the one whose process this is, if any.
+    pub fn new(
+        globals: Globals,
+        ui: Ui,
+        known: &[Known],
+        stage: Option<&str>,
+    ) -> Result<Self, Failure> {
         let profile = globals.profile.as_deref();
-        let uses = known.iter().map(|stage| (stage.name, stage.uses)).collect();
-        let known: Vec<_> = known.iter().map(|s| (s.name, s.defaults.clone())).collect();
-        let config = Config::load(globals.config.as_deref(), profile, &[], &known);
+        let uses: BTreeMap<_, _> = known.iter().map(|stage| (stage.name, stage.uses)).collect();
+        let known: Vec<_> = known.iter().map(|s| (s.name, s.keys())).collect();
+        let FromRun { set, hand } = globals.from_run.clone().unwrap_or_default();
+        let set = [set, globals.set.clone()].concat();
+        let config = Config::load(globals.config.as_deref(), profile, &set, &known);
         let config = config.map_err(hinted(ConfigError::hint)).usage()?;
+        let hand = config::parse_set(&hand, &known).map_err(hinted(ConfigError::hint)).usage()?;
         let value = |flag: Option<PathBuf>, key: &str| -> Result<String, Failure> {
             let flag = flag.map(|p| p.to_string_lossy().into_owned());
             Ok(flag.or(config.value(key).usage()?).unwrap_or_else(|| key.to_owned()))
@@ -62,11 +74,18 @@ impl Context {
         }
         let paths = Paths::new(&dataset, artifacts, &config.profile);
         apart(&paths, &known)?;
-        let seed = globals.seed.or(config.value("seed").usage()?).unwrap_or(42);
+        // `cxr run --seed` is of the whole pipeline, `cxr train --seed` of one stage.
+        let flag = globals.seed.filter(|_| stage.is_none());
+        let pipeline_seed = flag.or(config.value("seed").usage()?).unwrap_or(42);
+        let own = match stage {
+            Some(stage) => config::seed_in(&hand, stage).or(config.seed_of(stage).usage()?),
+            None => None,
+        };
+        let seed = globals.seed.or(own).unwrap_or(pipeline_seed);
         let threads = globals.threads.or(config.value("threads").usage()?).unwrap_or(0);
         in_range("threads", threads, 0..=MAX_THREADS)?;
         start_threads(threads)?;
-        Ok(Self { config, paths, seed, ui, globals, uses })
+        Ok(Self { config, paths, seed, pipeline_seed, ui, globals, uses, hand })
     }
 
     /// The global flags that a stage uses; none of a stage that is not known.
@@ -74,25 +93,59 @@ impl Context {
         self.uses.get(stage).copied().unwrap_or_default()
     }
 
-    /// The seed, if `stage` makes random choices.
-    pub fn seed_of(&self, stage: &str) -> Option<u64> {
-        self.uses(stage).contains(&Flag::Seed).then_some(self.seed)
+    /// The same with the seed of a stage, if it has one.
+    #[must_use]
+    pub fn with_seed(&self, seed: Option<u64>) -> Self {
+        Self { seed: seed.unwrap_or(self.seed), ..self.clone() }
     }
 
-    /// A stage's settings, its flags laid over `pipeline.toml`.
+    /// The seed that `stage` uses if nobody runs it by hand: its own, else the pipeline's;
+    /// none if it makes no random choices.
+    ///
+    /// # Errors
+    /// For a seed in the pipeline file that is no number.
+    pub fn seed_of(&self, stage: &str) -> Result<Option<u64>, Failure> {
+        if !self.uses(stage).contains(&Flag::Seed) {
+            return Ok(None);
+        }
+        Ok(Some(self.config.seed_of(stage).usage()?.unwrap_or(self.pipeline_seed)))
+    }
+
+    /// A stage's settings: `pipeline.toml`, then what is kept of its last run by hand, then
+    /// its flags.
     pub fn settings<S: DeserializeOwned>(
         &self,
         stage: &str,
         flags: &impl Serialize,
     ) -> Result<S, Failure> {
-        let flags = Table::try_from(flags).expect("flags serialise");
-        let merged: Table = self.config.settings(stage, flags.clone()).usage()?;
+        let mut hand = self.hand.get(stage).and_then(Value::as_table).cloned().unwrap_or_default();
+        hand.remove(config::SEED);
+        hand.extend(Table::try_from(flags).expect("flags serialise"));
+        let merged: Table = self.config.settings(stage, hand.clone()).usage()?;
         for key in PATHS {
-            if let Some(path) = merged.get(key).and_then(toml::Value::as_str) {
+            if let Some(path) = merged.get(key).and_then(Value::as_str) {
                 check_template(&format!("{stage}.{key}"), path)?;
             }
         }
-        self.config.settings(stage, flags).usage()
+        self.config.settings(stage, hand).usage()
+    }
+
+    /// Those of a stage's settings, its seed among them, that `pipeline.toml` has otherwise:
+    /// they were given by hand.
+    fn by_hand(&self, stage: &str, settings: &impl Serialize) -> Result<Table, Failure> {
+        let own = Table::try_from(settings).expect("settings serialise");
+        let file: Table = self.config.settings(stage, Table::new()).usage()?;
+        let differs = |(key, value): &(String, Value)| {
+            file.get(key).is_none_or(|other| !config::same(other, value))
+        };
+        let mut hand: Table = own.into_iter().filter(differs).collect();
+        if let Some(seed) = self.seed_of(stage)?
+            && seed != self.seed
+            && let Ok(own) = i64::try_from(self.seed)
+        {
+            hand.insert(config::SEED.to_owned(), own.into());
+        }
+        Ok(hand)
     }
 
     /// Starts a stage that writes to `folder`; an input that is not there comes
@@ -112,10 +165,12 @@ impl Context {
                 None => error,
             });
         }
-        let job = Job::begin(stage, folder, settings, self.seed_of(stage), inputs)
+        let seed = self.uses(stage).contains(&Flag::Seed).then_some(self.seed);
+        let job = Job::begin(stage, folder, settings, seed, inputs)
             .hint(
                 "check that the files are readable, the folder is writable and the disk has room",
             )?
+            .by_hand(self.by_hand(stage, settings)?)
             .locked_in(&self.paths);
         self.verify(&job, inputs)?;
         Ok(job)
@@ -171,7 +226,7 @@ impl Context {
 
     /// The stage that writes an input, and its name there; `None` for what comes
     /// from outside the pipeline.
-    fn maker<'a>(&self, input: &'a Input) -> Option<(&'a str, &'a str)> {
+    pub fn maker<'a>(&self, input: &'a Input) -> Option<(&'a str, &'a str)> {
         let (stage, file) = input.name.split_once('/')?;
         (self.artifact(stage, file) == input.path).then_some((stage, file))
     }
@@ -217,15 +272,24 @@ impl Context {
 
     /// The hint that names the command which makes the files of `stage`.
     pub fn rerun(&self, stage: &str) -> String {
-        let mut command = format!("run `cxr {stage} --profile {}", self.config.profile);
+        let set = self.config.set_for(stage);
+        let mut command = match set.is_empty() {
+            true => format!("run `cxr {stage}"),
+            // A stage takes its settings as flags of its own; `cxr run` takes those of all.
+            false => format!("run `cxr run --until {stage}"),
+        };
+        command += &format!(" --profile {}", shell_word(&self.config.profile));
         for (flag, path) in [
             (Flag::Dataset, &self.globals.dataset),
             (Flag::Artifacts, &self.globals.artifacts),
             (Flag::Config, &self.globals.config),
         ] {
             if let Some(path) = path.as_ref().filter(|_| self.uses(stage).contains(&flag)) {
-                command += &format!(" --{} {}", flag.name(), path.display());
+                command += &format!(" --{} {}", flag.name(), shell_word(path.display()));
             }
+        }
+        for item in config::to_items(&set) {
+            command += &format!(" --set {}", shell_word(item));
         }
         command + "` to make it"
     }

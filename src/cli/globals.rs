@@ -11,6 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, ArgMatches, Args, Command, ValueEnum};
 
 use super::Failure;
+use super::given::{self, FromRun};
 
 /// A global flag that a command may use or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +109,12 @@ pub struct Globals {
         hide_default_value = true
     )]
     pub color: Color,
+    /// The items of `--set`, of the commands that have it.
+    #[arg(skip)]
+    pub set: Vec<String>,
+    /// What `cxr run` hands to a stage that it starts.
+    #[arg(skip)]
+    pub from_run: Option<FromRun>,
 }
 
 /// When to use colours.
@@ -150,6 +157,8 @@ impl Globals {
             quiet: matches.get_flag("quiet"),
             verbose: matches.get_count("verbose"),
             color,
+            set: given::set_items(matches),
+            from_run: given(matches, "from-run"),
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub mod context;
 pub mod failure;
+pub mod given;
 pub mod globals;
 pub mod interrupt;
 pub mod outcome;
@@ -23,6 +24,7 @@ use crate::conv::OutOfMemory;
 
 pub use context::Context;
 pub use failure::{Failure, Kind, ResultExt, hinted, shell_word};
+pub use given::{FromRun, from_run_arg, set_args};
 pub use globals::{Flag, Globals};
 pub use interrupt::on_interrupt;
 pub use outcome::Outcome;
@@ -40,6 +42,18 @@ pub struct Known {
     pub defaults: toml::Table,
     /// The global flags that it uses.
     pub uses: &'static [Flag],
+}
+
+impl Known {
+    /// The keys that its table in `pipeline.toml` may hold, with a value of each one's
+    /// type: its settings, and a seed of its own if it makes random choices.
+    pub fn keys(&self) -> toml::Table {
+        let mut keys = self.defaults.clone();
+        if self.uses.contains(&Flag::Seed) {
+            keys.insert(crate::pipeline::config::SEED.to_owned(), 42.into());
+        }
+        keys
+    }
 }
 
 /// Parses the arguments of a command that uses the global flags `uses`, runs `body`,
@@ -68,7 +82,8 @@ pub fn main(
     let globals = Globals::from_matches(&matches);
     let ui = Ui::new(&globals);
     interrupt::clean_up();
-    let result = Context::new(globals, ui.clone(), known).and_then(|ctx| {
+    let stage = name.strip_prefix("cxr-");
+    let result = Context::new(globals, ui.clone(), known, stage).and_then(|ctx| {
         catch_unwind(AssertUnwindSafe(|| body(&ctx, &matches))).unwrap_or_else(out_of_memory)
     });
     match result {

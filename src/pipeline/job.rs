@@ -82,6 +82,7 @@ impl Job {
             seed,
             inputs: inputs.iter().map(|i| i.name.clone()).zip(hashes).collect(),
             outputs: BTreeMap::new(),
+            hand: toml::Table::new(),
             missed: Vec::new(),
         };
         Ok(Self {
@@ -91,6 +92,13 @@ impl Job {
             stats,
             lock: None,
         })
+    }
+
+    /// Records the settings that were given by hand, which `cxr run` keeps.
+    #[must_use]
+    pub fn by_hand(mut self, settings: toml::Table) -> Self {
+        self.record.hand = settings;
+        self
     }
 
     /// Also enters the execution into the `pipeline.lock` of these folders.

@@ -123,6 +123,7 @@ mod tests {
             seed: Some(42),
             inputs: (0..films).map(|i| (format!("dataset/{i:02}.png"), format!("{i}"))).collect(),
             outputs: BTreeMap::from([("index.csv".into(), "ab".into())]),
+            hand: toml::Table::new(),
             missed: Vec::new(),
         }
     }

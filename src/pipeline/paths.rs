@@ -29,6 +29,8 @@ pub struct Paths {
     pub artifacts: PathBuf,
     /// The profile's name.
     pub profile: String,
+    /// The dataset as it was given: `{artifacts}/{profile}/dataset`.
+    template: String,
 }
 
 impl Paths {
@@ -60,9 +62,15 @@ impl Paths {
         template.split('/').fold(PathBuf::from(root), |path, p| path.join(part(p)))
     }
 
+    /// The dataset as it was given, a path or a template.
+    pub fn dataset_template(&self) -> &str {
+        &self.template
+    }
+
     /// The folders of `profile`, the dataset given as a template.
     pub fn new(dataset: &str, artifacts: PathBuf, profile: &str) -> Self {
-        let mut paths = Self { dataset: PathBuf::new(), artifacts, profile: profile.to_owned() };
+        let (profile, template) = (profile.to_owned(), dataset.to_owned());
+        let mut paths = Self { dataset: PathBuf::new(), artifacts, profile, template };
         paths.dataset = paths.expand_with(dataset, Path::new(""));
         paths
     }

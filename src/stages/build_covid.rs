@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::check::Check;
 use super::collected::{Collected, Force};
 use super::upstream::table_file;
 use super::{Stage, uses};
@@ -73,6 +74,12 @@ impl Stage for BuildCovid {
 
     fn folder(ctx: &Context, settings: &Settings) -> PathBuf {
         ctx.paths.expand(&settings.output)
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        let (folder, source) =
+            (Self::folder(check.ctx, settings), check.ctx.paths.expand(&settings.source));
+        check.expect(Force::NO.claim_apart(&folder, &source, Self::NAME));
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

@@ -20,6 +20,9 @@ pub struct Force {
 }
 
 impl Force {
+    /// Not forced: what `cxr run` starts.
+    pub const NO: Self = Self { force: false };
+
     /// Refuses an output `folder` inside the folder of the `source`, whose files it would
     /// add to; then as [`Force::claim`].
     pub fn claim_apart(&self, folder: &Path, source: &Path, stage: &str) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use std::fmt;
 use ndarray::{Array2, Axis};
 use serde::Serialize;
 
+use super::check::Check;
 use super::{Stage, upstream, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::Index;
@@ -72,6 +73,11 @@ impl Stage for Evaluate {
         ];
         inputs.extend(upstream::links(ctx, settings.groups));
         Ok(inputs)
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
+        check.positive(&settings.positive);
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

@@ -9,6 +9,7 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::check::Check;
 use super::{Stage, upstream, uses};
 use crate::artifact::groups::{GroupRow, LinkRow, Linked};
 use crate::artifact::index::{Index, IndexRow};
@@ -59,6 +60,10 @@ impl Stage for LinkFilms {
 
     fn inputs(ctx: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
         Ok(vec![ctx.input("preprocess", "index.csv"), ctx.input("preprocess", "images.npy")])
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

@@ -14,6 +14,7 @@
 
 pub mod audit;
 pub mod build_covid;
+pub mod check;
 mod collected;
 pub mod crossval;
 pub mod evaluate;
@@ -39,7 +40,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
+use self::check::Check;
 use crate::cli::{self, Context, Failure, Flag, Globals, Known, Outcome};
+use crate::pipeline::config::SEED;
 use crate::pipeline::order::Node;
 use crate::pipeline::stale::Wanted;
 use crate::pipeline::{Input, Job};
@@ -110,6 +113,18 @@ pub trait Stage {
     /// runner compares them with the record to tell what is stale.
     fn inputs(ctx: &Context, settings: &Self::Settings) -> Result<Vec<Input>, Failure>;
 
+    /// Notes what would make it fail with these settings, as far as that can be told before
+    /// the first stage of a run. Its inputs are checked for it.
+    fn check(check: &mut Check<'_>, settings: &Self::Settings) {
+        let _ = (check, settings);
+    }
+
+    /// The classes of its images, if it is the stage that reads them from the data set.
+    fn classes(ctx: &Context, settings: &Self::Settings) -> Option<Vec<String>> {
+        let _ = (ctx, settings);
+        None
+    }
+
     /// The folder it writes to.
     fn folder(ctx: &Context, settings: &Self::Settings) -> PathBuf {
         let _ = settings;
@@ -147,10 +162,15 @@ pub struct Entry {
     pub show: bool,
     /// The default settings, as a table of `pipeline.toml`.
     pub defaults: fn() -> Table,
-    /// What the stage would do if `cxr run` started it now.
-    pub wanted: fn(&Context) -> Result<Wanted, Failure>,
+    /// What the stage would do if `cxr run` started it now, with these settings kept of
+    /// its last run by hand.
+    pub wanted: fn(&Context, &Table) -> Result<Wanted, Failure>,
     /// The folder it writes to.
     pub folder: fn(&Context) -> Result<PathBuf, Failure>,
+    /// [`Stage::check`], with settings kept of its last run by hand.
+    pub check: fn(&mut Check<'_>, &Table),
+    /// [`Stage::classes`].
+    pub classes: fn(&Context, &Table) -> Option<Vec<String>>,
     augment: fn(Command) -> Command,
     /// Runs the stage with its parsed arguments.
     pub run: fn(&Context, &ArgMatches) -> Result<Outcome, Failure>,
@@ -169,15 +189,26 @@ impl Entry {
             uses: S::USES,
             show: S::SHOW,
             defaults: || Table::try_from(S::Settings::default()).expect("settings serialise"),
-            wanted: |ctx| {
-                let settings: S::Settings = ctx.settings(S::NAME, &Table::new())?;
+            wanted: |ctx, hand| {
+                let settings: S::Settings = ctx.settings(S::NAME, hand)?;
+                let own = hand.get(SEED).and_then(toml::Value::as_integer);
+                let own = own.and_then(|seed| u64::try_from(seed).ok());
+                let seed = ctx.seed_of(S::NAME)?.map(|seed| own.unwrap_or(seed));
+                let ctx = &ctx.with_seed(seed);
                 Ok(Wanted {
                     folder: S::folder(ctx, &settings),
                     params: serde_json::to_value(&settings).expect("settings serialise"),
-                    seed: ctx.seed_of(S::NAME),
+                    seed,
                     inputs: S::inputs(ctx, &settings)?,
                 })
             },
+            check: |check, hand| {
+                // Wrong settings are a problem of `wanted`.
+                if let Ok(settings) = check.ctx.settings::<S::Settings>(S::NAME, hand) {
+                    S::check(check, &settings);
+                }
+            },
+            classes: |ctx, hand| S::classes(ctx, &ctx.settings(S::NAME, hand).ok()?),
             folder: |ctx| Ok(S::folder(ctx, &ctx.settings(S::NAME, &Table::new())?)),
             augment: <S::Args as clap::Args>::augment_args,
             run: |ctx, matches| {
@@ -200,7 +231,8 @@ impl Entry {
             .version(env!("CARGO_PKG_VERSION"))
             .about(self.about)
             .long_about(None)
-            .after_help(self.after_help());
+            .after_help(self.after_help())
+            .arg(cli::from_run_arg());
         cli::settings::command(command, &(self.defaults)())
     }
 

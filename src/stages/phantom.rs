@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::check::Check;
 use super::collected::Force;
 use super::{Stage, uses};
 use crate::cli::{Context, Failure, Flag, Outcome, in_range, settings};
@@ -72,6 +73,11 @@ impl Stage for Phantom {
 
     fn folder(ctx: &Context, settings: &Settings) -> PathBuf {
         ctx.paths.expand(&settings.output)
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
+        check.expect(Force::NO.claim(&Self::folder(check.ctx, settings), Self::NAME));
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::check::Check;
 use super::collected::{Collected, Force};
 use super::{Stage, uses};
 use crate::artifact::ledger::{self, Ledger, LedgerRow, Status};
@@ -72,6 +73,13 @@ impl Stage for SampleNormal {
 
     fn folder(ctx: &Context, settings: &Settings) -> PathBuf {
         ctx.paths.expand(&settings.output)
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
+        let (folder, source) =
+            (Self::folder(check.ctx, settings), check.ctx.paths.expand(&settings.source));
+        check.expect(Force::NO.claim_apart(&folder, &source, Self::NAME));
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

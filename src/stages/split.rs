@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use self::copied::copied;
+use super::check::Check;
 use super::{Stage, upstream, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::{Index, IndexRow};
@@ -110,6 +111,11 @@ impl Stage for Split {
         let mut inputs = vec![ctx.input("preprocess", "index.csv")];
         inputs.extend(upstream::links(ctx, settings.groups));
         Ok(inputs)
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.two_classes();
+        check.expect(settings.check());
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

@@ -9,6 +9,7 @@ use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::check::Check;
 use super::{Stage, upstream, uses};
 use crate::artifact::features::Features;
 use crate::artifact::history::{self, SeedEpoch};
@@ -122,6 +123,10 @@ impl Stage for Train {
             inputs.push(Input::file("from", ctx.paths.expand(&settings.from)));
         }
         Ok(inputs)
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
@@ -286,8 +291,11 @@ impl Films {
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
         in_range("seeds", self.seeds, 1..=10_000)?;
-        if !self.from.is_empty() && self.seeds > 1 {
-            return Err(Failure::usage("`from` brings one head, `seeds` asks for more"));
+        if !self.from.is_empty() {
+            return match self.seeds {
+                1 => Ok(()),
+                _ => Err(Failure::usage("`from` brings one head, `seeds` asks for more")),
+            };
         }
         self.fit().check().usage()
     }

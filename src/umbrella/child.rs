@@ -7,7 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cli::{Context, Failure, ResultExt};
+use toml::Table;
+
+use super::plan::Hand;
+use crate::cli::{Context, Failure, FromRun, ResultExt};
+use crate::pipeline::config::{SEED, to_items};
 
 /// A running stage.
 pub struct Child {
@@ -31,16 +35,31 @@ impl Child {
     /// Starts the stage `name` with the choices of `ctx`. One that runs `alone`
     /// talks to the user directly; the messages of others are collected, so that
     /// they do not mix.
-    pub fn start(ctx: &Context, name: &str, threads: usize, alone: bool) -> Result<Self, Failure> {
+    pub fn start(
+        ctx: &Context,
+        name: &str,
+        hand: &Hand,
+        threads: usize,
+        alone: bool,
+    ) -> Result<Self, Failure> {
         listen();
         let mut globals = ctx.globals.clone();
         globals.threads = Some(threads);
+        let mut set = ctx.config.set_for(name);
+        // As a flag it would count as given by hand to the stage.
+        if let Some(seed) = globals.seed.take().and_then(|seed| i64::try_from(seed).ok()) {
+            set.insert(SEED.to_owned(), seed.into());
+        }
+        let kept = Table::from_iter([(name.to_owned(), hand.kept.clone().into())]);
+        let from_run = FromRun { set: to_items(&set), hand: to_items(&kept) };
         let program = std::env::current_exe().context("cannot find the program `cxr`")?;
         let mut command = process::Command::new(program);
         command
             .arg(name)
             .args(globals.to_args(ctx.uses(name)))
             .arg("--json")
+            .arg("--from-run")
+            .arg(serde_json::to_string(&from_run).expect("strings serialise"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         command.stderr(if alone { Stdio::inherit() } else { Stdio::piped() });

@@ -2,6 +2,7 @@
 //! pipeline, one file each.
 
 pub mod cache;
+mod check;
 mod child;
 pub mod clean;
 pub mod compare;

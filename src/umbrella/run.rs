@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use super::child::{Child, Finished, interrupted};
 use super::plan::{self, Compare};
-use super::{select, status};
-use crate::cli::{Context, Failure, Kind, Outcome, ResultExt};
+use super::{check, select, status};
+use crate::cli::{Context, Failure, Kind, Outcome, ResultExt, set_args};
 use crate::io::staging;
 use crate::pipeline::owner::{LockError, RunLock};
 use crate::pipeline::schedule::Schedule;
-use crate::pipeline::stale::{Reason, summary};
+use crate::pipeline::stale::summary;
 use crate::stages::Entry;
 
 /// The arguments of `cxr run`.
@@ -37,8 +37,12 @@ pub fn command() -> Command {
                 .long("force")
                 .value_name("STAGE")
                 .action(ArgAction::Append)
-                .help("Run this stage though it is fresh; may be given again"),
+                .help(
+                    "Run this stage though it is fresh, with the settings of the pipeline: those \
+                     given to it by hand are dropped; may be given again",
+                ),
         )
+        .args(set_args())
         .arg(flag("keep-going", "After a failure, run what does not depend on it"))
         .arg(
             Arg::new("jobs")
@@ -60,7 +64,9 @@ pub fn command() -> Command {
              # The tutorial on your films: dataset/covid, dataset/normal\n  cxr run --profile tutorial\n  \
              # The whole pipeline on synthetic films\n  cxr run --profile demo\n  \
              # What would run, and why?\n  cxr run --dry-run\n  \
-             # Train and judge anew\n  cxr run --force train",
+             # Train anew, and evaluate\n  cxr run --force train\n  \
+             # Another number of epochs, for this run\n  cxr run --set train.epochs=40\n  \
+             # Which class is to be found?\n  cxr run --positive pneumonia",
         )
 }
 
@@ -122,8 +128,13 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     }
     let threads = rayon::current_num_threads();
     let jobs = matches.get_one::<u64>("jobs").map_or(threads, |n| *n as usize);
+    let compare = Compare::from_matches(matches);
+    let states = plan::states(ctx, &chosen, &forced, compare)?;
+    for note in check::all(ctx, &states)? {
+        ctx.ui.note(note);
+    }
     let mut run = Run::new(ctx, &chosen, forced, jobs, threads, matches.get_flag("keep-going"));
-    run.compare = Compare::from_matches(matches);
+    run.compare = compare;
     run.execute()
 }
 
@@ -137,17 +148,18 @@ fn tell(
     let mut shown = String::new();
     let mut lines: Vec<Line> = Vec::new();
     let mut no = false;
-    for mut state in plan::states(ctx, chosen, Compare::from_matches(matches))? {
+    let states = plan::states(ctx, chosen, forced, Compare::from_matches(matches))?;
+    for state in &states {
         let name = state.stage.name;
-        if forced.contains(&name) {
-            state.reasons.push(Reason::Forced);
-        }
         let fresh = state.reasons.is_empty();
-        let what = match fresh {
+        let mut what = match fresh {
             true if state.missed.is_empty() => "fresh".into(),
             true => format!("fresh, but its answer is no: {}", state.missed.join("; ")),
             false => format!("would run: {}", summary(&state.reasons)),
         };
+        if !state.hand.is_empty() {
+            what += &format!("; by hand: {}", state.hand.text());
+        }
         no |= !fresh || !state.missed.is_empty();
         shown += &format!("{name:14} {what}\n");
         lines.push(Line {
@@ -156,6 +168,13 @@ fn tell(
             reasons: state.reasons.iter().map(ToString::to_string).collect(),
             result: Value::Null,
         });
+    }
+    // Without `--check`, whose answer is about what there is, the plan must be one that works.
+    if !matches.get_flag("check")
+        && let Err(failure) = check::all(ctx, &states)
+    {
+        ctx.ui.note(shown.trim_end());
+        return Err(failure);
     }
     let outcome =
         Outcome::new(&Summary { profile: ctx.config.profile.clone(), stages: lines, shown });
@@ -255,13 +274,13 @@ impl<'a> Run<'a> {
     /// Starts a stage, unless it is fresh.
     fn start(&mut self, name: &'static str) -> Result<Option<Child>, Failure> {
         let stage = self.stages[name];
-        let plan::State { mut reasons, missed, .. } = plan::state(self.ctx, stage, self.compare)?;
-        if self.forced.contains(&name) {
-            reasons.push(Reason::Forced);
-        }
+        let forced = self.forced.contains(&name);
+        let state = plan::state(self.ctx, stage, forced, self.compare)?;
+        let plan::State { reasons, missed, hand, .. } = state;
         let told = reasons.iter().map(ToString::to_string).collect();
         if reasons.is_empty() {
             self.ctx.ui.note(format_args!("{name:14} fresh"));
+            self.tell_kept(name, &hand);
             missed.iter().for_each(|missed| self.ctx.ui.warn(missed));
             if !missed.is_empty() && self.failure.is_none() {
                 self.failure = Some(Failure::stage(name, Some(3)));
@@ -276,18 +295,30 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         self.ctx.ui.detail(format_args!("{name:14} {}", summary(&reasons)));
+        self.tell_kept(name, &hand);
         let side_by_side = self.jobs.min(self.schedule.running() + self.schedule.ready_count());
         let threads = (self.threads / side_by_side.max(1)).max(1);
         let alone = self.schedule.running() == 0;
         self.schedule.start(name);
         self.lines.push(Line { stage: name, state: "failed", reasons: told, result: Value::Null });
-        let child = Child::start(self.ctx, name, threads, alone);
+        let child = Child::start(self.ctx, name, &hand, threads, alone);
         match child.context(format!("cannot run the stage `{name}`")) {
             Ok(child) => Ok(Some(child)),
             Err(failure) => {
                 self.fail(name, failure);
                 Ok(None)
             }
+        }
+    }
+
+    /// Says which settings are kept of the last run by hand, and how to drop them.
+    fn tell_kept(&self, name: &str, hand: &plan::Hand) {
+        if !hand.is_empty() {
+            self.ctx.ui.note(format_args!(
+                "{:14} kept as given by hand: {}; `cxr run --force {name}` takes the pipeline's",
+                "",
+                hand.text()
+            ));
         }
     }
 

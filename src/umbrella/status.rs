@@ -4,9 +4,10 @@ use std::fmt;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
+use toml::Table;
 
 use super::plan::{self, Compare};
-use crate::cli::{Context, Failure, Outcome};
+use crate::cli::{Context, Failure, Kind, Outcome, set_args};
 use crate::pipeline::stale::summary;
 
 /// The arguments of `cxr status`.
@@ -15,6 +16,7 @@ pub fn command() -> Command {
         .about("Tell which stages are fresh, which are stale, and why")
         .arg(check_arg())
         .arg(Compare::arg())
+        .args(set_args())
         .after_help(
             "Examples:\n  \
              # What would `cxr run` do?\n  cxr status\n  \
@@ -46,6 +48,9 @@ struct Line {
     reasons: Vec<String>,
     /// Of the last execution; absent if it never ran.
     key: Option<String>,
+    /// Settings that were given when it was last run by hand, and that `cxr run` keeps.
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    by_hand: Table,
     /// Why its last execution answered no.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missed: Vec<String>,
@@ -81,27 +86,33 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
 /// The states of the profile's stages.
 pub fn states(ctx: &Context, compare: Compare) -> Result<Summary, Failure> {
     let stages = plan::stages(ctx)?;
-    let lines = plan::states(ctx, &stages, compare)?.into_iter().map(
-        |plan::State { stage, reasons, key, missed }| {
-            let shown = ctx.ui.verbosity() > 1;
-            let suffix =
-                key.as_ref().filter(|_| shown).map(|k| format!("  [{k}]")).unwrap_or_default();
-            let text = match reasons.is_empty() {
-                true if missed.is_empty() => format!("fresh{suffix}"),
-                true => format!("fresh, but its answer is no: {}{suffix}", missed.join("; ")),
-                false => format!("stale: {}{suffix}", summary(&reasons)),
-            };
-            Line {
-                stage: stage.name,
-                state: if reasons.is_empty() { "fresh" } else { "stale" },
-                reasons: reasons.iter().map(ToString::to_string).collect(),
-                key,
-                missed,
-                text,
-            }
-        },
-    );
-    let lines: Vec<Line> = lines.collect();
+    let mut lines = Vec::new();
+    for state in plan::states(ctx, &stages, &[], compare)? {
+        let plan::State { stage, reasons, key, missed, hand, problem, .. } = state;
+        if let Some(problem) = problem.filter(|problem| problem.kind == Kind::Usage) {
+            return Err(problem);
+        }
+        let mut text = match reasons.is_empty() {
+            true if missed.is_empty() => "fresh".to_owned(),
+            true => format!("fresh, but its answer is no: {}", missed.join("; ")),
+            false => format!("stale: {}", summary(&reasons)),
+        };
+        if !hand.is_empty() {
+            text += &format!("; by hand: {}", hand.text());
+        }
+        if let Some(key) = key.as_ref().filter(|_| ctx.ui.verbosity() > 1) {
+            text += &format!("  [{key}]");
+        }
+        lines.push(Line {
+            stage: stage.name,
+            state: if reasons.is_empty() { "fresh" } else { "stale" },
+            reasons: reasons.iter().map(ToString::to_string).collect(),
+            key,
+            by_hand: hand.kept,
+            missed,
+            text,
+        });
+    }
     let fresh = lines.iter().all(|l| l.reasons.is_empty());
     Ok(Summary { profile: ctx.config.profile.clone(), fresh, stages: lines })
 }

@@ -88,6 +88,11 @@ fn a_wrong_pipeline_file_is_named_with_its_key() {
     ");
 }
 
+/// The stages with the keys of their tables.
+fn known() -> Vec<(&'static str, Table)> {
+    cxr::stages::known().iter().map(|stage| (stage.name, stage.keys())).collect()
+}
+
 /// Values of every type of TOML, and of every sign.
 fn odd_values() -> Vec<Value> {
     let text = "a = \"x\"\nb = \"\"\nc = 0\nd = -1\ne = 9223372036854775807\nf = 1.5\ng = nan\n\
@@ -116,7 +121,7 @@ fn replaced(mut root: Table, path: &[String], value: &Value) -> Table {
 
 #[test]
 fn no_toml_panics_the_configuration_reader_and_wrong_types_are_errors() {
-    let known: Vec<_> = cxr::stages::STAGES.iter().map(|s| (s.name, (s.defaults)())).collect();
+    let known = known();
     let whole: Table = cxr::pipeline::config::BUILT_IN.parse().unwrap();
     let (mut refused, mut read) = (0, 0);
     // Every key of the built-in file and every table of it as a value of every type; and
@@ -164,7 +169,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
     fn no_text_panics_the_configuration_reader(text in "\\PC*", key in "[a-z.]{0,12}", value in "\\PC{0,12}") {
-        let known: Vec<_> = cxr::stages::STAGES.iter().map(|s| (s.name, (s.defaults)())).collect();
+        let known = known();
         let _ = Config::parse("p.toml", &text, None, &[], &known);
         let _ = Config::parse("p.toml", &format!("{key} = {value}"), None, &[], &known);
         let _ = Config::parse("p.toml", &format!("[{key}]\n{value}"), None, &[], &known);

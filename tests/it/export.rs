@@ -69,6 +69,7 @@ fn ran(sandbox: &Sandbox, stage: &str, input: &str) {
         seed: Some(42),
         inputs: [(input.to_owned(), hash)].into(),
         outputs: Default::default(),
+        hand: toml::Table::new(),
         missed: Vec::new(),
     };
     let folder = sandbox.path(format!("artifacts/tutorial/{stage}"));

@@ -10,6 +10,7 @@ mod support;
 
 mod audit;
 mod build_covid;
+mod check;
 mod cli;
 mod compare;
 mod crossval;
@@ -20,6 +21,7 @@ mod export;
 mod extract;
 mod fetch;
 mod fuzz;
+mod given;
 mod hostile;
 mod layers;
 mod layout;

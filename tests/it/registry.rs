@@ -191,11 +191,11 @@ fn a_global_flag_that_a_stage_offers_changes_what_it_would_do() {
         ..Globals::default()
     };
     let wanted = |globals: &Globals, stage: &Entry| {
-        let ctx = Context::new(globals.clone(), Ui::new(globals), &known()).unwrap();
+        let ctx = Context::new(globals.clone(), Ui::new(globals), &known(), None).unwrap();
         let of = |result: Result<cxr::pipeline::stale::Wanted, cxr::cli::Failure>| {
             result.map(|w| (w.folder, w.seed, w.inputs)).map_err(|e| format!("{:#}", e.error))
         };
-        (of((stage.wanted)(&ctx)), (stage.folder)(&ctx).ok())
+        (of((stage.wanted)(&ctx, &toml::Table::new())), (stage.folder)(&ctx).ok())
     };
     for stage in STAGES {
         let changed = |other: &Globals| {

@@ -18,7 +18,6 @@ mod check;
 mod error;
 mod set;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -28,7 +27,7 @@ use crate::io::bounded;
 
 pub use check::nearest;
 pub use error::ConfigError;
-pub use set::to_items;
+pub use set::{parse as parse_set, to_items};
 
 /// The largest pipeline file that is read; the built-in one has 6 kB.
 const MAX_BYTES: u64 = 1 << 20;
@@ -59,8 +58,8 @@ pub struct Config {
     root: Table,
     /// What `--set` says, above all else.
     set: Table,
-    /// The shared settings that each stage reads.
-    shared: BTreeMap<String, Vec<&'static str>>,
+    /// The stages and their keys.
+    known: Vec<(String, Table)>,
 }
 
 impl Config {
@@ -107,16 +106,12 @@ impl Config {
         check::file(origin, &own, known)?;
         let mut root: Table = BUILT_IN.parse().expect("the built-in pipeline is tested");
         overlay(&mut root, own);
-        let shared = known.iter().map(|(name, defaults)| {
-            let read = SHARED.into_iter().filter(|key| defaults.contains_key(*key));
-            ((*name).to_owned(), read.collect())
-        });
         let mut config = Self {
             origin: origin.to_owned(),
             profile: String::new(),
             root,
             set: set::parse(set, known)?,
-            shared: shared.collect(),
+            known: known.iter().map(|(name, keys)| ((*name).to_owned(), keys.clone())).collect(),
         };
         config.profile = match profile {
             Some(name) => name.to_owned(),
@@ -130,6 +125,21 @@ impl Config {
             });
         }
         Ok(config)
+    }
+
+    /// Another pipeline file for the same stages, without `--set`.
+    ///
+    /// # Errors
+    /// As [`Config::parse`].
+    pub fn another(&self, text: &str, profile: Option<&str>) -> Result<Self, ConfigError> {
+        let known: Vec<Known<'_>> =
+            self.known.iter().map(|(name, keys)| (name.as_str(), keys.clone())).collect();
+        Self::parse("the built-in pipeline", text, profile, &[], &known)
+    }
+
+    /// Whether the file has this profile.
+    pub fn has_profile(&self, name: &str) -> bool {
+        profiles(&self.root).contains_key(name)
     }
 
     /// A key: as `--set` says, else of the chosen profile, else of the file; `None` if
@@ -160,12 +170,13 @@ impl Config {
         S: DeserializeOwned,
     {
         let mut settings = self.stage_table(stage);
-        for key in self.shared.get(stage).into_iter().flatten() {
-            let value = self.layers().rev().find_map(|layer| layer.get(*key)).cloned();
-            settings.extend(value.map(|value| ((*key).to_owned(), value)));
+        let keys = self.known.iter().find(|(name, _)| name == stage).map(|(_, keys)| keys);
+        for key in SHARED.into_iter().filter(|key| keys.is_some_and(|k| k.contains_key(*key))) {
+            let value = self.layers().rev().find_map(|layer| layer.get(key)).cloned();
+            settings.extend(value.map(|value| (key.to_owned(), value)));
         }
-        settings.remove(SEED);
         settings.extend(flags);
+        settings.remove(SEED);
         settings.try_into().map_err(|e| self.unusable(stage, e))
     }
 
@@ -217,6 +228,20 @@ impl Config {
             origin: self.origin.clone(),
             source: Box::new(source),
         }
+    }
+}
+
+/// The seed of `stage` in a table of a pipeline file.
+pub fn seed_in(root: &Table, stage: &str) -> Option<u64> {
+    root.get(stage)?.get(SEED)?.as_integer()?.try_into().ok()
+}
+
+/// Whether two values are equal; 1 and 1.0 are.
+pub fn same(a: &Value, b: &Value) -> bool {
+    let number = |value: &Value| value.as_float().or(value.as_integer().map(|n| n as f64));
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => a == b,
     }
 }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use self::data::Data;
 use self::films::Films;
 use self::summary::Summary;
+use super::check::Check;
 use super::{Stage, upstream, uses};
 use crate::artifact::Document;
 use crate::artifact::audit::Audit;
@@ -107,6 +108,11 @@ impl Stage for AuditStage {
         let optional = [ctx.input("extract", "masked.npy"), ctx.input("explain", "explain.json")];
         inputs.extend(optional.into_iter().filter(|input| input.path.exists()));
         Ok(inputs)
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
+        check.expect(settings.conditions());
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

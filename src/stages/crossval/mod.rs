@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::films::Films;
 use self::summary::Summary;
+use super::check::Check;
 use super::{Stage, upstream, uses};
 use crate::artifact::Document;
 use crate::artifact::crossval::{OutOfFoldRow, write_predictions};
@@ -100,6 +101,11 @@ impl Stage for Crossval {
         ];
         inputs.extend(upstream::links(ctx, settings.groups));
         Ok(inputs)
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
+        check.positive(&settings.positive);
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

@@ -7,11 +7,12 @@ use ndarray::{Array1, Array2, Array4};
 use super::super::upstream;
 use super::{Settings, scaled, stack};
 use crate::artifact::explanation::Line;
-use crate::artifact::index::Index;
+use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::model::Model;
 use crate::artifact::split::Split;
 use crate::cli::{Context, Failure, shell_word};
 use crate::head::Head;
+use crate::io::hash;
 use crate::io::npy::{NpyError, Reader};
 use crate::metrics::predicted;
 use crate::pipeline::Job;
@@ -33,8 +34,15 @@ pub fn find(index: &Index, dataset: &Path, given: &str) -> Result<usize, Failure
     let as_given = || below(file.as_ref().ok()?, folder.as_ref().ok()?);
     let behind_links =
         || below(&Path::new(given).canonicalize().ok()?, &dataset.canonicalize().ok()?);
+    // The data set may lie elsewhere: the end of the path and the content tell.
+    let by_content = || {
+        let hash = hash::file(Path::new(given)).ok()?;
+        let same = |row: &IndexRow| row.hash == hash && Path::new(given).ends_with(&row.path);
+        index.rows.iter().position(same)
+    };
     let plain = given.strip_prefix("./").unwrap_or(given);
-    row(plain).or_else(as_given).or_else(behind_links).ok_or_else(|| {
+    let found = row(plain).or_else(as_given).or_else(behind_links).or_else(by_content);
+    found.ok_or_else(|| {
         let failure = Failure::usage(format_args!("`{given}` is not an image of this data set"));
         match Path::new(given).is_file() {
             true => failure.hint(format_args!(
@@ -174,7 +182,6 @@ impl Film {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::index::IndexRow;
 
     #[test]
     fn an_image_is_found_by_every_path_that_leads_to_it() {
@@ -184,8 +191,8 @@ mod tests {
         crate::io::atomic::write(&file, b"x").unwrap();
         crate::io::atomic::write(&dataset.join("other.png"), b"x").unwrap();
         std::os::unix::fs::symlink(&dataset, dir.path().join("link")).unwrap();
-        let row = IndexRow { path: "covid/a,b.png".to_owned(), ..IndexRow::default() };
-        let index = Index::new(vec![row]);
+        let (path, hash) = ("covid/a,b.png".to_owned(), hash::bytes(b"x"));
+        let index = Index::new(vec![IndexRow { path, hash, ..IndexRow::default() }]);
         let found = |given: &str| find(&index, &dataset, given);
         let absolute = file.display().to_string();
         let linked = dir.path().join("link/covid/a,b.png").display().to_string();
@@ -196,6 +203,10 @@ mod tests {
         for given in ["covid/a,b.png", "./covid/a,b.png", &absolute, &linked, &relative] {
             assert_eq!(found(given).ok(), Some(0), "{given}");
         }
+        let elsewhere = dir.path().join("elsewhere");
+        assert_eq!(find(&index, &elsewhere, &absolute).ok(), Some(0));
+        crate::io::atomic::write(&elsewhere.join("covid/a,b.png"), b"another").unwrap();
+        assert!(found(&elsewhere.join("covid/a,b.png").display().to_string()).is_err());
         let other = found(&dataset.join("other.png").display().to_string()).unwrap_err();
         assert!(other.hints[0].contains("`cxr predict "), "{:?}", other.hints);
         let none = found("covid/none.png").unwrap_err();

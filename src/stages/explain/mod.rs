@@ -17,6 +17,7 @@ use ndarray_npy::WriteNpyExt;
 
 use self::films::{Film, Films};
 use self::summary::Summary;
+use super::check::Check;
 use super::{Stage, upstream, uses};
 use crate::artifact::explanation::{Blackened, Explanation, Line};
 use crate::artifact::{Document, write_csv};
@@ -92,6 +93,11 @@ impl Stage for Explain {
             ctx.input("train", "model.safetensors"),
             Input::file("weights", upstream::weights_file(ctx, &settings.weights)?),
         ])
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
+        check.weights(&settings.weights);
     }
 
     fn run(ctx: &Context, mut args: Args) -> Result<Outcome, Failure> {

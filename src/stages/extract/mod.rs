@@ -15,6 +15,7 @@ use self::bench::Timings;
 use self::compute::Extraction;
 use self::films::Source;
 use self::store::Store;
+use super::check::Check;
 use super::{Stage, upstream, uses};
 use crate::artifact::Document;
 use crate::artifact::features::{Extractor, Features};
@@ -108,6 +109,12 @@ impl Stage for Extract {
             ctx.input("split", "split.json"),
             Input::file("weights", upstream::weights_file(ctx, &settings.weights)?),
         ])
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
+        check.expect(Engine::from_env().usage());
+        check.weights(&settings.weights);
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::curves::TwoClasses;
 use self::sheets::Films;
+use super::check::Check;
 use super::upstream::optional;
 use super::{Stage, upstream, uses};
 use crate::artifact::history::Epoch;
@@ -99,6 +100,11 @@ impl Stage for Plot {
         let optional = optional.map(|(stage, file)| ctx.input(stage, file));
         inputs.extend(optional.into_iter().filter(|input| input.path.exists()));
         Ok(inputs)
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
+        check.positive_of_two(&settings.positive);
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

@@ -5,6 +5,7 @@ mod joined;
 mod patients;
 mod summary;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use self::arranged::Arranged;
 use self::patients::Patients;
 use self::summary::Summary;
+use super::check::Check;
 use super::upstream::table_file;
 use super::{Stage, uses};
 use crate::artifact::index::{Index, IndexRow};
@@ -114,6 +116,20 @@ impl Stage for Preprocess {
         let mut inputs = Sources::list(ctx, settings)?.inputs(&ctx.paths.dataset);
         inputs.extend(patients::key(ctx, settings).map(|path| Input::file("patient-key", path)));
         Ok(inputs)
+    }
+
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
+        if let Ok(sources) = Sources::list(check.ctx, settings) {
+            let bytes = sources.films.len() as u64 * (SIDE * SIDE * 3) as u64;
+            check.room(&check.ctx.paths.stage(Self::NAME), bytes);
+        }
+    }
+
+    fn classes(ctx: &Context, settings: &Settings) -> Option<Vec<String>> {
+        let films = Sources::list(ctx, settings).ok()?.films;
+        let classes: BTreeSet<String> = films.iter().map(|film| film.class().to_owned()).collect();
+        Some(classes.into_iter().collect())
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {

@@ -1,0 +1,104 @@
+//! What `cxr run` asks every stage before the first one starts.
+
+use crate::support::{Sandbox, random_weights};
+
+/// A folder with images of two classes of these names.
+fn classes(names: [&str; 2]) -> Sandbox {
+    let sandbox = Sandbox::new().with_weights(random_weights());
+    for (number, name) in names.into_iter().enumerate() {
+        for film in 0..6u8 {
+            let pixel = |x: u32, y: u32| image::Luma([(x * y) as u8 ^ (film * 40 + number as u8)]);
+            let path = sandbox.write(&format!("dataset/{name}/{film}.png"), "");
+            image::GrayImage::from_fn(32, 32, pixel).save(path).unwrap();
+        }
+    }
+    sandbox
+}
+
+const SMALL: &str = "--set extract.rotations=1 --set extract.masks=false --set train.epochs=2 \
+    --set train.batch-size=2 --set split.test-size=0.34 --set evaluate.resamples=20 \
+    --set explain.occlude=0 --set audit.shuffles=2 --set audit.resamples=0 --set audit.folds=2";
+
+#[test]
+fn a_class_that_no_name_tells_is_asked_for_before_the_first_stage() {
+    let sandbox = classes(["a", "b c"]);
+    for line in ["cxr run", "cxr run --dry-run"] {
+        let text = sandbox.transcript(line);
+        assert!(text.contains("exit: 2"), "{text}");
+        assert!(text.contains("error: the positive class is not set"), "{text}");
+        assert!(text.contains("the class names do not tell: they are `a`, `b c`"), "{text}");
+        assert!(text.contains("`--positive a` or `--positive 'b c'`"), "{text}");
+        assert!(!sandbox.path("artifacts/tutorial").exists(), "nothing was run");
+    }
+    let text = sandbox.transcript("cxr run --positive A");
+    assert!(text.contains("exit: 2") && text.contains("there is no class `A`"), "{text}");
+    // The hint works, for all stages that need it.
+    let stages = "[\"preprocess\", \"split\", \"extract\", \"train\", \"evaluate\", \"plot\"]";
+    sandbox.write("pipeline.toml", format!("[profile.tutorial]\nstages = {stages}\n"));
+    let text = sandbox.transcript(&format!("cxr run --positive a {SMALL}"));
+    assert!(text.contains("exit: 0"), "{text}");
+    assert_eq!(sandbox.json("artifacts/tutorial/evaluate/metrics.json")["positive"], "a");
+    let plot = sandbox.json("artifacts/tutorial/plot/record.json");
+    assert_eq!(plot["params"]["positive"], "a");
+}
+
+#[test]
+fn the_only_class_with_a_finding_is_the_positive_one_and_it_is_said() {
+    let sandbox = classes(["NORMAL", "PNEUMONIA"]);
+    let text = sandbox.transcript(&format!("cxr run --until evaluate {SMALL}"));
+    assert!(text.contains("exit: 0"), "{text}");
+    assert!(text.contains("positive class: `PNEUMONIA`, the only class with a finding"), "{text}");
+    assert!(text.contains(", the positive class"), "the summary names it, too: {text}");
+    assert_eq!(sandbox.json("artifacts/tutorial/evaluate/metrics.json")["positive"], "PNEUMONIA");
+}
+
+#[test]
+fn all_problems_are_told_together_and_nothing_runs() {
+    let sandbox = classes(["covid", "normal"]);
+    let set = "--set train.epochs=0 --set evaluate.prevalence=2 --set audit.fail-if=x \
+        --set train.dropout=1.5 --set plot.bins=0 --set report.quality=0 --set explain.grid=0 \
+        --set split.test-size=1.5 --set extract.rotations=0 --set preprocess.max-skipped=2 \
+        --set explain.weights=nowhere.safetensors";
+    let text = sandbox.transcript(&format!("cxr run {set}"));
+    assert!(text.contains("exit: 1"), "{text}");
+    assert!(text.contains(" problems, found before the first stage\n"), "{text}");
+    for problem in [
+        "`epochs` is 0, expected",
+        "`prevalence` is",
+        "`bins` is 0",
+        "`quality` is 0",
+        "`grid` is 0",
+        "`test-size` is 1.5",
+        "`rotations` is 0",
+        "`max-skipped` is 2",
+        "nowhere.safetensors",
+    ] {
+        assert!(text.contains(problem), "{problem}: {text}");
+    }
+    assert!(!sandbox.path("artifacts/tutorial").exists(), "nothing was run");
+
+    // Settings alone are a wrong request.
+    let text = sandbox.transcript("cxr run --set train.epochs=0 --set plot.bins=0");
+    assert!(text.contains("exit: 2") && text.contains("2 problems"), "{text}");
+    // Weights that are not there or not those of VGG16, before an image is decoded.
+    let mut command = sandbox.cxr("cxr run");
+    let output =
+        command.env("CXR_WEIGHTS", sandbox.write("bad.safetensors", "x")).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("bad.safetensors` does not hold the weights of VGG16"), "{text}");
+    // A folder that cannot be made.
+    sandbox.write("artifacts/tutorial", "a file");
+    let text = sandbox.transcript("cxr run");
+    assert!(text.contains("exit: 1") && text.contains("`artifacts/tutorial` is a file"), "{text}");
+    std::fs::remove_file(sandbox.path("artifacts/tutorial")).unwrap();
+    // One class.
+    std::fs::remove_dir_all(sandbox.path("dataset/normal")).unwrap();
+    let text = sandbox.transcript("cxr run");
+    assert!(text.contains("all images are of one class, `covid`"), "{text}");
+    // No data set at all.
+    std::fs::remove_dir_all(sandbox.path("dataset")).unwrap();
+    let text = sandbox.transcript("cxr run");
+    assert!(text.contains("exit: 1") && text.contains("there is no dataset folder"), "{text}");
+    assert!(!sandbox.path("artifacts/tutorial").exists(), "nothing was run");
+}
