@@ -51,7 +51,9 @@ pub struct Page {
     pub left_out: Vec<LeftOut>,
     /// What each stage ran with, in the order of the pipeline.
     pub stages: Vec<StageRun>,
-    /// Command lines that make all of it again.
+    /// The pipeline file that makes all of it again.
+    pub recipe: String,
+    /// The command lines that use it.
     pub commands: Vec<String>,
 }
 

@@ -1,6 +1,7 @@
 //! `cxr-report`: on a small demo with random weights, and on 400 films that no stage
 //! has made.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -108,7 +109,9 @@ fn the_page_tells_everything_and_asks_for_nothing() {
     assert!(page.matches("class=\"heat\"").count() <= films + page.matches("id=\"mean-").count());
     assert!(page.contains("class=\"heat\"") && page.contains("runs</p>"));
     assert!(page.contains("rows of the source kept"), "the ledgers are told");
-    assert!(page.contains("cxr run --profile demo --seed 42"));
+    let recipe = sandbox.read("artifacts/demo/report/pipeline.toml");
+    assert!(recipe.contains("seed = 42\n") && recipe.contains("[profile.demo.train]\n"));
+    assert!(page.contains("[profile.demo.train]") && page.contains("<code>cxr run</code>"));
     assert!(page.contains("default-src 'none'"));
     for other in ["src=\"http", "href=\"http", "url(http", "@import", "<link", "src=\"/"] {
         assert!(!page.contains(other), "{other}");
@@ -152,12 +155,93 @@ fn no_path_of_this_machine_stands_in_the_page() {
     let mut report = sandbox.cxr("cxr-report --profile demo --artifacts");
     let assert = report.arg(&artifacts).assert().success();
     let folder = sandbox.path("").canonicalize().unwrap().display().to_string();
+    let recipe = sandbox.read("artifacts/demo/report/pipeline.toml");
+    assert!(recipe.contains("weights = \"my weights\""), "{recipe}");
     for text in [sandbox.read(PAGE), sandbox.read(CARD)] {
         assert!(!text.contains(folder.trim_end_matches('/')), "{folder}");
-        assert!(text.contains("cxr explain --profile demo --weights="), "set by hand");
+        assert!(text.contains("[profile.demo.explain]"), "set by hand");
     }
     let stdout = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
     assert!(stdout.trim_end().ends_with(&format!(" {PAGE}")), "relative: {stdout}");
+}
+
+/// The files of all stages, but for those that hold when and how they were made: the
+/// records without what was given by hand, and without each other's hashes.
+fn made(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
+    let visible = |(name, _): &(String, Vec<u8>)| {
+        !name.split('/').any(|part| part.starts_with('.')) && !name.starts_with("cache/")
+    };
+    let files = sandbox.tree("artifacts").into_iter().filter(visible);
+    let plain = |(name, bytes): (String, Vec<u8>)| {
+        if !name.ends_with("record.json") {
+            return (name, bytes);
+        }
+        let mut record: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        record.as_object_mut().unwrap().remove("hand");
+        let inputs = record["inputs"].as_object_mut().unwrap();
+        inputs.retain(|input, _| !input.ends_with("record.json"));
+        (name, record.to_string().into_bytes())
+    };
+    files.map(plain).filter(|(name, _)| name != "pipeline.lock").collect()
+}
+
+/// Makes the artifacts of `sandbox` again in a folder that holds the report's pipeline
+/// file and these folders, by the report's commands; they must be the same.
+fn make_again(sandbox: &Sandbox, profile: &str, folders: &[&str]) {
+    let other = Sandbox::new().with_weights(random_weights());
+    let report = format!("artifacts/{profile}/report");
+    let recipe = sandbox.read(format!("{report}/pipeline.toml"));
+    other.write("pipeline.toml", &recipe);
+    for folder in folders {
+        copy(&sandbox.path(folder), &other.path(folder));
+    }
+    let page = sandbox.read(format!("{report}/report.html"));
+    let (_, commands) = page.split_once("aria-label=\"Commands to make it again\"").unwrap();
+    let (_, commands) = commands.split_once("<code>").unwrap();
+    for line in commands.split_once("</code>").unwrap().0.lines() {
+        other.ok(line);
+    }
+    let (first, second) = (made(sandbox), made(&other));
+    let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&first), names(&second));
+    for (name, bytes) in &first {
+        assert!(second[name] == *bytes, "{name} differs, made by\n{recipe}");
+    }
+}
+
+#[test]
+fn the_recipe_makes_the_same_files_in_an_empty_folder() {
+    let sandbox = Sandbox::new().with_weights(random_weights());
+    // A pipeline file of one's own, a setting of the run, and a stage by hand.
+    sandbox.write("pipeline.toml", CONFIG);
+    let run = "cxr run --profile demo --set report.quality=70 --set plot.title=Mine";
+    sandbox.ok(run);
+    sandbox.ok("cxr train --profile demo --epochs 5 --seed 9 --seeds 1");
+    sandbox.ok(run);
+    let recipe = sandbox.read("artifacts/demo/report/pipeline.toml");
+    let train = recipe.split("[profile.demo.train]").nth(1).unwrap();
+    assert!(train.contains("epochs = 5\n"), "{recipe}");
+    make_again(&sandbox, "demo", &[]);
+}
+
+#[test]
+fn the_recipe_covers_class_folders_and_a_profile_of_ones_own() {
+    let sandbox = Sandbox::new().with_weights(random_weights());
+    for class in ["NORMAL", "PNEUMONIA"] {
+        for film in 0..6u8 {
+            let pixel =
+                |x: u32, y: u32| image::Luma([(x * y) as u8 ^ (film * 40 + class.len() as u8)]);
+            let path = sandbox.write(&format!("images/{class}/{film}.png"), "");
+            image::GrayImage::from_fn(32, 32, pixel).save(path).unwrap();
+        }
+    }
+    let config = "default-profile = \"mine\"\nseed = 3\n[profile.mine]\nabout = \"my own\"\n\
+        dataset = \"images\"\nstages = [\"preprocess\", \"split\", \"extract\", \"train\", \
+        \"evaluate\", \"plot\", \"report\"]\n[extract]\nrotations = 2\nmasks = false\n\
+        [profile.mine.split]\ntest-size = 0.34\n[profile.mine.train]\nepochs = 3\nbatch-size = 2\n";
+    sandbox.write("pipeline.toml", config);
+    sandbox.ok("cxr run");
+    make_again(&sandbox, "mine", &["images"]);
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -432,11 +516,10 @@ fn pixels_outside_the_pooled_region_act_and_the_report_says_how_much() {
     assert!(blackened["pooled"]["mean"].as_f64().unwrap() > 0.0, "{blackened}");
 
     let table = csv::Reader::from_path(sandbox.path("artifacts/demo/explain/explain.csv"));
-    let rows = table.unwrap().into_deserialize::<std::collections::BTreeMap<String, String>>();
+    let rows = table.unwrap().into_deserialize::<BTreeMap<String, String>>();
     let rows: Vec<_> = rows.map(Result::unwrap).collect();
-    let number = |row: &std::collections::BTreeMap<String, String>, column: &str| -> f64 {
-        row[column].parse().unwrap()
-    };
+    let number =
+        |row: &BTreeMap<String, String>, column: &str| -> f64 { row[column].parse().unwrap() };
     let changes: Vec<f64> = rows
         .iter()
         .map(|row| (number(row, "unpooled_black") - number(row, "probability")).abs())

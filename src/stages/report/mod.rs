@@ -5,6 +5,7 @@ mod films;
 mod judged;
 mod origin;
 mod provenance;
+mod recipe;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use self::films::Pictures;
+use super::check::Check;
 use super::upstream::optional;
 use super::{Stage, uses};
 use crate::artifact::audit::Audit;
@@ -94,7 +96,7 @@ impl Stage for Report {
     const ABOUT: &'static str =
         "Write the page that tells people what was done and how far to trust it";
     const READS: &'static str = "what the other stages wrote, as far as they have run";
-    const WRITES: &'static str = "report.html, MODEL_CARD.md";
+    const WRITES: &'static str = "report.html, MODEL_CARD.md; pipeline.toml, which makes it again";
     const AFTER: &'static [&'static str] = &TOLD;
     const USES: &'static [Flag] = uses!(Dataset, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
@@ -152,6 +154,10 @@ impl Stage for Report {
         Ok(inputs)
     }
 
+    fn check(check: &mut Check<'_>, settings: &Settings) {
+        check.expect(settings.check());
+    }
+
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
@@ -161,6 +167,7 @@ impl Stage for Report {
         let page = page(ctx, &settings, &lineage, &files)?;
         let html = report::html(&page)?;
         atomic::write(&job.path("report.html")?, html.as_bytes())?;
+        atomic::write(&job.path("pipeline.toml")?, page.recipe.as_bytes())?;
         atomic::write(&job.path("MODEL_CARD.md")?, report::model_card(&page)?.as_bytes())?;
         job.publish()?;
         let summary = Summary {
@@ -281,7 +288,7 @@ fn page(
         }
     }
     let pictures = Pictures::read(ctx, settings, lineage, files)?;
-    let (stages, commands) = provenance::stages(ctx, lineage)?;
+    let (stages, recipe) = provenance::stages(ctx, lineage)?;
     let positive = files.crossval.as_ref().map(|c| &c.positive);
     let positive = positive.or(files.metrics.as_ref().map(|m| &m.positive));
     Ok(Page {
@@ -306,7 +313,8 @@ fn page(
         decision: judged::decision(files).0,
         browser: pictures.browser,
         stages,
-        commands,
+        recipe: recipe.file,
+        commands: recipe.commands,
     })
 }
 

@@ -1,9 +1,12 @@
-//! What each stage ran with, and the commands that make it again.
+//! What each stage ran with, and how to make it again.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde_json::Value;
-use toml::Table;
 
-use super::{TOLD, folders};
+use super::recipe::{self, Recipe};
+use super::{Report, Stage, TOLD, folders};
 use crate::artifact::Document;
 use crate::artifact::record::Record;
 use crate::cli::{Context, Failure};
@@ -11,32 +14,33 @@ use crate::io::staging::RECORD;
 use crate::pipeline::Lineage;
 use crate::report::StageRun;
 
-/// Every stage that has left a record, and the command lines that make all of it
-/// again.
-pub fn stages(ctx: &Context, lineage: &Lineage) -> Result<(Vec<StageRun>, Vec<String>), Failure> {
+/// Every stage that has left a record, and how to make all of it again.
+pub fn stages(ctx: &Context, lineage: &Lineage) -> Result<(Vec<StageRun>, Recipe), Failure> {
     let mut records = Vec::new();
+    let mut sources = BTreeSet::new();
     for class in folders(&ctx.paths.dataset)? {
-        records.extend(Record::read(&ctx.paths.dataset.join(class).join(RECORD)));
+        let record = Record::read(&ctx.paths.dataset.join(class).join(RECORD));
+        // Synthetic images lie where the builders found them.
+        let source = record.as_ref().ok().and_then(|record| record.params.get("source")?.as_str());
+        sources
+            .extend(source.and_then(|source| Some(ctx.paths.expand(source).parent()?.to_owned())));
+        records.extend(record);
+    }
+    let phantom = |folder: &PathBuf| Record::read(&folder.join(RECORD)).ok();
+    let phantoms = sources.iter().filter_map(phantom).filter(|record| record.stage == "phantom");
+    for record in phantoms {
+        if !records.contains(&record) {
+            records.push(record);
+        }
     }
     let told = TOLD.iter().filter(|stage| lineage.belongs(stage));
     records.extend(told.filter_map(|s| Record::read(&ctx.artifact(s, RECORD)).ok()));
     let place = |record: &Record| TOLD.iter().position(|stage| *stage == record.stage);
+    records.retain(|record| place(record).is_some());
     records.sort_by_key(place);
-    let runs: Vec<StageRun> =
-        records.iter().map(|record| run(ctx, record)).collect::<Result<_, _>>()?;
-
-    let profile = &ctx.config.profile;
-    let listed = ctx.config.stages()?;
-    let seed = seed(&runs);
-    let by_hand = |run: &&StageRun| {
-        let set = run.settings.iter().any(|(_, _, changed)| *changed);
-        set || other_seed(run, seed).is_some() || !listed.contains(&run.name)
-    };
-    let mut commands: Vec<String> =
-        runs.iter().filter(by_hand).map(|run| line(ctx, run, seed)).collect();
-    let with_seed = seed.map_or(String::new(), |seed| format!(" --seed {seed}"));
-    commands.push(format!("cxr run --profile {profile}{with_seed}"));
-    Ok((runs, commands))
+    let recipe = Recipe::new(ctx, &records, Report::NAME)?;
+    let runs = records.iter().map(|record| run(&recipe, record)).collect::<Result<_, _>>()?;
+    Ok((runs, recipe))
 }
 
 /// The seed of the run: that of the model, else that of the first stage that has one.
@@ -45,32 +49,10 @@ pub fn seed(runs: &[StageRun]) -> Option<u64> {
     model.or_else(|| runs.iter().find_map(|run| run.seed))
 }
 
-/// The seed of a stage, if it is not `seed`.
-fn other_seed(run: &StageRun, seed: Option<u64>) -> Option<u64> {
-    run.seed.filter(|_| run.seed != seed)
-}
-
-/// The command line of a stage with the settings that were set by hand.
-fn line(ctx: &Context, run: &StageRun, seed: Option<u64>) -> String {
-    let mut line = format!("cxr {} --profile {}", run.name, ctx.config.profile);
-    if let Some(seed) = other_seed(run, seed) {
-        line += &format!(" --seed {seed}");
-    }
-    for (name, value, _) in run.settings.iter().filter(|(_, _, changed)| *changed) {
-        let plain = |c: char| c.is_alphanumeric() || "-_.,/".contains(c);
-        let quote = if !value.is_empty() && value.chars().all(plain) { "" } else { "'" };
-        line += &format!(" --{name}={quote}{value}{quote}");
-    }
-    line
-}
-
-fn run(ctx: &Context, record: &Record) -> Result<StageRun, Failure> {
-    let settings: Table = ctx.config.settings(&record.stage, Table::new())?;
-    let wanted = serde_json::to_value(settings).expect("settings serialise");
-    let setting = |(name, value): (&String, &Value)| {
-        let changed = wanted.get(name).is_some_and(|wanted| !same(wanted, value));
-        (name.clone(), shown(value), changed)
-    };
+fn run(recipe: &Recipe, record: &Record) -> Result<StageRun, Failure> {
+    let changed = recipe::changed(&recipe.base, record)?;
+    let setting =
+        |(name, value): (&String, &Value)| (name.clone(), shown(value), changed.contains_key(name));
     let film = |name: &str| name.starts_with("dataset/") && !name.ends_with(".csv");
     let plain = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
     let inputs = record.inputs.iter().filter(|(name, _)| !film(name));
@@ -98,22 +80,12 @@ fn is_film(name: &str) -> bool {
     name.contains('/') && ["jpg", "jpeg", "png", "tif", "tiff", "dcm"].contains(&end)
 }
 
-/// Equal values; 1 and 1.0 are.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a.as_f64(), b.as_f64()) {
-        (Some(a), Some(b)) => a == b,
-        _ => a == b,
-    }
-}
-
 /// A value as it is written in `pipeline.toml`; of a path that tells of this
 /// machine, its last part.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => match text.rsplit_once(['/', '\\']) {
-            Some((_, name)) if text.starts_with(['/', '~']) || text.contains(":\\") => {
-                name.to_owned()
-            }
+            Some((_, name)) if recipe::is_absolute(text) => name.to_owned(),
             _ => text.clone(),
         },
         Value::Array(list) => list.iter().map(shown).collect::<Vec<_>>().join(","),

@@ -1,0 +1,174 @@
+//! The pipeline file that makes the artifacts again, from the records of the stages that
+//! made them: settings given by hand, by `--set` and by a pipeline file alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+use crate::artifact::record::Record;
+use crate::cli::{Context, Failure, ResultExt, shell_word};
+use crate::pipeline::config::{Config, SEED, SHARED, same};
+
+/// A pipeline file, and the commands that use it.
+#[derive(Debug)]
+pub struct Recipe {
+    /// The pipeline file.
+    pub file: String,
+    /// The commands, the last of which is `cxr run`.
+    pub commands: Vec<String>,
+    /// The profile without the settings of the stages: the defaults that these change.
+    pub base: Config,
+}
+
+impl Recipe {
+    /// Of `records`, in the order of the pipeline; `own` is the stage that makes the recipe.
+    ///
+    /// # Errors
+    /// For a pipeline file of the user's that cannot be used.
+    pub fn new(ctx: &Context, records: &[Record], own: &str) -> Result<Self, Failure> {
+        let seed = most_frequent(records.iter().filter_map(|record| record.seed));
+        let profile = &ctx.config.profile;
+        let mut stages: Vec<&str> = Vec::new();
+        let (mut once, mut again) = (Vec::new(), Vec::new());
+        for record in records {
+            // A pipeline has each stage once.
+            match stages.contains(&record.stage.as_str()) {
+                true => again.push(record),
+                false => {
+                    stages.push(&record.stage);
+                    once.push(record);
+                }
+            }
+        }
+        stages.push(own);
+        let built_in = ctx.config.another("", None).is_ok_and(|c| c.has_profile(profile));
+
+        let mut top = Table::new();
+        top.insert("default-profile".to_owned(), profile.as_str().into());
+        if let Some(seed) = seed.and_then(|seed| i64::try_from(seed).ok()) {
+            top.insert(SEED.to_owned(), seed.into());
+        }
+        for shared in SHARED {
+            let mut given = once.iter().filter_map(|record| record.params.get(shared)?.as_str());
+            if let Some(value) = given.rfind(|value| !value.is_empty()) {
+                top.insert(shared.to_owned(), value.into());
+            }
+        }
+        let mut inner = Table::new();
+        if !built_in {
+            inner.insert(
+                "about".to_owned(),
+                ctx.config.value("about")?.unwrap_or_else(String::new).into(),
+            );
+        }
+        let names =
+            |names: &[&str]| Value::Array(names.iter().map(|name| (*name).into()).collect());
+        inner.insert("stages".to_owned(), names(&stages));
+        let dataset: String = ctx.paths.dataset_template().to_owned();
+        let base = ctx.config.another(&text(&top, profile, &inner, &[]), None).usage()?;
+        if !is_absolute(&dataset) && base.value::<String>("dataset")?.as_ref() != Some(&dataset) {
+            inner.insert("dataset".to_owned(), dataset.into());
+        }
+        let same_stages = |config: &Config| {
+            let listed = config.stages().unwrap_or_default();
+            let listed: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
+            listed == stages.iter().copied().collect()
+        };
+        if ctx.config.another("", Some(profile)).is_ok_and(|config| same_stages(&config)) {
+            inner.remove("stages");
+        }
+
+        let mut tables = Vec::new();
+        for record in &once {
+            let mut changed = changed(&base, record)?;
+            if let Some(own) = record.seed.filter(|_| record.seed != seed)
+                && let Ok(own) = i64::try_from(own)
+            {
+                changed.insert(SEED.to_owned(), own.into());
+            }
+            if !changed.is_empty() {
+                tables.push((record.stage.as_str(), changed));
+            }
+        }
+        let mut commands: Vec<String> =
+            again.into_iter().map(|record| line(&base, record)).collect::<Result<_, _>>()?;
+        commands.push("cxr run".to_owned());
+        let file = format!("{HEADER}{}", text(&top, profile, &inner, &tables));
+        Ok(Self { file, commands, base })
+    }
+}
+
+/// The seed that most stages have; of several such, the least.
+fn most_frequent(seeds: impl Iterator<Item = u64>) -> Option<u64> {
+    let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
+    seeds.for_each(|seed| *counts.entry(seed).or_default() += 1);
+    let (_, most) = counts.iter().max_by_key(|(_, count)| **count)?;
+    counts.iter().find(|(_, count)| *count == most).map(|(seed, _)| *seed)
+}
+
+/// What stands above the file.
+const HEADER: &str = "\
+# Makes the artifacts of this report again, byte for byte: put this file as
+# `pipeline.toml` into a folder of its own, with the same data set (the hashes of its
+# files are in preprocess/index.csv) and the same weights, and run the commands there.
+# A file that is named without its folder lay elsewhere: put it beside this one.
+";
+
+/// The pipeline file of a profile.
+fn text(top: &Table, profile: &str, inner: &Table, stages: &[(&str, Table)]) -> String {
+    let mut profiles = inner.clone();
+    profiles.extend(stages.iter().map(|(name, table)| ((*name).to_owned(), table.clone().into())));
+    let mut root = top.clone();
+    root.insert(
+        "profile".to_owned(),
+        Table::from_iter([(profile.to_owned(), profiles.into())]).into(),
+    );
+    root.to_string()
+}
+
+/// The settings of a record that `base` has otherwise.
+pub fn changed(base: &Config, record: &Record) -> Result<Table, Failure> {
+    let defaults: Table = base.settings(&record.stage, Table::new()).usage()?;
+    let params = Table::try_from(&record.params).unwrap_or_default();
+    let differs = |(key, value): &(String, Value)| {
+        !SHARED.contains(&key.as_str())
+            && defaults.get(key).is_some_and(|default| !same(default, value))
+    };
+    Ok(params.into_iter().filter(differs).map(|(key, value)| (key, without_place(value))).collect())
+}
+
+/// A value without the folders of this machine.
+fn without_place(value: Value) -> Value {
+    match value {
+        Value::String(text) => match text.rsplit_once(['/', '\\']) {
+            Some((_, name)) if is_absolute(&text) => name.into(),
+            _ => text.into(),
+        },
+        other => other,
+    }
+}
+
+/// Whether a path tells of this machine.
+pub fn is_absolute(path: &str) -> bool {
+    path.starts_with(['/', '~']) || path.contains(":\\")
+}
+
+/// The command line of a stage that a pipeline has already.
+fn line(base: &Config, record: &Record) -> Result<String, Failure> {
+    let mut line = format!("cxr {}", record.stage);
+    if let Some(seed) = record.seed {
+        line += &format!(" --seed {seed}");
+    }
+    for (name, value) in changed(base, record)? {
+        let value = match value {
+            Value::String(text) => text,
+            Value::Array(list) => {
+                let texts = list.iter().map(|v| v.as_str().map_or(v.to_string(), str::to_owned));
+                texts.collect::<Vec<_>>().join(",")
+            }
+            other => other.to_string(),
+        };
+        line += &format!(" --{name}={}", shell_word(value));
+    }
+    Ok(line)
+}
