@@ -93,7 +93,7 @@ impl Explanation {
 
 /// A line of `explain.csv`: one film. `heat.npy`, f32 `[films, cells, cells]`, has
 /// the films in the same order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// Relative to the dataset folder.
     pub path: String,

@@ -12,7 +12,7 @@ use super::{ArtifactError, Document, read_csv};
 use crate::dataset::link::Conflict;
 
 /// A line of `groups.csv`: the group of one film.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupRow {
     /// Row of the film in `index.csv`; counts from 0, without gaps.
     pub row: usize,
@@ -27,7 +27,7 @@ pub struct GroupRow {
 }
 
 /// A line of `links.csv`: two films of one person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkRow {
     /// Row of the one.
     pub a: usize,

@@ -17,17 +17,18 @@ use crate::io::table::Table;
 pub const FILE: &str = "ledger.csv";
 
 /// Kept or dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The film lies in the folder.
+    #[default]
     Kept,
     /// It does not.
     Dropped,
 }
 
 /// One row or file of a source. Text is empty where nothing is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerRow {
     /// Counts from 1, without gaps, in the order of the source.
     pub row: usize,

@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::io::atomic::{self, FileError};
-use crate::io::bounded;
+use crate::io::{bounded, decimal};
 
 /// The largest JSON document that is read: a record of half a million films.
 pub const MAX_DOCUMENT: u64 = 64 << 20;
@@ -119,7 +119,7 @@ pub trait Document: Serialize + DeserializeOwned {
 
     /// The bytes of the file: indented, keys sorted, the schema filled in.
     fn to_json(&self) -> String {
-        let mut value = serde_json::to_value(self).expect("documents serialise");
+        let mut value = decimal::to_value(self);
         value["schema"] = Self::SCHEMA.into();
         serde_json::to_string_pretty(&value).expect("JSON values serialise") + "\n"
     }
@@ -145,18 +145,47 @@ pub fn read_csv<T: DeserializeOwned>(
     })
 }
 
-/// Writes rows as CSV, whole or not at all. Without rows there is no header.
-pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), ArtifactError> {
-    let mut out = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        out.serialize(row).expect("rows are flat records");
-    }
-    let bytes = out.into_inner().expect("a vector takes every byte");
+/// Writes rows as CSV, whole or not at all. The header is there without rows, too: it is
+/// the header of the default row.
+pub fn write_csv<T: Serialize + Default>(path: &Path, rows: &[T]) -> Result<(), ArtifactError> {
+    let table = |rows: &[T]| {
+        let mut out = csv::Writer::from_writer(Vec::new());
+        rows.iter().for_each(|row| out.serialize(row).expect("rows are flat records"));
+        out.into_inner().expect("a vector takes every byte")
+    };
+    let bytes = match rows {
+        [] => {
+            let mut header = table(&[T::default()]);
+            let end = header.iter().position(|byte| *byte == b'\n').expect("a header is a line");
+            header.truncate(end + 1);
+            header
+        }
+        rows => table(rows),
+    };
     Ok(atomic::write(path, &bytes)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_without_rows_has_the_header_of_one_with_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("table.csv");
+        let header = |rows: &[ledger::LedgerRow]| {
+            write_csv(&path, rows).unwrap();
+            std::fs::read_to_string(&path).unwrap().lines().next().unwrap().to_owned()
+        };
+        let row = ledger::LedgerRow { row: 7, file: "a\nb".into(), ..Default::default() };
+        assert_eq!(header(&[]), header(&[row]));
+        assert!(header(&[]).starts_with("row,file,finding,"));
+        write_csv::<explanation::Line>(&path, &[]).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "path,class,predicted,probability,outside\n");
+        assert_eq!(read_csv::<explanation::Line>("table", &path).unwrap(), []);
+    }
+
     #[test]
     fn numbers_come_back_to_the_last_bit() {
         for text in ["0.92547933851068592", "2.2250738585072014e-308", "123456.78901234567"] {

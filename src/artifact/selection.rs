@@ -11,7 +11,7 @@ use super::{ArtifactError, read_csv, write_csv};
 const BETWEEN: &str = "; ";
 
 /// One file of the dataset folder, and how preprocessing treated it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelectionRow {
     /// Path below the dataset folder: `covid/a.dcm`.
     pub path: String,

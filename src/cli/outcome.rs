@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Kind;
+use crate::io::decimal;
 
 /// The result of a command that did its work.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl Outcome {
     ///
     /// When the summary does not serialise to a JSON object.
     pub fn new<S: Serialize + Display>(summary: &S) -> Self {
-        let Ok(Value::Object(fields)) = serde_json::to_value(summary) else {
+        let Value::Object(fields) = decimal::to_value(summary) else {
             panic!("a summary is a struct of named fields")
         };
         let mut text = summary.to_string();

@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::{FitError, FitInputs, FitSettings, fit};
+use crate::io::decimal::widen;
 
 /// What heads say of films that they have not seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +48,7 @@ pub fn cross_fit(
         let of_train: Vec<usize> = train.iter().map(|row| labels[*row]).collect();
         let inputs = FitInputs { bank: bank.view(), labels: &of_train, classes, validation: None };
         let head = fit(&inputs, settings, seed(a, b), |_, _| ())?.head;
-        let probabilities = head.predict(features.select(Axis(0), &out).view()).mapv(f64::from);
+        let probabilities = head.predict(features.select(Axis(0), &out).view()).mapv(widen);
         Ok((out, probabilities))
     };
     let heads: Vec<_> = pairs.par_iter().map(predict).collect::<Result<_, _>>()?;
@@ -110,7 +111,7 @@ mod tests {
             let inputs =
                 FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
             let head = fit(&inputs, &settings(), seed, |_, _| ()).unwrap().head;
-            head.predict(features.select(Axis(0), rows).view()).mapv(f64::from)
+            head.predict(features.select(Axis(0), rows).view()).mapv(widen)
         };
         let second: Vec<usize> = (1..24).step_by(3).collect();
         assert_eq!(got.probabilities.select(Axis(0), &second), by_hand(&[1], &second, 11));

@@ -29,6 +29,7 @@ pub mod bounded;
 pub mod cache;
 pub mod checkpoint;
 pub mod checksum;
+pub mod decimal;
 pub mod download;
 pub mod folder;
 pub mod hash;

@@ -12,6 +12,7 @@ use super::{Paths, lockfile};
 
 use crate::artifact::{Document, record::Record};
 use crate::io::atomic::{FileError, at};
+use crate::io::decimal;
 use crate::io::hash;
 use crate::io::staging::{RECORD, Staging, Temporary};
 use crate::io::stat::StatCache;
@@ -70,7 +71,7 @@ impl Job {
         seed: Option<u64>,
         inputs: &[Input],
     ) -> Result<Self, FileError> {
-        let params = serde_json::to_value(settings).expect("settings serialise");
+        let params = decimal::to_value(&settings);
         let mut stats = StatCache::open(folder);
         let paths: Vec<&Path> = inputs.iter().map(|i| i.path.as_path()).collect();
         let hashes = stats.hashes(&paths)?;

@@ -42,6 +42,7 @@ use toml::Table;
 
 use self::check::Check;
 use crate::cli::{self, Context, Failure, Flag, Globals, Known, Outcome};
+use crate::io::decimal;
 use crate::pipeline::config::SEED;
 use crate::pipeline::order::Node;
 use crate::pipeline::stale::Wanted;
@@ -197,7 +198,7 @@ impl Entry {
                 let ctx = &ctx.with_seed(seed);
                 Ok(Wanted {
                     folder: S::folder(ctx, &settings),
-                    params: serde_json::to_value(&settings).expect("settings serialise"),
+                    params: decimal::to_value(&settings),
                     seed,
                     inputs: S::inputs(ctx, &settings)?,
                 })

@@ -20,6 +20,7 @@ use crate::artifact::{Document, write_csv};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
 use crate::head::{Epoch, FitError, FitInputs, FitSettings, Fitted, Loss, fit};
 use crate::io::atomic::at;
+use crate::io::decimal::widen;
 use crate::io::hash;
 use crate::pipeline::{Input, Job};
 
@@ -56,7 +57,7 @@ pub struct Args {
 }
 
 /// The last epoch of one head, and a line of `seeds.csv`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 struct Seed {
     seed: u64,
     loss: f64,
@@ -337,10 +338,10 @@ fn history(fitted: &Fitted) -> Vec<history::Epoch> {
     epochs
         .map(|(number, epoch)| history::Epoch {
             epoch: number + 1,
-            loss: epoch.loss.into(),
-            accuracy: epoch.accuracy.into(),
-            val_loss: epoch.val_loss.expect("a split has films to validate on").into(),
-            val_accuracy: epoch.val_accuracy.expect("a split has films to validate on").into(),
+            loss: widen(epoch.loss),
+            accuracy: widen(epoch.accuracy),
+            val_loss: widen(epoch.val_loss.expect("a split has films to validate on")),
+            val_accuracy: widen(epoch.val_accuracy.expect("a split has films to validate on")),
         })
         .collect()
 }

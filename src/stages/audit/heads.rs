@@ -5,6 +5,7 @@ use super::Films;
 use crate::artifact::model::Model;
 use crate::audit::Probe;
 use crate::head::{FitError, FitInputs, FitSettings, fit};
+use crate::io::decimal::widen;
 use crate::rng::derive;
 
 /// Heads trained as the model's was, a fold left out each.
@@ -54,7 +55,7 @@ impl Heads<'_> {
         let mut scores = Array2::zeros((folds.len(), judge.classes));
         for (probabilities, test) in heads? {
             for (film, row) in test.iter().zip(probabilities.rows()) {
-                scores.row_mut(*film).assign(&row.mapv(f64::from));
+                scores.row_mut(*film).assign(&row.mapv(widen));
             }
         }
         Ok(scores)

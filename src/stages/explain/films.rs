@@ -12,6 +12,7 @@ use crate::artifact::model::Model;
 use crate::artifact::split::Split;
 use crate::cli::{Context, Failure, shell_word};
 use crate::head::Head;
+use crate::io::decimal::widen;
 use crate::io::hash;
 use crate::io::npy::{NpyError, Reader};
 use crate::metrics::predicted;
@@ -111,7 +112,7 @@ impl Films {
     /// The films asked for by path, then the test films, the worst errors first.
     pub fn choose(&self, dataset: &Path, settings: &Settings) -> Result<Vec<Film>, Failure> {
         let probabilities = self.head.predict(self.features.view());
-        let named = predicted(probabilities.mapv(f64::from).view());
+        let named = predicted(probabilities.mapv(widen).view());
         let labels = self.index.labels();
         let film = |row: usize, shown: bool| Film {
             row,

@@ -26,6 +26,7 @@ use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, Stream, hinted};
 use crate::conv::Engine;
 use crate::dataset::films::{self, Constant};
 use crate::io::atomic;
+use crate::io::decimal::widen;
 use crate::metrics::Temperature;
 use crate::pipeline::Input;
 
@@ -277,7 +278,7 @@ impl Run<'_> {
             pixels.push(levels);
         }
         let judged = self.classifier.judge(&pixels);
-        let probabilities = judged.probabilities.mapv(f64::from);
+        let probabilities = judged.probabilities.mapv(widen);
         let temperature = self.bundle.manifest.temperature.map(Temperature);
         let calibrated = temperature.map(|t| t.apply(probabilities.view()));
         let (score, side) = (self.bundle.out_of_distribution.as_ref(), self.classifier.side());
