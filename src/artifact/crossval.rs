@@ -9,15 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use super::groups::Grouping;
 use super::index::Index;
-use super::metrics::Score;
+use super::metrics::ClassMetrics;
 use super::predictions::{Prediction, Predictions};
 use super::{ArtifactError, Document, MAX_FILE, read_bytes};
 use crate::io::atomic;
+use crate::metrics::{Confusion, Estimate};
+
+/// The file of the out-of-fold predictions, beside `crossval.json`.
+pub const PREDICTIONS: &str = "predictions.csv";
 
 /// A repeated cross-validation. Intervals hold 95 %.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CrossValidation {
-    /// `cxr.crossval/1`; filled in when written.
+    /// `cxr.crossval/2`; filled in when written.
     #[serde(default)]
     pub schema: String,
     /// The classes' names, in the order of the probabilities.
@@ -42,7 +46,12 @@ pub struct CrossValidation {
     pub threshold: Threshold,
     /// Scores of the out-of-fold predictions of all runs, with intervals by
     /// bootstrap over groups. The calibration error is the mean over runs.
-    pub pooled: BTreeMap<String, Score>,
+    pub pooled: BTreeMap<String, Estimate>,
+    /// Each class against the rest, of the same predictions; rates count predictions,
+    /// `films` counts images.
+    pub by_class: BTreeMap<String, ClassMetrics>,
+    /// The same predictions: rows of truth, columns of prediction.
+    pub confusion: Confusion,
     /// Scores of single folds.
     pub across_folds: BTreeMap<String, Spread>,
     /// Scores of runs, each of all films.
@@ -69,7 +78,7 @@ impl CrossValidation {
 
 impl Document for CrossValidation {
     const KIND: &'static str = "cross-validation";
-    const SCHEMA: &'static str = "cxr.crossval/1";
+    const SCHEMA: &'static str = "cxr.crossval/2";
 }
 
 /// How films are called positive; thresholds are chosen on training folds.

@@ -6,12 +6,14 @@ use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::Document;
+use super::curves::{CalibrationBin, OneVsRest, PrecisionRecallCurve, RocCurve};
 use super::groups::Grouping;
 use super::index::is_alone;
 use super::predictions::Predictions;
 use crate::metrics::{
-    Binary, Confusion, Fallback, Method, Rate, Undefined, average_precision, bootstrap, brier,
-    brier_multiclass, expected_calibration_error, log_loss, npv_of, one_vs_rest, ppv_of, roc_auc,
+    Binary, Confusion, Estimate, Fallback, Interval, Method, Rate, Undefined, average_precision,
+    bootstrap, brier, brier_multiclass, expected_calibration_error, log_loss, npv_of, one_vs_rest,
+    ppv_of, roc_auc,
 };
 use crate::rng::{Rng, derive};
 
@@ -22,7 +24,7 @@ const BINS: usize = 15;
 /// count groups of films, one of each patient, as witnesses, not films.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// `cxr.metrics/1`; filled in when written.
+    /// `cxr.metrics/2`; filled in when written.
     #[serde(default)]
     pub schema: String,
     /// The classes' names, in the order of `confusion`.
@@ -52,9 +54,9 @@ pub struct Metrics {
     pub npv: Rate,
     /// Each class against the rest.
     pub by_class: BTreeMap<String, ClassMetrics>,
-    /// Scores with intervals by bootstrap over patients, or, where that fails, in
-    /// closed form; by name.
-    pub scores: BTreeMap<String, Score>,
+    /// Scores by name. Intervals of accuracy, sensitivity and specificity as above, of the
+    /// others by bootstrap over patients, or, where that fails, in closed form.
+    pub scores: BTreeMap<String, Estimate>,
     /// The share of positive films for which `ppv_at_prevalence` and
     /// `npv_at_prevalence` among the scores hold.
     pub prevalence: f64,
@@ -62,10 +64,10 @@ pub struct Metrics {
 
 impl Document for Metrics {
     const KIND: &'static str = "set of metrics";
-    const SCHEMA: &'static str = "cxr.metrics/1";
+    const SCHEMA: &'static str = "cxr.metrics/2";
 }
 
-/// One class against the rest.
+/// One class against the rest. A bundle of an earlier program has no areas and curves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassMetrics {
     /// Films of the class.
@@ -80,23 +82,24 @@ pub struct ClassMetrics {
     pub ppv: Rate,
     /// Films not taken for it that are not of it.
     pub npv: Rate,
-}
-
-/// A figure with its interval.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Score {
-    /// Its value on all films; none if it is undefined.
-    pub value: Option<f64>,
-    /// Lower end of the interval; none if there is none.
-    pub low: Option<f64>,
-    /// Upper end of the interval; none if there is none.
-    pub high: Option<f64>,
-    /// How the interval was found; none if there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<Method>,
-    /// Why the value or the interval is missing; else empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub undefined: String,
+    /// Area under its ROC curve.
+    #[serde(default)]
+    pub roc_auc: Estimate,
+    /// Its average precision.
+    #[serde(default)]
+    pub average_precision: Estimate,
+    /// Brier score of its predicted probabilities.
+    #[serde(default)]
+    pub brier: Estimate,
+    /// Sensitivity against false positive rate; none where it is undefined.
+    #[serde(default)]
+    pub roc: Option<RocCurve>,
+    /// Precision against sensitivity; none where it is undefined.
+    #[serde(default)]
+    pub precision_recall: Option<PrecisionRecallCurve>,
+    /// Observed proportion against predicted probability.
+    #[serde(default)]
+    pub calibration: Vec<CalibrationBin>,
 }
 
 /// What the figures depend on beside the predictions.
@@ -128,66 +131,154 @@ impl Judge {
     ) -> Metrics {
         let films = Films::new(predictions, groups, self);
         let confusion = films.confusion();
-        let scores =
+        let accuracy = self.proportion(&films, Films::accuracy, films.groups_of(|_| true));
+        let by_class: BTreeMap<String, (ClassMetrics, [Estimate; 2])> = (0..films.classes)
+            .map(|class| (predictions.classes[class].clone(), self.class(&films, class, groups)))
+            .collect();
+        let name = &predictions.classes[self.positive];
+        let (positive, [sensitivity, specificity]) = &by_class[name];
+        let images = films.truth.len() / self.runs;
+        let mut scores = BTreeMap::from([
+            (
+                "accuracy".to_owned(),
+                Estimate::of_rate(&accuracy.rate, accuracy.method, Undefined::NoFilms)
+                    .of(images, accuracy.patients),
+            ),
+            ("average_precision".to_owned(), positive.average_precision.clone()),
+            ("brier".to_owned(), positive.brier.clone()),
+            ("roc_auc".to_owned(), positive.roc_auc.clone()),
+            ("sensitivity".to_owned(), sensitivity.clone()),
+            ("specificity".to_owned(), specificity.clone()),
+        ]);
+        let others =
             SCORES.iter().filter(|score| films.classes > 2 || !score.0.starts_with("macro"));
-        let of_class = |(class, name): (usize, &String)| {
-            let of_class = || (0..groups.len()).filter(|film| films.truth[*film] == class);
-            let metrics = ClassMetrics {
-                films: of_class().count(),
-                patients: patients(of_class().map(|film| &groups[film])),
-                sensitivity: films.sensitivity(class),
-                specificity: films.specificity(class),
-                ppv: films.ppv(class),
-                npv: films.npv(class),
-            };
-            (name.clone(), metrics)
-        };
+        scores.extend(
+            others.map(|(name, of, fallback)| {
+                ((*name).to_owned(), self.score(&films, *of, *fallback))
+            }),
+        );
         Metrics {
             schema: Metrics::SCHEMA.to_owned(),
             classes: predictions.classes.clone(),
-            positive: predictions.classes[self.positive].clone(),
+            positive: name.clone(),
             films: predictions.rows.len(),
             patients: patients(groups),
             grouped_by,
             unknown: groups.iter().filter(|group| is_alone(group)).count(),
-            accuracy: confusion.accuracy().of_groups(films.groups_of(|_| true)),
-            sensitivity: films.sensitivity(self.positive),
-            specificity: films.specificity(self.positive),
-            ppv: films.ppv(self.positive),
-            npv: films.npv(self.positive),
-            by_class: predictions.classes.iter().enumerate().map(of_class).collect(),
-            scores: scores
-                .map(|(name, of, fallback)| {
-                    ((*name).to_owned(), self.score(&films, *of, *fallback))
-                })
-                .collect(),
+            accuracy: accuracy.rate,
+            sensitivity: positive.sensitivity,
+            specificity: positive.specificity,
+            ppv: positive.ppv,
+            npv: positive.npv,
+            by_class: by_class.into_iter().map(|(name, (class, _))| (name, class)).collect(),
+            scores,
             prevalence: self.prevalence,
             confusion,
         }
     }
 
-    fn score(&self, films: &Films, score: ScoreOf, fallback: FallbackOf) -> Score {
+    /// A class against the rest, and the estimates of its sensitivity and specificity.
+    fn class(
+        &self,
+        films: &Films,
+        class: usize,
+        groups: &[String],
+    ) -> (ClassMetrics, [Estimate; 2]) {
+        let films = &films.of_class(class);
+        let rows = || (0..groups.len()).filter(|row| films.truth[*row] == class);
+        let of =
+            |which: fn(&Films) -> Rate, patients: usize| self.proportion(films, which, patients);
+        let predicted = |is_class: bool| {
+            films.groups_with(&films.predicted, |named| (named == class) == is_class)
+        };
+        let sensitivity = of(Films::sensitivity, films.groups_of(|truth| truth == class));
+        let specificity = of(Films::specificity, films.groups_of(|truth| truth != class));
+        let images = rows().count() / self.runs;
+        let others = films.truth.len() / self.runs - images;
+        let estimates = [
+            Estimate::of_rate(&sensitivity.rate, sensitivity.method, Undefined::NoPositives)
+                .of(images, sensitivity.patients),
+            Estimate::of_rate(&specificity.rate, specificity.method, Undefined::NoNegatives)
+                .of(others, specificity.patients),
+        ];
+        let (truth, scores) = (films.is_positive(), films.of_positive());
+        let curves = OneVsRest { truth: &truth, scores: &scores, patients: &films.groups };
+        let [roc_auc, average_precision, brier] =
+            CLASS_SCORES.map(|(score, fallback)| self.score(films, score, fallback));
+        let metrics = ClassMetrics {
+            films: images,
+            patients: patients(rows().map(|row| &groups[row])),
+            sensitivity: sensitivity.rate,
+            specificity: specificity.rate,
+            ppv: of(Films::ppv, predicted(true)).rate,
+            npv: of(Films::npv, predicted(false)).rate,
+            roc_auc,
+            average_precision,
+            brier,
+            roc: curves.roc().ok(),
+            precision_recall: curves.precision_recall().ok(),
+            calibration: curves.calibration(),
+        };
+        (metrics, estimates)
+    }
+
+    /// A proportion of images on which there are so many `patients`. If each image is
+    /// predicted once, its interval is Wilson's, of as many patients; else resamples of
+    /// patients take all predictions of their images.
+    fn proportion(&self, films: &Films, of: fn(&Films) -> Rate, patients: usize) -> Proportion {
+        let rate = of(films);
+        let wilson =
+            Proportion { rate: rate.of_groups(patients), method: Method::Wilson, patients };
+        let Some(value) = rate.value.filter(|_| self.runs > 1 && self.resamples > 0) else {
+            return wilson;
+        };
+        let statistic = |films: &Films| of(films).value.ok_or(Undefined::NoFilms);
+        match Fallback::Share(patients).or(value, self.bootstrap(films, statistic)) {
+            Ok((low, high, method)) => {
+                Proportion { rate: Rate { low, high, ..rate }, method, ..wilson }
+            }
+            Err(_) => wilson,
+        }
+    }
+
+    fn score(&self, films: &Films, score: ScoreOf, fallback: FallbackOf) -> Estimate {
+        let (images, patients) = (films.truth.len() / self.runs, films.groups_of(|_| true));
         let value = match score(films) {
             Ok(value) => value,
-            Err(reason) => return Score { undefined: reason.to_string(), ..Score::default() },
+            Err(reason) => return Estimate::undefined(reason),
         };
-        let score_alone = Score { value: Some(value), ..Score::default() };
+        let alone = Estimate { value: Some(value), images, patients, ..Estimate::default() };
         if self.resamples == 0 {
-            return score_alone;
+            return alone;
         }
+        match fallback(films).or(value, self.bootstrap(films, score)) {
+            Ok((low, high, method)) => {
+                Estimate { low: Some(low), high: Some(high), method: Some(method), ..alone }
+            }
+            Err(reason) => Estimate { undefined: reason.to_string(), ..alone },
+        }
+    }
+
+    fn bootstrap(
+        &self,
+        films: &Films,
+        statistic: impl Fn(&Films) -> Result<f64, Undefined> + Sync,
+    ) -> Result<Interval, Undefined> {
         let draws = |resample| {
             let mut rng = Rng::new(derive(self.seed, "evaluate", "bootstrap", resample));
             move |n| rng.index(n)
         };
-        let statistic = |rows: &[usize]| score(&films.select(rows));
-        let interval = bootstrap(&films.groups, self.resamples, 0.95, draws, statistic);
-        match fallback(films).or(value, interval) {
-            Ok((low, high, method)) => {
-                Score { low: Some(low), high: Some(high), method: Some(method), ..score_alone }
-            }
-            Err(reason) => Score { undefined: reason.to_string(), ..score_alone },
-        }
+        let of_rows = |rows: &[usize]| statistic(&films.select(rows));
+        bootstrap(&films.groups, self.resamples, 0.95, draws, of_rows)
     }
+}
+
+/// A proportion with its interval, of so many patients.
+#[derive(Clone, Copy)]
+struct Proportion {
+    rate: Rate,
+    method: Method,
+    patients: usize,
 }
 
 type ScoreOf = fn(&Films) -> Result<f64, Undefined>;
@@ -197,21 +288,27 @@ const NO_FALLBACK: FallbackOf = |_| Fallback::None;
 /// Of scores that are 1 at best.
 const UP_TO_1: FallbackOf = |_| Fallback::Omit;
 
-/// Every score, and what gives its interval where the bootstrap fails; those called
+/// Scores of one class against the rest: ROC AUC, average precision, Brier score.
+const CLASS_SCORES: [(ScoreOf, FallbackOf); 3] = [
+    (
+        |f| roc_auc(&f.is_positive(), &f.of_positive()),
+        |f| Fallback::Area {
+            positives: f.groups_of(|class| class == f.positive),
+            negatives: f.groups_of(|class| class != f.positive),
+        },
+    ),
+    (|f| average_precision(&f.is_positive(), &f.of_positive()), UP_TO_1),
+    (|f| brier(&f.is_positive(), &f.of_positive()), NO_FALLBACK),
+];
+
+/// Every other score, and what gives its interval where the bootstrap fails; those called
 /// `macro_…` for more than two classes only.
 const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
-    (
-        "accuracy",
-        |f| f.confusion().accuracy().value.ok_or(Undefined::NoFilms),
-        |f| Fallback::Share(f.groups_of(|_| true)),
-    ),
-    ("average_precision", |f| average_precision(&f.is_positive(), &f.of_positive()), UP_TO_1),
     (
         "balanced_accuracy",
         |f| f.confusion().balanced_accuracy(),
         |f| Fallback::Share(f.fewest_groups().0),
     ),
-    ("brier", |f| brier(&f.is_positive(), &f.of_positive()), NO_FALLBACK),
     ("expected_calibration_error", Films::calibration_error, NO_FALLBACK),
     ("f1", |f| f.binary().f1(), UP_TO_1),
     ("log_loss", |f| log_loss(&f.truth, f.probabilities.view()), NO_FALLBACK),
@@ -233,27 +330,10 @@ const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
     ("mcc", |f| f.confusion().mcc(), UP_TO_1),
     ("npv_at_prevalence", |f| f.binary().npv_at(f.prevalence), |f| f.predictive(npv_of)),
     ("ppv_at_prevalence", |f| f.binary().ppv_at(f.prevalence), |f| f.predictive(ppv_of)),
-    (
-        "roc_auc",
-        |f| roc_auc(&f.is_positive(), &f.of_positive()),
-        |f| Fallback::Area {
-            positives: f.groups_of(|class| class == f.positive),
-            negatives: f.groups_of(|class| class != f.positive),
-        },
-    ),
-    (
-        "sensitivity",
-        |f| f.binary().sensitivity().value.ok_or(Undefined::NoPositives),
-        |f| Fallback::Share(f.groups_of(|class| class == f.positive)),
-    ),
-    (
-        "specificity",
-        |f| f.binary().specificity().value.ok_or(Undefined::NoNegatives),
-        |f| Fallback::Share(f.groups_of(|class| class != f.positive)),
-    ),
 ];
 
 /// Predictions as the metrics take them.
+#[derive(Clone)]
 struct Films {
     classes: usize,
     positive: usize,
@@ -293,6 +373,11 @@ impl Films {
         }
     }
 
+    /// The same, with another class as the positive one.
+    fn of_class(&self, positive: usize) -> Self {
+        Self { positive, ..self.clone() }
+    }
+
     fn select(&self, rows: &[usize]) -> Self {
         let pick = |values: &[usize]| rows.iter().map(|row| values[*row]).collect();
         Self {
@@ -328,30 +413,33 @@ impl Films {
 
     /// What gives the interval of a predictive value, from sensitivity and specificity.
     fn predictive(&self, of: fn(f64, f64, f64) -> f64) -> Fallback {
-        let shares = [self.sensitivity(self.positive), self.specificity(self.positive)];
+        let shares = [
+            self.sensitivity().of_groups(self.groups_of(|class| class == self.positive)),
+            self.specificity().of_groups(self.groups_of(|class| class != self.positive)),
+        ];
         let at = |end: fn(&Rate) -> f64| of(end(&shares[0]), end(&shares[1]), self.prevalence);
         let certain = shares.iter().any(|rate| matches!(rate.value, Some(0.0 | 1.0)));
         Fallback::Ends { low: at(|rate| rate.low), high: at(|rate| rate.high), certain }
     }
 
-    fn sensitivity(&self, class: usize) -> Rate {
-        let rate = self.confusion().against_rest(class).sensitivity();
-        rate.of_groups(self.groups_of(|truth| truth == class))
+    fn accuracy(&self) -> Rate {
+        self.confusion().accuracy()
     }
 
-    fn specificity(&self, class: usize) -> Rate {
-        let rate = self.confusion().against_rest(class).specificity();
-        rate.of_groups(self.groups_of(|truth| truth != class))
+    fn sensitivity(&self) -> Rate {
+        self.binary().sensitivity()
     }
 
-    fn ppv(&self, class: usize) -> Rate {
-        let rate = self.confusion().against_rest(class).ppv();
-        rate.of_groups(self.groups_with(&self.predicted, |named| named == class))
+    fn specificity(&self) -> Rate {
+        self.binary().specificity()
     }
 
-    fn npv(&self, class: usize) -> Rate {
-        let rate = self.confusion().against_rest(class).npv();
-        rate.of_groups(self.groups_with(&self.predicted, |named| named != class))
+    fn ppv(&self) -> Rate {
+        self.binary().ppv()
+    }
+
+    fn npv(&self) -> Rate {
+        self.binary().npv()
     }
 
     /// Groups with a film of such a class.
@@ -468,12 +556,15 @@ mod tests {
         predictions.rows.truncate(5);
         let metrics = judge(JUDGE, &predictions);
         assert_eq!((metrics.specificity.value, metrics.specificity.of), (None, 0));
-        let expected = Score { undefined: "no film is negative".to_owned(), ..Score::default() };
+        let expected = Estimate::undefined(Undefined::NoNegatives);
         assert_eq!(metrics.scores["roc_auc"], expected);
         predictions.rows.truncate(1);
-        let accuracy = &judge(JUDGE, &predictions).scores["accuracy"];
-        assert_eq!((accuracy.value, accuracy.low), (Some(1.0), None));
-        assert_eq!(accuracy.undefined, "there is only one patient");
+        let alone = judge(JUDGE, &predictions);
+        let loss = &alone.scores["log_loss"];
+        assert_eq!((loss.value.is_some(), loss.low), (true, None));
+        assert_eq!(loss.undefined, "there is only one patient");
+        // Wilson's interval needs no resamples.
+        assert_eq!(alone.scores["accuracy"].low, Some(Rate::new(1, 1).low));
         let quick = Judge { resamples: 0, ..JUDGE };
         assert_eq!(judge(quick, &tutorial()).scores["roc_auc"].low, None);
     }
@@ -521,6 +612,24 @@ mod tests {
         value.as_str().expect("floats are text").parse().expect("a float")
     }
 
+    /// The predictions of a case of `tests/golden/metrics.json`, and their metrics.
+    fn case_metrics(case: &serde_json::Value) -> Metrics {
+        let classes: Vec<String> = serde_json::from_value(case["names"].clone()).unwrap();
+        let truth: Vec<usize> = serde_json::from_value(case["y"].clone()).unwrap();
+        let values: Vec<f64> = case["p"].as_array().unwrap().iter().map(number).collect();
+        let p = Array2::from_shape_vec((truth.len(), classes.len()), values).unwrap();
+        let row = |(i, predicted): (usize, usize)| Prediction {
+            path: i.to_string(),
+            patient: String::new(),
+            truth: truth[i],
+            predicted,
+            probabilities: p.row(i).to_vec(),
+        };
+        let named = crate::metrics::predicted(p.view()).into_iter().enumerate();
+        let predictions = Predictions { classes, rows: named.map(row).collect() };
+        judge(Judge { resamples: 0, ..JUDGE }, &predictions)
+    }
+
     /// Every score of the artifact against scikit-learn's, for two classes and three.
     #[test]
     fn every_score_equals_scikit_learn() {
@@ -528,21 +637,7 @@ mod tests {
             serde_json::from_str(include_str!("../../tests/golden/metrics.json")).unwrap();
         let mut seen = BTreeSet::new();
         for case in golden["predictions"].as_array().unwrap() {
-            let classes: Vec<String> = serde_json::from_value(case["names"].clone()).unwrap();
-            let truth: Vec<usize> = serde_json::from_value(case["y"].clone()).unwrap();
-            let values: Vec<f64> = case["p"].as_array().unwrap().iter().map(number).collect();
-            let p = Array2::from_shape_vec((truth.len(), classes.len()), values).unwrap();
-            let row = |(i, predicted): (usize, usize)| Prediction {
-                path: i.to_string(),
-                patient: String::new(),
-                truth: truth[i],
-                predicted,
-                probabilities: p.row(i).to_vec(),
-            };
-            let named = crate::metrics::predicted(p.view()).into_iter().enumerate();
-            let predictions =
-                Predictions { classes: classes.clone(), rows: named.map(row).collect() };
-            let metrics = judge(Judge { resamples: 0, ..JUDGE }, &predictions);
+            let metrics = case_metrics(case);
             let (all, first) = (&case["numbers"], &case["of_first"]);
             for (name, score) in &metrics.scores {
                 let golden = match name.as_str() {
@@ -563,7 +658,85 @@ mod tests {
                 assert!((rate.value.unwrap() - number(&first[name])).abs() < 1e-14, "{name}");
             }
         }
-        assert_eq!(seen.len(), SCORES.len());
+        let of_positive = ["accuracy", "sensitivity", "specificity"].len() + CLASS_SCORES.len();
+        assert_eq!(seen.len(), SCORES.len() + of_positive);
+    }
+
+    /// The curves of each of three classes against the rest, and what is under them.
+    #[test]
+    fn one_vs_rest_equals_scikit_learn() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/golden/metrics.json")).unwrap();
+        let with_curves = |case: &&serde_json::Value| {
+            case["one_vs_rest"].as_array().is_some_and(|classes| !classes.is_empty())
+        };
+        let cases: Vec<_> =
+            golden["predictions"].as_array().unwrap().iter().filter(with_curves).collect();
+        assert!(!cases.is_empty());
+        for case in cases {
+            let metrics = case_metrics(case);
+            for (class, golden) in
+                metrics.classes.iter().zip(case["one_vs_rest"].as_array().unwrap())
+            {
+                let of = &metrics.by_class[class];
+                for (got, name) in [
+                    (&of.roc_auc, "roc_auc"),
+                    (&of.average_precision, "average_precision"),
+                    (&of.brier, "brier"),
+                ] {
+                    assert!((got.value.unwrap() - number(&golden[name])).abs() < 1e-14, "{name}");
+                }
+                let column = |name: &str, i: usize| -> Vec<f64> {
+                    golden[name][i].as_array().unwrap().iter().map(number).collect()
+                };
+                let known = |thresholds: &[Option<f64>]| -> Vec<f64> {
+                    thresholds.iter().filter_map(|threshold| *threshold).collect()
+                };
+                let roc = of.roc.as_ref().unwrap();
+                assert_eq!((&roc.fpr, &roc.tpr), (&column("roc", 0), &column("roc", 1)));
+                assert_eq!(known(&roc.thresholds), column("roc", 2)[1..]);
+                let pr = of.precision_recall.as_ref().unwrap();
+                assert_eq!((&pr.precision, &pr.recall), (&column("pr", 0), &column("pr", 1)));
+                assert_eq!(known(&pr.thresholds), column("pr", 2));
+                let inside = |(y, (low, high)): (&f64, (&f64, &f64))| {
+                    *low <= *y + 1e-12 && *y <= *high + 1e-12
+                };
+                assert!(roc.tpr.iter().zip(roc.low.iter().zip(&roc.high)).all(inside));
+                assert!(pr.precision.iter().zip(pr.low.iter().zip(&pr.high)).all(inside));
+            }
+        }
+    }
+
+    /// What is in the artifact twice is one estimate, of predictions in one run and in
+    /// several.
+    #[test]
+    fn what_is_there_twice_is_one_estimate() {
+        let full = tutorial();
+        let mut twice = full.clone();
+        twice.rows.extend(full.rows.iter().cloned());
+        for (predictions, runs) in [(&full, 1), (&twice, 2)] {
+            let metrics = judge(Judge { runs, ..JUDGE }, predictions);
+            let positive = &metrics.by_class[&metrics.positive];
+            assert_eq!(positive.films, 5, "images, not predictions");
+            for (name, estimate) in [
+                ("roc_auc", &positive.roc_auc),
+                ("average_precision", &positive.average_precision),
+                ("brier", &positive.brier),
+            ] {
+                assert_eq!(&metrics.scores[name], estimate, "{name}");
+            }
+            for (name, rates) in [
+                ("accuracy", [metrics.accuracy; 2]),
+                ("sensitivity", [metrics.sensitivity, positive.sensitivity]),
+                ("specificity", [metrics.specificity, positive.specificity]),
+            ] {
+                for rate in rates {
+                    let score = &metrics.scores[name];
+                    let of_rate = (rate.value, Some(rate.low), Some(rate.high));
+                    assert_eq!((score.value, score.low, score.high), of_rate, "{name}");
+                }
+            }
+        }
     }
 
     /// A test set of one class, one film, one answer: what has no value has a reason.

@@ -8,6 +8,7 @@ pub mod array;
 pub mod audit;
 pub mod claim;
 pub mod crossval;
+pub mod curves;
 pub mod explanation;
 pub mod features;
 pub mod groups;

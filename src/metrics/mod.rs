@@ -14,6 +14,7 @@ mod calibration;
 mod classification_report;
 mod confusion;
 mod curve;
+mod estimate;
 mod interval;
 mod ks;
 mod rate;
@@ -29,6 +30,7 @@ pub use calibration::{
 pub use classification_report::classification_report;
 pub use confusion::{Binary, Confusion, called, npv_of, ppv_of, predicted};
 pub use curve::{PrecisionRecall, Roc, average_precision, one_vs_rest, roc_auc, roc_auc_within};
+pub use estimate::Estimate;
 pub use interval::{Fallback, Method, auc_interval};
 pub use ks::{KolmogorovSmirnov, ks_two_sample};
 pub use rate::Rate;

@@ -9,12 +9,13 @@ use super::check::Check;
 use super::{Stage, upstream, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::Index;
-use crate::artifact::metrics::{ClassMetrics, Judge, Metrics, Score};
+use crate::artifact::metrics::{ClassMetrics, Judge, Metrics};
 use crate::artifact::predictions::{Prediction, Predictions};
 use crate::artifact::{ArtifactError, Document};
 use crate::cli::{Context, Failure, Flag, Outcome, in_range};
 use crate::head::Head;
-use crate::metrics::{Method, Rate, classification_report, predicted};
+use crate::io::decimal::widen;
+use crate::metrics::{Estimate, Method, Rate, classification_report, predicted};
 use crate::pipeline::{Input, Job};
 
 /// `cxr-evaluate`.
@@ -159,7 +160,7 @@ fn predict(
     let head = head(ctx, job, index)?;
     let shape = [index.rows.len(), head.inputs()];
     let features: Array2<f32> = upstream::array(ctx, "features.npy", &shape)?;
-    let probabilities = head.predict(features.select(Axis(0), rows).view()).mapv(f64::from);
+    let probabilities = head.predict(features.select(Axis(0), rows).view()).mapv(widen);
     if let Some(film) = probabilities.outer_iter().position(|p| p.iter().any(|p| p.is_nan())) {
         let path = &index.rows[rows[film]].path;
         let error = Failure::new(format_args!("the model has no probabilities for `{path}`"));
@@ -220,15 +221,22 @@ impl fmt::Display for Summary {
         rate(f, &format!("sensitivity{of}"), pad, &metrics.sensitivity)?;
         rate(f, &format!("specificity{of}"), pad, &metrics.specificity)?;
         score(f, &format!("roc auc{of}"), pad, &metrics.scores["roc_auc"])?;
+        if let Some(mean) = metrics.scores.get("macro_roc_auc") {
+            score(f, "mean roc auc", pad, mean)?;
+        }
         writeln!(f)?;
         let of = |films, patients| {
             let films = counted(films, "image", "images");
             format!("{films} of {}", counted(patients, "patient", "patients"))
         };
         for class in &metrics.classes {
-            let ClassMetrics { films, patients, .. } = metrics.by_class[class];
+            let ClassMetrics { films, patients, ref roc_auc, .. } = metrics.by_class[class];
             let sign = if *class == metrics.positive { ", the positive class" } else { "" };
-            writeln!(f, "{class}: {}{sign}", of(films, patients))?;
+            write!(f, "{class}: {}{sign}", of(films, patients))?;
+            match metrics.classes.len() {
+                0..=2 => writeln!(f)?,
+                _ => writeln!(f, "; roc auc against the rest {}", roc_auc.brief(4))?,
+            }
         }
         write!(f, "all: {}", of(metrics.films, metrics.patients))?;
         if metrics.unknown > 0 {
@@ -285,8 +293,8 @@ fn rate(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, rate: &Rate) -> fmt:
     }
 }
 
-fn score(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, score: &Score) -> fmt::Result {
-    let Score { value, low, high, method, undefined } = score;
+fn score(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, score: &Estimate) -> fmt::Result {
+    let Estimate { value, low, high, method, undefined, .. } = score;
     let Some(value) = value else { return writeln!(f, "{name}: undefined, {undefined}") };
     write!(f, "{name}: {value:.4}")?;
     match low.zip(*high) {

@@ -66,6 +66,14 @@ def case(n, k, seed, weights, gain, digits):
     else:
         numbers |= {"roc_auc": m.roc_auc_score(y, p, multi_class="ovr"),
                     "average_precision": m.average_precision_score(y, p)}
+    if k > 2:
+        c["one_vs_rest"] = [{
+            "roc_auc": repr(float(m.roc_auc_score(y == i, p[:, i]))),
+            "average_precision": repr(float(m.average_precision_score(y == i, p[:, i]))),
+            "brier": repr(float(m.brier_score_loss(y == i, p[:, i]))),
+            "roc": [text(v) for v in m.roc_curve(y == i, p[:, i], drop_intermediate=False)],
+            "pr": [text(v) for v in m.precision_recall_curve(y == i, p[:, i])],
+        } for i in range(k)] if n < 50 else []
     return c | {"numbers": {name: repr(float(v)) for name, v in numbers.items()}}
 
 

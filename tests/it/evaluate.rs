@@ -159,23 +159,23 @@ fn the_published_run_is_reported_with_intervals() {
     --- stderr
     ");
     let metrics = sandbox.json(METRICS);
-    assert_eq!(metrics["schema"], json!("cxr.metrics/1"));
+    assert_eq!(metrics["schema"], json!("cxr.metrics/2"));
     assert_eq!(metrics["confusion"], json!([[5, 0], [1, 4]]));
     assert_eq!(metrics["accuracy"]["value"], json!(0.9));
     assert_eq!(metrics["sensitivity"]["hits"], json!(5));
     assert_eq!(metrics["specificity"]["value"], json!(0.8));
     insta::assert_snapshot!(sandbox.read("artifacts/tutorial/evaluate/predictions.csv"), @r"
     path,patient,truth,predicted,p_covid,p_normal
-    covid/01.png,a,covid,covid,0.8175744414329529,0.18242551386356354
-    covid/02.png,b,covid,covid,0.7310585975646973,0.2689414322376251
-    covid/03.png,b,covid,covid,0.622459352016449,0.3775406777858734
-    covid/04.png,c,covid,covid,0.5498340129852295,0.4501659870147705
-    covid/05.png,d,covid,covid,0.5249791741371155,0.47502079606056213
-    normal/06.png,e,normal,covid,0.622459352016449,0.3775406777858734
-    normal/07.png,f,normal,normal,0.2689414322376251,0.7310585975646973
-    normal/08.png,g,normal,normal,0.18242551386356354,0.8175744414329529
-    normal/09.png,,normal,normal,0.11920291930437088,0.8807970285415649
-    normal/10.png,h,normal,normal,0.07585817575454712,0.9241418242454529
+    covid/01.png,a,covid,covid,0.81757444,0.18242551
+    covid/02.png,b,covid,covid,0.7310586,0.26894143
+    covid/03.png,b,covid,covid,0.62245935,0.37754068
+    covid/04.png,c,covid,covid,0.549834,0.450166
+    covid/05.png,d,covid,covid,0.5249792,0.4750208
+    normal/06.png,e,normal,covid,0.62245935,0.37754068
+    normal/07.png,f,normal,normal,0.26894143,0.7310586
+    normal/08.png,g,normal,normal,0.18242551,0.81757444
+    normal/09.png,,normal,normal,0.11920292,0.880797
+    normal/10.png,h,normal,normal,0.075858176,0.9241418
     ");
 }
 
@@ -371,5 +371,5 @@ fn a_head_on_the_tutorials_features_reaches_the_tutorials_accuracy() {
         Predictions::read(&sandbox.path("artifacts/tutorial/evaluate/predictions.csv")).unwrap();
     let expected = fitted.head.predict(features.select(Axis(0), &[test[0]]).view());
     let first = predictions.rows.iter().find(|row| row.path.ends_with("/01.png")).unwrap();
-    assert_eq!(first.probabilities, expected.row(0).mapv(f64::from).to_vec());
+    assert_eq!(first.probabilities, expected.row(0).mapv(cxr::io::decimal::widen).to_vec());
 }

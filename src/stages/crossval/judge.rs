@@ -9,12 +9,11 @@ use super::films::{Films, Run};
 use super::{Rule, Settings};
 use crate::artifact::Document;
 use crate::artifact::crossval::{Calibration, CrossValidation, Fold, Spread, Threshold};
-use crate::artifact::metrics::{Judge, Score};
+use crate::artifact::metrics::{Judge, Metrics};
 use crate::artifact::predictions::{Prediction, Predictions};
 use crate::metrics::Temperature;
 use crate::pipeline::Job;
 
-type Scores = BTreeMap<String, Score>;
 /// Scores without intervals; none where undefined.
 type Values = BTreeMap<String, Option<f64>>;
 
@@ -28,17 +27,21 @@ impl Films {
         job: &Job,
     ) -> CrossValidation {
         let classes = &self.index.classes;
-        let judge = |runs: usize, resamples: usize, films: Vec<(usize, Prediction)>| -> Scores {
+        let judge = |runs: usize, resamples: usize, films: Vec<(usize, Prediction)>| -> Metrics {
             let (positive, prevalence) = (self.positive, settings.prevalence);
             let judge = Judge { positive, prevalence, resamples, seed, runs };
             let groups: Vec<String> =
                 films.iter().map(|(row, _)| self.groups[*row].clone()).collect();
             let rows = films.into_iter().map(|(_, prediction)| prediction).collect();
             let predictions = Predictions { classes: classes.clone(), rows };
-            judge.judge(&predictions, &groups, settings.groups).scores
+            judge.judge(&predictions, &groups, settings.groups)
         };
         let values = |runs: usize, films: Vec<(usize, Prediction)>| -> Values {
-            judge(runs, 0, films).into_iter().map(|(name, score)| (name, score.value)).collect()
+            judge(runs, 0, films)
+                .scores
+                .into_iter()
+                .map(|(name, score)| (name, score.value))
+                .collect()
         };
         let of = |run: &Run, rows: &[usize]| -> Vec<(usize, Prediction)> {
             let film = |row: &usize| (*row, self.prediction(run, *row, run.probabilities.view()));
@@ -63,7 +66,7 @@ impl Films {
         groups.dedup();
         let spread = |of: &[&Values]| -> BTreeMap<String, Spread> {
             let spread = |name: &String| Spread::of(of.iter().map(|scores| scores[name]));
-            pooled.keys().map(|name| (name.clone(), spread(name))).collect()
+            pooled.scores.keys().map(|name| (name.clone(), spread(name))).collect()
         };
         CrossValidation {
             schema: CrossValidation::SCHEMA.to_owned(),
@@ -86,7 +89,9 @@ impl Films {
             across_runs: spread(&of_runs.iter().collect::<Vec<_>>()),
             calibration: self.calibration(runs, values),
             by_fold,
-            pooled,
+            pooled: pooled.scores,
+            by_class: pooled.by_class,
+            confusion: pooled.confusion,
             index: job.inputs()["preprocess/index.csv"].clone(),
         }
     }

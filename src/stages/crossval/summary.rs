@@ -4,7 +4,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::artifact::crossval::{CrossValidation, Spread};
-use crate::artifact::metrics::Score;
+use crate::metrics::Estimate;
 
 /// What is said of a cross-validation.
 #[derive(Debug, Serialize)]
@@ -33,7 +33,7 @@ impl fmt::Display for Summary {
         let digits = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.4}"));
         writeln!(f, "{:15}  pooled  95 % interval     mean of folds  sd", "")?;
         for (key, name) in SHOWN {
-            let (Score { value, low, high, .. }, folds) = (&pooled[key], &across_folds[key]);
+            let (Estimate { value, low, high, .. }, folds) = (&pooled[key], &across_folds[key]);
             let interval = format!("{} to {}", digits(*low), digits(*high));
             let (value, mean, sd) = (digits(*value), digits(folds.mean), digits(folds.sd));
             writeln!(f, "{name:15}  {value:6}  {interval:16}  {mean:13}  {sd}")?;

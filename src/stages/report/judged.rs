@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::Files;
 use crate::artifact::crossval::{CrossValidation, Spread};
 use crate::artifact::features::{Extractor, Features};
-use crate::artifact::metrics::{ClassMetrics, Metrics, Score};
+use crate::artifact::metrics::{ClassMetrics, Metrics};
 use crate::artifact::{audit, model};
 use crate::audit::{Answer, PROBES, Probe};
 use crate::backbone::{IMAGENET_FINGERPRINT, Pooling};
-use crate::metrics::{Method, Rate};
+use crate::metrics::{self, Method, Rate};
 use crate::report::{Audit, Calibration, ClassFigures, Estimate, Judged, Model};
 
 /// The figures that come first, by the name of their score, and in words.
@@ -117,7 +117,7 @@ fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Judged {
             .filter_map(|n| score(&c.pooled, n, at(n.0)))
             .map(|e| of_positive(e, &c.classes, &c.positive))
             .collect(),
-        by_class: Vec::new(),
+        by_class: by_class(&c.classes, &c.by_class, "predictions"),
     }
 }
 
@@ -132,17 +132,6 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
         0 => "",
         _ => ", some of whom stand in training, too",
     };
-    let rate = |name: &str, rate: &Rate, of: &str| Estimate {
-        name: name.to_owned(),
-        value: rate.value,
-        low: rate.value.map(|_| rate.low),
-        high: rate.value.map(|_| rate.high),
-        unit_scale: true,
-        note: match rate.of {
-            0 => "there is no such film".to_owned(),
-            _ => format!("{} of {} {of}", rate.hits, rate.of),
-        },
-    };
     let mut headline = vec![
         rate("Accuracy", &metrics.accuracy, "films named rightly"),
         rate("Sensitivity", &metrics.sensitivity, &format!("{positive} films found")),
@@ -152,20 +141,6 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
     let named = |e: Estimate| of_positive(e, &metrics.classes, positive);
     let at = format!("where {:.0} % of films are {positive}", 100.0 * metrics.prevalence);
     let note = |name: &str| if name.contains("_at_") { at.clone() } else { String::new() };
-    let of_class = |class: &String| {
-        let ClassMetrics { films, sensitivity, specificity, ppv, npv, .. } =
-            &metrics.by_class[class];
-        ClassFigures {
-            class: class.clone(),
-            films: *films,
-            figures: vec![
-                rate("Sensitivity", sensitivity, "films"),
-                rate("Specificity", specificity, "films"),
-                rate("Positive predictive value", ppv, "films"),
-                rate("Negative predictive value", npv, "films"),
-            ],
-        }
-    };
     Judged {
         on: "test films".to_owned(),
         how: format!("The {films} films of the test set, {who}{leak}. {PROBABLE}"),
@@ -177,7 +152,7 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
             .filter_map(|n| score(&metrics.scores, n, &note(n.0)))
             .map(named)
             .collect(),
-        by_class: metrics.classes.iter().map(of_class).collect(),
+        by_class: by_class(&metrics.classes, &metrics.by_class, "images"),
     }
 }
 
@@ -201,29 +176,76 @@ fn of_positive(e: Estimate, classes: &[String], positive: &str) -> Estimate {
     }
 }
 
+/// A proportion under its name, with what it counts.
+fn rate(name: &str, rate: &Rate, of: &str) -> Estimate {
+    Estimate {
+        name: name.to_owned(),
+        value: rate.value,
+        low: rate.value.map(|_| rate.low),
+        high: rate.value.map(|_| rate.high),
+        unit_scale: true,
+        note: match rate.of {
+            0 => "there is no such image".to_owned(),
+            _ => format!("{} of {} {of}", rate.hits, rate.of),
+        },
+    }
+}
+
+/// Each class against the rest; its areas where they are not those of the other class.
+fn by_class(
+    classes: &[String],
+    metrics: &BTreeMap<String, ClassMetrics>,
+    of: &str,
+) -> Vec<ClassFigures> {
+    let figures = |class: &String| {
+        let metrics = metrics.get(class)?;
+        let ClassMetrics { sensitivity, specificity, ppv, npv, .. } = metrics;
+        let mut figures = vec![
+            rate("Sensitivity", sensitivity, of),
+            rate("Specificity", specificity, of),
+            rate("Positive predictive value", ppv, of),
+            rate("Negative predictive value", npv, of),
+        ];
+        if classes.len() > 2 {
+            let ClassMetrics { roc_auc, average_precision, brier, .. } = metrics;
+            figures.extend([
+                of_score(roc_auc, "roc_auc", "Area under the ROC curve", ""),
+                of_score(average_precision, "average_precision", "Average precision", ""),
+                of_score(brier, "brier", "Brier score", ""),
+            ]);
+        }
+        Some(ClassFigures { class: class.clone(), films: metrics.films, figures })
+    };
+    classes.iter().filter_map(figures).collect()
+}
+
 fn score(
-    scores: &BTreeMap<String, Score>,
+    scores: &BTreeMap<String, metrics::Estimate>,
     (name, words): &(&str, &str),
     note: &str,
 ) -> Option<Estimate> {
-    let score = scores.get(*name)?;
+    Some(of_score(scores.get(*name)?, name, words, note))
+}
+
+/// An estimate under its name in words, with what else is noted of it.
+fn of_score(score: &metrics::Estimate, name: &str, words: &str, note: &str) -> Estimate {
     // How an interval was found is said where nothing else is, or if it is unusual.
     let method = score.method.filter(|m| note.is_empty() || *m != Method::Bootstrap);
     let notes = [Some(note).filter(|note| !note.is_empty()), method.map(Method::text)];
     let note = notes.into_iter().flatten().collect::<Vec<_>>().join("; ");
-    Some(Estimate {
-        name: (*words).to_owned(),
+    Estimate {
+        name: words.to_owned(),
         value: score.value,
-        low: score.low.and(score.high).and(score.low),
-        high: score.low.and(score.high),
-        unit_scale: !OTHER_SCALE.contains(name),
+        low: score.interval().map(|(low, _)| low),
+        high: score.interval().map(|(_, high)| high),
+        unit_scale: !OTHER_SCALE.contains(&name),
         note: match (score.value, score.undefined.as_str()) {
             (Some(_), "") => note,
             (Some(_), why) if note.is_empty() => format!("no interval: {why}"),
             (Some(_), why) => format!("{note}; no interval: {why}"),
             (None, why) => why.to_owned(),
         },
-    })
+    }
 }
 
 /// What tells the classes apart without the lungs.
