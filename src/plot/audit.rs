@@ -1,12 +1,13 @@
 //! What shortcuts achieve, against chance and against the model.
 
+use super::Figure;
 use super::axis::Axis;
 use super::canvas::{Canvas, Rect, Stroke};
 use super::legend::{Key, row};
 use super::panel::{BORDER, HEADING, PLAIN, Panel, heading};
 use super::text::Text;
 use super::theme::{BLUE, INK, MUTED, VERMILLION, WHITE, faded, mixed};
-use super::{Estimate, Figure};
+use crate::metrics::Estimate;
 
 /// A classifier that sees little of a film, and what it achieves.
 #[derive(Clone, Debug)]
@@ -50,11 +51,11 @@ impl Figure for Audit {
 
     fn description(&self) -> String {
         let probes: Vec<_> =
-            self.probes.iter().map(|p| format!("{} {}", p.name, p.auc.text())).collect();
+            self.probes.iter().map(|p| format!("{} {}", p.name, p.auc.text(2))).collect();
         format!(
             "Area under the ROC curve, chance 0.5, all in the same cross-validation. Heads \
              trained as the model was {}. Probes: {}.",
-            self.model.text(),
+            self.model.text(2),
             probes.join("; ")
         )
     }
@@ -78,46 +79,48 @@ impl Figure for Audit {
         );
 
         let names = self.probes.iter().map(|p| NAME.width(&p.name)).fold(0.0, f64::max);
-        let values = self.probes.iter().map(|p| VALUE.width(&short(&p.auc))).fold(0.0, f64::max);
+        let values = self.probes.iter().map(|p| VALUE.width(&p.auc.brief(2))).fold(0.0, f64::max);
         let area = Rect {
             x0: space.x0 + names.min(LONGEST) + 12.0,
             y0: space.y0 + 20.0,
             x1: space.x1 - values - 14.0,
             y1: space.y1 - 36.0,
         };
-        let lows = self.probes.iter().map(|p| p.auc.low).chain([self.model.low]);
+        let all = self.probes.iter().map(|p| &p.auc).chain([&self.model]);
+        let lows = all.flat_map(|auc| [auc.low, auc.value]).flatten();
         let least = ((lows.fold(0.4, f64::min) * 10.0).floor() / 10.0).max(0.0);
         let count = self.probes.len().max(1) as f64;
         let rows = Axis { min: count, max: 0.0, ticks: Vec::new(), label: String::new() };
         let x = Axis::new(least, 1.0, 7, "Area under the ROC curve");
         let panel = Panel::on(canvas, area, x, rows, &PLAIN);
 
-        let (low, _) = panel.at(self.model.low, 0.0);
-        let (high, _) = panel.at(self.model.high, 0.0);
-        canvas.rect(Rect { x0: low, x1: high, ..area }, faded(VERMILLION, 0.14));
+        let across = |auc: f64| panel.at(auc, 0.0).0;
+        if let Some((low, high)) = self.model.interval() {
+            let shaded = Rect { x0: across(low), x1: across(high), ..area };
+            canvas.rect(shaded, faded(VERMILLION, 0.14));
+        }
         for (i, probe) in self.probes.iter().enumerate() {
             let (zero, y) = panel.at(CHANCE, i as f64 + 0.5);
-            let [value, low, high] =
-                [probe.auc.value, probe.auc.low, probe.auc.high].map(|auc| panel.at(auc, 0.0).0);
-            let (y0, y1) = (y - 9.0, y + 9.0);
             let bar = if probe.lung_free { lung_free } else { other };
-            canvas.rect(Rect { x0: zero.min(value), y0, x1: zero.max(value), y1 }, bar);
-            let whisker = Stroke::new(INK, 1.4);
-            canvas.line(&[(low, y), (high, y)], &whisker);
-            for x in [low, high] {
-                canvas.line(&[(x, y - 4.0), (x, y + 4.0)], &whisker);
+            if let Some(value) = probe.auc.value.map(across) {
+                let (y0, y1) = (y - 9.0, y + 9.0);
+                canvas.rect(Rect { x0: zero.min(value), y0, x1: zero.max(value), y1 }, bar);
+            }
+            if let Some((low, high)) = probe.auc.interval() {
+                let (low, high) = (across(low), across(high));
+                let whisker = Stroke::new(INK, 1.4);
+                canvas.line(&[(low, y), (high, y)], &whisker);
+                for x in [low, high] {
+                    canvas.line(&[(x, y - 4.0), (x, y + 4.0)], &whisker);
+                }
             }
             let name = NAME.fit(&probe.name, LONGEST);
             canvas.text_middle((area.x0 - 12.0, y), &name, &NAME.ending());
-            canvas.text_middle((area.x1 + 14.0, y), &short(&probe.auc), &VALUE);
+            canvas.text_middle((area.x1 + 14.0, y), &probe.auc.brief(2), &VALUE);
         }
-        for (auc, stroke) in [(CHANCE, chance), (self.model.value, model)] {
-            let (x, _) = panel.at(auc, 0.0);
+        for (auc, stroke) in [(Some(CHANCE), chance), (self.model.value, model)] {
+            let Some(x) = auc.map(across) else { continue };
             canvas.line(&[(x, area.y0), (x, area.y1)], &stroke);
         }
     }
-}
-
-fn short(estimate: &Estimate) -> String {
-    format!("{:.2} ({:.2}–{:.2})", estimate.value, estimate.low, estimate.high)
 }

@@ -6,7 +6,8 @@ use super::legend::{Key, row};
 use super::panel::{BORDER, HEADING, PLAIN, Panel, heading};
 use super::text::Text;
 use super::theme::{BLUE, INK, VERMILLION, WHITE, mixed};
-use super::{Estimate, Figure, counted};
+use super::{Figure, counted};
+use crate::metrics::Estimate;
 
 /// One measure over all folds.
 #[derive(Clone, Debug)]
@@ -15,14 +16,16 @@ pub struct FoldScores {
     pub measure: String,
     /// Its value in each fold, 0 to 1; not finite where a fold has none.
     pub folds: Vec<f64>,
-    /// Its value on all films, each predicted out of fold, with its interval.
+    /// Its value on all images, each predicted out of fold, with its interval.
     pub all: Estimate,
 }
 
-/// A row per measure: its folds as dots, all films together as a diamond with its
+/// A row per measure: its folds as dots, all images together as a diamond with its
 /// interval.
 #[derive(Clone, Debug)]
 pub struct CrossValidation {
+    /// What the predictions are of: `209 images, 5 predictions each`.
+    pub on: String,
     /// The measures.
     pub measures: Vec<FoldScores>,
 }
@@ -46,18 +49,19 @@ impl Figure for CrossValidation {
     }
 
     fn title(&self) -> String {
-        "Cross-validation".into()
+        format!("Cross-validation: {}", self.on)
     }
 
     fn description(&self) -> String {
         let measures: Vec<_> =
-            self.measures.iter().map(|m| format!("{} {}", m.measure, m.all.text())).collect();
-        format!("All films, each predicted out of fold: {}.", measures.join("; "))
+            self.measures.iter().map(|m| format!("{} {}", m.measure, m.all.text(2))).collect();
+        format!("All images, each predicted out of fold: {}.", measures.join("; "))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>) {
         let folds = self.measures.iter().map(|m| m.folds.len()).max().unwrap_or(0);
-        let note = format!("{}, and all films with 95 % interval", counted(folds, "fold"));
+        let note =
+            format!("{}, and all images together with 95 % interval", counted(folds, "fold"));
         let space = heading(canvas, &self.title(), &note);
         let fold = mixed(WHITE, BLUE, 0.7);
         row(
@@ -65,12 +69,12 @@ impl Figure for CrossValidation {
             (space.x0 - 6.0, space.y0),
             &[
                 (Key::Point(Marker::Disc, fold), "fold"),
-                (Key::Point(Marker::Diamond, VERMILLION), "all films"),
+                (Key::Point(Marker::Diamond, VERMILLION), "all images"),
             ],
         );
 
         let names = self.measures.iter().map(|m| NAME.width(&m.measure)).fold(0.0, f64::max);
-        let values = self.measures.iter().map(|m| VALUE.width(&short(&m.all))).fold(0.0, f64::max);
+        let values = self.measures.iter().map(|m| VALUE.width(&m.all.brief(2))).fold(0.0, f64::max);
         let area = Rect {
             x0: space.x0 + names.min(LONGEST) + 12.0,
             y0: space.y0 + 18.0,
@@ -79,7 +83,8 @@ impl Figure for CrossValidation {
         };
         let count = self.measures.len().max(1) as f64;
         let rows = Axis { min: count, max: 0.0, ticks: Vec::new(), label: String::new() };
-        let lows = self.measures.iter().flat_map(|m| m.folds.iter().copied().chain([m.all.low]));
+        let of = |m: &FoldScores| m.folds.iter().copied().chain(m.all.low).collect::<Vec<_>>();
+        let lows = self.measures.iter().flat_map(of);
         let least = lows.filter(|low| low.is_finite()).fold(0.9, f64::min);
         let least = ((least * 10.0 - 0.5).floor() / 10.0).max(0.0);
         let x = Axis::new(least, 1.0, 7, "Score");
@@ -88,7 +93,7 @@ impl Figure for CrossValidation {
             let (_, y) = panel.at(0.0, i as f64 + 0.5);
             let name = NAME.fit(&measure.measure, LONGEST);
             canvas.text_middle((area.x0 - 12.0, y), &name, &NAME.ending());
-            canvas.text_middle((area.x1 + 12.0, y), &short(&measure.all), &VALUE);
+            canvas.text_middle((area.x1 + 12.0, y), &measure.all.brief(2), &VALUE);
             let dots = stacked(&measure.folds);
             let highest = dots.iter().map(|&(_, level)| level).max().unwrap_or(0).max(1) as f64;
             let rise = (STACK / highest).min(2.2 * DOT);
@@ -97,20 +102,20 @@ impl Figure for CrossValidation {
                 let dot = (x, y + 4.0 - level as f64 * rise);
                 canvas.marker(dot, DOT, Marker::Disc, fold);
             }
-            let [low, high, all] = [measure.all.low, measure.all.high, measure.all.value]
-                .map(|value| (panel.at(value, 0.0).0, y + 17.0));
-            let interval = Stroke::new(VERMILLION, 1.8);
-            canvas.line(&[low, high], &interval);
-            for (x, y) in [low, high] {
-                canvas.line(&[(x, y - 4.0), (x, y + 4.0)], &interval);
+            let across = |value: f64| (panel.at(value, 0.0).0, y + 17.0);
+            if let Some((low, high)) = measure.all.interval() {
+                let interval = Stroke::new(VERMILLION, 1.8);
+                let (low, high) = (across(low), across(high));
+                canvas.line(&[low, high], &interval);
+                for (x, y) in [low, high] {
+                    canvas.line(&[(x, y - 4.0), (x, y + 4.0)], &interval);
+                }
             }
-            canvas.marker(all, 4.5, Marker::Diamond, VERMILLION);
+            if let Some(all) = measure.all.value {
+                canvas.marker(across(all), 4.5, Marker::Diamond, VERMILLION);
+            }
         }
     }
-}
-
-fn short(estimate: &Estimate) -> String {
-    format!("{:.2} ({:.2}–{:.2})", estimate.value, estimate.low, estimate.high)
 }
 
 /// Finite scores, ascending, each with the number of equal ones before it.

@@ -38,8 +38,10 @@ fn figures_look_as_they_did() {
 fn a_changed_figure_is_noticed() {
     let [one, two] = [5, 6].map(|hits| {
         let confusion = super::Confusion {
+            on: "test set".into(),
             classes: vec!["covid".into(), "normal".into()],
             counts: vec![vec![hits, 0], vec![1, 4]],
+            sensitivity: vec![],
         };
         render::raster(&confusion, CELL)
     });

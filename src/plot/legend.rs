@@ -33,6 +33,13 @@ pub struct Style {
     text: Text,
 }
 
+impl Style {
+    /// The text of the entries.
+    pub fn text(&self) -> &Text {
+        &self.text
+    }
+}
+
 /// On white.
 pub const PLAIN: Style = Style { background: WHITE, text: SMALL };
 /// As matplotlib's `ggplot` style has it.

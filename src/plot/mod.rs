@@ -3,7 +3,7 @@
 //! A [`Figure`] knows its name, its size, what it shows in words, and how to
 //! draw itself on a [`Canvas`]; [`png()`] and [`svg`] render any figure from the
 //! same drawing, through plotters' raster and SVG backends. Figures take plain
-//! numbers and draw every interval they are given.
+//! numbers and draw every interval they are given: they compute none.
 //!
 //! Sizes are in pixels of 1/100 inch, as in matplotlib. Colours are Okabe and
 //! Ito's, and what differs in colour also differs in shape, dash or place, so
@@ -16,6 +16,7 @@ mod calibration;
 mod canvas;
 mod confusion;
 mod crossval;
+mod curves;
 #[cfg(test)]
 mod golden;
 mod heat;
@@ -36,16 +37,17 @@ mod text;
 mod theme;
 
 pub use audit::{Audit, Probe};
-pub use calibration::{Bin, Calibration};
+pub use calibration::{Bin, Calibration, ClassBins};
 pub use canvas::{Canvas, Pixels};
 pub use confusion::Confusion;
 pub use crossval::{CrossValidation, FoldScores};
+pub use curves::{ClassCurve, MOST_CLASSES};
 pub use heat::{Heat, Overlay, heat_rgba};
 pub use history::{Epochs, History};
 pub use precision_recall::PrecisionRecall;
 pub use render::{png, svg};
 pub use roc::Roc;
-pub use scores::{ClassScores, Scores};
+pub use scores::{ClassScores, Scores, Threshold};
 pub use seeds::{Run, Seeds};
 pub use sheet::{Sheet, Tile};
 
@@ -69,25 +71,7 @@ pub trait Figure {
     fn draw(&self, canvas: &mut Canvas<'_>);
 }
 
-/// A value with the ends of its interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
-    /// The estimate.
-    pub value: f64,
-    /// Lower end of the interval.
-    pub low: f64,
-    /// Upper end of the interval.
-    pub high: f64,
-}
-
-impl Estimate {
-    /// `0.94 (95 % CI 0.88–0.98)`.
-    fn text(&self) -> String {
-        format!("{:.2} (95 % CI {:.2}–{:.2})", self.value, self.low, self.high)
-    }
-}
-
-/// `1 film`, `2 films`.
+/// `1 image`, `2 images`.
 fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")

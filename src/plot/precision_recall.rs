@@ -1,28 +1,24 @@
 //! Precision against recall.
 
+use super::Figure;
 use super::axis::Axis;
-use super::canvas::{Canvas, Marker, Stroke};
-use super::legend::{self, Corner, Key, legend};
+use super::canvas::Canvas;
+use super::curves::{self, ClassCurve};
+use super::legend::Corner;
 use super::panel::{PLAIN, Panel, heading};
-use super::theme::{BLUE, MUTED, VERMILLION, faded};
-use super::{Estimate, Figure};
+use crate::metrics::Estimate;
 
-/// Precision against sensitivity over all thresholds.
+/// Precision against sensitivity over all thresholds: of the positive class, or of each of
+/// more than two classes against the rest.
 #[derive(Clone, Debug)]
 pub struct PrecisionRecall {
-    /// Name of the positive class.
-    pub positive: String,
-    /// `(recall, precision)`, recall ascending; drawn as steps, since precision
-    /// between two thresholds is not on a straight line.
-    pub curve: Vec<(f64, f64)>,
-    /// Average precision.
-    pub average: Estimate,
-    /// `(recall, low, high)` of the confidence band, if known.
-    pub band: Option<Vec<(f64, f64, f64)>>,
-    /// Share of positive films: the precision of chance.
-    pub prevalence: f64,
-    /// `(recall, precision)` at the threshold in use.
-    pub operating: Option<(f64, f64)>,
+    /// What the predictions are of: `test set, 42 images`.
+    pub on: String,
+    /// The curves, recall ascending; drawn as steps, since precision between two
+    /// thresholds is not on a straight line.
+    pub curves: Vec<ClassCurve>,
+    /// Mean of the average precisions of all classes, where there are more than two.
+    pub mean: Option<Estimate>,
 }
 
 impl Figure for PrecisionRecall {
@@ -35,51 +31,48 @@ impl Figure for PrecisionRecall {
     }
 
     fn title(&self) -> String {
-        "Precision and recall".into()
+        format!("Precision and recall: {}", self.on)
     }
 
     fn description(&self) -> String {
+        let curve = |c: &ClassCurve| {
+            format!("{} {}, where chance is {:.2}", c.class, c.area.text(2), c.prevalence)
+        };
+        let mean = self.mean.iter().map(|mean| format!("mean of all classes {}", mean.text(2)));
+        let areas: Vec<_> = self.curves.iter().map(curve).chain(mean).collect();
         format!(
-            "Precision against recall for {}; average precision {}, where chance is {:.2}.",
-            self.positive,
-            self.average.text(),
-            self.prevalence
+            "Precision against recall of each class against the rest. Average precision: {}.",
+            areas.join("; ")
         )
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>) {
-        let average = self.average.text();
-        let note = format!("Average precision {average}; positive class: {}", self.positive);
+        let note = match (&self.curves[..], &self.mean) {
+            ([one], None) => {
+                format!("Average precision {}; positive class: {}", one.area.text(2), one.class)
+            }
+            (_, Some(mean)) => {
+                format!("Each class against the rest; mean average precision {}", mean.text(2))
+            }
+            _ => "Average precision of each class against the rest".to_owned(),
+        };
         let space = heading(canvas, &self.title(), &note);
         let x = Axis::unit("Recall (sensitivity)");
         let y = Axis::unit("Precision (positive predictive value)");
         let panel = Panel::square(canvas, space, x, y, &PLAIN);
-
-        let mut entries = Vec::new();
-        if let Some(band) = &self.band {
-            let fill = faded(BLUE, 0.18);
-            let band: Vec<_> = band.iter().map(|&(x, low, high)| (x, (low, high))).collect();
-            let band = steps(&band).into_iter().map(|(x, (low, high))| (x, low, high));
-            panel.band(canvas, &band.collect::<Vec<_>>(), fill);
-            entries.push((Key::Patch(fill), "95 % confidence band".to_owned()));
-        }
-        let chance = Stroke::new(MUTED, 1.4).dashed();
-        panel.line(canvas, &[(0.0, self.prevalence), (1.0, self.prevalence)], &chance);
-        let stroke = Stroke::new(BLUE, 2.4);
-        panel.line(canvas, &steps(&self.curve), &stroke);
-        entries.insert(0, (Key::Line(stroke), "model".to_owned()));
-        let share = format!("chance (prevalence {:.2})", self.prevalence);
-        entries.push((Key::Line(chance), share));
-        if let Some((x, y)) = self.operating {
-            canvas.marker(panel.at(x, y), 5.0, Marker::Diamond, VERMILLION);
-            entries.push((Key::Point(Marker::Diamond, VERMILLION), "threshold in use".to_owned()));
-        }
-        legend(canvas, panel.area, Corner::LowerLeft, &legend::PLAIN, &entries);
+        let chance = match &self.curves[..] {
+            [one] => {
+                let line = vec![(0.0, one.prevalence), (1.0, one.prevalence)];
+                vec![(line, format!("chance (prevalence {:.2})", one.prevalence))]
+            }
+            _ => Vec::new(),
+        };
+        curves::draw(canvas, &panel, Corner::LowerLeft, &self.curves, steps, &chance);
     }
 }
 
 /// Holds each precision back to the recall before it, as average precision does.
-fn steps<T: Copy>(curve: &[(f64, T)]) -> Vec<(f64, T)> {
+fn steps(curve: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut points = Vec::with_capacity(2 * curve.len());
     let mut before = None;
     for &(recall, precision) in curve {

@@ -1,25 +1,23 @@
 //! The receiver operating characteristic.
 
+use super::Figure;
 use super::axis::Axis;
-use super::canvas::{Canvas, Marker, Stroke};
-use super::legend::{self, Corner, Key, legend};
+use super::canvas::Canvas;
+use super::curves::{self, ClassCurve};
+use super::legend::Corner;
 use super::panel::{PLAIN, Panel, heading};
-use super::theme::{BLUE, MUTED, VERMILLION, faded};
-use super::{Estimate, Figure};
+use crate::metrics::Estimate;
 
-/// Sensitivity against false positive rate over all thresholds.
+/// Sensitivity against false positive rate over all thresholds: of the positive class, or
+/// of each of more than two classes against the rest.
 #[derive(Clone, Debug)]
 pub struct Roc {
-    /// Name of the positive class.
-    pub positive: String,
-    /// `(false positive rate, sensitivity)` from (0, 0) to (1, 1).
-    pub curve: Vec<(f64, f64)>,
-    /// Area under the curve.
-    pub auc: Estimate,
-    /// `(false positive rate, low, high)` of the confidence band, if known.
-    pub band: Option<Vec<(f64, f64, f64)>>,
-    /// `(false positive rate, sensitivity)` at the threshold in use.
-    pub operating: Option<(f64, f64)>,
+    /// What the predictions are of: `test set, 42 images`.
+    pub on: String,
+    /// The curves, from (0, 0) to (1, 1).
+    pub curves: Vec<ClassCurve>,
+    /// Mean of the areas of all classes, where there are more than two.
+    pub mean: Option<Estimate>,
 }
 
 impl Figure for Roc {
@@ -32,41 +30,32 @@ impl Figure for Roc {
     }
 
     fn title(&self) -> String {
-        "ROC curve".into()
+        format!("ROC curve: {}", self.on)
     }
 
     fn description(&self) -> String {
+        let curves = self.curves.iter().map(|c| format!("{} {}", c.class, c.area.text(2)));
+        let mean = self.mean.iter().map(|mean| format!("mean of all classes {}", mean.text(2)));
+        let areas: Vec<_> = curves.chain(mean).collect();
         format!(
-            "Sensitivity for {} against false positive rate; area under the curve {}, \
-             where chance is 0.5.",
-            self.positive,
-            self.auc.text()
+            "Sensitivity against false positive rate of each class against the rest. Area under \
+             the curve, where chance is 0.5: {}.",
+            areas.join("; ")
         )
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>) {
-        let note = format!("AUC {}; positive class: {}", self.auc.text(), self.positive);
+        let note = match (&self.curves[..], &self.mean) {
+            ([one], None) => format!("AUC {}; positive class: {}", one.area.text(2), one.class),
+            (_, Some(mean)) => format!("Each class against the rest; mean AUC {}", mean.text(2)),
+            _ => "AUC of each class against the rest".to_owned(),
+        };
         let space = heading(canvas, &self.title(), &note);
         let x = Axis::unit("False positive rate (1 − specificity)");
         let y = Axis::unit("True positive rate (sensitivity)");
         let panel = Panel::square(canvas, space, x, y, &PLAIN);
-
-        let mut entries = Vec::new();
-        if let Some(band) = &self.band {
-            let fill = faded(BLUE, 0.18);
-            panel.band(canvas, band, fill);
-            entries.push((Key::Patch(fill), "95 % confidence band".to_owned()));
-        }
-        let chance = Stroke::new(MUTED, 1.4).dashed();
-        panel.line(canvas, &[(0.0, 0.0), (1.0, 1.0)], &chance);
-        let stroke = Stroke::new(BLUE, 2.4);
-        panel.line(canvas, &self.curve, &stroke);
-        entries.insert(0, (Key::Line(stroke), "model".to_owned()));
-        entries.push((Key::Line(chance), "chance (AUC 0.50)".to_owned()));
-        if let Some((x, y)) = self.operating {
-            canvas.marker(panel.at(x, y), 5.0, Marker::Diamond, VERMILLION);
-            entries.push((Key::Point(Marker::Diamond, VERMILLION), "threshold in use".to_owned()));
-        }
-        legend(canvas, panel.area, Corner::LowerRight, &legend::PLAIN, &entries);
+        let chance = [(vec![(0.0, 0.0), (1.0, 1.0)], "chance (AUC 0.50)".to_owned())];
+        let corner = Corner::LowerRight;
+        curves::draw(canvas, &panel, corner, &self.curves, <[_]>::to_vec, &chance);
     }
 }

@@ -1,6 +1,9 @@
 //! Figures to test with: one of each kind, and the odd ones.
 
 use super::*;
+use crate::metrics::{Estimate, Rate};
+
+const ON: &str = "test set, 42 images";
 
 /// Numbers from 0 to 1 without an obvious pattern.
 fn noise(seed: usize) -> impl Iterator<Item = f64> {
@@ -24,7 +27,7 @@ fn epochs(seed: usize, count: usize) -> Epochs {
 }
 
 fn estimate(value: f64, low: f64, high: f64) -> Estimate {
-    Estimate { value, low, high }
+    Estimate { value: Some(value), low: Some(low), high: Some(high), ..Estimate::default() }
 }
 
 fn history(epochs: Epochs) -> History {
@@ -32,70 +35,103 @@ fn history(epochs: Epochs) -> History {
 }
 
 fn confusion(classes: &[&str], counts: &[&[u64]]) -> Confusion {
+    let rate = |(i, row): (usize, &&[u64])| Rate::new(row[i], row.iter().sum());
     Confusion {
+        on: ON.into(),
         classes: classes.iter().map(|&class| class.into()).collect(),
         counts: counts.iter().map(|row| row.to_vec()).collect(),
+        sensitivity: counts.iter().enumerate().map(rate).collect(),
     }
+}
+
+/// Of so many classes, most of them predicted right.
+fn many_classes(count: usize) -> Confusion {
+    let row = |i: usize| (0..count).map(|j| if i == j { 20 } else { (i * j % 3) as u64 }).collect();
+    let counts: Vec<Vec<u64>> = (0..count).map(row).collect();
+    let counts: Vec<&[u64]> = counts.iter().map(Vec::as_slice).collect();
+    let names: Vec<String> = (0..count).map(|i| format!("finding of kind {i}")).collect();
+    confusion(&names.iter().map(String::as_str).collect::<Vec<_>>(), &counts)
 }
 
 fn seeds(count: usize) -> Seeds {
     Seeds { runs: (0..count).map(|i| Run { seed: 42 + i as u64, epochs: epochs(i, 25) }).collect() }
 }
 
-fn roc() -> Roc {
-    let curve: Vec<_> = (0..=20).map(|i| f64::from(i) / 20.0).map(|x| (x, x.powf(0.2))).collect();
-    Roc {
-        positive: "covid".into(),
-        band: Some(
-            curve.iter().map(|&(x, y)| (x, y - 0.1 * (1.0 - x), (y + 0.08).min(1.0))).collect(),
-        ),
-        curve,
-        auc: estimate(0.83, 0.76, 0.9),
-        operating: Some((0.1, 0.63)),
+fn class_curve(class: &str, shape: impl Fn(f64) -> f64, area: Estimate) -> ClassCurve {
+    let points: Vec<_> = (0..=20).map(|i| f64::from(i) / 20.0).map(|x| (x, shape(x))).collect();
+    let band = points.iter().map(|&(x, y)| (x, (y - 0.1).max(0.0), (y + 0.06).min(1.0)));
+    ClassCurve {
+        class: class.into(),
+        band: band.collect(),
+        area,
+        operating: Some(points[5]),
+        prevalence: 0.3,
+        points,
     }
+}
+
+fn roc() -> Roc {
+    let curve = class_curve("covid", |x| x.powf(0.2), estimate(0.83, 0.76, 0.9));
+    Roc { on: ON.into(), curves: vec![curve], mean: None }
+}
+
+fn roc_of(classes: &[&str]) -> Roc {
+    let curve = |(i, class): (usize, &&str)| {
+        let power = 0.1 + 0.05 * i as f64;
+        class_curve(class, |x| x.powf(power), estimate(1.0 / (1.0 + power), 0.7, 0.95))
+    };
+    let curves = classes.iter().enumerate().map(curve).collect();
+    Roc { on: ON.into(), curves, mean: Some(estimate(0.86, 0.8, 0.92)) }
 }
 
 fn precision_recall() -> PrecisionRecall {
-    let curve: Vec<_> =
-        (0..=20).map(|i| f64::from(i) / 20.0).map(|x| (x, 1.0 - 0.7 * x.powi(4))).collect();
-    PrecisionRecall {
-        positive: "covid".into(),
-        band: Some(curve.iter().map(|&(x, y)| (x, y - 0.1, (y + 0.06).min(1.0))).collect()),
-        curve,
-        average: estimate(0.86, 0.8, 0.92),
-        prevalence: 0.3,
-        operating: Some((0.7, 0.83)),
-    }
+    let curve = class_curve("covid", |x| 1.0 - 0.7 * x.powi(4), estimate(0.86, 0.8, 0.92));
+    PrecisionRecall { on: ON.into(), curves: vec![curve], mean: None }
+}
+
+fn class_bins(class: &str, power: f64) -> ClassBins {
+    let bin = |i: usize| {
+        let predicted = (i as f64 + 0.5) / 10.0;
+        let count = [90, 60, 30, 12, 0, 9, 14, 31, 44, 110][i];
+        let hits = (predicted.powf(power) * count as f64).round() as u64;
+        let (from, to) = (i as f64 / 10.0, (i + 1) as f64 / 10.0);
+        Bin { from, to, predicted, observed: Rate::new(hits, count) }
+    };
+    ClassBins { class: class.into(), bins: (0..10).map(bin).collect() }
 }
 
 fn calibration() -> Calibration {
-    let bin = |i: usize| {
-        let predicted = (i as f64 + 0.5) / 10.0;
-        let observed = predicted.powf(1.5);
-        Bin {
-            from: i as f64 / 10.0,
-            to: (i + 1) as f64 / 10.0,
-            count: [90, 60, 30, 12, 0, 9, 14, 31, 44, 110][i],
-            predicted,
-            observed: estimate(observed, observed - 0.4 * observed * (1.0 - observed), observed),
-        }
-    };
-    Calibration {
-        positive: "covid".into(),
-        bins: (0..10).map(bin).collect(),
-        summary: vec![("Brier score".into(), 0.083)],
-    }
+    let (classes, brier) = (vec![class_bins("covid", 1.5)], estimate(0.083, 0.061, 0.107));
+    Calibration { on: ON.into(), classes, brier }
+}
+
+fn class_scores(class: &str, scores: Vec<f64>) -> ClassScores {
+    let predicted = scores.iter().filter(|score| **score >= 0.5).count();
+    ClassScores { class: class.into(), scores, rest: vec![], predicted }
 }
 
 fn scores() -> Scores {
-    let class = |class: &str, scores: Vec<f64>| ClassScores { class: class.into(), scores };
     Scores {
-        positive: "covid".into(),
-        threshold: 0.5,
+        on: ON.into(),
+        positive: Some("covid".into()),
+        threshold: Threshold::One(0.5),
         classes: vec![
-            class("covid", noise(1).take(120).map(|v| 1.0 - v * v).collect()),
-            class("normal", noise(2).take(280).map(|v| v * v * v).collect()),
+            class_scores("covid", noise(1).take(120).map(|v| 1.0 - v * v).collect()),
+            class_scores("normal", noise(2).take(280).map(|v| v * v * v).collect()),
         ],
+    }
+}
+
+fn scores_of(classes: &[&str]) -> Scores {
+    let class = |(i, class): (usize, &&str)| ClassScores {
+        rest: noise(20 - i).take(80).map(|v| v * v * v).collect(),
+        ..class_scores(class, noise(i).take(40).map(|v| 1.0 - v * v).collect())
+    };
+    Scores {
+        on: ON.into(),
+        positive: None,
+        threshold: Threshold::Argmax,
+        classes: classes.iter().enumerate().map(class).collect(),
     }
 }
 
@@ -105,6 +141,7 @@ fn fold_scores(measure: &str, folds: &[f64], all: Estimate) -> FoldScores {
 
 fn crossval() -> CrossValidation {
     CrossValidation {
+        on: "209 images, 5 predictions each".into(),
         measures: vec![
             fold_scores("accuracy", &[0.9, 0.85, 0.9, 0.95, 0.9], estimate(0.9, 0.85, 0.95)),
             fold_scores("sensitivity", &[1.0, 1.0, 1.0, 0.8, f64::NAN], estimate(0.95, 0.81, 1.0)),
@@ -181,31 +218,62 @@ pub fn edges() -> Vec<Box<dyn Figure>> {
         Box::new(History { title: LONG.repeat(3), epochs: diverged }),
         Box::new(confusion(&["covid"], &[&[5]])),
         Box::new(confusion(&["covid", LONG, "x"], &[&[105, 3, 20], &[0, 0, 0], &[1, 0, 1234]])),
+        Box::new(many_classes(13)),
+        Box::new(many_classes(60)),
         Box::new(Roc {
-            positive: LONG.into(),
-            band: None,
-            curve: vec![(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)],
-            operating: None,
+            curves: vec![ClassCurve {
+                class: LONG.into(),
+                band: vec![],
+                points: vec![(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)],
+                area: Estimate::without_interval(1.0, "too few errors"),
+                operating: None,
+                prevalence: 0.5,
+            }],
             ..roc()
         }),
+        Box::new(roc_of(&["bacterial", "covid", "normal"])),
+        Box::new(roc_of(&[LONG; 12])),
         Box::new(PrecisionRecall {
-            positive: LONG.into(),
-            band: None,
-            curve: vec![(0.0, 1.0), (1.0, 1.0)],
+            curves: vec![ClassCurve {
+                class: LONG.into(),
+                band: vec![],
+                points: vec![(0.0, 1.0), (1.0, 1.0)],
+                area: Estimate::without_interval(1.0, "too few errors"),
+                operating: None,
+                prevalence: 1.0,
+            }],
             ..precision_recall()
         }),
-        Box::new(Calibration { positive: LONG.into(), bins: vec![], summary: vec![] }),
-        Box::new(Scores {
-            positive: LONG.into(),
-            threshold: 1.0,
-            classes: vec![
-                ClassScores { class: LONG.into(), scores: vec![0.0, 1.0] },
-                ClassScores { class: "b".into(), scores: vec![] },
-                ClassScores { class: "c".into(), scores: vec![0.5; 4000] },
-            ],
+        Box::new(PrecisionRecall {
+            on: LONG.into(),
+            curves: roc_of(&["bacterial", LONG, "normal"]).curves,
+            mean: Some(estimate(0.9, 0.8, 0.95)),
         }),
+        Box::new(Calibration {
+            on: ON.into(),
+            classes: vec![ClassBins { class: LONG.into(), bins: vec![] }],
+            brier: Estimate::default(),
+        }),
+        Box::new(Calibration {
+            classes: (0..4).map(|i| class_bins(LONG, 0.5 + f64::from(i) / 3.0)).collect(),
+            ..calibration()
+        }),
+        Box::new(Scores {
+            positive: Some(LONG.into()),
+            threshold: Threshold::One(1.0),
+            classes: vec![
+                class_scores(LONG, vec![0.0, 1.0]),
+                class_scores("b", vec![]),
+                class_scores("c", vec![0.5; 4000]),
+            ],
+            ..scores()
+        }),
+        Box::new(scores_of(&["bacterial", LONG, "normal"])),
+        Box::new(scores_of(&[LONG; 12])),
+        Box::new(Scores { threshold: Threshold::PerFold(0.31, 0.62), ..scores() }),
         Box::new(CrossValidation {
-            measures: vec![fold_scores(LONG, &[1.0; 50], estimate(1.0, 1.0, 1.0))],
+            on: LONG.into(),
+            measures: vec![fold_scores(LONG, &[1.0; 50], Estimate::without_interval(1.0, ""))],
         }),
         Box::new(Audit {
             model: estimate(0.2, 0.0, 0.9),

@@ -107,7 +107,6 @@ fn settings_out_of_range_are_refused_with_the_range() {
         ("cxr-audit --shuffles 1000000000", "`shuffles` is 1000000000, expected 0 to 100000"),
         ("cxr-audit --folds 1", "`folds` is 1, expected 2 to 1000"),
         ("cxr-explain --grid 100000", "`grid` is 100000, expected 1 to 224"),
-        ("cxr-plot --bins 1000000000", "`bins` is 1000000000, expected 1 to 1000"),
         ("cxr-report --films 1000000000", "`films` is 1000000000, expected 0 to 100000"),
         ("cxr-phantom --films 1000000000", "`films` is 1000000000, expected 1 to 100000"),
         ("cxr-sample-normal --count 9999999999", "`count` is 9999999999, expected 1 to 1000000"),

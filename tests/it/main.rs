@@ -20,6 +20,7 @@ mod explain;
 mod export;
 mod extract;
 mod fetch;
+mod figures;
 mod fuzz;
 mod given;
 mod hostile;

@@ -2,6 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use cxr::artifact::Document;
+use cxr::artifact::groups::Grouping;
+use cxr::artifact::metrics::Judge;
+use cxr::artifact::predictions::Predictions;
+use cxr::dataset::positive::positive;
+
 use crate::support::Sandbox;
 
 const OUT: &str = "artifacts/tutorial/plot";
@@ -26,7 +32,37 @@ fn predictions(sandbox: &Sandbox, classes: &[&str], films: &[(&str, f64)]) {
         let rest = format!(",{rest}").repeat(classes.len() - 1);
         text += &format!("{truth}/{row:03}.png,p{},{truth},{predicted},{p}{rest}\n", row / 2);
     }
-    sandbox.write("artifacts/tutorial/evaluate/predictions.csv", text);
+    evaluated(sandbox, &text);
+}
+
+/// Writes predictions and their metrics, as `cxr-evaluate` does.
+fn evaluated(sandbox: &Sandbox, text: &str) {
+    let path = sandbox.write("artifacts/tutorial/evaluate/predictions.csv", text);
+    let predictions = Predictions::read(&path).unwrap();
+    let positive = positive("", &predictions.classes).unwrap_or(0);
+    let judge = Judge { positive, prevalence: 0.1, resamples: 50, seed: 42, runs: 1 };
+    let metrics = judge.judge(&predictions, &predictions.patients(), Grouping::Patient);
+    metrics.write(&path.with_file_name("metrics.json")).unwrap();
+}
+
+/// `count` images of each class, the true class predicted for most of them.
+fn several_classes(sandbox: &Sandbox, classes: usize, count: usize) {
+    let names: Vec<String> = (0..classes).map(|class| format!("class {class}")).collect();
+    let columns: String = names.iter().map(|class| format!(",p_{class}")).collect();
+    let mut text = format!("path,patient,truth,predicted{columns}\n");
+    for row in 0..classes * count {
+        let truth = row % classes;
+        let mut p: Vec<f64> = (0..classes)
+            .map(|class| ((row * 7 + class * 13) as f64 * 12.9898).sin().abs() + 0.01)
+            .collect();
+        p[truth] += 0.6;
+        let sum: f64 = p.iter().sum();
+        let highest = (0..classes).max_by(|a, b| p[*a].total_cmp(&p[*b])).unwrap();
+        let (truth, predicted) = (&names[truth], &names[highest]);
+        let p: String = p.iter().map(|p| format!(",{}", p / sum)).collect();
+        text += &format!("{truth}/{row:03}.png,p{},{truth},{predicted}{p}\n", row / 2);
+    }
+    evaluated(sandbox, &text);
 }
 
 /// Half of the films are positive, and most score higher than the others.
@@ -82,7 +118,7 @@ fn many_films_give_every_figure_at_print_resolution() {
 
 #[test]
 fn figures_that_would_say_nothing_are_left_out_with_their_reason() {
-    let reason = |classes: &[&str], films: &[(&str, f64)], flags: &str, figure: &str| {
+    let reason = |classes: &[&str], films: &[(&str, f64)], flags: &str, figure: &str| -> String {
         let sandbox = Sandbox::new();
         history(&sandbox, 1);
         predictions(&sandbox, classes, films);
@@ -95,16 +131,83 @@ fn figures_that_would_say_nothing_are_left_out_with_their_reason() {
     let two = ["covid", "normal"];
     assert_eq!(
         reason(&two, &two_classes(10), "", "calibration"),
-        "there are 10 test films, fewer than 20"
+        "there are 10 images, fewer than 20"
     );
-    assert_eq!(reason(&two, &two_classes(8), "", "roc"), "`covid` has 4 test films, fewer than 5");
-    assert_eq!(
-        reason(&["covid", "normal", "other"], &two_classes(40), "", "scores"),
-        "it is of two classes, and there are 3"
-    );
-    let alone: Vec<_> =
-        two_classes(40).into_iter().filter(|(class, _)| *class == "normal").collect();
-    assert_eq!(reason(&two, &alone, "", "roc"), "`covid` has 0 test films, fewer than 5");
+    assert_eq!(reason(&two, &two_classes(8), "", "roc"), "`covid` has 4 images, fewer than 5");
+    let of = |class: &'static str| {
+        two_classes(40).into_iter().filter(|film| film.0 == class).collect::<Vec<_>>()
+    };
+    assert_eq!(reason(&two, &of("normal"), "", "roc"), "`covid` has 0 images, fewer than 5");
+    let all = reason(&two, &of("covid"), "", "roc");
+    assert_eq!(all, "0 images are not of `covid`, fewer than 5");
+}
+
+#[test]
+fn the_curves_of_the_other_class_have_its_estimates() {
+    let sandbox = Sandbox::new();
+    history(&sandbox, 1);
+    predictions(&sandbox, &["covid", "normal"], &two_classes(40));
+    sandbox.ok("cxr-plot --positive normal");
+    let roc = sandbox.read(format!("{OUT}/roc.svg"));
+    let auc =
+        &sandbox.json("artifacts/tutorial/evaluate/metrics.json")["by_class"]["normal"]["roc_auc"];
+    let [value, low, high] = ["value", "low", "high"].map(|key| auc[key].as_f64().unwrap());
+    let text = format!("AUC {value:.2} (95 % CI {low:.2} to {high:.2}); positive class: normal");
+    assert!(roc.contains(&text), "no `{text}`");
+}
+
+/// One curve per class against the rest, each with the estimate of `metrics.json`, and the
+/// mean of all classes.
+#[test]
+fn several_classes_have_every_figure() {
+    let sandbox = Sandbox::new();
+    history(&sandbox, 2);
+    several_classes(&sandbox, 3, 20);
+    sandbox.ok("cxr-plot");
+    assert_eq!(names(&sandbox), pairs(&ALL));
+    let metrics = sandbox.json("artifacts/tutorial/evaluate/metrics.json");
+    let brief = |estimate: &serde_json::Value, digits: usize| {
+        let [value, low, high] = ["value", "low", "high"].map(|key| estimate[key].as_f64());
+        let (value, low, high) = (value.unwrap(), low.unwrap(), high.unwrap());
+        let ci = "95 % CI ";
+        (
+            format!("{value:.digits$} ({low:.digits$} to {high:.digits$})"),
+            format!("{value:.digits$} ({ci}{low:.digits$} to {high:.digits$})"),
+        )
+    };
+    for (figure, of_class, mean, digits) in [
+        ("roc", "roc_auc", "macro_roc_auc", 2),
+        ("precision-recall", "average_precision", "macro_average_precision", 2),
+        ("calibration", "", "macro_brier", 3),
+    ] {
+        let svg = sandbox.read(format!("{OUT}/{figure}.svg"));
+        let mean = brief(&metrics["scores"][mean], digits).1;
+        assert!(svg.contains(&mean), "{figure}: no `{mean}`");
+        for class in ["class 0", "class 1", "class 2"] {
+            assert!(svg.contains(class), "{figure}: no `{class}`");
+            if !of_class.is_empty() {
+                let text = brief(&metrics["by_class"][class][of_class], digits).0;
+                assert!(svg.contains(&format!("{class} {text}")), "{figure}: no `{text}`");
+            }
+        }
+    }
+}
+
+/// Sixty classes took 1.98 GB. What does not fit is left out and said.
+#[test]
+fn figures_of_many_classes_are_bounded() {
+    let sandbox = Sandbox::new();
+    history(&sandbox, 2);
+    several_classes(&sandbox, 60, 5);
+    let stdout = sandbox.ok("cxr-plot");
+    assert_eq!(names(&sandbox), pairs(&["history", "confusion"]));
+    assert!(stdout.contains("no figure `roc`: there are 60 classes"), "{stdout}");
+    let png = std::fs::read(sandbox.path(format!("{OUT}/confusion.png"))).unwrap();
+    let image = image::load_from_memory(&png).unwrap();
+    assert!(image.width() * image.height() < 9_000_000, "{} x {}", image.width(), image.height());
+    several_classes(&sandbox, 90, 5);
+    let stdout = sandbox.ok("cxr-plot");
+    assert!(stdout.contains("no figure `confusion`: it would have"), "{stdout}");
 }
 
 #[test]
@@ -173,6 +276,12 @@ fn missing_or_broken_inputs_are_named_and_good_figures_stay() {
     let missing = sandbox.transcript("cxr-plot");
     assert!(missing.contains("exit: 1") && missing.contains("there is no"), "{missing}");
     assert_eq!(names(&sandbox), before);
-    let usage = sandbox.transcript("cxr-plot --bins 0");
-    assert!(usage.contains("exit: 2") && usage.contains("`bins` is 0"), "{usage}");
+    // Metrics of other predictions.
+    predictions(&sandbox, &["covid", "normal"], &two_classes(12));
+    let metrics = sandbox.read("artifacts/tutorial/evaluate/metrics.json");
+    predictions(&sandbox, &["covid", "normal"], &two_classes(10));
+    sandbox.write("artifacts/tutorial/evaluate/metrics.json", metrics);
+    let other = sandbox.transcript("cxr-plot");
+    assert!(other.contains("exit: 1") && other.contains("not those of its estimates"), "{other}");
+    assert!(other.contains("cxr evaluate"), "{other}");
 }

@@ -13,7 +13,7 @@ use ndarray::Array3;
 
 use crate::support::{Sandbox, random_weights, shared};
 
-const CONFIG: &str = "
+pub const CONFIG: &str = "
 [phantom]
 films = 8
 [sample-normal]
@@ -36,11 +36,11 @@ stages = [
 ]
 ";
 
-const PAGE: &str = "artifacts/demo/report/report.html";
-const CARD: &str = "artifacts/demo/report/MODEL_CARD.md";
+pub const PAGE: &str = "artifacts/demo/report/report.html";
+pub const CARD: &str = "artifacts/demo/report/MODEL_CARD.md";
 
-/// A small demo that has run, down to its report.
-fn demo() -> &'static Sandbox {
+/// A small demo that has run, down to its report. To be read only.
+pub fn demo() -> &'static Sandbox {
     static DEMO: OnceLock<Sandbox> = OnceLock::new();
     DEMO.get_or_init(|| {
         let sandbox = Sandbox::new().with_weights(random_weights());
@@ -244,7 +244,7 @@ fn the_recipe_covers_class_folders_and_a_profile_of_ones_own() {
     make_again(&sandbox, "mine", &["images"]);
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.unwrap();
         let target = to.join(entry.path().strip_prefix(from).unwrap());

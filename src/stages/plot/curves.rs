@@ -1,209 +1,171 @@
-//! Figures of the predictions of two classes, one of them positive.
+//! Figures of predictions: of the positive one of two classes, or of each of several
+//! classes against the rest. Every number is read, none is computed.
 
-use std::collections::BTreeMap;
+use super::Drawing;
+use super::evaluated::Evaluated;
+use crate::artifact::curves::CalibrationBin;
+use crate::artifact::metrics::ClassMetrics;
+use crate::metrics::Estimate;
+use crate::plot::{
+    Bin, Calibration, ClassBins, ClassCurve, ClassScores, Confusion, MOST_CLASSES, PrecisionRecall,
+    Roc, Scores,
+};
 
-use super::{Drawing, Settings};
-use crate::artifact::predictions::Predictions;
-use crate::metrics::{self, Rate, Undefined};
-use crate::plot::{Bin, Calibration, ClassScores, Estimate, PrecisionRecall, Roc, Scores};
-use crate::rng::{Rng, derive};
-
-/// Least films of each class for a curve over thresholds.
+/// Least images of a class, and of the rest, for a curve over thresholds.
 const LEAST_OF_CLASS: usize = 5;
-/// Least films for a calibration figure.
+/// Least images for a calibration figure.
 const LEAST_CALIBRATION: usize = 20;
-/// Resamples of a bootstrap interval.
-const RESAMPLES: usize = 1000;
-/// Of two classes the more probable one is named.
-const THRESHOLD: f64 = 0.5;
 
-/// Draws a figure with a seed for its intervals, or says why it would say nothing.
-pub type Curve = fn(&TwoClasses, &Settings, u64) -> Result<Drawing<'static>, String>;
+/// Draws a figure, or says why it would say nothing.
+pub type Curve = fn(&Evaluated) -> Result<Drawing<'static>, String>;
 
-/// The films of two classes, one of them positive.
-pub struct TwoClasses {
-    positive: String,
-    negative: String,
-    /// Whether each film is positive, and is called so.
-    truth: Vec<bool>,
-    called: Vec<bool>,
-    /// The probability of the positive class.
-    scores: Vec<f64>,
-    /// A number for each film's patient; unknown ones are patients of their own.
-    patients: Vec<usize>,
+/// Refuses figures of more classes than have room.
+fn room(of: &Evaluated) -> Result<(), String> {
+    match of.predictions.classes.len() {
+        0..=MOST_CLASSES => Ok(()),
+        classes => Err(format!(
+            "there are {classes} classes, and the figure has room for {MOST_CLASSES}: the report's \
+             table and the JSON have each class against the rest"
+        )),
+    }
 }
 
-impl TwoClasses {
-    /// `positive` against the other of two classes.
-    pub fn new(films: &Predictions, positive: &str) -> Result<Self, String> {
-        if films.classes.len() != 2 {
-            return Err(format!("it is of two classes, and there are {}", films.classes.len()));
+/// Classes with enough images, and with a curve.
+fn classes<'a>(
+    of: &'a Evaluated,
+    curve: impl Fn(&'a str, &'a ClassMetrics) -> Option<ClassCurve>,
+) -> Result<Vec<ClassCurve>, String> {
+    room(of)?;
+    let mut curves = Vec::new();
+    let mut reason = "no class has a curve".to_owned();
+    for class in of.drawn() {
+        let (name, metrics) = of.class(class);
+        let rest = of.images.saturating_sub(metrics.films);
+        if metrics.films < LEAST_OF_CLASS {
+            reason = format!("`{name}` has {} images, fewer than {LEAST_OF_CLASS}", metrics.films);
+        } else if rest < LEAST_OF_CLASS {
+            reason = format!("{rest} images are not of `{name}`, fewer than {LEAST_OF_CLASS}");
+        } else {
+            curves.extend(curve(name, metrics));
         }
-        let class = films.classes.iter().position(|class| class == positive);
-        let class = class.ok_or_else(|| {
-            let [a, b] = [0, 1].map(|i| &films.classes[i]);
-            format!("no class is called `{positive}`: choose `{a}` or `{b}` with `--positive`")
-        })?;
-        let mut numbers = BTreeMap::new();
-        let patients = films.rows.iter().enumerate().map(|(row, film)| {
-            let own = film.patient.is_empty().then_some(row);
-            let next = numbers.len();
-            *numbers.entry((film.patient.as_str(), own)).or_insert(next)
-        });
-        Ok(Self {
-            patients: patients.collect(),
-            positive: positive.to_owned(),
-            negative: films.classes[1 - class].clone(),
-            truth: films.rows.iter().map(|film| film.truth == class).collect(),
-            called: films.rows.iter().map(|film| film.predicted == class).collect(),
-            scores: films.rows.iter().map(|film| film.probabilities[class]).collect(),
+    }
+    if curves.is_empty() { Err(reason) } else { Ok(curves) }
+}
+
+fn prevalence(of: &Evaluated, metrics: &ClassMetrics) -> f64 {
+    metrics.films as f64 / of.images.max(1) as f64
+}
+
+/// Mean over all classes of a score of each, where there are more than two.
+fn mean(of: &Evaluated, name: &str) -> Option<Estimate> {
+    of.scores.get(name).cloned()
+}
+
+/// Sensitivity against false positive rate.
+pub fn roc(of: &Evaluated) -> Result<Drawing<'static>, String> {
+    let curve = |class: &str, metrics: &ClassMetrics| {
+        let roc = metrics.roc.as_ref()?;
+        let points = || roc.fpr.iter().copied();
+        let intervals = roc.low.iter().zip(&roc.high);
+        let specificity = metrics.specificity.value;
+        Some(ClassCurve {
+            class: class.to_owned(),
+            points: points().zip(roc.tpr.iter().copied()).collect(),
+            band: points().zip(intervals).map(|(x, (low, high))| (x, *low, *high)).collect(),
+            area: metrics.roc_auc.clone(),
+            operating: specificity.map(|s| 1.0 - s).zip(metrics.sensitivity.value),
+            prevalence: prevalence(of, metrics),
         })
-    }
-
-    /// Refuses a curve over too few films of a class.
-    fn enough(&self) -> Result<(), String> {
-        let positives = self.positives();
-        let counts = [(&self.positive, positives), (&self.negative, self.truth.len() - positives)];
-        match counts.into_iter().find(|&(_, films)| films < LEAST_OF_CLASS) {
-            Some((class, films)) => {
-                Err(format!("`{class}` has {films} test films, fewer than {LEAST_OF_CLASS}"))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn positives(&self) -> usize {
-        self.truth.iter().filter(|&&positive| positive).count()
-    }
-
-    fn against_rest(&self) -> metrics::Binary {
-        let number = |flags: &[bool]| flags.iter().map(|&f| usize::from(f)).collect::<Vec<_>>();
-        metrics::Confusion::new(&number(&self.truth), &number(&self.called), 2).against_rest(1)
-    }
-
-    /// `metric` of all films, with its bootstrap interval over patients.
-    fn estimate(
-        &self,
-        purpose: &str,
-        seed: u64,
-        metric: fn(&[bool], &[f64]) -> Result<f64, Undefined>,
-    ) -> Result<Estimate, String> {
-        let draws = |resample| {
-            let mut rng = Rng::new(derive(seed, "plot", purpose, resample));
-            move |n| rng.index(n)
-        };
-        let of_rows = |rows: &[usize]| {
-            let truth: Vec<_> = rows.iter().map(|&row| self.truth[row]).collect();
-            let scores: Vec<_> = rows.iter().map(|&row| self.scores[row]).collect();
-            metric(&truth, &scores)
-        };
-        let value = metric(&self.truth, &self.scores);
-        let interval = metrics::bootstrap(&self.patients, RESAMPLES, 0.95, draws, of_rows);
-        let interval = interval.map_err(|e| e.to_string())?;
-        let value = value.map_err(|e| e.to_string())?;
-        Ok(Estimate { value, low: interval.low, high: interval.high })
-    }
-}
-
-/// Sensitivity against false alarms.
-pub fn roc(films: &TwoClasses, _: &Settings, seed: u64) -> Result<Drawing<'static>, String> {
-    films.enough()?;
-    let roc = metrics::Roc::new(&films.truth, &films.scores).map_err(|e| e.to_string())?;
-    let curve: Vec<_> = roc.fpr.into_iter().zip(roc.tpr).collect();
-    let positives = films.positives() as u64;
-    let band = curve.iter().map(|&(fpr, tpr)| {
-        let rate = Rate::new((tpr * positives as f64).round() as u64, positives);
-        (fpr, rate.low, rate.high)
-    });
-    let called = films.against_rest();
-    let specificity = called.specificity().value;
-    Ok(Box::new(Roc {
-        positive: films.positive.clone(),
-        band: Some(band.collect()),
-        auc: films.estimate("auc", seed, metrics::roc_auc)?,
-        operating: specificity.map(|s| 1.0 - s).zip(called.sensitivity().value),
-        curve,
-    }))
+    };
+    let curves = classes(of, curve)?;
+    Ok(Box::new(Roc { on: of.on.clone(), curves, mean: mean(of, "macro_roc_auc") }))
 }
 
 /// Precision against sensitivity.
-pub fn precision_recall(
-    films: &TwoClasses,
-    _: &Settings,
-    seed: u64,
-) -> Result<Drawing<'static>, String> {
-    films.enough()?;
-    let curve = metrics::PrecisionRecall::new(&films.truth, &films.scores);
-    let curve = curve.map_err(|e| e.to_string())?;
-    let band = curve.thresholds.iter().zip(&curve.recall).rev().map(|(&threshold, &recall)| {
-        let above = |(_, score): &(&bool, &f64)| **score >= threshold;
-        let called = || films.truth.iter().zip(&films.scores).filter(above);
-        let hits = called().filter(|(positive, _)| **positive).count();
-        let rate = Rate::new(hits as u64, called().count() as u64);
-        (recall, rate.low, rate.high)
-    });
-    let called = films.against_rest();
-    Ok(Box::new(PrecisionRecall {
-        positive: films.positive.clone(),
-        band: Some(band.collect()),
-        average: films.estimate("average-precision", seed, metrics::average_precision)?,
-        prevalence: films.positives() as f64 / films.truth.len() as f64,
-        operating: called.sensitivity().value.zip(called.ppv().value),
-        curve: curve.recall.into_iter().zip(curve.precision).rev().collect(),
-    }))
+pub fn precision_recall(of: &Evaluated) -> Result<Drawing<'static>, String> {
+    let curve = |class: &str, metrics: &ClassMetrics| {
+        let curve = metrics.precision_recall.as_ref()?;
+        let points = curve.recall.iter().zip(&curve.precision);
+        // The last point, at recall 0, has no interval.
+        let intervals = curve.recall.iter().zip(curve.low.iter().zip(&curve.high));
+        let band = intervals.zip(&curve.thresholds).filter(|(_, threshold)| threshold.is_some());
+        let band = band.map(|((x, (low, high)), _)| (*x, *low, *high));
+        Some(ClassCurve {
+            class: class.to_owned(),
+            points: points.rev().map(|(recall, precision)| (*recall, *precision)).collect(),
+            band: band.rev().collect(),
+            area: metrics.average_precision.clone(),
+            operating: metrics.sensitivity.value.zip(metrics.ppv.value),
+            prevalence: prevalence(of, metrics),
+        })
+    };
+    let curves = classes(of, curve)?;
+    let mean = mean(of, "macro_average_precision");
+    Ok(Box::new(PrecisionRecall { on: of.on.clone(), curves, mean }))
 }
 
-/// Predicted probability against what came true.
-pub fn calibration(
-    films: &TwoClasses,
-    settings: &Settings,
-    _: u64,
-) -> Result<Drawing<'static>, String> {
-    let count = films.truth.len();
-    if count < LEAST_CALIBRATION {
-        return Err(format!("there are {count} test films, fewer than {LEAST_CALIBRATION}"));
+/// Observed proportion against predicted probability.
+pub fn calibration(of: &Evaluated) -> Result<Drawing<'static>, String> {
+    room(of)?;
+    if of.images < LEAST_CALIBRATION {
+        return Err(format!("there are {} images, fewer than {LEAST_CALIBRATION}", of.images));
     }
-    let brier = metrics::brier(&films.truth, &films.scores).map_err(|e| e.to_string())?;
-    let parts = settings.bins as f64;
-    let bin = |i: usize| {
-        let within = |score: f64| ((score * parts) as usize).min(settings.bins - 1) == i;
-        let members = || films.scores.iter().zip(&films.truth).filter(|(score, _)| within(**score));
-        let count = members().count();
-        let observed = Rate::new(members().filter(|(_, t)| **t).count() as u64, count as u64);
-        Bin {
-            from: i as f64 / parts,
-            to: (i + 1) as f64 / parts,
-            count,
-            predicted: members().map(|(score, _)| score).sum::<f64>() / count.max(1) as f64,
-            observed: Estimate {
-                value: observed.value.unwrap_or(0.0),
-                low: observed.low,
-                high: observed.high,
-            },
+    let bin = |bin: &CalibrationBin| Bin {
+        from: bin.from,
+        to: bin.to,
+        predicted: bin.predicted.unwrap_or(0.0),
+        observed: bin.observed,
+    };
+    let drawn = of.drawn();
+    let class = |class: &usize| {
+        let (name, metrics) = of.class(*class);
+        ClassBins { class: name.to_owned(), bins: metrics.calibration.iter().map(bin).collect() }
+    };
+    let brier = match drawn[..] {
+        [one] => of.class(one).1.brier.clone(),
+        _ => mean(of, "macro_brier").unwrap_or_default(),
+    };
+    let classes = drawn.iter().map(class).collect();
+    Ok(Box::new(Calibration { on: of.on.clone(), classes, brier }))
+}
+
+/// The predicted probabilities of each class.
+pub fn scores(of: &Evaluated) -> Result<Drawing<'static>, String> {
+    room(of)?;
+    let (names, rows) = (&of.predictions.classes, &of.predictions.rows);
+    let two = names.len() <= 2;
+    let class = |class: usize| {
+        let column = if two { of.positive } else { class };
+        let of_class = |is_class: bool| {
+            let rows = rows.iter().filter(move |row| (row.truth == class) == is_class);
+            rows.map(|row| row.probabilities[column]).collect::<Vec<_>>()
+        };
+        let hits = rows.iter().filter(|row| row.truth == class && row.predicted == column);
+        ClassScores {
+            class: names[class].clone(),
+            scores: of_class(true),
+            rest: if two { Vec::new() } else { of_class(false) },
+            predicted: hits.count(),
         }
     };
-    Ok(Box::new(Calibration {
-        positive: films.positive.clone(),
-        bins: (0..settings.bins).map(bin).collect(),
-        summary: vec![("Brier score".into(), brier)],
+    // The positive class comes first.
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by_key(|class| two && *class != of.positive);
+    Ok(Box::new(Scores {
+        on: of.on.clone(),
+        positive: two.then(|| names[of.positive].clone()),
+        classes: order.into_iter().map(class).collect(),
+        threshold: of.threshold,
     }))
 }
 
-/// The probabilities of each class.
-pub fn scores(films: &TwoClasses, _: &Settings, _: u64) -> Result<Drawing<'static>, String> {
-    let of = |class: &str, positive: bool| ClassScores {
-        class: class.to_owned(),
-        scores: films
-            .scores
-            .iter()
-            .zip(&films.truth)
-            .filter(|(_, truth)| **truth == positive)
-            .map(|(score, _)| *score)
-            .collect(),
-    };
-    Ok(Box::new(Scores {
-        positive: films.positive.clone(),
-        threshold: THRESHOLD,
-        classes: vec![of(&films.positive, true), of(&films.negative, false)],
+/// True against predicted class.
+pub fn confusion(of: &Evaluated) -> Result<Drawing<'static>, String> {
+    let classes = &of.predictions.classes;
+    Ok(Box::new(Confusion {
+        on: of.on.clone(),
+        classes: classes.clone(),
+        counts: of.confusion.rows().to_vec(),
+        sensitivity: (0..classes.len()).map(|class| of.class(class).1.sensitivity).collect(),
     }))
 }

@@ -1,6 +1,7 @@
 //! `cxr-plot`: draws what the stages before it left, a file per figure.
 
 mod curves;
+mod evaluated;
 mod sheets;
 mod trust;
 
@@ -10,19 +11,19 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use self::curves::TwoClasses;
+use self::evaluated::Evaluated;
 use self::sheets::Films;
 use super::check::Check;
 use super::upstream::optional;
-use super::{Stage, upstream, uses};
+use super::{Stage, uses};
+use crate::artifact::crossval::{self, CrossValidation};
 use crate::artifact::history::Epoch;
 use crate::artifact::predictions::Predictions;
-use crate::artifact::read_csv;
-use crate::cli::{Context, Failure, Flag, Outcome, in_range};
+use crate::artifact::{Document, read_csv};
+use crate::cli::{Context, Failure, Flag, Outcome};
 use crate::io::atomic;
-use crate::metrics;
-use crate::pipeline::Input;
-use crate::plot::{Confusion, Epochs, Figure, History, png, svg};
+use crate::pipeline::{Input, Job};
+use crate::plot::{Epochs, Figure, History, png, svg};
 
 /// `cxr-plot`.
 pub struct Plot;
@@ -32,10 +33,8 @@ crate::settings! {
     pub struct Settings {
         /// Heading of the training history
         title: String = "Training Loss and Accuracy on COVID-19 Dataset".into(),
-        /// Positive class of the curves; else `positive` of `pipeline.toml`, or the only class with a finding
+        /// Of two classes, the one whose curves are drawn; else `positive` of `pipeline.toml`, or that of the metrics
         positive: String = String::new(),
-        /// Equal parts of 0 to 1 that the calibration figure puts probabilities in
-        bins: usize = 10,
     }
 }
 
@@ -67,15 +66,16 @@ const DRAWN: [&str; 9] =
 impl Stage for Plot {
     const NAME: &'static str = "plot";
     const ABOUT: &'static str = "Draw the training, the predictions, the audit and the films";
-    const READS: &'static str = "history.csv, predictions.csv; where they are there: \
-                                 histories.csv, crossval.json, audit.json, index.csv, images.npy, \
-                                 explain.json, explain.csv, heat.npy";
+    const READS: &'static str = "history.csv, metrics.json, predictions.csv; where they are \
+                                 there: histories.csv, crossval.json and its predictions.csv, \
+                                 audit.json, index.csv, images.npy, explain.json, explain.csv, \
+                                 heat.npy";
     const WRITES: &'static str = "history, history-seeds, confusion, roc, precision-recall, \
                                   calibration, scores, crossval, audit, samples-<class> and \
                                   least-believed, each as .png and .svg";
     const AFTER: &'static [&'static str] =
         &["preprocess", "train", "crossval", "evaluate", "explain", "audit"];
-    const USES: &'static [Flag] = uses!(Seed, Threads);
+    const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-plot --profile tutorial", "As the tutorial does, and more"),
         ("cxr-plot --title 'Loss and accuracy, 50 films'", "With another heading"),
@@ -85,11 +85,15 @@ impl Stage for Plot {
     type Args = Args;
 
     fn inputs(ctx: &Context, _: &Settings) -> Result<Vec<Input>, Failure> {
-        let mut inputs =
-            vec![ctx.input("train", "history.csv"), ctx.input("evaluate", "predictions.csv")];
+        let mut inputs = vec![
+            ctx.input("train", "history.csv"),
+            ctx.input("evaluate", "metrics.json"),
+            ctx.input("evaluate", "predictions.csv"),
+        ];
         let optional = [
             ("train", "histories.csv"),
             ("crossval", "crossval.json"),
+            ("crossval", crossval::PREDICTIONS),
             ("audit", "audit.json"),
             ("preprocess", "index.csv"),
             ("preprocess", "images.npy"),
@@ -109,7 +113,6 @@ impl Stage for Plot {
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
-        settings.check()?;
         let job = Self::begin(ctx, &settings)?;
         let epochs: Vec<Epoch> =
             ctx.read("train", "history.csv", |path| read_csv("history", path))?;
@@ -118,81 +121,87 @@ impl Stage for Plot {
             let error = format!("the predictions are not of this model: {why}");
             return Err(Failure::new(error).hint(ctx.rerun("evaluate")));
         }
-        let predictions = ctx.read("evaluate", "predictions.csv", Predictions::read)?;
-        let positive = positive(&settings, &predictions.classes)?;
-        let films = Films::read(ctx, &lineage, &predictions)?;
+        let test = ctx.read("evaluate", "predictions.csv", Predictions::read)?;
+        let crossval = optional(ctx, &lineage, "crossval", "crossval.json", CrossValidation::read)?;
+        let evaluated = Evaluated::read(ctx, &settings, crossval.as_ref(), &test)?;
 
-        let mut drawn = predicted(&settings, positive, &epochs, &predictions, ctx.seed);
-        drawn.extend(trust::figures(ctx, &lineage)?);
-        drawn.extend(films.iter().flat_map(Films::figures));
         let mut summary = Summary {
             epochs: epochs.len(),
-            films: predictions.rows.len(),
+            films: evaluated.images,
             figures: Vec::new(),
             left_out: BTreeMap::new(),
         };
-        let mut figures = Vec::new();
-        for (name, drawn) in drawn {
-            match drawn {
-                Ok(figure) => {
-                    summary.figures.push(name);
-                    figures.push(figure);
-                }
-                Err(reason) => {
-                    ctx.ui.detail(format_args!("no figure `{name}`: {reason}"));
-                    summary.left_out.insert(name, reason);
-                }
+        let mut drawn = predicted(&settings, &epochs, &evaluated);
+        drawn.extend(trust::figures(ctx, &lineage, crossval.as_ref())?);
+        draw(ctx, &job, drawn, &mut summary)?;
+        if let Some(mut films) = Films::read(ctx, &lineage, &test)? {
+            // A few sheets at a time: each holds the pixels of its images.
+            while let Some(sheets) = films.next(AT_ONCE)? {
+                let side = films.side();
+                let drawn = sheets.iter().map(|sheet| sheet.figure(side)).collect();
+                draw(ctx, &job, drawn, &mut summary)?;
             }
-        }
-        let rendered: Vec<_> =
-            figures.par_iter().map(|f| (png(f.as_ref()), svg(f.as_ref()))).collect();
-        for (name, (png, svg)) in summary.figures.iter().zip(rendered) {
-            atomic::write(&job.path(&format!("{name}.png"))?, &png)?;
-            atomic::write(&job.path(&format!("{name}.svg"))?, svg.as_bytes())?;
         }
         job.publish()?;
         Ok(Outcome::new(&summary))
     }
 }
 
-/// The positive class, which must be one of `classes`; empty for more than two classes
-/// whose names do not tell, whose figures need none.
-fn positive<'a>(settings: &Settings, classes: &'a [String]) -> Result<&'a str, Failure> {
-    match upstream::positive(&settings.positive, classes) {
-        Ok(class) => Ok(&classes[class]),
-        Err(_) if settings.positive.is_empty() && classes.len() > 2 => Ok(""),
-        Err(failure) => Err(failure),
+/// Figures that are rendered at a time: each takes up to [`MOST_PIXELS`] times 108 bytes.
+const AT_ONCE: usize = 4;
+/// The most pixels of a figure: 1 megapixel, 108 MB while it is rendered.
+const MOST_PIXELS: u32 = 1_000_000;
+
+/// Writes figures as PNG and SVG, and tells the summary of them and of those left out.
+fn draw(
+    ctx: &Context,
+    job: &Job,
+    drawn: Vec<Drawn<'_>>,
+    summary: &mut Summary,
+) -> Result<(), Failure> {
+    let mut figures = Vec::new();
+    for (name, drawn) in drawn {
+        match drawn.and_then(within_bounds) {
+            Ok(figure) => figures.push((name, figure)),
+            Err(reason) => {
+                ctx.ui.detail(format_args!("no figure `{name}`: {reason}"));
+                summary.left_out.insert(name, reason);
+            }
+        }
     }
+    for figures in figures.chunks(AT_ONCE) {
+        let render = |(_, figure): &(String, Drawing)| (png(figure.as_ref()), svg(figure.as_ref()));
+        let rendered: Vec<_> = figures.par_iter().map(render).collect();
+        for ((name, _), (png, svg)) in figures.iter().zip(rendered) {
+            atomic::write(&job.path(&format!("{name}.png"))?, &png)?;
+            atomic::write(&job.path(&format!("{name}.svg"))?, svg.as_bytes())?;
+            summary.figures.push(name.clone());
+        }
+    }
+    Ok(())
 }
 
-impl Settings {
-    fn check(&self) -> Result<(), Failure> {
-        in_range("bins", self.bins, 1..=1000)
+/// Refuses a figure that would take more memory than figures may.
+fn within_bounds(figure: Drawing<'_>) -> Result<Drawing<'_>, String> {
+    let (width, height) = figure.size();
+    if width.saturating_mul(height) <= MOST_PIXELS {
+        return Ok(figure);
     }
+    let most = MOST_PIXELS / 1_000_000;
+    Err(format!("it would have {width} × {height} pixels, more than {most} megapixel"))
 }
 
-/// The training, and the test films' predictions.
-fn predicted<'a>(
-    settings: &Settings,
-    positive: &str,
-    epochs: &[Epoch],
-    films: &Predictions,
-    seed: u64,
-) -> Vec<Drawn<'a>> {
-    let mut figures: Vec<Drawn> = vec![
-        ("history".to_owned(), history(settings, epochs)),
-        ("confusion".to_owned(), Ok(Box::new(confusion(films)))),
+/// The training, and the predictions.
+fn predicted<'a>(settings: &Settings, epochs: &[Epoch], of: &Evaluated) -> Vec<Drawn<'a>> {
+    let figures: [(&str, curves::Curve); 5] = [
+        ("confusion", curves::confusion),
+        ("roc", curves::roc),
+        ("precision-recall", curves::precision_recall),
+        ("calibration", curves::calibration),
+        ("scores", curves::scores),
     ];
-    let classes = TwoClasses::new(films, positive);
-    let mut curve = |name: &str, figure: curves::Curve| {
-        let films = classes.as_ref().map_err(String::clone);
-        figures.push((name.to_owned(), films.and_then(|films| figure(films, settings, seed))));
-    };
-    curve("roc", curves::roc);
-    curve("precision-recall", curves::precision_recall);
-    curve("calibration", curves::calibration);
-    curve("scores", curves::scores);
-    figures
+    let figures = figures.map(|(name, figure)| (name.to_owned(), figure(of)));
+    std::iter::once(("history".to_owned(), history(settings, epochs))).chain(figures).collect()
 }
 
 fn history<'a>(settings: &Settings, epochs: &[Epoch]) -> Result<Drawing<'a>, String> {
@@ -213,18 +222,11 @@ fn curves_of(epochs: &[Epoch]) -> Epochs {
     }
 }
 
-fn confusion(films: &Predictions) -> Confusion {
-    let (truth, predicted): (Vec<_>, Vec<_>) =
-        films.rows.iter().map(|film| (film.truth, film.predicted)).unzip();
-    let counts = metrics::Confusion::new(&truth, &predicted, films.classes.len());
-    Confusion { classes: films.classes.clone(), counts: counts.rows().to_vec() }
-}
-
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { epochs, films, figures, left_out } = self;
         let count = figures.len();
-        writeln!(f, "{count} figures as PNG and SVG, of {epochs} epochs and {films} films")?;
+        writeln!(f, "{count} figures as PNG and SVG, of {epochs} epochs and {films} images")?;
         write!(f, "{}", figures.join(", "))?;
         left_out.iter().try_for_each(|(name, reason)| write!(f, "\nno figure `{name}`: {reason}"))
     }

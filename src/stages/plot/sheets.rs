@@ -8,6 +8,7 @@ use crate::artifact::Document;
 use crate::artifact::explanation::{Explanation, FilmHeat, read_heat};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::predictions::{Prediction, Predictions};
+use crate::classifier::picture_name;
 use crate::cli::{Context, Failure};
 use crate::io::npy::Reader;
 use crate::pipeline::Lineage;
@@ -27,7 +28,7 @@ struct Shown {
 }
 
 /// A sheet, before it is drawn.
-struct Contacts {
+pub struct Contacts {
     name: String,
     title: String,
     subtitle: String,
@@ -36,7 +37,7 @@ struct Contacts {
 
 impl Contacts {
     /// The sheet of films of `side` pixels.
-    fn figure(&self, side: usize) -> Drawn<'_> {
+    pub fn figure(&self, side: usize) -> Drawn<'_> {
         if self.films.is_empty() {
             return (self.name.clone(), Err("no film was judged".to_owned()));
         }
@@ -55,18 +56,21 @@ impl Contacts {
     }
 }
 
-/// The films of the sheets, as the net sees them.
-pub struct Films {
-    side: usize,
-    sheets: Vec<Contacts>,
+/// The sheets of films, as the net sees them: one per class, then the least believed.
+pub struct Films<'a> {
+    index: Index,
+    predictions: &'a Predictions,
+    picker: Picker,
+    /// Sheets that were made.
+    made: usize,
 }
 
-impl Films {
-    /// Reads the films that are shown, if films were preprocessed.
+impl<'a> Films<'a> {
+    /// Opens the films, if films were preprocessed.
     pub fn read(
         ctx: &Context,
         lineage: &Lineage,
-        predictions: &Predictions,
+        predictions: &'a Predictions,
     ) -> Result<Option<Self>, Failure> {
         let Some(index) = optional(ctx, lineage, "preprocess", "index.csv", Index::read)? else {
             return Ok(None);
@@ -78,34 +82,50 @@ impl Films {
         let side = reader.shape()[1];
         let explanation = optional(ctx, lineage, "explain", "explain.json", Explanation::read)?;
         let heat = optional(ctx, lineage, "explain", "heat.npy", read_heat)?.unwrap_or_default();
-        let mut picker = Picker { reader, pooled: explanation.map(|e| e.pooled()), heat, side };
-        let mut sheets = Vec::new();
-        for class in &index.classes {
-            let films: Vec<&IndexRow> = index.rows.iter().filter(|r| r.class == *class).collect();
-            let step = films.len().div_ceil(SAMPLES).max(1);
-            let shown = films.iter().step_by(step).map(|film| picker.sample(film));
-            let shown: Vec<Shown> = shown.collect::<Result<_, _>>()?;
-            let subtitle =
-                format!("{} of {} films, as the net sees them", shown.len(), films.len());
-            let name = format!("samples-{}", plain(class));
-            let title = format!("Films of the class {class}");
-            sheets.push(Contacts { name, title, subtitle, films: shown });
-        }
-        let shown: Vec<Shown> = least_believed(&index, predictions)
-            .map(|(film, said)| picker.judged(film, said, &predictions.classes))
-            .collect::<Result<_, _>>()?;
-        sheets.push(Contacts {
-            name: "least-believed".into(),
-            title: "The films that the model believes in least".into(),
-            subtitle: "Of the test films, those whose true class has the least probability".into(),
-            films: shown,
-        });
-        Ok(Some(Self { side, sheets }))
+        let picker = Picker { reader, pooled: explanation.map(|e| e.pooled()), heat, side };
+        Ok(Some(Self { index, predictions, picker, made: 0 }))
     }
 
-    /// A figure per sheet.
-    pub fn figures(&self) -> Vec<Drawn<'_>> {
-        self.sheets.iter().map(|sheet| sheet.figure(self.side)).collect()
+    /// Width and height of a film in pixels.
+    pub fn side(&self) -> usize {
+        self.picker.side
+    }
+
+    /// The next sheets, at most `most`; none after the last.
+    pub fn next(&mut self, most: usize) -> Result<Option<Vec<Contacts>>, Failure> {
+        let all = self.index.classes.len() + 1;
+        let sheets = self.made..(self.made + most).min(all);
+        self.made = sheets.end;
+        if sheets.is_empty() {
+            return Ok(None);
+        }
+        sheets.map(|sheet| self.sheet(sheet)).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn sheet(&mut self, sheet: usize) -> Result<Contacts, Failure> {
+        let Self { index, predictions, picker, .. } = self;
+        let Some(class) = index.classes.get(sheet) else {
+            let films = least_believed(index, predictions)
+                .map(|(film, said)| picker.judged(film, said, &predictions.classes))
+                .collect::<Result<_, _>>()?;
+            return Ok(Contacts {
+                name: "least-believed".into(),
+                title: "The films that the model believes in least".into(),
+                subtitle: "Of the test films, those whose true class has the least probability"
+                    .into(),
+                films,
+            });
+        };
+        let films: Vec<&IndexRow> = index.rows.iter().filter(|r| r.class == *class).collect();
+        let step = films.len().div_ceil(SAMPLES).max(1);
+        let shown = films.iter().step_by(step).map(|film| picker.sample(film));
+        let shown: Vec<Shown> = shown.collect::<Result<_, _>>()?;
+        Ok(Contacts {
+            name: samples_name(class),
+            title: format!("Films of the class {class}"),
+            subtitle: format!("{} of {} films, as the net sees them", shown.len(), films.len()),
+            films: shown,
+        })
     }
 }
 
@@ -173,8 +193,25 @@ fn file(path: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_owned()
 }
 
-/// A name that stands in file names and ids: all but letters, digits, `_` and `-`
-/// replaced.
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_alphanumeric() || "_-".contains(c) { c } else { '-' }).collect()
+/// The stem of the files of a class: no two classes share one, since a hash follows
+/// where a character is replaced.
+fn samples_name(class: &str) -> String {
+    format!("samples-{}", picture_name(class))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_classes_share_a_sheet() {
+        assert_eq!(samples_name("covid"), "samples-covid");
+        let classes = ["a b", "a,b", "a-b", "a/b", "a;b", "a", "-a", ".a", "a ", "ä b"];
+        let names: BTreeSet<String> = classes.iter().map(|class| samples_name(class)).collect();
+        assert_eq!(names.len(), classes.len(), "{names:?}");
+        let fit = |c: char| c.is_alphanumeric() || "._-".contains(c);
+        assert!(names.iter().all(|name| name.chars().all(fit)), "{names:?}");
+    }
 }

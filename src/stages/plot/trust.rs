@@ -9,8 +9,9 @@ use crate::artifact::history::{Epoch, SeedEpoch};
 use crate::artifact::{Document, read_csv};
 use crate::audit::{LUNG_FREE, PROBES, Probe};
 use crate::cli::{Context, Failure};
+use crate::metrics::Estimate;
 use crate::pipeline::Lineage;
-use crate::plot::{self, Estimate, FoldScores, Run, Seeds};
+use crate::plot::{self, FoldScores, Run, Seeds};
 
 /// Scores of the cross-validation that are drawn, and what they are called.
 const MEASURES: [(&str, &str); 5] = [
@@ -24,19 +25,22 @@ const MEASURES: [(&str, &str); 5] = [
 const SEEDS: usize = 30;
 
 /// The figures of those artifacts that are there.
-pub fn figures<'a>(ctx: &Context, lineage: &Lineage) -> Result<Vec<Drawn<'a>>, Failure> {
+pub fn figures<'a>(
+    ctx: &Context,
+    lineage: &Lineage,
+    crossval: Option<&CrossValidation>,
+) -> Result<Vec<Drawn<'a>>, Failure> {
     let histories: Option<Vec<SeedEpoch>> =
         optional(ctx, lineage, "train", "histories.csv", |path| {
             read_csv("table of histories", path)
         })?;
-    let crossval = optional(ctx, lineage, "crossval", "crossval.json", CrossValidation::read)?;
     let audit = optional(ctx, lineage, "audit", "audit.json", Audit::read)?;
     let mut figures: Vec<Drawn> = Vec::new();
     if let Some(histories) = histories {
         figures.push(("history-seeds".to_owned(), Ok(Box::new(seeds(&histories)))));
     }
     if let Some(crossval) = crossval {
-        figures.push(("crossval".to_owned(), Ok(Box::new(spread(&crossval)))));
+        figures.push(("crossval".to_owned(), Ok(Box::new(spread(crossval)))));
     }
     if let Some(audit) = audit {
         let drawn = shortcuts(&audit).map(|figure| Box::new(figure) as _);
@@ -57,29 +61,30 @@ fn seeds(histories: &[SeedEpoch]) -> Seeds {
 /// Folds of all runs, and all films together.
 fn spread(crossval: &CrossValidation) -> plot::CrossValidation {
     let measure = |(name, words): &(&str, &str)| {
-        let pooled = crossval.pooled.get(*name)?;
-        let value = pooled.value?;
+        let all = crossval.pooled.get(*name)?.clone();
+        all.value?;
         let fold = |fold: &crate::artifact::crossval::Fold| {
             fold.scores.get(*name).copied().flatten().unwrap_or(f64::NAN)
         };
         Some(FoldScores {
             measure: (*words).to_owned(),
             folds: crossval.by_fold.iter().map(fold).collect(),
-            all: Estimate {
-                value,
-                low: pooled.low.unwrap_or(value),
-                high: pooled.high.unwrap_or(value),
-            },
+            all,
         })
     };
-    plot::CrossValidation { measures: MEASURES.iter().filter_map(measure).collect() }
+    let runs = crossval.repeats * crossval.seeds;
+    let each = if runs == 1 { "predicted once" } else { &format!("{runs} predictions each") };
+    plot::CrossValidation {
+        on: format!("{} images, {each}", crossval.films),
+        measures: MEASURES.iter().filter_map(measure).collect(),
+    }
 }
 
 fn shortcuts(audit: &Audit) -> Result<plot::Audit, String> {
     let estimate = |probe: &Probe| {
-        let value = probe.auc?;
-        let (low, high) = probe.low.zip(probe.high).unwrap_or((value, value));
-        Some(Estimate { value, low, high })
+        let interval = |end: Option<f64>| probe.low.and(probe.high).and(end);
+        let (low, high) = (interval(probe.low), interval(probe.high));
+        Some(Estimate { value: Some(probe.auc?), low, high, ..Estimate::default() })
     };
     let undefined = |probe: &Probe| format!("the model has no AUC: {}", probe.undefined);
     let model = audit.probes.get("model").ok_or("the model was not probed")?;
