@@ -18,7 +18,7 @@ use crate::backbone::Weights;
 use crate::head::Head;
 use crate::io::safetensors::{self, View};
 use crate::io::tensor::{MAX_BYTES, Tensor};
-use crate::io::{atomic, bounded, hash};
+use crate::io::{atomic, bounded, decimal, hash};
 
 /// The major version that is written and read; a minor one may follow it, after a point.
 const VERSION: &str = "2";
@@ -107,7 +107,7 @@ impl Bundle {
         manifest.out_of_distribution =
             self.out_of_distribution.as_ref().map(|score| score.reference.clone());
         manifest.tensors = tensors.iter().map(|t| (t.name.clone(), digest(t.data))).collect();
-        let text = serde_json::to_value(&manifest).expect("manifests serialise").to_string();
+        let text = decimal::to_value(&manifest).to_string();
         let sum = hash::bytes(text.as_bytes());
         let metadata = BTreeMap::from([("blake3".into(), sum), ("bundle".into(), text)]);
         safetensors::write_to(out, &tensors, &metadata)

@@ -56,7 +56,7 @@ fn the_only_class_with_a_finding_is_the_positive_one_and_it_is_said() {
 fn all_problems_are_told_together_and_nothing_runs() {
     let sandbox = classes(["covid", "normal"]);
     let set = "--set train.epochs=0 --set evaluate.prevalence=2 --set audit.fail-if=x \
-        --set train.dropout=1.5 --set plot.bins=0 --set report.quality=0 --set explain.grid=0 \
+        --set train.dropout=1.5 --set report.quality=0 --set explain.grid=0 \
         --set split.test-size=1.5 --set extract.rotations=0 --set preprocess.max-skipped=2 \
         --set explain.weights=nowhere.safetensors";
     let text = sandbox.transcript(&format!("cxr run {set}"));
@@ -65,7 +65,6 @@ fn all_problems_are_told_together_and_nothing_runs() {
     for problem in [
         "`epochs` is 0, expected",
         "`prevalence` is",
-        "`bins` is 0",
         "`quality` is 0",
         "`grid` is 0",
         "`test-size` is 1.5",
@@ -78,7 +77,7 @@ fn all_problems_are_told_together_and_nothing_runs() {
     assert!(!sandbox.path("artifacts/tutorial").exists(), "nothing was run");
 
     // Settings alone are a wrong request.
-    let text = sandbox.transcript("cxr run --set train.epochs=0 --set plot.bins=0");
+    let text = sandbox.transcript("cxr run --set train.epochs=0 --set report.quality=0");
     assert!(text.contains("exit: 2") && text.contains("2 problems"), "{text}");
     // Weights that are not there or not those of VGG16, before an image is decoded.
     let mut command = sandbox.cxr("cxr run");

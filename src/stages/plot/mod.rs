@@ -107,7 +107,6 @@ impl Stage for Plot {
     }
 
     fn check(check: &mut Check<'_>, settings: &Settings) {
-        check.expect(settings.check());
         check.positive_of_two(&settings.positive);
     }
 
