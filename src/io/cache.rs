@@ -204,7 +204,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path());
         fs::create_dir_all(cache.path("abc")).unwrap();
-        assert_unusable(cache.get("abc", 1), &cache.path("abc"), "directory");
+        assert_unusable(cache.get("abc", 1), &cache.path("abc"), "it is a folder");
         let cache = Cache::new(dir.path().join("file"));
         atomic::write(&dir.path().join("file"), b"x").unwrap();
         assert!(matches!(cache.get("abc", 1), Entry::Unusable(..)));

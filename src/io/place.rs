@@ -18,12 +18,24 @@ pub fn below(folder: &Path, name: &Path) -> Option<PathBuf> {
     (is_plain(name) && between.all(straight)).then_some(path)
 }
 
-/// The absolute path without `..` and links, as far as the path exists.
+/// The absolute path without `..` and links. What does not exist yet is taken for folders.
 pub fn real(path: &Path) -> PathBuf {
-    let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    path.canonicalize().unwrap_or_else(|_| match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => real(parent).join(name),
-        _ => absolute(),
+    let parent = |rest: &Path| match rest.as_os_str().is_empty() {
+        true => real(Path::new(".")),
+        false => real(rest),
+    };
+    path.canonicalize().unwrap_or_else(|_| {
+        let mut parts = path.components();
+        match parts.next_back() {
+            Some(Component::Normal(name)) => parent(parts.as_path()).join(name),
+            Some(Component::ParentDir) => {
+                let mut above = parent(parts.as_path());
+                above.pop();
+                above
+            }
+            // `.` fails where the working folder is gone.
+            _ => path.to_owned(),
+        }
     })
 }
 
@@ -44,6 +56,7 @@ mod tests {
         std::fs::create_dir_all(top.join("a/b")).unwrap();
         std::os::unix::fs::symlink(top.join("a"), top.join("link")).unwrap();
         assert_eq!(real(&top.join("link/b/../new/file")), top.join("a/new/file"));
+        assert_eq!(real(&top.join("a/none/../new")), top.join("a/new"));
         assert_eq!(
             real(Path::new("no-such-file")),
             std::env::current_dir().unwrap().join("no-such-file")
