@@ -183,7 +183,8 @@ mod tests {
         assert!(header(&[]).starts_with("row,file,finding,"));
         write_csv::<explanation::Line>(&path, &[]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "path,class,predicted,probability,outside\n");
+        let header = "path,class,predicted,probability,outside,pooled_black,unpooled_black\n";
+        assert_eq!(text, header);
         assert_eq!(read_csv::<explanation::Line>("table", &path).unwrap(), []);
     }
 

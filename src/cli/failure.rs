@@ -116,6 +116,11 @@ pub fn hinted<E: Into<anyhow::Error>>(hint: impl Fn(&E) -> String) -> impl Fn(E)
 /// A word as a shell takes it, for commands in hints: quoted if needed.
 pub fn shell_word(word: impl Display) -> String {
     let word = word.to_string();
+    // Quotes around `--set train.epochs=40` would only disturb.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word;
+    }
     // Only a word with a zero byte cannot be quoted, and no argument holds one.
     shlex::try_quote(&word).map(Into::into).unwrap_or(word)
 }

@@ -189,6 +189,9 @@ fn flatten(at: &str, value: &Value, out: &mut BTreeMap<String, String>) {
                 flatten(&path, value, out);
             }
         }
+        // Curves and bins are drawn, not listed.
+        Value::Array(items)
+            if items.iter().any(|item| item.is_number() || item.is_null() || item.is_object()) => {}
         Value::String(text) => drop(out.insert(at.into(), text.clone())),
         other => drop(out.insert(at.into(), other.to_string())),
     }

@@ -103,10 +103,10 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
     assert!(known.iter().all(|p| p.starts_with("dicom:") && p.len() == 6 + 16), "{known:?}");
     let ledger = sandbox.read(format!("{OUT}/ledger.csv"));
     for line in [
-        "covid/A/1/SR000001,dropped,\"no film: a structured report, no picture\"",
-        "covid/A/2/CT000001,dropped,\"no film: a CT slice, no projection radiograph\"",
-        "normal/DICOMDIR,dropped,\"no film: a DICOMDIR, which lists files\"",
-        "normal/VIEWER/logo.jpg,dropped,\"no film: not DICOM, below a DICOMDIR\"",
+        "covid/A/1/SR000001,covid,dropped,\"no film: a structured report, no picture\"",
+        "covid/A/2/CT000001,covid,dropped,\"no film: a CT slice, no projection radiograph\"",
+        "normal/DICOMDIR,normal,dropped,\"no film: a DICOMDIR, which lists files\"",
+        "normal/VIEWER/logo.jpg,normal,dropped,\"no film: not DICOM, below a DICOMDIR\"",
     ] {
         assert!(ledger.contains(line), "{line}\n{ledger}");
     }
@@ -372,16 +372,16 @@ fn doubts_about_a_decoding_are_named_counted_and_reported() {
             sandbox.write(&format!("dataset/{class}/{i}.dcm"), beside(film()).file());
         }
     }
-    let note = "the window shows at most two levels of the values, whose range is used instead";
+    let note = "the window shows at most two levels of the values: the range of the values is used";
     let text = sandbox.transcript("cxr-preprocess --patients none");
     assert!(text.contains("12 decoded with doubts: see the column `notes`"), "{text}");
     assert!(text.contains(&format!("warning: `covid/0.dcm`: {note}")), "{text}");
     assert_eq!(text.matches(note).count(), 10, "{text}");
     assert!(text.contains("warning: 2 more images were decoded with doubts"), "{text}");
     let ledger = sandbox.read(format!("{OUT}/ledger.csv"));
-    assert!(ledger.starts_with("path,status,reason,notes\n"), "{ledger}");
-    assert!(ledger.contains(&format!("covid/0.dcm,kept,,\"{note}\"")), "{ledger}");
-    assert!(ledger.contains("covid/sound.dcm,kept,,\n"), "{ledger}");
+    assert!(ledger.starts_with("path,class,status,reason,notes\n"), "{ledger}");
+    assert!(ledger.contains(&format!("covid/0.dcm,covid,kept,,{note}\n")), "{ledger}");
+    assert!(ledger.contains("covid/sound.dcm,covid,kept,,\n"), "{ledger}");
     let json: Value = serde_json::from_str(&sandbox.ok("cxr-preprocess --json")).unwrap();
     assert_eq!((&json["films"], &json["with_notes"]), (&14.into(), &12.into()));
 

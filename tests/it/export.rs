@@ -230,7 +230,7 @@ fn a_failed_audit_stands_above_the_first_result_and_cannot_be_silenced() {
         let output = sandbox.cxr(&line).output().unwrap();
         assert!(output.status.success());
         let audit = String::from_utf8(output.stdout).unwrap();
-        let audit = audit.lines().nth(1).unwrap().rsplit(',').next().unwrap().to_owned();
+        let audit = audit.lines().nth(1).unwrap().rsplit(',').nth(1).unwrap().to_owned();
         (String::from_utf8(output.stderr).unwrap(), audit)
     };
     let (warning, word) = said("");

@@ -100,6 +100,19 @@ fn plain(html: &str) -> String {
     texts.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
+/// The interval of the out-of-distribution rate in per cent, as a bundle of the model has it.
+fn out_of_distribution_rate(sandbox: &Sandbox) -> (f64, f64) {
+    sandbox.ok("cxr-export bundle --profile demo -o rate.cxr");
+    let bytes = std::fs::read(sandbox.path("rate.cxr")).unwrap();
+    let length = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let manifest = header["__metadata__"]["bundle"].as_str().unwrap();
+    let manifest: Value = serde_json::from_str(manifest).unwrap();
+    let measured = &manifest["out_of_distribution"]["measured"];
+    let end = |name: &str| 100.0 * measured[name].as_f64().unwrap();
+    (end("low"), end("high"))
+}
+
 #[test]
 fn figures_page_and_card_show_the_stored_estimates() {
     let sandbox = demo();
@@ -121,6 +134,7 @@ fn figures_page_and_card_show_the_stored_estimates() {
     let chosen = &crossval["threshold"]["chosen"];
     let thresholds = chosen["min"].as_f64().zip(chosen["max"].as_f64());
     let known: Vec<(f64, f64)> = stored.iter().map(|of| (of.1, of.2)).chain(thresholds).collect();
+    let known = [known, vec![out_of_distribution_rate(sandbox)]].concat();
     for (what, text) in [("page", plain(&page)), ("card", card.clone())] {
         let found = intervals(&text);
         assert!(found.len() > 10, "{what}: {} intervals", found.len());

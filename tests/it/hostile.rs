@@ -376,7 +376,7 @@ fn many_large_films_take_the_memory_of_one() {
     for i in 0..4 {
         sandbox.write(&format!("dataset/covid/{i}.webp"), webp);
     }
-    let ended = run(&sandbox, "cxr-preprocess --threads 4");
+    let ended = run(&sandbox, "cxr-preprocess --threads 4 --constant keep");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(sandbox.read("artifacts/tutorial/preprocess/index.csv").contains(",8192,8192,"));
 }

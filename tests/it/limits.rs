@@ -111,10 +111,7 @@ fn settings_out_of_range_are_refused_with_the_range() {
         ("cxr-phantom --films 1000000000", "`films` is 1000000000, expected 1 to 100000"),
         ("cxr-sample-normal --count 9999999999", "`count` is 9999999999, expected 1 to 1000000"),
         ("cxr-preprocess --max-skipped nan", "`max-skipped` is NaN, expected 0 to 1"),
-        (
-            "cxr-split --test-size nan",
-            "the test share is `NaN`, expected more than 0 and less than 1",
-        ),
+        ("cxr-split --test-size nan", "`test-size` is NaN, expected more than 0 and less than 1"),
         ("cxr status --threads 5000", "`threads` is 5000, expected 0 to 1024"),
     ] {
         let text = sandbox.transcript(line);

@@ -238,7 +238,7 @@ fn datasets_that_cannot_be_used_are_named() {
     let text = error("cxr-preprocess --artifacts file");
     assert!(text.starts_with("cannot create `file"), "{text}");
     let text = sandbox.transcript("cxr-preprocess --max-skipped 2");
-    assert!(text.contains("exit: 2") && text.contains("between 0 and 1"), "{text}");
+    assert!(text.contains("exit: 2") && text.contains("expected 0 to 1"), "{text}");
 }
 
 #[test]

@@ -184,6 +184,7 @@ fn a_global_flag_that_a_stage_offers_changes_what_it_would_do() {
         let name = format!("one/sources/chest_xray/train/NORMAL/IM-{image:04}-0001.jpeg");
         sandbox.write(&name, "");
     }
+    let weights = sandbox.write("weights.safetensors", "");
     let one = Globals {
         dataset: Some(sandbox.path("one")),
         artifacts: Some(sandbox.path("a")),
@@ -195,7 +196,12 @@ fn a_global_flag_that_a_stage_offers_changes_what_it_would_do() {
         let of = |result: Result<cxr::pipeline::stale::Wanted, cxr::cli::Failure>| {
             result.map(|w| (w.folder, w.seed, w.inputs)).map_err(|e| format!("{:#}", e.error))
         };
-        (of((stage.wanted)(&ctx, &toml::Table::new())), (stage.folder)(&ctx).ok())
+        // The weights of this machine, or none, are no part of the question.
+        let mut settings = toml::Table::new();
+        if (stage.defaults)().contains_key("weights") {
+            settings.insert("weights".into(), weights.display().to_string().into());
+        }
+        (of((stage.wanted)(&ctx, &settings)), (stage.folder)(&ctx).ok())
     };
     for stage in STAGES {
         let changed = |other: &Globals| {

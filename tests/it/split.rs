@@ -161,7 +161,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     exit: 2
     --- stdout
     --- stderr
-    error: the test share is `1.5`, expected more than 0 and less than 1
+    error: `test-size` is 1.5, expected more than 0 and less than 1
 
     hint: `--test-size` is the proportion of images to test on, such as 0.2
     ");

@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(split(&[0, 1, 2, 3], 0.6), Err(SplitError::GroupTestShare(0.6)));
         assert_eq!(
             split(&[0, 1, 2, 3], f64::NAN).unwrap_err().to_string(),
-            "the test share is `NaN`, expected more than 0 and less than 1"
+            "`test-size` is NaN, expected more than 0 and less than 1"
         );
         assert_eq!(
             split(&[0, 0, 0, 0], 0.5),

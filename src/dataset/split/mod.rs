@@ -27,10 +27,10 @@ pub enum SplitError {
     #[error("there are no films to split")]
     NoFilms,
     /// The test share leaves one side empty.
-    #[error("the test share is `{0}`, expected more than 0 and less than 1")]
+    #[error("`test-size` is {0}, expected more than 0 and less than 1")]
     TestShare(f64),
     /// A group cannot be cut, so a share above one half is no fold.
-    #[error("the test share is `{0}`, expected at most 0.5 where groups stay together")]
+    #[error("`test-size` is {0}, expected at most 0.5 where groups stay together")]
     GroupTestShare(f64),
     /// A validation part that is none, or the larger part.
     #[error("the proportion for validation is `{0}`, expected 0 to 0.5")]

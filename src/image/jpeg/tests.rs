@@ -216,11 +216,16 @@ fn real_images_decode_as_the_image_crate_does_and_without_notes() {
             continue;
         }
         let bytes = std::fs::read(&path).unwrap();
+        // Some PNGs are called `.jpg`.
+        if !bytes.starts_with(&[0xff, 0xd8]) {
+            continue;
+        }
         let Ok(expected) = ::image::load_from_memory(&bytes) else { continue };
         let image = decode(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_eq!(image.notes, [""; 0], "{}", path.display());
         if !bytes.windows(4).any(|w| w == b"Exif") && image.mode != "CMYK" {
-            assert_eq!(image.pixels.as_slice().unwrap(), expected.as_bytes(), "{}", path.display());
+            let pixels = image.pixels.as_slice().unwrap();
+            assert!(pixels == expected.as_bytes(), "{}: other pixels", path.display());
             compared += 1;
         }
     }

@@ -29,6 +29,7 @@ use crate::explain::{Occlusion, Region, even_outside, outside_centre};
 use crate::head::Head;
 use crate::image::scale;
 use crate::io::atomic::{self, at};
+use crate::io::decimal::widen;
 use crate::metrics::predicted;
 use crate::pipeline::{Input, Job};
 use crate::plot::Overlay;
@@ -283,7 +284,7 @@ fn explanation(
 /// The absolute change of the predicted class's probability, and whether another class is
 /// predicted, where `probabilities` are those of the image with a region black.
 fn change(film: &Film, probabilities: ArrayView1<f32>) -> (f64, bool) {
-    let black = probabilities.mapv(f64::from).insert_axis(Axis(0));
+    let black = probabilities.mapv(widen).insert_axis(Axis(0));
     let change = (black[[0, film.predicted]] - film.probability()).abs();
     (change, predicted(black.view())[0] != film.predicted)
 }

@@ -288,7 +288,7 @@ fn page(
         }
     }
     let pictures = Pictures::read(ctx, settings, lineage, files)?;
-    let (stages, recipe) = provenance::stages(ctx, lineage)?;
+    let (stages, recipe) = provenance::stages(ctx, settings, lineage)?;
     let positive = files.crossval.as_ref().map(|c| &c.positive);
     let positive = positive.or(files.metrics.as_ref().map(|m| &m.positive));
     Ok(Page {

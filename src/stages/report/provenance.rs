@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::recipe::{self, Recipe};
-use super::{Report, Stage, TOLD, folders};
+use super::{Report, Settings, Stage, TOLD, folders};
 use crate::artifact::Document;
 use crate::artifact::record::Record;
 use crate::cli::{Context, Failure};
@@ -15,7 +15,11 @@ use crate::pipeline::Lineage;
 use crate::report::StageRun;
 
 /// Every stage that has left a record, and how to make all of it again.
-pub fn stages(ctx: &Context, lineage: &Lineage) -> Result<(Vec<StageRun>, Recipe), Failure> {
+pub fn stages(
+    ctx: &Context,
+    settings: &Settings,
+    lineage: &Lineage,
+) -> Result<(Vec<StageRun>, Recipe), Failure> {
     let mut records = Vec::new();
     let mut sources = BTreeSet::new();
     for class in folders(&ctx.paths.dataset)? {
@@ -38,7 +42,7 @@ pub fn stages(ctx: &Context, lineage: &Lineage) -> Result<(Vec<StageRun>, Recipe
     let place = |record: &Record| TOLD.iter().position(|stage| *stage == record.stage);
     records.retain(|record| place(record).is_some());
     records.sort_by_key(place);
-    let recipe = Recipe::new(ctx, &records, Report::NAME)?;
+    let recipe = Recipe::new(ctx, &records, (Report::NAME, settings))?;
     let runs = records.iter().map(|record| run(&recipe, record)).collect::<Result<_, _>>()?;
     Ok((runs, recipe))
 }
@@ -50,7 +54,7 @@ pub fn seed(runs: &[StageRun]) -> Option<u64> {
 }
 
 fn run(recipe: &Recipe, record: &Record) -> Result<StageRun, Failure> {
-    let changed = recipe::changed(&recipe.base, record)?;
+    let changed = recipe::changed(&recipe.base, &record.stage, &record.params)?;
     let setting =
         |(name, value): (&String, &Value)| (name.clone(), shown(value), changed.contains_key(name));
     let film = |name: &str| name.starts_with("dataset/") && !name.ends_with(".csv");

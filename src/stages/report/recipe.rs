@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::artifact::record::Record;
@@ -21,11 +22,16 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Of `records`, in the order of the pipeline; `own` is the stage that makes the recipe.
+    /// Of `records`, in the order of the pipeline, and of the stage that makes the recipe:
+    /// `own`, its name and settings.
     ///
     /// # Errors
     /// For a pipeline file of the user's that cannot be used.
-    pub fn new(ctx: &Context, records: &[Record], own: &str) -> Result<Self, Failure> {
+    pub fn new(
+        ctx: &Context,
+        records: &[Record],
+        own: (&str, &impl Serialize),
+    ) -> Result<Self, Failure> {
         let seed = most_frequent(records.iter().filter_map(|record| record.seed));
         let profile = &ctx.config.profile;
         let mut stages: Vec<&str> = Vec::new();
@@ -40,7 +46,7 @@ impl Recipe {
                 }
             }
         }
-        stages.push(own);
+        stages.push(own.0);
         let built_in = ctx.config.another("", None).is_ok_and(|c| c.has_profile(profile));
 
         let mut top = Table::new();
@@ -80,7 +86,7 @@ impl Recipe {
 
         let mut tables = Vec::new();
         for record in &once {
-            let mut changed = changed(&base, record)?;
+            let mut changed = changed(&base, &record.stage, &record.params)?;
             if let Some(own) = record.seed.filter(|_| record.seed != seed)
                 && let Ok(own) = i64::try_from(own)
             {
@@ -89,6 +95,10 @@ impl Recipe {
             if !changed.is_empty() {
                 tables.push((record.stage.as_str(), changed));
             }
+        }
+        let changed = changed(&base, own.0, own.1)?;
+        if !changed.is_empty() {
+            tables.push((own.0, changed));
         }
         let mut commands: Vec<String> =
             again.into_iter().map(|record| line(&base, record)).collect::<Result<_, _>>()?;
@@ -126,10 +136,10 @@ fn text(top: &Table, profile: &str, inner: &Table, stages: &[(&str, Table)]) -> 
     root.to_string()
 }
 
-/// The settings of a record that `base` has otherwise.
-pub fn changed(base: &Config, record: &Record) -> Result<Table, Failure> {
-    let defaults: Table = base.settings(&record.stage, Table::new()).usage()?;
-    let params = Table::try_from(&record.params).unwrap_or_default();
+/// The settings of a stage that `base` has otherwise.
+pub fn changed(base: &Config, stage: &str, params: &impl Serialize) -> Result<Table, Failure> {
+    let defaults: Table = base.settings(stage, Table::new()).usage()?;
+    let params = Table::try_from(params).unwrap_or_default();
     let differs = |(key, value): &(String, Value)| {
         !SHARED.contains(&key.as_str())
             && defaults.get(key).is_some_and(|default| !same(default, value))
@@ -159,7 +169,7 @@ fn line(base: &Config, record: &Record) -> Result<String, Failure> {
     if let Some(seed) = record.seed {
         line += &format!(" --seed {seed}");
     }
-    for (name, value) in changed(base, record)? {
+    for (name, value) in changed(base, &record.stage, &record.params)? {
         let value = match value {
             Value::String(text) => text,
             Value::Array(list) => {
