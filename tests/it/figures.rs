@@ -56,7 +56,7 @@ fn with_intervals(text: &str) -> BTreeSet<(String, String, String)> {
 
 /// Every `0.88 to 0.98` of a text, as written.
 fn intervals(text: &str) -> BTreeSet<(String, String)> {
-    let decimal = |c: char| c.is_ascii_digit() || c == '.';
+    let decimal = |c: char| c.is_ascii_digit() || c == '.' || c == '-';
     let found = text.match_indices(" to ").filter_map(|(at, to)| {
         let before = &text[..at];
         let low = &before[before.trim_end_matches(decimal).len()..];
@@ -143,9 +143,13 @@ fn figures_page_and_card_show_the_stored_estimates() {
             let is = |of: &&(f64, f64)| {
                 (fixed(of.0, digits), fixed(of.1, digits)) == (low.clone(), high.clone())
             };
+            let written = format!("{low} to {high}");
+            let context = text.split_once(&written).map_or("", |(before, _)| before);
+            let context: String = context.chars().rev().take(100).collect();
+            let context: String = context.chars().rev().collect();
             assert!(
                 known.iter().any(|of| is(&of)),
-                "{what}: no stored interval is {low} to {high}"
+                "{what}: no stored interval is {written}, after `{context}`"
             );
         }
     }

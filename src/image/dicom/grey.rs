@@ -200,13 +200,17 @@ impl Voi {
                 continue;
             };
             let window = Self::Window { function, center, width };
-            if window.shows(measured) {
+            let shows = window.shows(measured);
+            if shows && !window.is_flat(measured) {
                 if i > 0 {
                     notes.push(format!("{refused}: window {} is used", i + 1));
                 }
                 return Some(window);
             }
-            refused = "the window shows at most two levels of the values";
+            refused = match shows {
+                true => "the window shows 99 of 100 pixels at one level",
+                false => "the window shows at most two levels of the values",
+            };
         }
         notes.push(format!("{refused}: the range of the values is used"));
         None
@@ -247,6 +251,18 @@ impl Voi {
         levels.len() > 2 || levels.len() == measured.len()
     }
 
+    /// Whether 99 of 100 pixels come out at one level, though fewer of them have one value.
+    fn is_flat(&self, measured: &Histogram) -> bool {
+        let (mut counts, mut pixels, mut most_of_a_value) = ([0; 256], 0, 0);
+        for &(value, count) in measured.iter() {
+            counts[usize::from(level(self.apply(value)))] += count;
+            pixels += count;
+            most_of_a_value = count.max(most_of_a_value);
+        }
+        let is_most = |count: u64| 100 * count >= 99 * pixels;
+        counts.into_iter().any(is_most) && !is_most(most_of_a_value)
+    }
+
     fn apply(&self, value: f64) -> f64 {
         let shown = match *self {
             Self::Table { ref lut, white } => f64::from(lut.at(value)) / f64::from(white),
@@ -270,5 +286,22 @@ impl Voi {
             Self::Range { .. } => 0.0,
         };
         shown.clamp(0.0, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Function, Voi};
+
+    #[test]
+    fn a_window_beside_all_values_but_a_few_is_flat() {
+        let window = |center| Voi::Window { function: Function::Linear, center, width: 400.0 };
+        let mut measured: Vec<(f64, u64)> = (0..4096).map(|value| (value.into(), 12)).collect();
+        measured.extend((0..20).map(|i| (19_990.0 + f64::from(i), 5)));
+        assert!(window(20_000.0).shows(&measured) && window(20_000.0).is_flat(&measured));
+        assert!(!window(2000.0).is_flat(&measured));
+        // Collimation: the values themselves are mostly one.
+        let collimated = [(0.0, 99_500), (2000.0, 200), (2050.0, 200), (2100.0, 100)].to_vec();
+        assert!(!window(2000.0).is_flat(&collimated));
     }
 }

@@ -39,7 +39,9 @@ impl Lut {
             return Ok(None);
         };
         let count = if count == 0 { 1 << 16 } else { usize::from(count) };
-        let is_packed = bytes.len() < 2 * count && bytes.len() == count.next_multiple_of(2);
+        let is_packed = bytes.len() < 2 * count
+            && bytes.len() == count.next_multiple_of(2)
+            && (bits <= 8 || is_smooth(&bytes));
         let entries: Vec<u16> = match is_packed {
             true => bytes.iter().take(count).copied().map(u16::from).collect(),
             false => elements.words(data).take(count).collect(),
@@ -95,5 +97,27 @@ impl Lut {
         // Saturates.
         let index = (value - f64::from(first)).round() as usize;
         self.entries[index.min(last)]
+    }
+}
+
+/// Whether bytes rise or fall nearly throughout, as the entries of a table do and the two
+/// halves of words do not.
+fn is_smooth(bytes: &[u8]) -> bool {
+    let count = |turns: fn(u8, u8) -> bool| bytes.windows(2).filter(|w| turns(w[0], w[1])).count();
+    4 * count(|a, b| a > b).min(count(|a, b| a < b)) < bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_smooth;
+
+    #[test]
+    fn words_are_not_taken_for_bytes() {
+        let rising: Vec<u16> = (0..2048).map(|entry| 2 * entry).collect();
+        let words: Vec<u8> = rising.iter().flat_map(|entry| entry.to_le_bytes()).collect();
+        assert!(!is_smooth(&words));
+        let bytes: Vec<u8> = rising.iter().map(|entry| (entry >> 4) as u8).collect();
+        assert!(is_smooth(&bytes));
+        assert!(is_smooth(&bytes.into_iter().rev().collect::<Vec<_>>()));
     }
 }
