@@ -8,6 +8,15 @@ use crate::backbone::Weights;
 use crate::cli::{Context, Failure, Kind, ResultExt};
 use crate::dataset::positive::{COVID, positive};
 
+/// What a data set holds, by the names of its files.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its classes, sorted.
+    pub classes: Vec<String>,
+    /// Files that may be images.
+    pub images: usize,
+}
+
 /// Collects what would make stages fail, and what the user should know before they run.
 #[derive(Debug)]
 pub struct Check<'a> {
@@ -15,6 +24,8 @@ pub struct Check<'a> {
     pub ctx: &'a Context,
     /// The classes of the data set, sorted; `None` where they are not known before the run.
     pub classes: Option<Vec<String>>,
+    /// Images that will be read; `None` if they are not known, or none will be.
+    pub images: Option<usize>,
     problems: Vec<Failure>,
     notes: BTreeSet<String>,
     /// Files of weights that have been read.
@@ -22,10 +33,10 @@ pub struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    /// Of a data set with `classes`.
-    pub fn new(ctx: &'a Context, classes: Option<Vec<String>>) -> Self {
+    /// Of a data set with `classes`, of which so many `images` will be read.
+    pub fn new(ctx: &'a Context, classes: Option<Vec<String>>, images: Option<usize>) -> Self {
         let (problems, notes, weights) = Default::default();
-        Self { ctx, classes, problems, notes, weights }
+        Self { ctx, classes, images, problems, notes, weights }
     }
 
     /// Notes the failure, if it is one that was not noted yet.

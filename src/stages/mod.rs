@@ -40,7 +40,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-use self::check::Check;
+use self::check::{Check, Listed};
 use crate::cli::{self, Context, Failure, Flag, Globals, Known, Outcome};
 use crate::io::decimal;
 use crate::pipeline::config::SEED;
@@ -120,8 +120,8 @@ pub trait Stage {
         let _ = (check, settings);
     }
 
-    /// The classes of its images, if it is the stage that reads them from the data set.
-    fn classes(ctx: &Context, settings: &Self::Settings) -> Option<Vec<String>> {
+    /// The contents of the data set, if it is the stage that reads it.
+    fn listed(ctx: &Context, settings: &Self::Settings) -> Option<Listed> {
         let _ = (ctx, settings);
         None
     }
@@ -170,8 +170,8 @@ pub struct Entry {
     pub folder: fn(&Context) -> Result<PathBuf, Failure>,
     /// [`Stage::check`], with settings kept of its last run by hand.
     pub check: fn(&mut Check<'_>, &Table),
-    /// [`Stage::classes`].
-    pub classes: fn(&Context, &Table) -> Option<Vec<String>>,
+    /// [`Stage::listed`], with settings kept of its last run by hand.
+    pub listed: fn(&Context, &Table) -> Option<Listed>,
     augment: fn(Command) -> Command,
     /// Runs the stage with its parsed arguments.
     pub run: fn(&Context, &ArgMatches) -> Result<Outcome, Failure>,
@@ -209,7 +209,7 @@ impl Entry {
                     S::check(check, &settings);
                 }
             },
-            classes: |ctx, hand| S::classes(ctx, &ctx.settings(S::NAME, hand).ok()?),
+            listed: |ctx, hand| S::listed(ctx, &ctx.settings(S::NAME, hand).ok()?),
             folder: |ctx| Ok(S::folder(ctx, &ctx.settings(S::NAME, &Table::new())?)),
             augment: <S::Args as clap::Args>::augment_args,
             run: |ctx, matches| {

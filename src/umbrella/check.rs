@@ -15,7 +15,10 @@ use crate::stages::check::Check;
 /// All problems together.
 pub fn all(ctx: &Context, states: &[State]) -> Result<BTreeSet<String>, Failure> {
     let coming: Vec<&State> = states.iter().filter(|state| !state.reasons.is_empty()).collect();
-    let mut check = Check::new(ctx, classes(ctx, states, &coming));
+    let listed = coming.iter().find_map(|state| (state.stage.listed)(ctx, &state.hand.kept));
+    let images = listed.as_ref().map(|listed| listed.images);
+    let classes = classes(ctx, states, &coming, listed.map(|listed| listed.classes));
+    let mut check = Check::new(ctx, classes, images);
     for state in &coming {
         (state.stage.check)(&mut check, &state.hand.kept);
         if let Ok(folder) = (state.stage.folder)(ctx) {
@@ -44,9 +47,14 @@ fn missing(ctx: &Context, input: &Input, coming: &[&State]) -> Result<(), Failur
     }
 }
 
-/// The classes of the data set: those in the folder, and those that stages of this run fill;
+/// The classes of the data set: those `found` in the folder, and those that stages of this run fill;
 /// of a table of images that is kept, those in it. `None` if they are not known.
-fn classes(ctx: &Context, states: &[State], coming: &[&State]) -> Option<Vec<String>> {
+fn classes(
+    ctx: &Context,
+    states: &[State],
+    coming: &[&State],
+    found: Option<Vec<String>>,
+) -> Option<Vec<String>> {
     let filled = coming.iter().filter_map(|state| {
         let folder = (state.stage.folder)(ctx).ok()?;
         let class = folder.file_name()?.to_str()?.to_owned();
@@ -55,11 +63,8 @@ fn classes(ctx: &Context, states: &[State], coming: &[&State]) -> Option<Vec<Str
         (folder.parent() == Some(ctx.paths.dataset.as_path()) && !sources).then_some(class)
     });
     let filled: BTreeSet<String> = filled.collect();
-    let reads = coming.iter().find_map(|state| {
-        let found = (state.stage.classes)(ctx, &state.hand.kept);
-        found.or_else(|| (state.stage.name == READER && !filled.is_empty()).then(Vec::new))
-    });
-    if let Some(found) = reads {
+    let fills = || coming.iter().any(|state| state.stage.name == READER) && !filled.is_empty();
+    if let Some(found) = found.or_else(|| fills().then(Vec::new)) {
         let all: BTreeSet<String> = found.into_iter().chain(filled).collect();
         return Some(all.into_iter().collect());
     }

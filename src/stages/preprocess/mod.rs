@@ -6,7 +6,7 @@ mod patients;
 mod summary;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use self::arranged::Arranged;
 use self::patients::Patients;
 use self::summary::Summary;
-use super::check::Check;
+use super::check::{Check, Listed};
 use super::upstream::table_file;
 use super::{Stage, uses};
 use crate::artifact::index::{Index, IndexRow};
@@ -113,23 +113,22 @@ impl Stage for Preprocess {
     type Args = Args;
 
     fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
-        let mut inputs = Sources::list(ctx, settings)?.inputs(&ctx.paths.dataset);
-        inputs.extend(patients::key(ctx, settings).map(|path| Input::file("patient-key", path)));
-        Ok(inputs)
+        Ok(Sources::list(ctx, settings)?.inputs(ctx, settings))
     }
 
     fn check(check: &mut Check<'_>, settings: &Settings) {
         check.expect(settings.check());
-        if let Ok(sources) = Sources::list(check.ctx, settings) {
-            let bytes = sources.films.len() as u64 * (SIDE * SIDE * 3) as u64;
+        if let Some(images) = check.images {
+            let bytes = images as u64 * (SIDE * SIDE * 3) as u64;
             check.room(&check.ctx.paths.stage(Self::NAME), bytes);
         }
     }
 
-    fn classes(ctx: &Context, settings: &Settings) -> Option<Vec<String>> {
+    fn listed(ctx: &Context, settings: &Settings) -> Option<Listed> {
         let films = Sources::list(ctx, settings).ok()?.films;
-        let classes: BTreeSet<String> = films.iter().map(|film| film.class().to_owned()).collect();
-        Some(classes.into_iter().collect())
+        let classes: BTreeSet<&str> = films.iter().map(Candidate::class).collect();
+        let classes = classes.into_iter().map(str::to_owned).collect();
+        Some(Listed { classes, images: films.len() })
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
@@ -153,7 +152,10 @@ impl Stage for Preprocess {
         let mut arranged = Arranged::new(&sources.layout, &sources.films);
         arranged.warn(ctx);
         let naming = patients::naming(ctx, &settings)?;
-        let job = Self::begin(ctx, &settings)?;
+        // Not `begin`, which would list the data set again.
+        let inputs = sources.inputs(ctx, &settings);
+        let job = ctx.job(Self::NAME, &Self::folder(ctx, &settings), &settings, &inputs)?;
+        drop(inputs);
         let Films { rows, mut ledger, skipped, beside_dicom, with_notes, masks, patients } =
             Reader { ctx, settings: &settings, provenance: &provenance, naming: &naming }
                 .read_all(&sources.films, &job)?;
@@ -270,15 +272,17 @@ impl Sources {
         Ok(Self { films, left_out, layout, ledgers, metadata })
     }
 
-    fn inputs(self, dataset: &Path) -> Vec<Input> {
-        let films = self.films.into_iter().filter(|film| film.objection.is_none());
-        let films = films.map(|film| Input::file(format!("dataset/{}", film.path), film.file));
-        let ledgers = self.ledgers.into_iter().map(|path| {
-            let below = path.strip_prefix(dataset).expect("ledgers lie in class folders");
+    fn inputs(&self, ctx: &Context, settings: &Settings) -> Vec<Input> {
+        let films = self.films.iter().filter(|film| film.objection.is_none());
+        let films = films.map(|film| Input::file(format!("dataset/{}", film.path), &film.file));
+        let ledgers = self.ledgers.iter().map(|path| {
+            let below = path.strip_prefix(&ctx.paths.dataset);
+            let below = below.expect("ledgers lie in class folders");
             Input::file(format!("dataset/{}", below.to_string_lossy()), path)
         });
-        let metadata = self.metadata.into_iter().map(|path| Input::file("metadata.csv", path));
-        films.chain(ledgers).chain(metadata).collect()
+        let metadata = self.metadata.iter().map(|path| Input::file("metadata.csv", path));
+        let key = patients::key(ctx, settings).map(|path| Input::file("patient-key", path));
+        films.chain(ledgers).chain(metadata).chain(key).collect()
     }
 }
 
