@@ -78,7 +78,11 @@ fn films_of(patients: &[usize]) -> Vec<Vec<usize>> {
 }
 
 /// numpy's `quantile` of ascending values: linear between neighbours.
-fn quantile(ascending: &[f64], q: f64) -> f64 {
+///
+/// # Panics
+///
+/// If there are no values.
+pub fn quantile(ascending: &[f64], q: f64) -> f64 {
     let position = q * (ascending.len() - 1) as f64;
     let below = position as usize;
     let above = (below + 1).min(ascending.len() - 1);

@@ -23,7 +23,7 @@ mod temperature;
 mod threshold;
 
 pub use association::cramers_v;
-pub use bootstrap::{Interval, bootstrap};
+pub use bootstrap::{Interval, bootstrap, quantile};
 pub use calibration::{
     Bin, brier, brier_multiclass, expected_calibration_error, log_loss, reliability,
 };

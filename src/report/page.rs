@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::metrics::quantile;
+
 /// Everything that the page and the model card say.
 ///
 /// A part is missing where the stage that makes it has not run.
@@ -45,6 +47,9 @@ pub struct Page {
     pub explained: Option<Explained>,
     /// How the images of the browser are classified, in a sentence.
     pub decision: String,
+    /// From which probability of the positive class on an image is predicted as it, lowest and
+    /// highest of the folds; none if the most probable class is predicted.
+    pub threshold: Option<(f64, f64)>,
     /// The films that were judged, those least believed first.
     pub browser: Vec<Film>,
     /// The stages whose files are of another run, and therefore not shown.
@@ -234,13 +239,7 @@ impl Demographics {
         ages.sort_by(f64::total_cmp);
         of.aged = ages.len();
         if let (Some(first), Some(last)) = (ages.first(), ages.last()) {
-            let middle = ages.len() / 2;
-            let median = if ages.len().is_multiple_of(2) {
-                (ages[middle - 1] + ages[middle]) / 2.0
-            } else {
-                ages[middle]
-            };
-            of.age = Some((*first, median, *last));
+            of.age = Some((*first, quantile(&ages, 0.5), *last));
         }
         of
     }
@@ -365,9 +364,6 @@ pub struct Film {
     pub predicted: String,
     /// The probability of that class.
     pub confidence: f64,
-    /// From which probability of the positive class on it was predicted, lowest and highest
-    /// of its predictions; none if the most probable class is predicted.
-    pub threshold: Option<(f64, f64)>,
     /// Of so many predictions by models that had not seen it, so many are wrong.
     pub wrong: (usize, usize),
     /// Who is on it; empty if unknown.

@@ -133,7 +133,6 @@ fn film(
         truth: row.class.clone(),
         predicted: predicted.clone(),
         confidence: said.confidence,
-        threshold: super::judged::decision(files).1,
         wrong: said.wrong,
         person: row.patient.clone(),
         leaked,

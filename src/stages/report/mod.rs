@@ -288,6 +288,7 @@ fn page(
         }
     }
     let pictures = Pictures::read(ctx, settings, lineage, files)?;
+    let (decision, threshold) = judged::decision(files);
     let (stages, recipe) = provenance::stages(ctx, settings, lineage)?;
     let positive = files.crossval.as_ref().map(|c| &c.positive);
     let positive = positive.or(files.metrics.as_ref().map(|m| &m.positive));
@@ -310,7 +311,8 @@ fn page(
         calibration: files.crossval.as_ref().map(judged::calibration),
         figures,
         explained: files.explanation.as_ref().map(|e| pictures.explained(e, files)),
-        decision: judged::decision(files).0,
+        decision,
+        threshold,
         browser: pictures.browser,
         stages,
         recipe: recipe.file,
