@@ -3,20 +3,11 @@
 
 use serde_json::Value;
 
+use crate::runner::SMALL;
 use crate::support::{Sandbox, random_weights};
 
-const CONFIG: &str = r#"
-default-profile = "demo"
-[phantom]
-films = 8
-[sample-normal]
-count = 8
-[extract]
-rotations = 1
-masks = false
-[train]
-epochs = 4
-batch-size = 4
+/// The profile of these tests.
+const DEMO: &str = r#"
 [evaluate]
 resamples = 20
 [profile.demo]
@@ -27,7 +18,7 @@ epochs = 4
 
 fn demo() -> Sandbox {
     let sandbox = Sandbox::new().with_weights(random_weights());
-    sandbox.write("pipeline.toml", CONFIG);
+    sandbox.write("pipeline.toml", format!("default-profile = \"demo\"\n{SMALL}{DEMO}"));
     sandbox
 }
 

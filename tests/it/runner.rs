@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Sandbox, random_weights};
 
-const CONFIG: &str = "
+/// Settings of a pipeline that is small in every stage up to the evaluation.
+pub const SMALL: &str = "
 [phantom]
 films = 8
 [sample-normal]
@@ -39,7 +40,7 @@ pub fn demo() -> Sandbox {
     let sandbox = Sandbox::new().with_weights(random_weights());
     let stages = STAGES.map(|s| format!("{s:?}")).join(", ");
     let demo = format!("[profile.demo]\nstages = [{stages}]\n[profile.demo.train]\nepochs = 4\n");
-    sandbox.write("pipeline.toml", format!("default-profile = \"demo\"\n{CONFIG}{demo}"));
+    sandbox.write("pipeline.toml", format!("default-profile = \"demo\"\n{SMALL}{demo}"));
     sandbox
 }
 
