@@ -124,8 +124,8 @@ impl Verdict {
         } else {
             let best = best.auc;
             format!(
-                "without the lungs no more than AUC {best:.2} is reached, by {RETRAINED} \
-                 {auc:.2} in the same cross-validation"
+                "no probe without the lungs exceeds AUC {best:.2}, {RETRAINED} reach {auc:.2} in \
+                 the same cross-validation"
             )
         };
         let text =
