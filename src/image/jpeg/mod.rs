@@ -138,7 +138,7 @@ impl From<lossless::Lossless> for Raster {
 /// The file without the zeros at its end, if it has no end-of-image marker behind `scan`:
 /// what was not copied whole often ends in zeros, which read as codes of pixels.
 fn without_padding(bytes: &[u8], scan: usize) -> &[u8] {
-    if bytes[scan..].windows(2).any(|pair| pair == [0xff, END_OF_IMAGE]) {
+    if bytes[scan..].windows(2).rev().any(|pair| pair == [0xff, END_OF_IMAGE]) {
         return bytes;
     }
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);

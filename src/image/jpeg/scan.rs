@@ -2,7 +2,7 @@
 //! missing with grey: walks its Huffman codes (ITU-T T.81, annexes F and G) without
 //! computing pixels.
 
-use super::huffman::{Bits, Fault, Table};
+use super::huffman::{Bits, Coefficients, Fault, Table};
 use super::stream::{Frame, Scan, Stream, damaged};
 use crate::image::DecodeError;
 
@@ -110,7 +110,7 @@ impl State {
                 index,
                 blocks: if alone { 1 } else { component.h * component.v },
                 dc: table(&stream.dc, dc, uses_dc, Table::standard_dc)?,
-                ac: table(&stream.ac, ac, uses_ac, Table::standard_ac)?,
+                ac: Coefficients::new(table(&stream.ac, ac, uses_ac, Table::standard_ac)?),
             });
             for coefficient in &mut self.exact[index][start..=end] {
                 *coefficient = Some(scan.low);
@@ -155,7 +155,10 @@ impl State {
             for part in parts {
                 for _ in 0..part.blocks {
                     match (self.is_progressive, start, scan.high) {
-                        (false, ..) => part.block(bits)?,
+                        (false, ..) => {
+                            part.dc(bits)?;
+                            bits.skip_coefficients(&part.ac)?;
+                        }
                         (_, 0, 0) => part.dc(bits)?,
                         (_, 0, _) => bits.bits(1).map(drop)?,
                         (_, _, 0) => {
@@ -197,7 +200,7 @@ struct Part {
     /// Blocks of 8 x 8 in each unit (MCU).
     blocks: usize,
     dc: Table,
-    ac: Table,
+    ac: Coefficients,
 }
 
 /// The bits of a value, whose number a symbol tells.
@@ -212,24 +215,6 @@ impl Part {
     fn dc(&self, bits: &mut Bits<'_>) -> Result<(), Fault> {
         let size = bits.symbol(&self.dc)?;
         skip(bits, size)
-    }
-
-    /// A block of sequential JPEG (F.2.2).
-    fn block(&self, bits: &mut Bits<'_>) -> Result<(), Fault> {
-        self.dc(bits)?;
-        let mut k = 1;
-        while k < 64 {
-            let symbol = bits.symbol(&self.ac)?;
-            match (symbol >> 4, symbol & 15) {
-                (15, 0) => k += 16,
-                (_, 0) => return Ok(()),
-                (zeros, size) => {
-                    k += usize::from(zeros) + 1;
-                    skip(bits, size)?;
-                }
-            }
-        }
-        if k > 64 { Err(Fault::Invalid) } else { Ok(()) }
     }
 
     /// The first scan of a band of coefficients (G.1.2.2); `run` counts the blocks that follow
@@ -248,7 +233,7 @@ impl Part {
         }
         let mut k = start;
         while k <= end {
-            let symbol = bits.symbol(&self.ac)?;
+            let symbol = bits.symbol(&self.ac.table)?;
             match (symbol >> 4, symbol & 15) {
                 (15, 0) => k += 16,
                 (exponent, 0) => {
@@ -278,10 +263,12 @@ impl Part {
         run: &mut u32,
         nonzero: &mut u64,
     ) -> Result<(), Fault> {
+        // Bits `from` and higher, of the 64 coefficients up to `end`.
+        let band = |from: usize| (u64::MAX >> (63 - end)) & (u64::MAX << from);
         let mut k = start;
         while *run == 0 && k <= end {
-            let symbol = bits.symbol(&self.ac)?;
-            let mut zeros = symbol >> 4;
+            let symbol = bits.symbol(&self.ac.table)?;
+            let zeros = symbol >> 4;
             let is_new = match (zeros, symbol & 15) {
                 (15, 0) => false,
                 (exponent, 0) => {
@@ -294,29 +281,26 @@ impl Part {
                 }
                 _ => return Err(Fault::Invalid),
             };
-            while k <= end {
-                if *nonzero >> k & 1 == 1 {
-                    bits.bits(1)?;
-                } else if zeros == 0 {
-                    break;
-                } else {
-                    zeros -= 1;
-                }
-                k += 1;
+            // Passes so many coefficients that are zero, up to the next such; those that are
+            // not zero have a further bit each.
+            let mut zero = !*nonzero & band(k);
+            for _ in 0..zeros {
+                zero &= zero.wrapping_sub(1);
             }
+            let next = (zero.trailing_zeros() as usize).min(end + 1);
+            let passed = band(k) & !(u64::MAX.checked_shl(next as u32).unwrap_or(0));
+            bits.skip((*nonzero & passed).count_ones())?;
             if is_new {
-                if k > end {
+                if next > end {
                     return Err(Fault::Invalid);
                 }
-                *nonzero |= 1 << k;
+                *nonzero |= 1 << next;
             }
-            k += 1;
+            k = next + 1;
         }
         if *run > 0 {
-            for k in k..=end {
-                if *nonzero >> k & 1 == 1 {
-                    bits.bits(1)?;
-                }
+            if k <= end {
+                bits.skip((*nonzero & band(k)).count_ones())?;
             }
             *run -= 1;
         }
