@@ -123,7 +123,7 @@ mod tests {
             groups: GroupCount { by: "patient".into(), train: 2, validation: 0, test: 1, both: 0 },
             leaking: vec![],
             unknown: 0,
-            copies: Some(Copies { in_training: vec![1], in_classes: vec![] }),
+            copies: Some(Copies { in_training: vec![1], ..Copies::default() }),
             index: "ab".into(),
         };
         split.write(&path).unwrap();

@@ -109,7 +109,8 @@ pub struct Candidate {
     pub collection: String,
     /// Why it is not among the images of its class, though it may be read, if so.
     pub exclusion: Option<Exclusion>,
-    /// Whether another file of its class has its name, in another folder.
+    /// Whether another file of its class has its name in another folder, or a name that
+    /// this one begins with.
     pub has_namesake: bool,
 }
 

@@ -22,8 +22,8 @@ const AT_LEVELS: f64 = 0.98;
 /// Least proportion of pixels at each level.
 const AT_EACH: f64 = 0.005;
 
-/// Marks the candidates that are masks, and those whose name another file of their class
-/// has too, in another folder.
+/// Marks the candidates that are masks, and those whose name is that of another file of
+/// their class in another folder, or begins with that of another file: `x_lung` and `x`.
 ///
 /// A folder below the class folder called `masks`, `lung masks` or `label map` holds
 /// masks; one called `labels` or `seg` does if images of the same names lie elsewhere in
@@ -68,8 +68,13 @@ fn mark_class(candidates: &mut [Candidate], rows: &[usize], named_mask: bool) {
     for row in rows {
         places.entry(stems(row).to_lowercase()).or_default().insert(folders(row));
     }
-    let twins: Vec<usize> =
-        rows.iter().filter(|row| places[&stems(row).to_lowercase()].len() > 1).copied().collect();
+    let has_namesake = |row: &&usize| {
+        let stem = stems(row).to_lowercase();
+        let is_extended =
+            |(at, c): (usize, char)| !c.is_alphanumeric() && places.contains_key(&stem[..at]);
+        places[&stem].len() > 1 || stem.char_indices().any(is_extended)
+    };
+    let twins: Vec<usize> = rows.iter().filter(has_namesake).copied().collect();
     by_folder.iter().for_each(|row| candidates[*row].exclusion = Some(Exclusion::MaskByFolder));
     by_name.iter().for_each(|row| candidates[*row].exclusion = Some(Exclusion::MaskByName));
     twins.iter().for_each(|row| candidates[*row].has_namesake = true);
@@ -157,6 +162,7 @@ mod tests {
         assert_eq!(marked(&["a/labels/1.png", "a/1.png"]), [FOLDER, "namesake"]);
         assert_eq!(marked(&["a/labels/1.png", "a/2.png"]), ["", ""]);
         assert_eq!(marked(&["a/p1/1.png", "a/p2/1.png"]), ["namesake", "namesake"]);
+        assert_eq!(marked(&["a/x-0.png", "a/x-0_Lung.png", "a/x-01.png"]), ["", "namesake", ""]);
     }
 
     #[test]

@@ -142,6 +142,8 @@ impl Stage for Split {
         if let Some(given) = &given {
             "parts".clone_into(&mut summary.method);
             state_parts(ctx, given);
+        } else {
+            state_mixed_parts(ctx, &index, settings.method);
         }
         summary.warn(ctx);
 
@@ -194,6 +196,21 @@ fn state_parts(ctx: &Context, given: &Given) {
     }
 }
 
+/// States that the parts of the data set are mixed by this split.
+fn state_mixed_parts(ctx: &Context, index: &Index, method: Method) {
+    let parts: BTreeSet<&str> = index.rows.iter().map(|image| image.part.as_str()).collect();
+    let named: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+    if parts.len() < 2 || method == Method::Folder {
+        return;
+    }
+    let first = shell_word(named[0]);
+    ctx.ui.note(format_args!(
+        "the parts of the data set ({}) are mixed; `--method folder --hold-out {first}` tests on \
+         one of them",
+        named.join(", ")
+    ));
+}
+
 /// The hint to a test size that cannot be.
 const TEST_SIZE: &str = "`--test-size` is the proportion of images to test on, such as 0.2";
 
@@ -211,17 +228,23 @@ struct Rows {
     train: Vec<usize>,
     validation: Vec<usize>,
     test: Vec<usize>,
-    /// The split before rows were set aside for validation.
-    whole: TrainTest,
 }
 
 impl Rows {
     /// The parts in which the data set comes, its own validation part among them.
     fn of_given(given: &Given) -> Self {
         let TrainTest { train, test } = given.sides.clone();
-        let seen = [&train[..], &given.validation].concat();
-        let whole = TrainTest { train: seen, test: test.clone() };
-        Self { train, validation: given.validation.clone(), test, whole }
+        Self { train, validation: given.validation.clone(), test }
+    }
+
+    /// The test rows, beside the rows to train on.
+    fn train_test(&self) -> TrainTest {
+        TrainTest { train: self.train.clone(), test: self.test.clone() }
+    }
+
+    /// The test rows, beside the rows to validate on.
+    fn validation_test(&self) -> TrainTest {
+        TrainTest { train: self.validation.clone(), test: self.test.clone() }
     }
 
     /// Sets a part of the training rows aside, if a validation part is wanted.
@@ -232,14 +255,14 @@ impl Rows {
         settings: &Settings,
         seed: u64,
     ) -> Result<Self, SplitError> {
-        let TrainTest { train, test } = whole.clone();
+        let TrainTest { train, test } = whole;
         if settings.validation == 0.0 {
-            return Ok(Self { train, validation: Vec::new(), test, whole });
+            return Ok(Self { train, validation: Vec::new(), test });
         }
         let classes: Vec<&str> = index.rows.iter().map(|film| film.class.as_str()).collect();
         let groups = groups(persons);
         let (train, validation) = set_aside(&train, &classes, &groups, settings.validation, seed)?;
-        Ok(Self { train, validation, test, whole })
+        Ok(Self { train, validation, test })
     }
 }
 
@@ -342,6 +365,8 @@ struct Summary {
     leaking: Vec<String>,
     /// Test films of those groups.
     leaking_test_films: usize,
+    /// Number of groups in both validation and test.
+    validated_and_tested: usize,
     /// Images of unknown patients.
     unknown: usize,
     /// Images whose files are equal byte for byte.
@@ -367,10 +392,10 @@ impl Summary {
         settings: &Settings,
         seed: u64,
     ) -> Self {
-        let leaks = leaks(persons, &sides.whole);
+        let leaks = leaks(persons, &sides.train_test());
         let hashes: Vec<&str> = index.rows.iter().map(|image| image.hash.as_str()).collect();
         let classes: Vec<&str> = index.rows.iter().map(|image| image.class.as_str()).collect();
-        let copies = copies(&hashes, &classes, &sides.whole);
+        let copies = copies(&hashes, &classes, &sides.train, &sides.validation, &sides.test);
         let of_class = |rows: &[usize], class: &str| {
             rows.iter().filter(|row| index.rows[**row].class == class).count()
         };
@@ -402,8 +427,9 @@ impl Summary {
             classes: index.classes.iter().map(class).collect(),
             leaking: leaks.iter().map(|leak| leak.group.clone()).collect(),
             leaking_test_films: leaks.iter().map(|leak| leak.test.len()).sum(),
+            validated_and_tested: self::leaks(persons, &sides.validation_test()).len(),
             unknown: index.rows.iter().filter(|film| film.patient.is_empty()).count(),
-            copied: copied(index, &sides.whole, &copies),
+            copied: copied(index, sides, &copies),
             copies,
         }
     }
@@ -469,9 +495,15 @@ impl fmt::Display for Summary {
             }
             write!(f, " and {test} in test")?;
         }
-        let Copies { in_training, in_classes } = &self.copies;
+        if self.validated_and_tested > 0 {
+            write!(f, "\npatients in both validation and test: {}", self.validated_and_tested)?;
+        }
+        let Copies { in_training, in_validation, in_classes } = &self.copies;
         if !in_training.is_empty() {
             write!(f, "\ntest images whose file is in training too: {}", in_training.len())?;
+        }
+        if !in_validation.is_empty() {
+            write!(f, "\ntest images whose file is in validation too: {}", in_validation.len())?;
         }
         if !in_classes.is_empty() {
             write!(f, "\nfiles that are in several classes: {}", in_classes.len())?;

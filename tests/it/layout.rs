@@ -228,8 +228,9 @@ fn two_levels_of_grey_make_a_mask_beside_a_namesake_only() {
         sandbox.write(&format!("dataset/{class}/y/1.png"), mask(i));
     }
     sandbox.write("dataset/covid/x/binary.png", mask(7));
+    sandbox.write("dataset/covid/x/1_lung.png", mask(8));
     let text = sandbox.transcript("cxr-preprocess");
-    assert!(text.contains("warning: 2 masks that lie with the images are left out"), "{text}");
+    assert!(text.contains("warning: 3 masks that lie with the images are left out"), "{text}");
     assert_eq!(
         table(&sandbox, INDEX, &["path"]),
         ["covid/x/1.png", "covid/x/binary.png", "normal/x/1.png"]
@@ -248,6 +249,30 @@ fn two_levels_of_grey_make_a_mask_beside_a_namesake_only() {
     let text = sandbox.transcript("cxr-preprocess");
     assert!(text.contains("every image of the class `covid` is left out: a mask by its folder"));
     assert!(text.contains("`--masks keep`"), "{text}");
+}
+
+#[test]
+fn copies_in_validation_are_told_from_those_in_training() {
+    let sandbox = Sandbox::new();
+    for (i, class) in ["covid", "normal"].iter().enumerate() {
+        let i = 10 * i as u32;
+        for (part, number) in [("train", 0), ("train", 1), ("val", 2), ("val", 3), ("test", 4)] {
+            let path = format!("dataset/{part}/{class}/{number}.png");
+            sandbox.write(&path, radiograph(i + number));
+        }
+        sandbox.write(&format!("dataset/test/{class}/5.png"), radiograph(i + 3));
+    }
+    sandbox.ok("cxr-preprocess");
+    let text = sandbox.transcript("cxr-split");
+    assert!(text.contains("2 of 4 test images are in validation too, byte for byte"), "{text}");
+    assert!(!text.contains("in training too"), "{text}");
+    let copies = &sandbox.json(SPLIT)["copies"];
+    assert_eq!(copies["in_training"], json!([]));
+    assert_eq!(copies["in_validation"].as_array().unwrap().len(), 2);
+    let text = sandbox.transcript("cxr-split --parts new");
+    let note = "the parts of the data set (test, train, val) are mixed; `--method folder \
+                --hold-out test` tests on one of them";
+    assert!(text.contains(note), "{text}");
 }
 
 #[test]

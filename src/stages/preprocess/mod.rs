@@ -291,7 +291,7 @@ const MISFILED: &str = "pneumonia by its name, in a class of normal films";
 
 /// Why an image with two levels of grey and a namesake is left out.
 const MASK_BY_PIXELS: &str =
-    "a mask by its two levels of grey, beside an image of the same name in another folder";
+    "a mask by its two levels of grey, beside an image of the same name or of its beginning";
 
 /// The note of an image with two levels of grey whose name is its own.
 const TWO_LEVELS: &str = "it has two levels of grey only, as a mask has";

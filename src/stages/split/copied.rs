@@ -1,12 +1,12 @@
 //! What `cxr-split` states of files that are equal byte for byte.
 
-use super::counted;
+use super::{Rows, counted};
 use crate::artifact::index::Index;
 use crate::cli::ui::one_line;
-use crate::dataset::split::{Copies, TrainTest};
+use crate::dataset::split::Copies;
 
 /// Warnings of copies, with the paths of some.
-pub fn copied(index: &Index, sides: &TrainTest, copies: &Copies) -> Vec<String> {
+pub fn copied(index: &Index, rows: &Rows, copies: &Copies) -> Vec<String> {
     const SHOWN: usize = 5;
     let path = |row: usize| one_line(&index.rows[row].path);
     let named = |texts: Vec<String>| match texts.len().saturating_sub(SHOWN) {
@@ -14,18 +14,21 @@ pub fn copied(index: &Index, sides: &TrainTest, copies: &Copies) -> Vec<String> 
         more => format!("{} and {more} more", texts[..SHOWN].join(", ")),
     };
     let mut warnings = Vec::new();
-    if !copies.in_training.is_empty() {
-        let of = |row: usize| {
-            let same = |other: &&usize| index.rows[**other].hash == index.rows[row].hash;
-            let other = sides.train.iter().find(same).expect("the file is in training");
-            format!("{} is {}", path(row), path(*other))
+    let parts = [
+        ("training", &copies.in_training, &rows.train),
+        ("validation", &copies.in_validation, &rows.validation),
+    ];
+    for (part, copied, others) in parts.into_iter().filter(|(_, copied, _)| !copied.is_empty()) {
+        let of = |row: &usize| {
+            let same = |other: &&usize| index.rows[**other].hash == index.rows[*row].hash;
+            let other = others.iter().find(same).expect("the file is in this part");
+            format!("{} is {}", path(*row), path(*other))
         };
-        let texts = copies.in_training.iter().map(|row| of(*row)).collect();
         warnings.push(format!(
-            "{} of {} test images are in training too, byte for byte: {}",
-            copies.in_training.len(),
-            sides.test.len(),
-            named(texts)
+            "{} of {} test images are in {part} too, byte for byte: {}",
+            copied.len(),
+            rows.test.len(),
+            named(copied.iter().map(of).collect())
         ));
     }
     if !copies.in_classes.is_empty() {
