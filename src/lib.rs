@@ -42,4 +42,6 @@ pub mod plot;
 pub mod report;
 pub mod rng;
 pub mod stages;
+#[cfg(test)]
+mod testing;
 pub mod umbrella;

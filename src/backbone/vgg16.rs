@@ -276,15 +276,16 @@ mod tests {
     }
 
     /// The released weights, the test films, their last maps by Keras.
-    fn keras() -> Option<(Weights, Array4<f32>, Array4<f32>)> {
-        let (films, test) = reference::films()?;
-        let maps = reference::array("features.npz", "maps_test")?;
-        Some((reference::weights()?, films.select(Axis(0), &test[..2]), maps))
+    fn keras() -> (Weights, Array4<f32>, Array4<f32>) {
+        let (films, test) = reference::films();
+        let maps = reference::array("features.npz", "maps_test");
+        (reference::weights(), films.select(Axis(0), &test[..2]), maps)
     }
 
     #[test]
+    #[cfg_attr(not(shared), ignore = "needs ../shared")]
     fn real_films_have_the_features_that_keras_finds() {
-        let Some((weights, films, expected)) = keras() else { return };
+        let (weights, films, expected) = keras();
         let expected = expected.slice(s![..2, .., .., ..]);
         let net = Vgg16::new(&weights, Options::default());
         let error = relative_error(&net.maps(films.view()), &expected);
@@ -295,8 +296,9 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(not(shared), ignore = "needs ../shared")]
     fn the_direct_path_agrees_on_a_small_image() {
-        let Some(weights) = reference::weights() else { return };
+        let weights = reference::weights();
         let image = Array4::from_shape_fn((1, 64, 32, 3), |(_, y, x, c)| {
             ((7 * y + 13 * x + 29 * c) % 256) as f32 / 255.0
         });

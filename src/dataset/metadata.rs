@@ -291,11 +291,9 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(not(shared), ignore = "needs ../shared")]
     fn every_historical_version_is_read() {
-        let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/cohen"));
-        if !shared.is_dir() {
-            return skipped();
-        }
+        let shared = crate::testing::shared("data/cohen");
         let rows = |name: &str| {
             let metadata = read(&shared.join(name)).unwrap();
             assert!(
@@ -315,25 +313,16 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(not(shared), ignore = "needs ../shared")]
     fn every_historical_header_is_understood() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../shared/data/cohen/metadata-history/headers.tsv"
-        );
-        let Ok(headers) = std::fs::read_to_string(path) else {
-            return skipped();
-        };
+        let path = crate::testing::shared("data/cohen/metadata-history/headers.tsv");
+        let headers = std::fs::read_to_string(path).unwrap();
         for line in headers.lines() {
             let (day, header) = line.split_once('\t').unwrap();
             let metadata = parsed(header.as_bytes()).unwrap_or_else(|e| panic!("{day}: {e}"));
             assert!(metadata.rows.is_empty() && metadata.columns.len() >= 8, "{day}");
         }
         assert_eq!(headers.lines().count(), 21);
-    }
-
-    #[expect(clippy::disallowed_macros, reason = "a test says that it did not run")]
-    fn skipped() {
-        println!("skipped: no ../shared");
     }
 
     proptest! {

@@ -274,11 +274,9 @@ mod tests {
 
     /// The tutorial selected 25 films with the file of 2020-03-11.
     #[test]
+    #[cfg_attr(not(shared), ignore = "needs ../shared")]
     fn history_selects_what_it_should() {
-        let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data"));
-        if !shared.is_dir() {
-            return skipped();
-        }
+        let shared = crate::testing::shared("data");
         let kept = |version: &str| {
             let metadata = metadata::read(&shared.join("cohen").join(version)).unwrap();
             let rows = metadata.rows.into_iter();
@@ -311,10 +309,5 @@ mod tests {
     fn a_tally_is_sorted_by_count_then_name() {
         let values = [Some("b"), None, Some("c"), Some("a"), Some("c")];
         assert_eq!(tally(values.into_iter()), [("c", 2), ("a", 1), ("b", 1)]);
-    }
-
-    #[expect(clippy::disallowed_macros, reason = "a test says that it did not run")]
-    fn skipped() {
-        println!("skipped: no ../shared");
     }
 }

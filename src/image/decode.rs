@@ -207,7 +207,8 @@ fn mode(decoder: &impl ImageDecoder) -> &'static str {
 mod tests {
     use super::*;
     use crate::image::resize;
-    use crate::image::testing::{golden, golden_path, npz, shared};
+    use crate::image::testing::{golden, golden_path, npz};
+    use crate::testing::shared;
     use flate2::Compression;
     use flate2::write::ZlibEncoder;
     use std::fs::read;
@@ -456,11 +457,9 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(not(shared), ignore = "needs ../shared")]
     fn real_films_equal_opencv_but_for_the_rounding_of_jpeg() {
-        let (Some(data), Some(reference)) = (shared("data/tutorial/dataset"), shared("reference"))
-        else {
-            return;
-        };
+        let (data, reference) = (shared("data/tutorial/dataset"), shared("reference"));
         let expected: Vec<u8> = npz(reference.join("images_u8.npz"), "images");
         let split: serde_json::Value =
             serde_json::from_slice(&read(reference.join("split.json")).unwrap()).unwrap();

@@ -99,7 +99,8 @@ fn rotate_plane<const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::testing::{golden, noise, npz, shared};
+    use crate::image::testing::{golden, noise, npz};
+    use crate::testing::shared;
 
     fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
         assert_eq!(a.len(), b.len());
@@ -144,8 +145,9 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(not(shared), ignore = "needs ../shared")]
     fn equals_the_reference_rotations() {
-        let Some(reference) = shared("reference") else { return };
+        let reference = shared("reference");
         let films: Vec<u8> = npz(reference.join("images_u8.npz"), "images");
         let angles: Vec<f64> = npz(reference.join("rotations.npz"), "angles");
         let rotated: Vec<f32> = npz(reference.join("rotations.npz"), "rotated");

@@ -13,21 +13,6 @@ pub fn golden(name: &str) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(golden_path(name)).unwrap()).unwrap()
 }
 
-/// A folder of the shared data, or `None`, said aloud, where there is none.
-pub fn shared(folder: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared").join(folder);
-    if path.exists() {
-        return Some(path);
-    }
-    skipped();
-    None
-}
-
-#[expect(clippy::disallowed_macros, reason = "a test says that it did not run")]
-fn skipped() {
-    println!("skipped: no ../shared");
-}
-
 /// One array of an `.npz` file, as its elements in row-major order.
 pub fn npz<T: ndarray_npy::ReadableElement>(path: PathBuf, array: &str) -> Vec<T> {
     use ndarray_npy::ReadNpyExt;

@@ -36,8 +36,9 @@ fn kept(sandbox: &Sandbox, cohen: &Path, version: &str) -> serde_json::Value {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn the_file_of_11_march_selects_the_tutorials_25_films() {
-    let Some(shared) = shared() else { return };
+    let shared = shared();
     let sandbox = Sandbox::new();
     let films = shared.join("data/tutorial/dataset/covid");
     std::fs::create_dir(sandbox.path("source")).unwrap();
@@ -63,8 +64,9 @@ fn the_file_of_11_march_selects_the_tutorials_25_films() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn every_version_of_the_metadata_is_built() {
-    let Some(shared) = shared() else { return };
+    let shared = shared();
     let (sandbox, cohen) = (Sandbox::new(), shared.join("data/cohen"));
     let films = |version: &str| {
         let counts = kept(&sandbox, &cohen, version);

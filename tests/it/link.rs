@@ -88,8 +88,9 @@ fn any_number_of_threads_gives_the_same_files() {
 /// The images of patients 192 and 196 differ in brightness, those of 193 and 195 in
 /// crop, tint and arrows.
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn the_real_set_holds_four_patients_with_two_ids_each() {
-    let Some(shared) = shared() else { return };
+    let shared = shared();
     let cohen = shared.join("data/cohen");
     let sandbox = Sandbox::new();
     for (name, view) in [("covid", "PA"), ("supine", "AP Supine")] {

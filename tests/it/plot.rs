@@ -1,7 +1,5 @@
 //! `cxr-plot`.
 
-use std::time::{Duration, Instant};
-
 use cxr::artifact::Document;
 use cxr::artifact::groups::Grouping;
 use cxr::artifact::metrics::Judge;
@@ -91,13 +89,9 @@ fn many_films_give_every_figure_at_print_resolution() {
     let sandbox = Sandbox::new();
     history(&sandbox, 25);
     predictions(&sandbox, &["covid", "normal"], &two_classes(400));
-    let start = Instant::now();
     let stdout = sandbox.ok("cxr-plot");
-    let took = start.elapsed();
     assert!(stdout.contains("6 figures") && !stdout.contains("no figure"), "{stdout}");
     assert_eq!(names(&sandbox), pairs(&ALL));
-    // A second in release; dev builds on a busy machine get more.
-    assert!(took < Duration::from_secs(15), "{took:?}");
 
     let png = std::fs::read(sandbox.path(format!("{OUT}/history.png"))).unwrap();
     let image = image::load_from_memory(&png).unwrap();

@@ -35,8 +35,8 @@ struct Tutorial {
 }
 
 impl Tutorial {
-    fn read() -> Option<Self> {
-        let shared = shared()?;
+    fn read() -> Self {
+        let shared = shared();
         let reference = shared.join("reference");
         let weights = shared.join("weights/vgg16_imagenet_notop.safetensors");
         let net = Vgg16::new(&Weights::read(&weights).unwrap(), Options::default());
@@ -45,7 +45,7 @@ impl Tutorial {
         let paths: Vec<String> = serde_json::from_value(split["paths"].clone()).unwrap();
         let labels = paths.iter().map(|path| usize::from(path.starts_with("normal/"))).collect();
         let images = npz::<u8>(&reference.join("images_u8.npz"), "images");
-        Some(Self { images, net, train: rows("train"), test: rows("test"), labels, reference })
+        Self { images, net, train: rows("train"), test: rows("test"), labels, reference }
     }
 
     /// Pooled features `[n, 512]` of `views`: row of the image, and its rotation in degrees or
@@ -118,8 +118,9 @@ impl Tutorial {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn features_equal_tensorflow_and_heads_end_in_the_distribution_of_keras() {
-    let Some(tutorial) = Tutorial::read() else { return };
+    let tutorial = Tutorial::read();
     let unrotated = tutorial.unrotated();
     let expected = npz::<f32>(&tutorial.reference.join("features.npz"), "pooled");
     let square = |x: f32| f64::from(x).powi(2);
@@ -147,7 +148,7 @@ fn of_epoch(measure: &str, epoch: &Epoch) -> f64 {
 #[test]
 #[ignore = "20 minutes: writes target/seeds/ for tests/golden/keras_heads.py"]
 fn a_thousand_heads_and_the_features_that_keras_compares_them_on() {
-    let tutorial = Tutorial::read().expect("it needs ../shared");
+    let tutorial = Tutorial::read();
     let (unrotated, rotated) = (tutorial.unrotated(), tutorial.rotated(100));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/seeds");
     std::fs::create_dir_all(&folder).unwrap();

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use cxr::artifact::index::{Index, IndexRow};
 use cxr::artifact::predictions::{Prediction, Predictions};
@@ -76,18 +75,16 @@ fn one_line_a_stage(stderr: &str) {
     assert!(!stderr.contains('\x1b') && !stderr.contains('\r'), "no terminal, no bar:\n{stderr}");
 }
 
-/// Opens a page in a browser, if there is one, and uses it.
+/// Opens a page in a browser and uses it. Tests that call this are marked
+/// `#[cfg_attr(not(chromium), ignore = "needs Chromium")]`.
 fn browse(page: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let axe = root.join("target/browser/node_modules/axe-core/axe.min.js");
     let script = root.join("tests/browser/check_report.py");
-    let Ok(output) = Command::new("python3").arg(script).arg(page).arg(axe).output() else {
-        return eprintln!("skipped: no python3");
-    };
+    let output = Command::new("python3").arg(script).arg(page).arg(axe).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let failed = String::from_utf8_lossy(&output.stderr);
-    said.lines().filter(|line| line.starts_with("skipped")).for_each(|line| eprintln!("{line}"));
-    assert!(matches!(output.status.code(), Some(0 | 77)), "{said}{failed}");
+    assert!(output.status.success(), "{said}{failed}");
 }
 
 #[test]
@@ -270,16 +267,16 @@ fn a_run_on_a_narrow_terminal_shows_bars_and_with_json_a_document() {
         if !colour {
             command.env("NO_COLOR", "1");
         }
-        let output = command.stdin(std::process::Stdio::null()).output().ok()?;
+        let output = command.stdin(std::process::Stdio::null()).output().expect("`script` runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-        Some(String::from_utf8_lossy(&output.stdout).into_owned())
+        String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    let Some(shown) = script(&run, true) else { return eprintln!("skipped: no script") };
+    let shown = script(&run, true);
     assert!(shown.contains("cross-validate") && shown.contains(" left "), "a bar: {shown}");
     let bar = shown.split(['\r', '\n']).find(|line| line.contains(" left ")).unwrap();
     let width = |line: &str| line.chars().filter(|c| !c.is_control()).count();
     assert!(width(bar.split('\x1b').next().unwrap()) <= 40, "{bar:?}");
-    let quiet = script(&format!("{run} -q"), false).unwrap();
+    let quiet = script(&format!("{run} -q"), false);
     assert!(!quiet.contains("\x1b[3"), "no colour: {quiet:?}");
 
     let json = sandbox.ok("cxr run --profile demo --json --force report --only report");
@@ -289,6 +286,7 @@ fn a_run_on_a_narrow_terminal_shows_bars_and_with_json_a_document() {
 }
 
 #[test]
+#[cfg_attr(not(chromium), ignore = "needs Chromium")]
 fn the_page_works_in_a_browser() {
     browse(&demo().path(PAGE));
 }
@@ -307,7 +305,9 @@ fn a_report_of_a_preprocessed_dataset_says_what_has_not_run() {
     assert!(page.contains("Films by class") && !page.contains("<section id=\"audit\""));
     let card = other.read("artifacts/tutorial/report/MODEL_CARD.md");
     assert!(card.contains("`cxr evaluate` has not run") && card.contains("has not been audited"));
-    browse(&other.path("artifacts/tutorial/report/report.html"));
+    if cfg!(chromium) {
+        browse(&other.path("artifacts/tutorial/report/report.html"));
+    }
 
     let empty = Sandbox::new().transcript("cxr-report");
     assert!(empty.contains("exit: 1") && empty.contains("cxr preprocess"), "{empty}");
@@ -382,11 +382,7 @@ fn large() -> Sandbox {
 #[test]
 fn four_hundred_films_are_quick_small_and_the_same_at_any_number_of_threads() {
     let sandbox = large();
-    let started = Instant::now();
     sandbox.ok("cxr-report --threads 2");
-    let took = started.elapsed();
-    // A second in release; dev builds on a busy machine get more.
-    assert!(took < Duration::from_secs(20), "{took:?}");
     let files = sandbox.tree("artifacts/tutorial/report");
     let size = files.iter().find(|(name, _)| name == "report.html").unwrap().1.len();
     assert!(size < 15_000_000, "{size} bytes");
@@ -395,7 +391,9 @@ fn four_hundred_films_are_quick_small_and_the_same_at_any_number_of_threads() {
     let page = sandbox.read("artifacts/tutorial/report/report.html");
     assert!(page.contains("&lt;film&gt; &amp; 000.png"), "names are escaped");
     assert_eq!(page.matches("<li class=\"card").count(), 400);
-    browse(&sandbox.path("artifacts/tutorial/report/report.html"));
+    if cfg!(chromium) {
+        browse(&sandbox.path("artifacts/tutorial/report/report.html"));
+    }
 
     sandbox.ok("cxr-report --films 7");
     let page = sandbox.read("artifacts/tutorial/report/report.html");
@@ -428,9 +426,10 @@ fn broken_artifacts_are_named_and_the_last_report_stays() {
 }
 
 #[test]
+#[cfg_attr(not(all(shared, chromium)), ignore = "needs ../shared and Chromium")]
 fn the_tutorials_report_works_in_a_browser() {
-    let Some(shared) = shared() else { return };
-    let Some(page) = crate::tutorial::report() else { return };
+    let shared = shared();
+    let page = crate::tutorial::report();
     let text = std::fs::read_to_string(&page).unwrap();
     assert!(text.contains("The score can be had without the lungs"));
     assert!(!text.contains(shared.to_str().unwrap()));

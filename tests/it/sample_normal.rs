@@ -77,8 +77,9 @@ fn the_tutorial_draws_pneumonia_too() {
 
 /// The 60 normal films of the machine, drawn as Python's reference says.
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn real_films_are_drawn_as_python_draws() {
-    let Some(shared) = shared() else { return };
+    let shared = shared();
     let sandbox = Sandbox::new();
     let source = shared.join("data/chest_xray");
     sandbox.ok(&format!("cxr-sample-normal --count 25 --seed 42 --source {}", source.display()));
@@ -97,8 +98,9 @@ fn real_films_are_drawn_as_python_draws() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn another_seed_draws_other_films_and_the_former_ones_go() {
-    let Some(shared) = shared() else { return };
+    let shared = shared();
     let sandbox = Sandbox::new();
     let source = shared.join("data/chest_xray");
     let draw = |seed: u64| {

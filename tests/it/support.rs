@@ -9,15 +9,11 @@ use cxr::artifact::features::Extractor;
 use cxr::backbone::Pooling;
 use tempfile::TempDir;
 
-/// The folder of real films, weights and references, if this machine has it;
-/// else says that the test was skipped.
-pub fn shared() -> Option<PathBuf> {
+/// The folder of real images, weights and reference arrays. Tests that call this are marked
+/// `#[cfg_attr(not(shared), ignore = "needs ../shared")]`.
+pub fn shared() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    if path.join("reference").is_dir() {
-        return Some(path.canonicalize().expect("it exists"));
-    }
-    eprintln!("skipped: no ../shared");
-    None
+    path.canonicalize().expect("it is there")
 }
 
 /// An empty folder to work in, and the programs run in it.
@@ -132,9 +128,8 @@ pub fn trained() -> &'static Sandbox {
 }
 
 /// A Python that has `library` (`onnxruntime`, `keras`, `pydicom`): one of `CXR_PYTHON`, that of
-/// the benchmarks, `python3`, or, if `CXR_TEST_PIP` is set, one made with pip below
-/// `target/`; else says that the test was skipped.
-pub fn python(library: &str) -> Option<PathBuf> {
+/// the benchmarks, `python3`, or one made with pip below `target/`.
+pub fn python(library: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     let own = target.join("verify").join(library);
     let named = std::env::var_os("CXR_PYTHON").unwrap_or_default();
@@ -149,23 +144,19 @@ pub fn python(library: &str) -> Option<PathBuf> {
         format!("import importlib.util, sys; sys.exit(not importlib.util.find_spec('{library}'))");
     let has = |python: &PathBuf| run(python, &["-c", &code]);
     if let Some(python) = candidates.iter().find(|python| has(python)) {
-        return Some(python.clone());
+        return python.clone();
     }
-    if std::env::var_os("CXR_TEST_PIP").is_some() {
-        let python = own.join("bin/python");
-        let packages: &[&str] = match library {
-            "keras" => &["tensorflow-cpu", "keras"],
-            "pydicom" => &["pydicom", "numpy"],
-            _ => &[library],
-        };
-        let folder = own.display().to_string();
-        let made = run(Path::new("python3"), &["-m", "venv", &folder])
-            && run(&python, &[&["-m", "pip", "install", "-q"], packages].concat());
-        assert!(made, "cannot install {library}");
-        return Some(python);
-    }
-    eprintln!("skipped: no {library}");
-    None
+    let python = own.join("bin/python");
+    let packages: &[&str] = match library {
+        "keras" => &["tensorflow-cpu", "keras"],
+        "pydicom" => &["pydicom", "numpy"],
+        _ => &[library],
+    };
+    let folder = own.display().to_string();
+    let made = run(Path::new("python3"), &["-m", "venv", &folder])
+        && run(&python, &[&["-m", "pip", "install", "-q"], packages].concat());
+    assert!(made, "cannot install {library}");
+    python
 }
 
 /// A file of weights of VGG16's shapes with small random numbers, made once:

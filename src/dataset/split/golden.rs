@@ -37,19 +37,13 @@ fn equals_scikit_learn() {
     }
 }
 
-fn reference<T: serde::de::DeserializeOwned>(name: &str) -> Option<T> {
-    let path = format!("{}/../shared/reference/{name}", env!("CARGO_MANIFEST_DIR"));
-    let Ok(text) = std::fs::read_to_string(path) else {
-        #[expect(clippy::disallowed_macros, reason = "a test that is skipped must say so")]
-        {
-            eprintln!("skipped: no ../shared");
-        }
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
+fn reference<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    let path = crate::testing::shared("reference").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn equals_the_tutorials_split() {
     #[derive(Deserialize)]
     struct Split {
@@ -57,13 +51,14 @@ fn equals_the_tutorials_split() {
         train: Vec<usize>,
         test: Vec<usize>,
     }
-    let Some(Split { paths, train, test }) = reference("split.json") else { return };
+    let Split { paths, train, test } = reference("split.json");
     let classes: Vec<&str> = paths.iter().map(|path| path.split_once('/').unwrap().0).collect();
     let split = train_test_split(&classes, 0.2, 42, ClassOrder::OneHot);
     assert_eq!(split, Ok(TrainTest { train, test }));
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn equals_the_reference() {
     #[derive(Deserialize)]
     struct Case {
@@ -77,7 +72,7 @@ fn equals_the_reference() {
         groups: Vec<usize>,
         stratified_group_kfold3_shuffle_seed42: Option<Vec<Vec<usize>>>,
     }
-    let Some(cases) = reference::<Vec<Case>>("metrics.json") else { return };
+    let cases = reference::<Vec<Case>>("metrics.json");
     for Case { y, splits } in cases {
         let tests =
             |folds: Folds| (0..folds.count()).map(|k| folds.split(k).test).collect::<Vec<_>>();

@@ -4,7 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::image::decode;
-use crate::image::testing::{golden, golden_path, shared};
+use crate::image::testing::{golden, golden_path};
+use crate::testing::shared;
 
 fn film(name: &str) -> Vec<u8> {
     std::fs::read(golden_path("films").join(name)).unwrap()
@@ -206,8 +207,9 @@ fn a_large_picture_does_not_fit_into_a_few_bytes() {
 }
 
 #[test]
+#[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn real_images_decode_as_the_image_crate_does_and_without_notes() {
-    let Some(data) = shared("data") else { return };
+    let data = shared("data");
     let mut compared = 0;
     for entry in walkdir::WalkDir::new(data).sort_by_file_name() {
         let path = entry.unwrap().into_path();

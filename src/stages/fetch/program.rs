@@ -172,11 +172,9 @@ mod tests {
     #[test]
     fn a_program_that_does_not_get_through_is_stopped() {
         let patience = Duration::from_millis(200);
-        let begun = Instant::now();
         let script = "while :; do echo waiting; sleep 0.05; done";
         let error = run_within(patience, shell(script), |l| l == "through", |_| ()).unwrap_err();
         assert!(matches!(error, Error::Silent { .. }), "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(5));
         // Once through, it may take its time.
         let script = "echo through; sleep 0.5";
         run_within(patience, shell(script), |l| l == "through", |_| ()).unwrap();
