@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -45,7 +45,23 @@ def arguments():
     option("--rotations", type=int, default=5, help="of each training film, for more images [5]")
     option("--threads", type=int, default=cores, help="cores to use [all]")
     parser.add_argument("--job", action="store_true", help="also the whole tutorial, once")
+    small = "one round with ONNX Runtime and OpenCV, on 8 synthetic images and random weights"
+    parser.add_argument("--small", action="store_true", help=small)
     return parser.parse_args()
+
+
+def make_small(args):
+    """Replaces the inputs by synthetic ones, and leaves one peer of each kind."""
+    for peer in ("tensorflow", "openvino"):
+        del PEERS[peer]
+    args.rounds, args.rotations = 1, 1
+    args.dataset = args.films = WORK / "synthetic"
+    args.weights = WORK / "random.safetensors"
+    folder = ["--dataset", args.dataset]
+    measure(BIN / "cxr-phantom", *folder, "--films", 4)
+    measure(BIN / "cxr-build-covid", *folder)
+    measure(BIN / "cxr-sample-normal", *folder, "--count", 4)
+    measure(sys.executable, HERE / "peers.py", "weights", WORK)
 
 
 # Measuring.
@@ -160,7 +176,8 @@ def extraction(args):
     contenders |= {title: partial(extract, pooling) for pooling, title in POOLINGS.items()}
     results = rounds(args.rounds, contenders)
     columns = rates(results, PEERS.values())
-    errors = json.loads(measure(sys.executable, HERE / "peers.py", "errors", WORK)[0])
+    nets = [*PEERS]
+    errors = json.loads(measure(sys.executable, HERE / "peers.py", "errors", WORK, *nets)[0])
     errors = {title: errors[name] for name, title in (PEERS | POOLINGS).items()}
     peaks = {name: f"{peak:.0f} MB" for name, (_, peak) in results.items()}
     table(
@@ -180,7 +197,8 @@ def decoding(args):
             link(folder / "-".join(below.parent.parts or ["films"]) / below.name, film)
 
     def preprocess():
-        result, seconds, peak = cxr("preprocess", "--dataset", folder, "--threads", args.threads)
+        flags = ["--dataset", folder, "--follow-links", "--threads", args.threads]
+        result, seconds, peak = cxr("preprocess", *flags)
         return result["films"] / seconds, peak
 
     opencv = f"OpenCV, {args.threads} processes"
@@ -231,7 +249,8 @@ def machine(threads):
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     packages = ["tensorflow-cpu", "keras", "onnxruntime", "openvino", "opencv-python-headless"]
-    peers = ", ".join(f"{name} {version(name)}" for name in packages)
+    installed = {d.metadata["Name"].lower() for d in distributions()}
+    peers = ", ".join(f"{name} {version(name)}" for name in packages if name in installed)
     day = datetime.datetime.now(datetime.timezone.utc).date()
     load = f"load {os.getloadavg()[0]:.1f} at the start"
     return f"{day}, {threads} cores of {model}, {load}; {peers}.\n"
@@ -239,14 +258,16 @@ def machine(threads):
 
 def main():
     args = arguments()
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    if args.small:
+        make_small(args)
     for name in ("dataset", "films", "weights"):
         path = getattr(args, name).resolve()
         setattr(args, name, path)
         if not path.exists():
             sys.exit(f"there is no `{path}`: name another with `--{name}`")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir(parents=True)
     print(machine(args.threads), flush=True)
     extraction(args)
     decoding(args)

@@ -2,7 +2,8 @@
 
     python peers.py prepare FOLDER
     python peers.py tensorflow|onnxruntime|openvino FOLDER THREADS COUNT
-    python peers.py errors FOLDER
+    python peers.py errors FOLDER NET...
+    python peers.py weights FOLDER
     python peers.py opencv FOLDER PROCESSES
 
 `compare.py` runs it. FOLDER holds what the peers share: `images.npy`, the films
@@ -146,7 +147,7 @@ def write_onnx(folder):
     onnx.save(helper.make_model(graph, **version), folder / "vgg16.onnx")
 
 
-def errors(folder):
+def errors(folder, *nets):
     """Norm of the difference to f64 over the norm, of the means over cells of the maps.
 
     These are what a head gets, and what cxr wrote to `global.npy` and `tutorial.npy`, a row
@@ -161,11 +162,24 @@ def errors(folder):
     def load(name):
         return np.load(folder / f"{name}.npy").astype(np.float64)
 
-    nets = ("tensorflow", "onnxruntime", "openvino")
     return {name: error(load(name).mean((1, 2)), maps) for name in nets} | {
         "global": error(load("global")[JUDGED], maps),
         "tutorial": error(load("tutorial")[JUDGED], maps[:, :4, :4]),
     }
+
+
+def weights(folder):
+    """Random weights in the shapes of VGG16's, scaled to keep the variance (He et al. 2015)."""
+    from safetensors.numpy import save_file
+
+    random, tensors, width = np.random.default_rng(0), {}, 3
+    for block, (convolutions, filters) in enumerate([(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)], 1):
+        for i in range(1, convolutions + 1):
+            kernel = random.normal(0, np.sqrt(2 / (9 * width)), (3, 3, width, filters))
+            tensors[f"block{block}_conv{i}.kernel"] = kernel.astype(np.float32)
+            tensors[f"block{block}_conv{i}.bias"] = np.zeros(filters, np.float32)
+            width = filters
+    save_file(tensors, folder / "random.safetensors")
 
 
 # Decode and resize.
@@ -191,11 +205,11 @@ def opencv(folder, processes):
         return {"images": len(images), "seconds": time.perf_counter() - started}
 
 
-def main(task, folder, *numbers):
-    folder, numbers = Path(folder), [int(n) for n in numbers]
-    tasks = {"prepare": prepare, "errors": errors, "opencv": opencv}
+def main(task, folder, *arguments):
+    folder, arguments = Path(folder), [int(n) if n.isdigit() else n for n in arguments]
+    tasks = {"prepare": prepare, "errors": errors, "opencv": opencv, "weights": weights}
     run = tasks.get(task) or partial(time_net, task)
-    print(json.dumps(run(folder, *numbers)))
+    print(json.dumps(run(folder, *arguments)))
 
 
 if __name__ == "__main__":
