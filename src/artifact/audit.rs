@@ -1,4 +1,4 @@
-//! `audit/audit.json`: how well the class is predicted without the lungs.
+//! `audit/audit.json`: shortcut probes, their interpretation, and other findings.
 
 use std::collections::BTreeMap;
 
@@ -8,52 +8,53 @@ use super::Document;
 use super::groups::Grouping;
 use crate::audit::{Finding, Probe, Verdict};
 
-/// The probes, what they mean, and what else was found.
+/// Results of the shortcut audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
-    /// `cxr.audit/1`; filled in when written.
+    /// `cxr.audit/1`; set when written.
     #[serde(default)]
     pub schema: String,
-    /// Films of the audit; where there are more than it takes, a draw of patients.
+    /// Number of images in the audit; a random sample of patients if the data set is larger
+    /// than the limit.
     pub films: usize,
-    /// Groups that they fall into, of which none is torn by a fold.
+    /// Number of groups of images; folds do not cross groups.
     pub groups: usize,
-    /// What tells the groups: `patient` or `link`.
+    /// Source of the groups: `patient` or `link`.
     pub grouped_by: Grouping,
-    /// Folds that each probe is tested on in turn.
+    /// Number of folds of the cross-validation.
     pub folds: usize,
-    /// Ways in which the films are dealt into folds.
+    /// Number of repeats of the cross-validation.
     pub repeats: usize,
-    /// Who dealt them: `audit`, or `crossval`, whose predictions are the model's then.
+    /// Source of the fold assignment: `audit`, or `crossval`, whose predictions are then the
+    /// model's.
     pub dealt_by: String,
-    /// Each probe by what it sees: `model` (the whole film), `border` and `centre`
-    /// (through the same net and head), `border-pixels`, `thumbnail`, `attributes`
-    /// (a kernel classifier), and labels `shuffled` among the groups.
+    /// Probes by name: `model` (the whole image), `border` and `centre` (with the same backbone
+    /// and head), `border-pixels`, `thumbnail`, `attributes` (with a kernel classifier), and
+    /// `shuffled` (labels permuted between groups).
     pub probes: BTreeMap<String, Probe>,
-    /// The area that the best of the probes without lungs stays below in 97.5 % of the
-    /// times that the labels are shuffled among the groups; none if they are not.
+    /// Upper 97.5 % point of the permutation null of the highest AUC among the probes without
+    /// lungs; none if labels were not permuted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub luck: Option<f64>,
-    /// Where the heat of the explained films lies; none without such films.
+    /// Location of the saliency of the explained images; none without explained images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heat: Option<Heat>,
-    /// Cramér's V of class and source; none if there is but one.
+    /// Cramér's V of class and source; none if there is only one source.
     pub cramers_v: Option<f64>,
-    /// Probes on the films of each source that holds several classes, by
-    /// classifiers that learn from this source alone.
+    /// Probes trained and tested within each source that has several classes.
     pub within_source: BTreeMap<String, BTreeMap<String, Probe>>,
-    /// What follows for the model.
+    /// Result of the audit.
     pub verdict: Verdict,
-    /// What else makes the figures worth less than they look.
+    /// Other limitations of the data or the evaluation.
     pub findings: Vec<Finding>,
 }
 
-/// Where the heat lies that explains the model's answers.
+/// Location of the saliency of the explained images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Heat {
-    /// Mean share of a film's heat that lies outside its centre.
+    /// Mean proportion of an image's saliency outside its centre, from 0 to 1.
     pub outside: f64,
-    /// That share if the heat lay evenly over the cells that the head reads.
+    /// That proportion if the saliency were uniform over the cells that the head pools.
     pub even: f64,
 }
 
@@ -63,7 +64,7 @@ impl Document for Audit {
 }
 
 impl Audit {
-    /// The figures that conditions may name: `<probe>-auc`, `cramers-v` and `heat-outside`.
+    /// Metrics that conditions may name: `<probe>-auc`, `cramers-v` and `heat-outside`.
     pub fn figures(&self) -> BTreeMap<String, Option<f64>> {
         let probes = self.probes.iter().map(|(name, probe)| (format!("{name}-auc"), probe.auc));
         let others = [

@@ -1,7 +1,9 @@
+//! Linear solver for symmetric positive definite matrices.
+//!
 use ndarray::{Array2, ArrayViewMut1, Axis};
 
-/// Solves `matrix · x = right` for a symmetric positive definite `matrix`
-/// `[n, n]` and right sides `[n, k]`, in n³/3 steps. Only the lower triangle is read.
+/// Solves `matrix · x = right` by Cholesky factorisation, for a symmetric positive definite
+/// `matrix` `[n, n]` and right sides `[n, k]`, in n³/3 steps. Reads only the lower triangle.
 pub fn solve(mut matrix: Array2<f64>, mut right: Array2<f64>) -> Array2<f64> {
     factorise(&mut matrix);
     for mut column in right.axis_iter_mut(Axis(1)) {
@@ -10,7 +12,7 @@ pub fn solve(mut matrix: Array2<f64>, mut right: Array2<f64>) -> Array2<f64> {
     right
 }
 
-/// The lower factor `l` of `l · lᵀ`, in place.
+/// Replaces the lower triangle by the Cholesky factor.
 fn factorise(matrix: &mut Array2<f64>) {
     let n = matrix.nrows();
     let values = matrix.as_slice_mut().expect("an owned matrix in standard layout");
@@ -36,12 +38,12 @@ fn substitute(factor: &Array2<f64>, column: &mut ArrayViewMut1<f64>) {
     for i in (0..n).rev() {
         x[i] /= row(i)[i];
         let (above, rest) = x.split_at_mut(i);
-        above.iter_mut().zip(row(i)).for_each(|(above, by)| *above -= by * rest[0]);
+        above.iter_mut().zip(row(i)).for_each(|(above, factor)| *above -= factor * rest[0]);
     }
     column.iter_mut().zip(x).for_each(|(to, x)| *to = x);
 }
 
-/// Four sums side by side, which the compiler can keep in one register.
+/// Dot product with four partial sums, for which the compiler can use vector instructions.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a4, a), (b4, b)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
     let mut sums = [0.0; 4];
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_solution_solves() {
+    fn solution_satisfies_the_equations() {
         let root = Array2::from_shape_fn((9, 9), |(i, j)| ((7 * i + 3 * j) as f64).sin());
         let matrix = root.dot(&root.t()) + Array2::<f64>::eye(9);
         let right = Array2::from_shape_fn((9, 2), |(i, k)| (i + 5 * k) as f64 - 3.0);

@@ -1,16 +1,18 @@
+//! Conditions on the metrics of an audit, as in `--fail-if border-auc>0.8`.
+//!
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A bound that a figure must not cross: `border-auc>0.8`.
+/// Condition on a metric, such as `border-auc>0.8`.
 ///
-/// `<figure><comparison><number>`, blanks around the comparison allowed; the
-/// comparison is one of `>`, `>=`, `<`, `<=`.
+/// Syntax: `<metric><comparison><number>`, where the comparison is one of `>`, `>=`, `<`, `<=`
+/// and may be surrounded by spaces.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    figure: String,
+    metric: String,
     comparison: Comparison,
     bound: f64,
 }
@@ -25,30 +27,30 @@ enum Comparison {
 
 use Comparison::{Above, AtLeast, AtMost, Below};
 
-/// Longer ones first, so that `>=` is not read as `>`.
+/// Longer signs first, so that `>=` is not parsed as `>`.
 const COMPARISONS: [(&str, Comparison); 4] =
     [(">=", AtLeast), ("<=", AtMost), (">", Above), ("<", Below)];
 
-/// Why a text is no [`Condition`], or cannot be checked.
+/// Reason why a condition is invalid or cannot be checked.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConditionError {
-    /// There is no comparison.
-    #[error("`{0}` compares nothing, expected a figure, `>`, `>=`, `<` or `<=`, and a number")]
+    /// The text has no comparison sign.
+    #[error("`{0}` has no comparison, expected a metric, `>`, `>=`, `<` or `<=`, and a number")]
     NoComparison(String),
-    /// What it compares with is no number.
-    #[error("`{condition}` compares with `{got}`, expected a number")]
+    /// The right side is not a finite number.
+    #[error("`{condition}` has `{got}` on the right, expected a number")]
     NotANumber {
-        /// The condition.
+        /// Text of the condition.
         condition: String,
-        /// What stands for the number.
+        /// Text of the right side.
         got: String,
     },
-    /// There is no such figure.
-    #[error("there is no figure `{got}`, expected one of {}", known.join(", "))]
+    /// No metric has this name.
+    #[error("no metric is named `{got}`, expected one of {}", known.join(", "))]
     UnknownFigure {
-        /// The name.
+        /// Requested name.
         got: String,
-        /// All figures there are.
+        /// Names of all metrics.
         known: Vec<String>,
     },
 }
@@ -57,13 +59,13 @@ impl FromStr for Condition {
     type Err = ConditionError;
 
     fn from_str(text: &str) -> Result<Self, ConditionError> {
-        let cut = |&(sign, comparison)| Some((text.split_once(sign)?, comparison));
-        let Some(((figure, bound), comparison)) = COMPARISONS.iter().find_map(cut) else {
+        let split = |&(sign, comparison)| Some((text.split_once(sign)?, comparison));
+        let Some(((metric, bound), comparison)) = COMPARISONS.iter().find_map(split) else {
             return Err(ConditionError::NoComparison(text.to_owned()));
         };
         match bound.trim().parse::<f64>() {
             Ok(bound) if bound.is_finite() => {
-                Ok(Self { figure: figure.trim().to_owned(), comparison, bound })
+                Ok(Self { metric: metric.trim().to_owned(), comparison, bound })
             }
             _ => Err(ConditionError::NotANumber {
                 condition: text.to_owned(),
@@ -74,8 +76,9 @@ impl FromStr for Condition {
 }
 
 impl Condition {
-    /// Whether the condition holds for `figures`, in words; none if it does not.
-    /// An undefined figure holds every condition: nothing vouches for it.
+    /// Returns a description of the condition if it holds for `figures`, else none. An
+    /// undefined metric counts as fulfilling every condition, so that a gate fails rather than
+    /// passes.
     ///
     /// # Errors
     /// [`ConditionError::UnknownFigure`].
@@ -83,13 +86,13 @@ impl Condition {
         &self,
         figures: &BTreeMap<String, Option<f64>>,
     ) -> Result<Option<String>, ConditionError> {
-        let Self { figure, comparison, bound } = self;
-        match figures.get(figure) {
+        let Self { metric, comparison, bound } = self;
+        match figures.get(metric) {
             None => Err(ConditionError::UnknownFigure {
-                got: figure.clone(),
+                got: metric.clone(),
                 known: figures.keys().cloned().collect(),
             }),
-            Some(None) => Ok(Some(format!("{figure} is undefined, so `{self}` may hold"))),
+            Some(None) => Ok(Some(format!("{metric} is undefined, so `{self}` may hold"))),
             Some(Some(value)) => {
                 let met = match comparison {
                     Above => value > bound,
@@ -97,7 +100,7 @@ impl Condition {
                     Below => value < bound,
                     AtMost => value <= bound,
                 };
-                Ok(met.then(|| format!("{figure} is {value:.4}: `{self}`")))
+                Ok(met.then(|| format!("{metric} is {value:.4}: `{self}`")))
             }
         }
     }
@@ -107,7 +110,7 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = COMPARISONS.iter().find(|(_, comparison)| *comparison == self.comparison);
         let (sign, _) = named.expect("every comparison has a sign");
-        write!(f, "{}{sign}{}", self.figure, self.bound)
+        write!(f, "{}{sign}{}", self.metric, self.bound)
     }
 }
 
@@ -116,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_held_against_bounds() {
+    fn metrics_are_compared_with_bounds() {
         let figures = BTreeMap::from([("border-auc".into(), Some(0.8)), ("v".into(), None)]);
         let met = |text: &str| text.parse::<Condition>().unwrap().met(&figures).unwrap();
         assert_eq!(met("border-auc>0.8"), None);
@@ -126,15 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_said() {
+    fn invalid_conditions_are_reported() {
         let error = |text: &str| text.parse::<Condition>().unwrap_err().to_string();
-        assert!(error("border-auc").starts_with("`border-auc` compares nothing, expected"));
-        assert_eq!(error("a>b"), "`a>b` compares with `b`, expected a number");
-        assert_eq!(error("a>"), "`a>` compares with ``, expected a number");
+        assert!(error("border-auc").starts_with("`border-auc` has no comparison, expected"));
+        assert_eq!(error("a>b"), "`a>b` has `b` on the right, expected a number");
+        assert_eq!(error("a>"), "`a>` has `` on the right, expected a number");
         assert!(error("a>inf").ends_with("expected a number"));
         let condition: Condition = "border>0.8".parse().unwrap();
         let figures = BTreeMap::from([("border-auc".into(), None), ("model-auc".into(), None)]);
         let unknown = condition.met(&figures).unwrap_err().to_string();
-        assert_eq!(unknown, "there is no figure `border`, expected one of border-auc, model-auc");
+        assert_eq!(unknown, "no metric is named `border`, expected one of border-auc, model-auc");
     }
 }

@@ -1,4 +1,4 @@
-//! What the cheap probes see of a film.
+//! Inputs of the cheap probes: file attributes and thumbnails.
 
 use std::collections::BTreeSet;
 
@@ -6,53 +6,55 @@ use ndarray::{Array2, ArrayView3};
 
 use crate::image::resize;
 
-/// What a file tells without its picture.
+/// Attributes of an image file, without its pixels.
 #[derive(Debug, Clone, Copy)]
 pub struct Attributes<'a> {
-    /// Pixels across.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
-    /// Size of the file.
+    /// File size in bytes.
     pub bytes: u64,
-    /// Pixel mode, such as `L` or `RGB`, and what a DICOM header says: modality, view,
-    /// photometric interpretation.
+    /// Pixel mode, such as `L` or `RGB`, and from a DICOM header: modality, view, photometric
+    /// interpretation.
     pub words: [&'a str; 4],
 }
 
-/// Logarithms of width, height, aspect, bytes and bytes a pixel, then a column for
-/// each word at each place that not all files have: `[files, 5 + words]`.
+/// Feature matrix `[files, 5 + words]`: logarithms of width, height, aspect ratio, bytes and
+/// bytes per pixel, then a one-hot column per word that differs between files.
 pub fn attributes(files: &[Attributes]) -> Array2<f64> {
     let mut words: BTreeSet<(usize, &str)> =
         files.iter().flat_map(|file| file.words.into_iter().enumerate()).collect();
-    words.retain(|(place, word)| files.iter().any(|file| file.words[*place] != *word));
+    words.retain(|(position, word)| files.iter().any(|file| file.words[*position] != *word));
     let row = |file: &Attributes| {
         let (width, height) = (f64::from(file.width.max(1)), f64::from(file.height.max(1)));
         let bytes = file.bytes.max(1) as f64;
         let sizes = [width, height, width / height, bytes, bytes / (width * height)].map(f64::ln);
-        let words = words.iter().map(|(place, word)| f64::from(file.words[*place] == *word));
+        let words = words.iter().map(|(position, word)| f64::from(file.words[*position] == *word));
         sizes.into_iter().chain(words).collect::<Vec<_>>()
     };
     let values: Vec<f64> = files.iter().flat_map(row).collect();
-    Array2::from_shape_vec((files.len(), 5 + words.len()), values).expect("a value a column")
+    Array2::from_shape_vec((files.len(), 5 + words.len()), values).expect("one value per column")
 }
 
-/// Side of the thumbnail whose rim [`rim`] reads.
-const RIM_OF: usize = 64;
-/// Width of that rim.
-const RIM: usize = 2;
-/// Side of [`thumbnail`].
+/// Side in pixels of the thumbnail that [`rim`] reads.
+const BORDER_THUMBNAIL: usize = 64;
+/// Width in pixels of the border.
+const BORDER: usize = 2;
+/// Side in pixels of [`thumbnail`].
 const THUMBNAIL: usize = 16;
 
-/// Grey levels of the outer two pixels of a 64 x 64 thumbnail of `film`
-/// `[height, width, channels]`: 496 numbers.
+/// Returns the 496 grey levels of the outer two pixels of a 64 x 64 thumbnail of `film`
+/// `[height, width, channels]`.
 pub fn rim(film: ArrayView3<u8>) -> Vec<f64> {
-    let outer = |i: usize| !(RIM..RIM_OF - RIM).contains(&i);
-    let grey = grey(film, RIM_OF).into_iter().enumerate();
-    grey.filter(|(i, _)| outer(i / RIM_OF) || outer(i % RIM_OF)).map(|(_, level)| level).collect()
+    let is_border = |i: usize| !(BORDER..BORDER_THUMBNAIL - BORDER).contains(&i);
+    let grey = grey(film, BORDER_THUMBNAIL).into_iter().enumerate();
+    grey.filter(|(i, _)| is_border(i / BORDER_THUMBNAIL) || is_border(i % BORDER_THUMBNAIL))
+        .map(|(_, level)| level)
+        .collect()
 }
 
-/// Grey levels of a 16 x 16 thumbnail of `film` `[height, width, channels]`: 256 numbers.
+/// Returns the 256 grey levels of a 16 x 16 thumbnail of `film` `[height, width, channels]`.
 pub fn thumbnail(film: ArrayView3<u8>) -> Vec<f64> {
     grey(film, THUMBNAIL)
 }
@@ -70,7 +72,7 @@ mod tests {
     use ndarray::Array3;
 
     #[test]
-    fn the_rim_does_not_see_the_centre() {
+    fn border_pixels_are_independent_of_the_centre() {
         let film = |centre: u8| {
             Array3::from_shape_fn((224, 224, 3), |(y, x, _)| {
                 if (16..208).contains(&y) && (16..208).contains(&x) { centre } else { 40 }
@@ -84,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_logarithms_and_words_that_differ() {
+    fn attributes_are_logarithms_and_differing_words() {
         let file = |width, words| Attributes { width, height: 100, bytes: 500, words };
         let table = attributes(&[file(100, ["RGB", "DX", "", ""]), file(200, ["L", "DX", "", ""])]);
         assert_eq!(table.dim(), (2, 7));

@@ -1,27 +1,27 @@
+//! Kernel classifier of the cheap probes.
+//!
 use ndarray::{Array1, Array2, Axis};
 
 use super::cholesky;
 
-/// Ridge that is added to the kernel's diagonal, which is 1.
+/// Ridge added to the diagonal of the kernel matrix, whose entries are 1.
 const RIDGE: f64 = 0.1;
 
-/// A kernel classifier: ridge regression of one-hot classes on the Gaussian
-/// kernel of standardised inputs. In closed form, so that nothing is left to
-/// chance or to tuning.
+/// Kernel ridge regression of one-hot classes with a Gaussian kernel on standardised inputs.
+/// Holds the kernel matrix `[films, films]`. The solution is in closed form: no random start,
+/// no tuning.
 #[derive(Debug, Clone)]
 pub struct Kernel(Array2<f64>);
 
 impl Kernel {
-    /// The kernel exp(-|a - b|² / 2d) of inputs `[films, columns]`, of which d
-    /// columns vary; each of these is brought to mean 0 and variance 1.
+    /// Returns the kernel exp(-|a - b|² / 2d) of inputs `[films, columns]`, where d is the
+    /// number of non-constant columns. Each of these is standardised to mean 0 and variance 1.
     pub fn gaussian(inputs: &Array2<f64>) -> Self {
-        let columns: Vec<Array1<f64>> = inputs
-            .axis_iter(Axis(1))
-            .filter_map(|column| standardised(column.to_owned()))
-            .collect();
+        let columns: Vec<Array1<f64>> =
+            inputs.axis_iter(Axis(1)).filter_map(|column| standardise(column.to_owned())).collect();
         let mut z = Array2::zeros((inputs.nrows(), columns.len()));
-        for (mut to, column) in z.axis_iter_mut(Axis(1)).zip(&columns) {
-            to.assign(column);
+        for (mut target, column) in z.axis_iter_mut(Axis(1)).zip(&columns) {
+            target.assign(column);
         }
         let products = z.dot(&z.t());
         let squares = products.diag();
@@ -30,39 +30,44 @@ impl Kernel {
         Self(Array2::from_shape_fn(products.dim(), value))
     }
 
-    /// Predicts `targets` `[films, k]` of each film by what the films of all other
-    /// `folds` teach. Inputs that are all alike predict 0.
+    /// Returns cross-validated predictions of `targets` `[films, k]`: each image is predicted
+    /// from the images of all other `folds`. If all inputs are equal, predicts 0.
     ///
     /// # Panics
-    /// If the kernel, the targets and the folds differ in their number of films.
+    /// If the kernel, the targets and the folds differ in their number of images.
     pub fn out_of_fold(&self, targets: &Array2<f64>, folds: &[usize]) -> Array2<f64> {
         let films = self.0.nrows();
-        assert_eq!((films, films), (targets.nrows(), folds.len()), "a target and a fold for each");
+        assert_eq!(
+            (films, films),
+            (targets.nrows(), folds.len()),
+            "one target and one fold per image"
+        );
         let mut predicted = Array2::zeros(targets.dim());
         if self.0.iter().all(|value| *value == 1.0) {
             return predicted;
         }
         for fold in 0..folds.iter().max().map_or(0, |last| last + 1) {
             let (test, train): (Vec<_>, Vec<_>) = (0..films).partition(|film| folds[*film] == fold);
-            let rows = |rows: &[usize], columns: &[usize]| {
+            let submatrix = |rows: &[usize], columns: &[usize]| {
                 let shape = (rows.len(), columns.len());
                 Array2::from_shape_fn(shape, |(i, j)| self.0[[rows[i], columns[j]]])
             };
             let ridge = Array2::from_diag_elem(train.len(), RIDGE);
-            // What each film of the fold takes from each that teaches: many targets cost
+            // Weights of the training images in each prediction. With them, many targets cost
             // hardly more than one.
-            let shares = cholesky::solve(rows(&train, &train) + ridge, rows(&train, &test));
-            let answers = shares.t().dot(&targets.select(Axis(0), &train));
-            for (film, answer) in test.iter().zip(answers.rows()) {
-                predicted.row_mut(*film).assign(&answer);
+            let weights =
+                cholesky::solve(submatrix(&train, &train) + ridge, submatrix(&train, &test));
+            let predictions = weights.t().dot(&targets.select(Axis(0), &train));
+            for (film, prediction) in test.iter().zip(predictions.rows()) {
+                predicted.row_mut(*film).assign(&prediction);
             }
         }
         predicted
     }
 }
 
-/// Mean 0 and variance 1; none if all values are alike.
-fn standardised(column: Array1<f64>) -> Option<Array1<f64>> {
+/// Standardises to mean 0 and variance 1. None if the values are constant.
+fn standardise(column: Array1<f64>) -> Option<Array1<f64>> {
     let centred = &column - column.mean()?;
     let deviation = (&centred * &centred).mean()?.sqrt();
     (deviation > 1e-9).then(|| centred / deviation)
@@ -74,16 +79,16 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn the_kernel_is_that_of_standardised_columns() {
+    fn kernel_uses_standardised_columns() {
         // The second column does not vary. The first has variance 800/9.
         let kernel = Kernel::gaussian(&array![[10.0, 3.0], [30.0, 3.0], [10.0, 3.0]]);
-        let apart = 20.0 / (800.0f64 / 9.0).sqrt();
-        assert!((kernel.0[[0, 1]] - (-apart * apart / 2.0).exp()).abs() < 1e-12);
+        let difference = 20.0 / (800.0f64 / 9.0).sqrt();
+        assert!((kernel.0[[0, 1]] - (-difference * difference / 2.0).exp()).abs() < 1e-12);
         assert_eq!(kernel.0[[0, 2]], 1.0);
     }
 
     #[test]
-    fn a_film_never_teaches_itself_or_its_fold() {
+    fn predictions_do_not_depend_on_targets_of_the_same_fold() {
         let inputs = Array2::from_shape_fn((12, 3), |(i, j)| ((5 * i + j) as f64).sin());
         let kernel = Kernel::gaussian(&inputs);
         let folds: Vec<usize> = (0..12).map(|i| i % 3).collect();
@@ -98,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn inputs_that_are_all_alike_tell_nothing() {
+    fn constant_inputs_predict_zero() {
         let kernel = Kernel::gaussian(&Array2::from_elem((6, 2), 7.0));
         let targets = array![[1.0], [1.0], [1.0], [-1.0], [-1.0], [1.0]];
         let predicted = kernel.out_of_fold(&targets, &[0, 1, 0, 1, 0, 1]);

@@ -1,12 +1,11 @@
-//! How well the class is predicted without the lungs.
+//! Shortcut audit: how well the class can be predicted without the lungs.
 //!
-//! A [`Probe`] is a classifier that sees what should not matter: file attributes,
-//! the rim of a thumbnail, the film with its centre blacked out. The cheap ones
-//! are a [`Kernel`] classifier on [`inputs`]; all are judged on films of patients
-//! that they did not learn from, and films are ranked against others of their fold only.
-//! A probe that comes near the model, and beyond what the best of them reaches with
-//! labels dealt anew to the patients, shows that its score needs no lungs, and
-//! [`Verdict`] says so.
+//! A [`Probe`] is a classifier whose input should not matter: file attributes, the outermost
+//! pixels, the image with its centre blacked out. The cheap probes are a [`Kernel`] classifier
+//! on [`inputs`]. All are evaluated by cross-validation over patients, and scores are compared
+//! only within a fold. A probe without lungs is a shortcut if its AUC is near the model's and
+//! above the maximum-statistic permutation null ([`best_by_luck`]); the result is a
+//! [`Verdict`].
 //!
 //! After Maguolo and Nanni (2021) and DeGrave, Janizek and Lee (2021).
 

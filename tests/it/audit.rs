@@ -70,7 +70,7 @@ fn the_tutorials_shortcut_pneumonia_and_leaks_are_called_out() {
     assert!(auc("model") > 0.9, "{said}");
     assert!((auc("shuffled") - 0.5).abs() < 0.1, "{said}");
     assert_eq!(audit["verdict"]["answer"], "shortcut");
-    assert!(said.contains("this data cannot show that the model reads lungs"), "{said}");
+    assert!(said.contains("this data cannot show that the model uses the lungs"), "{said}");
     let findings = findings(&audit);
     for name in [
         "pneumonia-among-normals",
@@ -82,7 +82,7 @@ fn the_tutorials_shortcut_pneumonia_and_leaks_are_called_out() {
     ] {
         assert!(findings.iter().any(|found| found == name), "no {name} in {findings:?}");
     }
-    assert!(said.contains("18 of 25 films of `normal` are pneumonia"), "{said}");
+    assert!(said.contains("18 of 25 images of `normal` are pneumonia"), "{said}");
     assert!(said.contains("cxr extract` was run without `masks`"), "{said}");
 
     let first = sandbox.tree(&format!("{A}/audit"));
@@ -103,10 +103,10 @@ fn the_tutorials_shortcut_pneumonia_and_leaks_are_called_out() {
     assert!(stderr.contains("border-auc is undefined"), "{stderr}");
     let (code, stderr) = run("--fail-if edge-auc>0.8");
     assert_eq!(code, 2);
-    assert!(stderr.contains("there is no figure `edge-auc`, expected one of attributes-auc"));
+    assert!(stderr.contains("no metric is named `edge-auc`, expected one of attributes-auc"));
     let (code, stderr) = run("--fail-if border-auc");
     assert_eq!(code, 2);
-    assert!(stderr.contains("compares nothing") && stderr.contains("hint:"), "{stderr}");
+    assert!(stderr.contains("has no comparison") && stderr.contains("hint:"), "{stderr}");
 }
 
 /// The audit of a set of phantoms, through the net.
