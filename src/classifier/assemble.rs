@@ -1,4 +1,4 @@
-//! A bundle from what the stages of a profile wrote.
+//! Assembly of a bundle from the artifacts of a profile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,54 +23,56 @@ use crate::io::staging::{RECORD, recover};
 use crate::io::{bounded, hash, npy};
 use crate::pipeline::Paths;
 
-/// The largest model card that is taken along.
+/// Largest model card in bytes that is included.
 const MAX_CARD: u64 = 1 << 20;
 
-/// The trained model of a profile.
+/// Trained model of a profile.
 #[derive(Debug)]
 pub struct Assembled {
-    /// All that is known of it, the backbone not embedded.
+    /// Bundle without embedded backbone.
     pub bundle: Bundle,
-    /// What could be known and is not: the stage that would make it, and what it is.
+    /// Omitted parts: the stage that would produce each, and a description.
     pub missing: Vec<(&'static str, &'static str)>,
 }
 
 impl Bundle {
-    /// Gathers the model that `paths` hold, and of metrics, cross-validation, audit
-    /// and model card those that are of this very model. `ood_rate` is the
-    /// out-of-distribution false-positive rate that is asked for, 0 to 1.
+    /// Reads the model in `paths` with the metrics, cross-validation, audit and model card that
+    /// belong to it; others are ignored. `ood_rate` is the requested out-of-distribution
+    /// false-positive rate, 0 to 1.
     ///
     /// # Errors
-    /// If there is no usable model, or a file of it is broken.
+    /// If there is no usable model, or one of the files is malformed.
     pub fn assemble(paths: &Paths, ood_rate: f64) -> Result<Assembled, ArtifactError> {
         let files = Files { paths };
         let model = Model::read(&files.of("train", "model.json")?)?;
         let head = model.head(&files.of("train", "model.safetensors")?)?;
-        let own = hash::file(&files.of("train", "model.json")?)?;
+        let model_hash = hash::file(&files.of("train", "model.json")?)?;
         let mut missing = Vec::new();
-        let mut of_this_model = |stage: &'static str, what: &'static str| -> bool {
-            let found = files.read_from(stage, "train/model.json").is_some_and(|from| from == own);
+        let mut is_of_this_model = |stage: &'static str, description: &'static str| -> bool {
+            let found =
+                files.read_from(stage, "train/model.json").is_some_and(|hash| hash == model_hash);
             if !found {
-                missing.push((stage, what));
+                missing.push((stage, description));
             }
             found
         };
 
-        let metrics = of_this_model("evaluate", "what it is worth on its test films")
+        let metrics = is_of_this_model("evaluate", "the performance on the test images")
             .then(|| Metrics::read(&files.of("evaluate", "metrics.json")?))
             .transpose()?;
-        let audit = of_this_model("audit", "what its data can show")
+        let audit = is_of_this_model("audit", "the result of the shortcut audit")
             .then(|| Audit::read(&files.of("audit", "audit.json")?))
             .transpose()?;
         let crossval = files
             .read_from("crossval", "preprocess/index.csv")
-            .filter(|from| model.inputs.get("preprocess/index.csv") == Some(from))
+            .filter(|hash| model.inputs.get("preprocess/index.csv") == Some(hash))
             .map(|_| CrossValidation::read(&files.of("crossval", "crossval.json")?))
             .transpose()?;
         let card = files.of("report", "MODEL_CARD.md")?;
-        let from = files.read_from("report", "train/model.json");
-        let card =
-            from.is_none_or(|from| from == own).then(|| bounded::read_text(&card, MAX_CARD).ok());
+        let hash = files.read_from("report", "train/model.json");
+        let card = hash
+            .is_none_or(|hash| hash == model_hash)
+            .then(|| bounded::read_text(&card, MAX_CARD).ok());
         let films = Films::read(&files, &model)?;
         let score = films.as_ref().map(|films| films.out_of_distribution(&files, ood_rate));
         let out_of_distribution = score.transpose()?.flatten();
@@ -118,36 +120,37 @@ impl Bundle {
 fn licence(fingerprint: &str) -> &'static str {
     match fingerprint {
         IMAGENET_FINGERPRINT => "CC BY 4.0: Visual Geometry Group, University of Oxford",
-        _ => "unknown: these are not the released weights",
+        _ => "unknown: not the released weights",
     }
 }
 
-/// Training and test images that are compared for the out-of-distribution score, at most.
-const MOST_COMPARED: usize = 2000;
+/// Largest number of training or test images used for the out-of-distribution score.
+const MAX_COMPARED: usize = 2000;
 
-/// Where the stages' files lie.
+/// Paths of the artifacts.
 struct Files<'a> {
     paths: &'a Paths,
 }
 
 impl Files<'_> {
-    /// The file `name` of `stage`, which need not be there.
+    /// Returns the path of the file `name` of `stage`. The file may be missing.
     fn of(&self, stage: &str, name: &str) -> Result<PathBuf, ArtifactError> {
         let folder = self.paths.stage(stage);
         recover(&folder)?;
         Ok(folder.join(name))
     }
 
-    /// The hash of the file called `input` when `stage` read it, if it ran.
+    /// Returns the hash of the file `input` when `stage` read it. None if the stage did not
+    /// run.
     fn read_from(&self, stage: &str, input: &str) -> Option<String> {
         self.record(stage)?.inputs.remove(input)
     }
 
-    /// The setting `depth` with which the images were read that the model was trained on;
-    /// the default if the stage's record is gone or of other images.
+    /// Returns the setting `depth` with which the training images were read. The default if the
+    /// record of `preprocess` is missing or belongs to other images.
     ///
     /// # Errors
-    /// [`ArtifactError::Malformed`] for a depth that there is not.
+    /// [`ArtifactError::Malformed`] for an unknown depth.
     fn depth(&self, model: &Model) -> Result<Depth, ArtifactError> {
         let index = "index.csv";
         let record = self.record("preprocess").filter(|record| {
@@ -172,14 +175,14 @@ impl Files<'_> {
     }
 }
 
-/// The images that a model was trained from, while their files are there unchanged.
+/// Images of the training and test set, if their files are unchanged.
 struct Films {
     index: Index,
     train: Vec<usize>,
     /// Test images whose patient is not in the training set.
     test: Vec<usize>,
-    /// Side of an image and number of features, if both are there unchanged.
-    compared: Option<(usize, usize)>,
+    /// Image side and number of features, if the arrays of both are unchanged.
+    array_sizes: Option<(usize, usize)>,
 }
 
 impl Films {
@@ -202,9 +205,12 @@ impl Films {
         train.sort_unstable();
         test.sort_unstable();
         let patients = index.patients();
-        let known: BTreeSet<_> = train.iter().filter_map(|row| patients[*row].as_ref()).collect();
-        test.retain(|row| patients[*row].as_ref().is_none_or(|patient| !known.contains(patient)));
-        // Not hashed: they may be large, and their stages have put the hashes on record.
+        let train_patients: BTreeSet<_> =
+            train.iter().filter_map(|row| patients[*row].as_ref()).collect();
+        test.retain(|row| {
+            patients[*row].as_ref().is_none_or(|patient| !train_patients.contains(patient))
+        });
+        // Compared by the hashes on record: the files may be large.
         let extracted = files.record("extract");
         let features = extracted.as_ref().and_then(|r| r.outputs.get("features.npy"));
         let images = extracted.as_ref().and_then(|r| r.inputs.get("preprocess/images.npy"));
@@ -214,8 +220,8 @@ impl Films {
             && features == model.inputs.get("extract/features.npy")
             && images.is_some()
             && images == written;
-        let compared = unchanged.then_some((model.extractor.side, model.extractor.width));
-        Ok(Some(Self { index, train, test, compared }))
+        let array_sizes = unchanged.then_some((model.extractor.side, model.extractor.width));
+        Ok(Some(Self { index, train, test, array_sizes }))
     }
 
     fn by_class(&self) -> BTreeMap<String, usize> {
@@ -226,26 +232,27 @@ impl Films {
         films
     }
 
-    /// The score of the training images, and its false-positive rate on the test images.
+    /// Fits the score to the training images and measures its false-positive rate on the test
+    /// images.
     fn out_of_distribution(
         &self,
         files: &Files,
         rate: f64,
     ) -> Result<Option<OutOfDistribution>, ArtifactError> {
-        let Some((side, width)) = self.compared else { return Ok(None) };
-        let (train, test) = (spread(&self.train), spread(&self.test));
+        let Some((side, width)) = self.array_sizes else { return Ok(None) };
+        let (train, test) = (evenly_spaced(&self.train), evenly_spaced(&self.test));
         let patients = self.index.patients();
         let patients: Vec<_> = train.iter().map(|&row| patients[row].clone()).collect();
-        let compared = |rows: &[usize]| self.compared(files, rows, side, width);
-        let Some(mut score) = OutOfDistribution::fit(&compared(&train)?, &patients, rate) else {
+        let read = |rows: &[usize]| self.read_compared(files, rows, side, width);
+        let Some(mut score) = OutOfDistribution::fit(&read(&train)?, &patients, rate) else {
             return Ok(None);
         };
-        score.reference.measured = Some(score.measure(&compared(&test)?));
+        score.reference.measured = Some(score.measure(&read(&test)?));
         Ok(Some(score))
     }
 
-    /// What is compared of the images in these rows.
-    fn compared(
+    /// Reads features and statistics of the images in `rows`.
+    fn read_compared(
         &self,
         files: &Files,
         rows: &[usize],
@@ -260,18 +267,18 @@ impl Films {
         let mut pixel_rows = open::<u8>("array of images", &pixels, &shape, images)?;
         let mut compared = Compared::new(width);
         for &row in rows {
-            let read = |e: npy::NpyError, path: &Path| malformed("array", path, e.to_string());
-            let of_row = feature_rows.read(row..row + 1).map_err(|e| read(e, &features))?;
-            let levels = pixel_rows.read(row..row + 1).map_err(|e| read(e, &pixels))?;
-            compared.push(ArrayView1::from(&of_row), &levels, side);
+            let error = |e: npy::NpyError, path: &Path| malformed("array", path, e.to_string());
+            let features_row = feature_rows.read(row..row + 1).map_err(|e| error(e, &features))?;
+            let levels = pixel_rows.read(row..row + 1).map_err(|e| error(e, &pixels))?;
+            compared.push(ArrayView1::from(&features_row), &levels, side);
         }
         Ok(compared)
     }
 }
 
-/// At most [`MOST_COMPARED`] of the rows, evenly spread, whatever their order.
-fn spread(rows: &[usize]) -> Vec<usize> {
-    let kept = rows.len().min(MOST_COMPARED);
+/// Returns at most [`MAX_COMPARED`] of the rows, evenly spaced.
+fn evenly_spaced(rows: &[usize]) -> Vec<usize> {
+    let kept = rows.len().min(MAX_COMPARED);
     (0..kept).map(|i| rows[i * rows.len() / kept]).collect()
 }
 
@@ -279,7 +286,7 @@ fn malformed(kind: &'static str, path: &Path, reason: String) -> ArtifactError {
     ArtifactError::Malformed { kind, path: path.to_owned(), reason }
 }
 
-/// An array with a row for each of `images` images.
+/// Opens an array that must have `images` rows.
 fn open<T: npy::Element>(
     kind: &'static str,
     path: &Path,
@@ -295,7 +302,7 @@ fn open<T: npy::Element>(
         return Err(malformed(
             kind,
             path,
-            format!("it has {} rows for {images} images", reader.rows()),
+            format!("there are {} rows for {images} images", reader.rows()),
         ));
     }
     Ok(reader)

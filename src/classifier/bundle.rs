@@ -1,10 +1,9 @@
-//! The trained model as one file that knows how it wants to be fed.
+//! File format of a trained model with its preprocessing.
 //!
-//! A bundle is a safetensors file, so that any language reads its tensors:
-//! `dense_1.kernel` and the other three of the head, `out_of_distribution.features`
-//! of training images, and, where it is embedded, the backbone by Keras' names.
-//! Its metadata hold `bundle`, a [`Manifest`] in JSON, and `blake3`, the hash of
-//! that text; the manifest holds the hash of each tensor.
+//! A bundle is a safetensors file, so that other languages can read its tensors: the four of
+//! the head (`dense_1.kernel` and so on), `out_of_distribution.features` of the training images
+//! and, if embedded, the backbone with Keras' names. The metadata hold `bundle`, a [`Manifest`]
+//! in JSON, and `blake3`, the hash of that text. The manifest holds the hash of each tensor.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -20,74 +19,77 @@ use crate::io::safetensors::{self, View};
 use crate::io::tensor::{MAX_BYTES, Tensor};
 use crate::io::{atomic, bounded, decimal, hash};
 
-/// The major version that is written and read; a minor one may follow it, after a point.
+/// Major version that is written and read. A minor version may follow after a point.
 const VERSION: &str = "2";
-/// The version whose out-of-distribution score is another one, on features alone: such
-/// bundles are read without it.
+/// Previous version, with an out-of-distribution score of features only. Such bundles are read
+/// without their score.
 const FORMER: &str = "1";
-/// What the schema of every version begins with.
+/// Prefix of the schema of every version.
 const KIND: &str = "cxr.bundle/";
-/// The name of the training images' features among the tensors.
+/// Name of the tensor with the features of the training images.
 const FEATURES: &str = "out_of_distribution.features";
-/// The same in [`FORMER`] bundles.
+/// Name of that tensor in [`FORMER`] bundles.
 const FORMER_FEATURES: &str = "novelty.films";
 
-/// A trained model with all that is known of it.
+/// Trained model with its description.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bundle {
-    /// What it is.
+    /// Description of the model.
     pub manifest: Manifest,
-    /// What was trained.
+    /// Trained head.
     pub head: Head,
-    /// The out-of-distribution score, if the training images' features are known.
+    /// Out-of-distribution score, if the features of the training images are available.
     pub out_of_distribution: Option<OutOfDistribution>,
-    /// The backbone, if it is embedded.
+    /// Weights of the backbone, if embedded.
     pub weights: Option<Weights>,
 }
 
-/// Why a file is no usable bundle.
+/// Reason why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read `{}`", path.display())]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Another kind of file.
-    #[error("`{}` is no bundle: {reason}", path.display())]
+    /// The file is not a bundle.
+    #[error("`{}` is not a bundle: {reason}", path.display())]
     Other {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What it lacks.
+        /// What is missing or wrong.
         reason: String,
     },
-    /// A later program wrote it, and it may mean what this one does not know.
+    /// The file was written by a newer version, whose format may have another meaning.
     #[error(
-        "`{}` is a bundle of version {got}, written by a newer `cxr`; this one reads version {VERSION}",
+        "`{}` is a bundle of version {got} of a newer `cxr`; this `cxr` reads version {VERSION}",
         path.display()
     )]
     Newer {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its version.
+        /// Version of the file.
         got: String,
     },
-    /// Its content is not what was written.
+    /// The content is inconsistent.
     #[error("`{}` is damaged: {reason}", path.display())]
     Damaged {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What does not agree.
+        /// Inconsistency.
         reason: String,
     },
 }
 
 impl Bundle {
-    /// Writes the file, whole or not at all, with the backbone if it is held. Equal
-    /// bundles give equal bytes.
+    /// Writes the file atomically, with the backbone if it is present. Equal bundles give equal
+    /// bytes.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), atomic::FileError> {
         atomic::write_with(path, |out| self.write_to(out))
     }
@@ -108,12 +110,12 @@ impl Bundle {
             self.out_of_distribution.as_ref().map(|score| score.reference.clone());
         manifest.tensors = tensors.iter().map(|t| (t.name.clone(), digest(t.data))).collect();
         let text = decimal::to_value(&manifest).to_string();
-        let sum = hash::bytes(text.as_bytes());
-        let metadata = BTreeMap::from([("blake3".into(), sum), ("bundle".into(), text)]);
+        let checksum = hash::bytes(text.as_bytes());
+        let metadata = BTreeMap::from([("blake3".into(), checksum), ("bundle".into(), text)]);
         safetensors::write_to(out, &tensors, &metadata)
     }
 
-    /// Reads a file that [`Bundle::write`] wrote, and checks every hash in it.
+    /// Reads a file of [`Bundle::write`] and checks every hash in it.
     ///
     /// # Errors
     /// See [`BundleError`].
@@ -123,16 +125,17 @@ impl Bundle {
     }
 
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, BundleError> {
-        let other = |reason: String| BundleError::Other { path: path.to_owned(), reason };
+        let not_a_bundle = |reason: String| BundleError::Other { path: path.to_owned(), reason };
         let damaged = |reason: String| BundleError::Damaged { path: path.to_owned(), reason };
-        let metadata = safetensors::metadata(bytes).map_err(|e| other(e.to_string()))?;
-        let [Some(text), Some(sum)] = ["bundle", "blake3"].map(|key| metadata.get(key)) else {
-            return Err(other("a safetensors file without a manifest".to_owned()));
+        let metadata = safetensors::metadata(bytes).map_err(|e| not_a_bundle(e.to_string()))?;
+        let [Some(text), Some(checksum)] = ["bundle", "blake3"].map(|key| metadata.get(key)) else {
+            return Err(not_a_bundle("the safetensors file has no manifest".to_owned()));
         };
-        if hash::bytes(text.as_bytes()) != *sum {
-            return Err(damaged("its manifest has another hash than it had".to_owned()));
+        if hash::bytes(text.as_bytes()) != *checksum {
+            return Err(damaged("the hash of the manifest does not match".to_owned()));
         }
-        let mut value: Value = serde_json::from_str(text).map_err(|e| other(e.to_string()))?;
+        let mut value: Value =
+            serde_json::from_str(text).map_err(|e| not_a_bundle(e.to_string()))?;
         let schema = value.get("schema").and_then(Value::as_str).unwrap_or_default();
         let version = schema.strip_prefix(KIND).unwrap_or_default();
         match version.split('.').next() {
@@ -141,7 +144,7 @@ impl Bundle {
             Some(major) if is_number(major) && major != "0" => {
                 return Err(BundleError::Newer { path: path.to_owned(), got: version.to_owned() });
             }
-            _ => return Err(other(format!("its schema is `{schema}`"))),
+            _ => return Err(not_a_bundle(format!("the schema is `{schema}`"))),
         }
         let manifest: Manifest =
             serde_json::from_value(value).map_err(|e| damaged(e.to_string()))?;
@@ -150,27 +153,28 @@ impl Bundle {
         let mut tensors = safetensors::read(bytes).map_err(|e| damaged(e.to_string()))?;
         let names: BTreeSet<&String> = tensors.iter().map(|t| &t.name).collect();
         if names != manifest.tensors.keys().collect() {
-            return Err(damaged("its tensors are not those of its manifest".to_owned()));
+            return Err(damaged("the tensors are not those of the manifest".to_owned()));
         }
         if let Some(t) = tensors.iter().find(|t| digest(&t.data) != manifest.tensors[&t.name]) {
-            return Err(damaged(format!("tensor `{}` has another hash than it had", t.name)));
+            return Err(damaged(format!("the hash of tensor `{}` does not match", t.name)));
         }
-        let mut take = |name: &str| {
-            let at = tensors.iter().position(|t| t.name == name)?;
-            Some(tensors.swap_remove(at))
+        let mut take_tensor = |name: &str| {
+            let position = tensors.iter().position(|t| t.name == name)?;
+            Some(tensors.swap_remove(position))
         };
-        let features = take(FEATURES);
-        take(FORMER_FEATURES);
+        let features = take_tensor(FEATURES);
+        take_tensor(FORMER_FEATURES);
         let head = Head::from_tensors(tensors).map_err(|e| damaged(e.to_string()))?;
-        let sizes = (head.inputs(), head.hidden.bias.len(), head.classes());
-        let wanted = &manifest.model.architecture;
-        if sizes != (wanted.inputs, wanted.hidden, wanted.outputs)
+        let layer_sizes = (head.inputs(), head.hidden.bias.len(), head.classes());
+        let architecture = &manifest.model.architecture;
+        if layer_sizes != (architecture.inputs, architecture.hidden, architecture.outputs)
             || hash::bytes(&head.to_safetensors()) != manifest.model.weights
         {
-            return Err(damaged("its head is not the one that it describes".to_owned()));
+            return Err(damaged("the head is not the one of the manifest".to_owned()));
         }
         let score = manifest.out_of_distribution.clone().zip(features);
-        let score = score.map(|(reference, features)| compared(reference, features, head.inputs()));
+        let score =
+            score.map(|(reference, features)| ood_score(reference, features, head.inputs()));
         let out_of_distribution = score.transpose().map_err(damaged)?;
         let weights = manifest
             .backbone
@@ -179,7 +183,7 @@ impl Bundle {
             .transpose()
             .map_err(|e| damaged(e.to_string()))?;
         if weights.as_ref().is_some_and(|w| w.fingerprint() != manifest.backbone.fingerprint) {
-            return Err(damaged("its backbone is not the one that it names".to_owned()));
+            return Err(damaged("the backbone is not the one of the manifest".to_owned()));
         }
         Ok(Self { manifest, head, out_of_distribution, weights })
     }
@@ -189,8 +193,8 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The images to compare with, if they are as the manifest says.
-fn compared(
+/// Returns the out-of-distribution score, if the features match the manifest.
+fn ood_score(
     reference: Reference,
     features: Tensor,
     width: usize,
@@ -199,16 +203,16 @@ fn compared(
     if shape != [reference.images, width] {
         return Err(format!("`{FEATURES}` has the shape {shape:?}"));
     }
-    // Rows of length 1, up to rounding.
+    // Rows have length 1, up to rounding.
     if let Some(value) = data.iter().find(|value| !(-1.01..=1.01).contains(*value)) {
-        return Err(format!("`{FEATURES}` holds {value}, expected -1 to 1"));
+        return Err(format!("`{FEATURES}` contains {value}, expected -1 to 1"));
     }
     let features = ndarray::Array2::from_shape_vec((shape[0], shape[1]), data)
-        .expect("as many numbers as the shape asks for");
+        .expect("the length matches the shape");
     Ok(OutOfDistribution { reference, features })
 }
 
-/// BLAKE3 of numbers as they lie in the file.
+/// BLAKE3 hash of the little-endian bytes.
 fn digest(numbers: &[f32]) -> String {
     let mut hasher = blake3::Hasher::new();
     for block in numbers.chunks(1 << 14) {
@@ -230,7 +234,7 @@ mod tests {
     use ndarray::{Array1, Array2};
     use proptest::prelude::*;
 
-    /// A bundle of a small head, with an out-of-distribution score.
+    /// Bundle with a small head and an out-of-distribution score.
     fn bundle() -> Bundle {
         let dense = |inputs: usize, units: usize| Dense {
             kernel: Array2::from_shape_fn((inputs, units), |(i, j)| (i * units + j) as f32),
@@ -308,19 +312,19 @@ mod tests {
         Bundle::parse(Path::new("m.cxr"), bytes)
     }
 
-    /// The file with its manifest replaced, and hashed again.
+    /// Replaces the manifest and updates its hash.
     fn with_manifest(bytes: &[u8], change: impl Fn(&mut Value)) -> Vec<u8> {
         let mut manifest: Value =
             serde_json::from_str(&safetensors::metadata(bytes).unwrap()["bundle"]).unwrap();
         change(&mut manifest);
         let text = manifest.to_string();
-        let sum = hash::bytes(text.as_bytes());
-        let metadata = BTreeMap::from([("blake3".into(), sum), ("bundle".into(), text)]);
+        let checksum = hash::bytes(text.as_bytes());
+        let metadata = BTreeMap::from([("blake3".into(), checksum), ("bundle".into(), text)]);
         safetensors::write(&safetensors::read(bytes).unwrap(), &metadata)
     }
 
     #[test]
-    fn it_comes_back_from_equal_bytes() {
+    fn bundle_survives_a_round_trip_with_equal_bytes() {
         let mut bundle = bundle();
         let written = bytes(&bundle);
         assert_eq!(written, bytes(&bundle));
@@ -334,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_no_model_has_are_refused() {
+    fn abnormal_weights_are_refused() {
         for value in [f32::NAN, f32::INFINITY, 3e38] {
             let mut broken = bundle();
             broken.head.hidden.kernel[(0, 1)] = value;
@@ -344,31 +348,31 @@ mod tests {
             let mut broken = bundle();
             broken.out_of_distribution.as_mut().unwrap().features[(0, 1)] = value;
             let error = parse(&bytes(&broken)).unwrap_err().to_string();
-            assert!(error.contains(" holds ") && error.contains("expected -1 to 1"), "{error}");
+            assert!(error.contains(" contains ") && error.contains("expected -1 to 1"), "{error}");
         }
     }
 
     #[test]
-    fn a_newer_version_is_refused_and_says_so() {
-        let of = |version: &str| {
+    fn newer_versions_are_refused() {
+        let parse_version = |version: &str| {
             let schema = format!("cxr.bundle/{version}");
             parse(&with_manifest(&bytes(&bundle()), |m| m["schema"] = schema.clone().into()))
         };
         assert_eq!(
-            of("3").unwrap_err().to_string(),
-            "`m.cxr` is a bundle of version 3, written by a newer `cxr`; this one reads version 2"
+            parse_version("3").unwrap_err().to_string(),
+            "`m.cxr` is a bundle of version 3 of a newer `cxr`; this `cxr` reads version 2"
         );
         for newer in ["3.1", "99999999999999999999"] {
-            assert!(matches!(of(newer), Err(BundleError::Newer { .. })), "{newer}");
+            assert!(matches!(parse_version(newer), Err(BundleError::Newer { .. })), "{newer}");
         }
-        assert!(of("2.5").is_ok());
-        assert!(matches!(of("0"), Err(BundleError::Other { .. })));
-        assert!(matches!(of("two"), Err(BundleError::Other { .. })));
+        assert!(parse_version("2.5").is_ok());
+        assert!(matches!(parse_version("0"), Err(BundleError::Other { .. })));
+        assert!(matches!(parse_version("two"), Err(BundleError::Other { .. })));
     }
 
-    /// Written by the program before the score had statistics.
+    /// The file was written by a version whose score had no image statistics.
     #[test]
-    fn a_bundle_of_the_former_version_is_read_without_its_score() {
+    fn previous_version_is_read_without_the_score() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/bundle/model.cxr");
         let bundle = Bundle::read(&path).unwrap();
         assert_eq!(bundle.manifest.schema, "cxr.bundle/1");
@@ -377,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn every_inconsistency_is_reported() {
         let good = bytes(&bundle());
         let error = |bytes: &[u8]| parse(bytes).unwrap_err().to_string();
         let changed = |key: &str, value: Value| {
@@ -385,61 +389,63 @@ mod tests {
                 *m.pointer_mut(key).unwrap() = value.clone();
             }))
         };
-        assert!(error(b"a film").starts_with("`m.cxr` is no bundle: malformed safetensors"));
+        assert!(error(b"a film").starts_with("`m.cxr` is not a bundle: malformed safetensors"));
         let plain = safetensors::write(&[], &BTreeMap::new());
-        let text = "`m.cxr` is no bundle: a safetensors file without a manifest";
+        let text = "`m.cxr` is not a bundle: the safetensors file has no manifest";
         assert_eq!(error(&plain), text);
-        assert!(changed("/schema", "cxr.model/1".into()).contains("its schema is `cxr.model/1`"));
+        assert!(changed("/schema", "cxr.model/1".into()).contains("the schema is `cxr.model/1`"));
         assert!(changed("/decision/positive", "flu".into()).contains("positive class `flu`"));
         assert!(changed("/temperature", (-1.0).into()).contains("temperature is not above 0"));
-        assert!(changed("/model/extractor/side", 100.into()).contains("100 pixels a side"));
-        assert!(changed("/model/extractor/side", (1 << 20).into()).contains("pixels a side"));
+        assert!(
+            changed("/model/extractor/side", 100.into()).contains("the image side is 100 pixels")
+        );
+        assert!(changed("/model/extractor/side", (1 << 20).into()).contains("up to 2048"));
         assert!(changed("/model/extractor/scale", "bgr - mean".into()).contains("`bgr - mean`"));
         assert!(changed("/model/extractor/backbone", "resnet50".into()).contains("`resnet50`"));
-        assert!(changed("/backbone/name", "resnet50".into()).contains("its backbone is not"));
+        assert!(changed("/backbone/name", "resnet50".into()).contains("the backbone is not"));
         let twice = serde_json::json!(["covid", "covid"]);
         assert!(changed("/model/classes", twice).contains("two of its classes"));
         let score = |key: &str, value| changed(&format!("/out_of_distribution/{key}"), value);
         assert!(score("method", "mahalanobis".into()).contains("`mahalanobis`"));
         assert!(score("limit", (-1).into()).contains("-1 is not a limit"));
         assert!(score("false_positive_rate", 1e9.into()).contains("false-positive rate"));
-        assert!(score("k", 0.into()).contains("neighbour 0 of"));
-        assert!(score("parts/0/name", "pixels".into()).contains("parts of its"));
-        assert!(score("parts/1/scale", 0.into()).contains("parts of its"));
-        assert!(changed("/model/weights", "ab".into()).contains("its head is not the one"));
-        assert!(changed("/backbone/fingerprint", "ab".into()).contains("its backbone is not"));
+        assert!(score("k", 0.into()).contains("k = 0 of"));
+        assert!(score("parts/0/name", "pixels".into()).contains("the parts of the"));
+        assert!(score("parts/1/scale", 0.into()).contains("the parts of the"));
+        assert!(changed("/model/weights", "ab".into()).contains("the head is not the one"));
+        assert!(changed("/backbone/fingerprint", "ab".into()).contains("the backbone is not"));
         assert!(changed("/backbone/embedded", true.into()).contains("block1_conv1.kernel"));
         let text = "`out_of_distribution.features` has the shape";
         assert!(score("images", 7.into()).contains(text));
         assert!(
-            changed("/tensors/dense_1.bias", "00".into()).contains("`dense_1.bias` has another")
+            changed("/tensors/dense_1.bias", "00".into()).contains("`dense_1.bias` does not match")
         );
         let less = with_manifest(&good, |m| {
             m["tensors"].as_object_mut().unwrap().remove("dense_1.bias");
         });
-        assert!(error(&less).contains("its tensors are not those of its manifest"));
+        assert!(error(&less).contains("the tensors are not those of the manifest"));
         let error = Bundle::read(Path::new("no/such")).unwrap_err();
         assert!(matches!(error, BundleError::Read { .. }), "{error}");
     }
 
     #[test]
-    fn no_flipped_bit_passes() {
+    fn every_flipped_bit_is_detected() {
         let good = bytes(&bundle());
-        for at in (0..good.len()).step_by(7).chain(good.len() - 40..good.len()) {
+        for position in (0..good.len()).step_by(7).chain(good.len() - 40..good.len()) {
             let mut bad = good.clone();
-            bad[at] ^= 4;
-            assert!(parse(&bad).is_err(), "byte {at} of {}", good.len());
+            bad[position] ^= 4;
+            assert!(parse(&bad).is_err(), "byte {position} of {}", good.len());
         }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        fn damaged_files_do_not_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
             let mut bytes = bytes(&bundle());
-            for (at, value) in changes {
-                let at = at.index(bytes.len());
-                bytes[at] = value;
+            for (position, value) in changes {
+                let position = position.index(bytes.len());
+                bytes[position] = value;
             }
             let _ = parse(&bytes);
         }

@@ -1,4 +1,4 @@
-//! Where on a film the answer comes from.
+//! Grad-CAM maps of a classifier and figures of them.
 
 use std::path::Path;
 
@@ -13,26 +13,27 @@ use crate::image::centre;
 use crate::io::hash;
 use crate::plot::{Heat, Overlay, Pixels, png};
 
-/// Grad-CAM of a head on a net, and pictures of it.
+/// Grad-CAM of a head on its backbone.
 #[derive(Debug, Clone, Copy)]
 pub struct Explainer<'a> {
-    /// The net.
+    /// Backbone.
     pub net: &'a Vgg16,
-    /// How the head reads it.
+    /// Pooling of the head.
     pub pooling: Pooling,
-    /// Height and width of a film.
+    /// Height and width of an image in pixels.
     pub side: usize,
 }
 
 impl Explainer<'_> {
-    /// Cells along a side of the last maps: those that the head pools, and all.
+    /// Returns the number of cells along a side of the last feature maps: pooled by the head,
+    /// and all.
     pub fn cells(&self) -> (usize, usize) {
         let all = self.side / 32;
         (self.pooling.reads(Extent { rows: all, cols: all }).rows, all)
     }
 
-    /// Grad-CAM of `class` from the last convolution's `maps` and the features that
-    /// the head was given, 0 in cells that the head does not pool.
+    /// Returns the Grad-CAM map of `class` from `maps`, the output of the last convolution, and
+    /// the `features` of the head. Cells that the head does not pool are 0.
     pub fn heat(
         &self,
         head: &Head,
@@ -48,8 +49,8 @@ impl Explainer<'_> {
         heat
     }
 
-    /// The probabilities of the classes `[images, classes]` for `images`
-    /// `[images, side, side, 3]` with a region black.
+    /// Returns the class probabilities `[images, classes]` for `images`
+    /// `[images, side, side, 3]` with a region set to black.
     pub fn blackened(&self, head: &Head, images: &Array4<f32>, region: Region) -> Array2<f32> {
         let mut images = images.clone();
         for image in images.outer_iter_mut() {
@@ -58,15 +59,17 @@ impl Explainer<'_> {
         head.predict(self.net.pooled(images.view()).view())
     }
 
-    /// What is to be said of the heat on a film.
+    /// Returns a caption for the saliency map of an image.
     pub fn note(&self, heat: &Array2<f32>) -> String {
         match outside_centre(heat.view(), self.side) {
-            Some(share) => format!("{:.0} % of the heat lies outside the centre", 100.0 * share),
-            None => "no heat: no pooled feature speaks for this class".to_owned(),
+            Some(proportion) => {
+                format!("{:.0} % of the saliency lies outside the centre", 100.0 * proportion)
+            }
+            None => "the map is empty: no pooled feature favours this class".to_owned(),
         }
     }
 
-    /// The heat as an overlay with a `note` below it.
+    /// Returns the saliency map as an overlay with `note` below it.
     pub fn overlay(&self, note: &str, heat: &Array2<f32>) -> Overlay {
         Overlay {
             label: "Grad-CAM".to_owned(),
@@ -77,7 +80,7 @@ impl Explainer<'_> {
         }
     }
 
-    /// A PNG of a film `[side, side, 3]`, 0 to 1, with overlays beside it.
+    /// Returns a PNG of an image `[side, side, 3]` (levels 0 to 1) with overlays beside it.
     pub fn picture(
         &self,
         name: &str,
@@ -86,29 +89,29 @@ impl Explainer<'_> {
         overlays: Vec<Overlay>,
     ) -> Vec<u8> {
         let rgb = levels(image);
-        let share = |pixel: usize| pixel as f64 / self.side as f64;
+        let proportion = |pixel: usize| pixel as f64 / self.side as f64;
         png(&Heat {
             name: name.to_owned(),
             title,
             subtitle,
             film: Pixels { width: self.side, height: self.side, rgb: &rgb },
-            centre: (share(centre(self.side).start), share(centre(self.side).end)),
+            centre: (proportion(centre(self.side).start), proportion(centre(self.side).end)),
             overlays,
         })
     }
 }
 
-/// The stem of a film's picture: its path, with all but letters, digits, `.`, `_`
-/// and `-` replaced, no `.` or `-` at its start, and of a long one its end. Where that
-/// is not the path, or could be such a name, the start of the path's hash follows, so
-/// that no two films share a name.
+/// Returns a unique file stem for the figure of an image: its path, shortened from the start,
+/// with all characters but letters, digits, `.`, `_` and `-` replaced, and without leading `.`
+/// and `-`. If that differs from the path, or ends like a hash, 16 hexadecimal digits of the
+/// path's hash are appended.
 pub fn picture_name(path: impl AsRef<Path>) -> String {
-    /// In bytes; with the hash and an extension less than file systems allow.
+    /// Longest name in bytes; leaves room for the hash and an extension in 255 bytes.
     const LONGEST: usize = 120;
     let path = path.as_ref();
     let text = path.to_string_lossy();
-    let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let name: String = text.chars().map(plain).collect();
+    let replace = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let name: String = text.chars().map(replace).collect();
     let start = name.ceil_char_boundary(name.len().saturating_sub(LONGEST));
     let name = name[start..].trim_start_matches(['.', '-']);
     let is_hash = |end: &str| end.len() == 16 && end.bytes().all(|b| b.is_ascii_hexdigit());
@@ -124,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_films_share_a_picture() {
+    fn picture_names_are_unique() {
         assert_eq!(picture_name("IM-0001.jpeg"), "IM-0001.jpeg");
         let name = |path: &str| {
             let name = picture_name(path);

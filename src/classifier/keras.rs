@@ -1,8 +1,8 @@
-//! The classifier as a Keras model: the tutorial's, layer by layer.
+//! Export to Keras, with the layers of the tutorial.
 //!
-//! Input are films `[n, side, side, 3]`, f32, RGB, divided by 255, as the tutorial
-//! feeds its own. `.keras` is Keras 3's archive; `.h5` the older whole-model file that
-//! the tutorial saved, which Keras 3 still reads. Both hold one description.
+//! The input is images `[n, side, side, 3]`, f32, RGB, divided by 255, as in the tutorial.
+//! `.keras` is the archive of Keras 3; `.h5` is the older whole-model file that the tutorial
+//! saved and that Keras 3 still reads. Both contain the same configuration.
 
 use std::collections::BTreeMap;
 use std::io::{self, Seek, Write};
@@ -17,7 +17,7 @@ use crate::conv::Extent;
 use crate::io::hdf5::write::{Attribute, Tree, write};
 use crate::io::safetensors::View;
 
-/// The version whose files these are.
+/// Keras version of the file formats.
 const VERSION: &str = "3.0.0";
 
 /// A layer of the model.
@@ -25,19 +25,19 @@ struct Layer<'a> {
     class: &'static str,
     name: String,
     config: Value,
-    /// Shape of what it makes, without the films.
+    /// Shape of the output without the batch dimension.
     output: Vec<usize>,
     trainable: bool,
-    /// Kernel and bias, if it has them.
+    /// Kernel and bias; empty for layers without weights.
     weights: Vec<View<'a>>,
 }
 
 impl Bundle {
-    /// Writes the `.keras` archive, on a backbone with `weights`. It carries no date:
-    /// equal models give equal bytes.
+    /// Writes the `.keras` archive, with the backbone `weights`. It has no date: equal models
+    /// give equal bytes.
     ///
     /// # Errors
-    /// What `out` says.
+    /// Errors of `out`.
     pub fn write_keras(&self, weights: &Weights, out: impl Write + Seek) -> io::Result<()> {
         let layers = self.layers(weights);
         let mut zip = ZipWriter::new(out);
@@ -54,20 +54,20 @@ impl Bundle {
         zip.finish()?.flush()
     }
 
-    /// Writes the whole-model `.h5` file, on a backbone with `weights`.
+    /// Writes the whole-model `.h5` file, with the backbone `weights`.
     ///
     /// # Errors
-    /// What `out` says.
+    /// Errors of `out`.
     pub fn write_h5(&self, weights: &Weights, out: &mut dyn Write) -> io::Result<()> {
         let layers = self.layers(weights);
         let text = |name: &str, text: String| (name.to_owned(), Attribute::Text(text));
-        let about =
+        let versions =
             || vec![text("backend", "tensorflow".into()), text("keras_version", VERSION.into())];
         let names: Vec<String> = layers.iter().map(|layer| layer.name.clone()).collect();
-        let mut attributes = about();
+        let mut attributes = versions();
         attributes.push(text("model_config", config(&layers).to_string()));
         attributes.extend(self.properties().into_iter().map(|(k, v)| text(&format!("cxr_{k}"), v)));
-        let mut model_attributes = about();
+        let mut model_attributes = versions();
         model_attributes.push(("layer_names".to_owned(), Attribute::Texts(names)));
         let groups = layers.into_iter().map(|layer| {
             let named = |view: &View| format!("{}/{}", layer.name, view.name);
@@ -119,10 +119,11 @@ impl Bundle {
                 layers.push(pool("MaxPooling2D", name, 2, 2, map, spec.outputs));
             }
         }
-        // Strides of the whole map leave one cell: the mean over the upper left.
-        let seen = model.extractor.pooling.reads(Extent { rows: map, cols: map }).rows;
+        // A stride as large as the map leaves one cell: the mean over the upper left.
+        let pooled = model.extractor.pooling.reads(Extent { rows: map, cols: map }).rows;
         let channels = Vgg16::CHANNELS;
-        let mean = pool("AveragePooling2D", "average_pooling2d".to_owned(), seen, map, 1, channels);
+        let mean =
+            pool("AveragePooling2D", "average_pooling2d".to_owned(), pooled, map, 1, channels);
         layers.push(Layer { trainable: true, ..mean });
         let flat = json!({ "data_format": "channels_last" });
         layers.push(plain("Flatten", "flatten", flat, channels));
@@ -145,7 +146,7 @@ impl Bundle {
     }
 }
 
-/// Tensors under the names of a layer's weights.
+/// Renames tensors to `kernel` and `bias`.
 fn parameters<'a>(views: impl Iterator<Item = View<'a>>) -> Vec<View<'a>> {
     let names = ["kernel", "bias"].into_iter();
     names.zip(views).map(|(name, view)| View { name: name.to_owned(), ..view }).collect()
@@ -160,19 +161,19 @@ fn pool<'a>(
     class: &'static str,
     name: String,
     window: usize,
-    step: usize,
+    stride: usize,
     side: usize,
     channels: usize,
 ) -> Layer<'a> {
     let config = json!({
-        "pool_size": [window, window], "strides": [step, step], "padding": "valid",
+        "pool_size": [window, window], "strides": [stride, stride], "padding": "valid",
         "data_format": "channels_last",
     });
     let output = vec![side, side, channels];
     Layer { class, name, config, output, trainable: false, weights: Vec::new() }
 }
 
-/// What Keras builds the model from.
+/// Configuration from which Keras builds the model.
 fn config(layers: &[Layer]) -> Value {
     let shape = |output: &[usize]| -> Value {
         std::iter::once(Value::Null).chain(output.iter().map(|n| json!(n))).collect()
@@ -216,7 +217,7 @@ fn config(layers: &[Layer]) -> Value {
     })
 }
 
-/// `model.weights.h5`: a group for each layer, named by its class and counted.
+/// Contents of `model.weights.h5`: one group per layer, named by its class and numbered.
 fn weights_tree(layers: Vec<Layer>) -> Tree {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut groups = Vec::new();
@@ -232,16 +233,18 @@ fn weights_tree(layers: Vec<Layer>) -> Tree {
         *count += 1;
         let numbered = layer.weights.into_iter().enumerate();
         let datasets = numbered.map(|(i, view)| View { name: i.to_string(), ..view }).collect();
-        let of_layer = vars(&layer.name, datasets);
-        groups
-            .push((group, Tree { groups: vec![("vars".to_owned(), of_layer)], ..Tree::default() }));
+        let variables = vars(&layer.name, datasets);
+        groups.push((
+            group,
+            Tree { groups: vec![("vars".to_owned(), variables)], ..Tree::default() },
+        ));
     }
     let layers = Tree { groups, ..Tree::default() };
     let groups = vec![("layers".to_owned(), layers), ("vars".to_owned(), vars("cxr", Vec::new()))];
     Tree { groups, ..Tree::default() }
 }
 
-/// What Keras makes of a class's name.
+/// Name of a layer class in `model.weights.h5`.
 fn snake_case(class: &'static str) -> &'static str {
     match class {
         "InputLayer" => "input_layer",

@@ -1,4 +1,4 @@
-//! What a bundle says of its model.
+//! Manifest of a bundle: description of the model.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,101 +13,98 @@ use crate::audit::{Answer, Finding, Verdict};
 use crate::image::Depth;
 use crate::metrics::called;
 
-/// What a bundle says of its model.
+/// Description of the model of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// `cxr.bundle/2`.
     pub schema: String,
-    /// The version of the program that wrote it.
+    /// Version of the program that wrote the bundle.
     pub program: String,
-    /// Class order, preprocessing, architecture, training, and the hashes of the
-    /// files it was trained from.
+    /// Class order, preprocessing, architecture, training, and hashes of the input files.
     pub model: Model,
-    /// How samples of more than 8 bits become levels, in training and for new images.
-    /// Bundles without it are of models that were trained with [`Depth::File`].
+    /// Conversion of samples of more than 8 bits to 8-bit levels, in training and prediction.
+    /// Bundles without this field have models trained with [`Depth::File`].
     #[serde(default)]
     pub depth: Depth,
-    /// How a film is called, here as in `metrics`.
+    /// Decision rule, as used for `metrics`.
     pub decision: Decision,
-    /// What mends the probabilities (Guo et al. 2017), if the cross-validation shows that it
-    /// does.
+    /// Temperature of the calibration (Guo et al. 2017), if the cross-validation shows that it
+    /// improves the probabilities.
     pub temperature: Option<f64>,
-    /// The frozen net.
+    /// Frozen backbone.
     pub backbone: BackboneRef,
-    /// The films it was trained on.
+    /// Training images.
     pub training: Training,
-    /// What it was worth on its test films, with intervals.
+    /// Performance on the test images, with intervals.
     pub metrics: Option<Metrics>,
-    /// What its data can show.
+    /// Result of the shortcut audit.
     pub audit: Option<AuditSummary>,
-    /// The out-of-distribution score: its limit, its expected and its measured
-    /// false-positive rate.
+    /// Out-of-distribution score: limit, and expected and measured false-positive rate.
     pub out_of_distribution: Option<Reference>,
-    /// The model card, in Markdown.
+    /// Model card in Markdown.
     pub card: Option<String>,
-    /// BLAKE3 of the bytes of each tensor.
+    /// BLAKE3 hash of the bytes of each tensor, by name.
     pub tensors: BTreeMap<String, String>,
 }
 
-/// How probabilities become a class. Models that are assembled here name the most
-/// probable one, as `cxr-evaluate` does: its figures are what their users are told.
-/// Thresholds of the cross-validation were chosen on folds that hold the test films, for
-/// heads of folds, and would call films otherwise than those figures count.
+/// Rule from probabilities to a class. Assembled bundles use the most probable class (argmax),
+/// like `cxr-evaluate`, so that its metrics apply. The thresholds of the cross-validation do
+/// not: they were chosen on folds that include the test images, for the heads of the folds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    /// `probable`, the most probable class; or how the threshold was chosen,
-    /// `youden` or `sensitivity`.
+    /// `probable` (argmax), or the method of the threshold: `youden` or `sensitivity`.
     pub rule: String,
-    /// The class that is looked for, if one is.
+    /// Positive class, if any.
     pub positive: Option<String>,
-    /// A film is called positive from this probability on.
+    /// Lowest probability of the positive class at which an image is predicted positive.
     pub threshold: Option<f64>,
 }
 
-/// A frozen net by name and content.
+/// Name and fingerprint of a frozen backbone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackboneRef {
     /// `vgg16`.
     pub name: String,
-    /// Fingerprint of its weights.
+    /// Fingerprint of the weights.
     pub fingerprint: String,
-    /// Whether they are in the file.
+    /// Whether the weights are in the bundle.
     pub embedded: bool,
-    /// Whose they are.
+    /// Licence and owner of the weights.
     pub licence: String,
 }
 
-/// The films that a model was trained on.
+/// Training images of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Training {
-    /// BLAKE3 of the `index.csv` that lists them with their own hashes.
+    /// BLAKE3 hash of `index.csv`, which lists the images with their hashes.
     pub index: Option<String>,
-    /// BLAKE3 of the `split.json` that says which of them trained.
+    /// BLAKE3 hash of `split.json`, which lists the training images.
     pub split: Option<String>,
-    /// Training films of each class; empty if the list is no longer there.
+    /// Number of training images per class; empty if `index.csv` or `split.json` is gone or
+    /// changed.
     pub films: BTreeMap<String, usize>,
 }
 
-/// The audit in short.
+/// Summary of the shortcut audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditSummary {
-    /// What follows for the model.
+    /// Result of the audit.
     pub verdict: Verdict,
-    /// What was measured, by name.
+    /// Metrics by name; none if undefined.
     pub figures: BTreeMap<String, Option<f64>>,
-    /// What else was found.
+    /// Other findings.
     pub findings: Vec<Finding>,
 }
 
 impl Decision {
-    /// The most probable class.
+    /// Returns the argmax rule.
     pub fn probable(positive: Option<String>) -> Self {
         Self { rule: "probable".to_owned(), positive, threshold: None }
     }
 
-    /// The class of a film, as a position among `classes`: the positive one from the
-    /// threshold on, else the most probable of the others; without a threshold the
-    /// most probable of all.
+    /// Returns the predicted class as an index into `classes`: the positive class if its
+    /// probability reaches the threshold, else the most probable other class. Without a
+    /// threshold: argmax.
     pub fn call(&self, classes: &[String], probabilities: &[f64]) -> usize {
         let positive = self.positive.as_ref().and_then(|p| classes.iter().position(|c| c == p));
         called(probabilities, positive.zip(self.threshold))
@@ -118,7 +115,7 @@ impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.positive, self.threshold) {
             (Some(class), Some(threshold)) => {
-                write!(f, "{class} from a probability of {threshold:.3} on ({})", self.rule)
+                write!(f, "{class} if its probability is at least {threshold:.3} ({})", self.rule)
             }
             _ => write!(f, "the most probable class"),
         }
@@ -126,45 +123,49 @@ impl fmt::Display for Decision {
 }
 
 impl AuditSummary {
-    /// Whether the audit failed: the figures do not mean what they seem to.
+    /// Whether the audit failed: the model may use a shortcut, or is not better than chance.
     pub fn failed(&self) -> bool {
         matches!(self.verdict.answer, Answer::Shortcut | Answer::NothingLearnt)
     }
 }
 
 impl Manifest {
-    /// Checks what types cannot.
+    /// Checks constraints that the types do not express.
     pub(super) fn check(&self) -> Result<(), String> {
         Document::check(&self.model)?;
         let Decision { positive, threshold, .. } = &self.decision;
         match (positive, threshold) {
             (Some(class), _) if !self.model.classes.contains(class) => {
-                Err(format!("its positive class `{class}` is none of its classes"))
+                Err(format!("the positive class `{class}` is not among the classes"))
             }
-            (None, Some(_)) => Err("it has a threshold for no class".to_owned()),
+            (None, Some(_)) => Err("there is a threshold but no positive class".to_owned()),
             (_, Some(threshold)) if !threshold.is_finite() => {
-                Err(format!("its threshold is {threshold}"))
+                Err(format!("the threshold is {threshold}, expected a finite number"))
             }
             _ if self.temperature.is_some_and(|t| !(t.is_finite() && t > 0.0)) => {
-                Err("its temperature is not above 0".to_owned())
+                Err("the temperature is not above 0".to_owned())
             }
             _ if self.model.extractor.side == 0
                 || !self.model.extractor.side.is_multiple_of(32) =>
             {
-                Err(format!("films of {} pixels a side", self.model.extractor.side))
+                Err(format!(
+                    "the image side is {} pixels, expected a multiple of 32 up to {MAX_SIDE}",
+                    self.model.extractor.side
+                ))
             }
-            _ if self.model.extractor.side > MAX_SIDE => {
-                Err(format!("films of {} pixels a side", self.model.extractor.side))
-            }
+            _ if self.model.extractor.side > MAX_SIDE => Err(format!(
+                "the image side is {} pixels, expected a multiple of 32 up to {MAX_SIDE}",
+                self.model.extractor.side
+            )),
             _ if self.backbone.name != self.model.extractor.backbone
                 || self.backbone.fingerprint != self.model.extractor.weights =>
             {
-                Err("its backbone is not the one that its head was trained on".to_owned())
+                Err("the backbone is not the one that the head was trained on".to_owned())
             }
             _ => self.out_of_distribution.as_ref().map_or(Ok(()), Reference::check),
         }
     }
 }
 
-/// Films of more pixels a side would need more memory than a bundle may ask for.
+/// Largest accepted image side in pixels: limits the memory that a bundle can require.
 const MAX_SIDE: usize = 2048;

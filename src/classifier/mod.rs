@@ -1,9 +1,8 @@
-//! A trained classifier as one thing: frozen net, head, decision, and what is
-//! known of its worth.
+//! Trained classifier: frozen backbone, head, decision rule and measured performance.
 //!
-//! [`Bundle`] is the file that holds it all; [`Bundle::assemble`] gathers it from
-//! the artifacts of a profile. [`Classifier`] runs it on films, [`OutOfDistribution`]
-//! scores how unlike the training images an image is, [`Explainer`] explains answers.
+//! [`Bundle`] is the file format; [`Bundle::assemble`] builds a bundle from the artifacts of a
+//! profile. [`Classifier`] runs it on images, [`OutOfDistribution`] scores the difference of an
+//! image from the training images, [`Explainer`] computes Grad-CAM maps.
 
 mod assemble;
 mod bundle;

@@ -1,4 +1,4 @@
-//! The classifier as an ONNX model: 8-bit films in, probabilities out.
+//! Export to ONNX: 8-bit images in, probabilities out.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use crate::io::onnx::write::{
     TensorType, Type, ValueInfo, write,
 };
 
-/// The operator set, and the version of the format that goes with it.
+/// Operator set, followed by the format version that it requires.
 const OPSET: i64 = 17;
 const IR: i64 = 8;
 
@@ -18,30 +18,31 @@ const IR: i64 = 8;
 const F32: i32 = 1;
 const U8: i32 = 2;
 
-/// The name of the input, u8 `[n, side, side, 3]`.
+/// Name of the input, u8 `[n, side, side, 3]`.
 pub const INPUT: &str = "films";
-/// The name of the output, f32 `[n, classes]`.
+/// Name of the output, f32 `[n, classes]`.
 pub const OUTPUT: &str = "probabilities";
 
-/// Divides a level of a film.
+/// Name of the constant that divides 8-bit levels.
 const WHITE: &str = "white";
 
 impl Bundle {
-    /// Writes the model with its preprocessing, on a backbone with `weights`: input
-    /// `films`, u8 `[n, side, side, 3]`, RGB; output `probabilities`, f32
-    /// `[n, classes]`. Its metadata are [`Bundle::properties`].
+    /// Writes the model with its preprocessing and the backbone `weights`. Input `films`: u8
+    /// `[n, side, side, 3]`, RGB; output `probabilities`: f32 `[n, classes]`. The metadata are
+    /// [`Bundle::properties`].
     ///
     /// # Errors
-    /// What `out` says.
+    /// Errors of `out`.
     pub fn write_onnx(&self, weights: &Weights, out: &mut dyn Write) -> io::Result<()> {
         let model = &self.manifest.model;
         let property = |(key, value)| Property { key, value };
-        let about = Model {
+        let header = Model {
             ir_version: IR,
             producer_name: "cxr".to_owned(),
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-            doc_string: "films of a chest, 8-bit RGB, to probabilities; for research, no diagnosis"
-                .to_owned(),
+            doc_string:
+                "8-bit RGB chest X-rays to class probabilities; for research, not for diagnosis"
+                    .to_owned(),
             opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
             metadata_props: self.properties().into_iter().map(property).collect(),
         };
@@ -52,7 +53,7 @@ impl Bundle {
             input: vec![value(INPUT, U8, &[side, side, 3])],
             output: vec![value(OUTPUT, F32, &[model.classes.len()])],
         };
-        write(out, &about, &graph, self.initializers(weights))
+        write(out, &header, &graph, self.initializers(weights))
     }
 
     fn nodes(&self) -> Vec<Node> {
@@ -71,10 +72,10 @@ impl Bundle {
                 chain.then("MaxPool", &format!("{block}_pool"), &[], window(2, 2));
             }
         }
-        // Strides of the whole map leave one cell: the mean over the upper left.
+        // A stride as large as the map leaves one cell: the mean over the upper left.
         let cells = extractor.side / 32;
-        let seen = extractor.pooling.reads(Extent { rows: cells, cols: cells }).rows;
-        chain.then("AveragePool", "pooled", &[], window(seen, cells));
+        let pooled = extractor.pooling.reads(Extent { rows: cells, cols: cells }).rows;
+        chain.then("AveragePool", "pooled", &[], window(pooled, cells));
         chain.then("Flatten", "features", &[], vec![int("axis", 1)]);
         chain.then("Gemm", "dense_1", &["dense_1.kernel", "dense_1.bias"], Vec::new());
         chain.then("Relu", "dense_1_relu", &[], Vec::new());
@@ -91,7 +92,7 @@ impl Bundle {
         };
         let mut all = vec![white];
         for (spec, layer) in LAYERS.iter().zip(weights.layers()) {
-            // From [rows, cols, in, out].
+            // Keras order: [rows, cols, in, out].
             let kernel = layer.kernel.view().permuted_axes([3, 2, 0, 1]);
             all.push(Initializer {
                 name: format!("{}.kernel", spec.name),
@@ -113,14 +114,14 @@ impl Bundle {
     }
 }
 
-/// Nodes that each read what the last one wrote.
+/// Sequence of nodes, each of which reads the output of the previous one.
 struct Chain {
     nodes: Vec<Node>,
     value: String,
 }
 
 impl Chain {
-    /// Adds a node named as the value it writes, which reads `others` too.
+    /// Appends a node named like its output, with the additional inputs `others`.
     fn then(&mut self, op_type: &str, name: &str, others: &[&str], attribute: Vec<Attribute>) {
         let first = std::mem::replace(&mut self.value, name.to_owned());
         let others = others.iter().map(|other| (*other).to_owned());
@@ -134,7 +135,7 @@ impl Chain {
     }
 }
 
-/// A square window and its steps.
+/// Attributes of a square window and its stride.
 fn window(side: usize, step: usize) -> Vec<Attribute> {
     let [side, step] = [side, step].map(|n| n as i64);
     vec![ints("kernel_shape", &[side, side]), ints("strides", &[step, step])]
@@ -148,11 +149,11 @@ fn ints(name: &str, ints: &[i64]) -> Attribute {
     Attribute { name: name.to_owned(), i: 0, ints: ints.to_vec(), kind: 7 }
 }
 
-/// A tensor of any number of films.
-fn value(name: &str, elem_type: i32, of_film: &[usize]) -> ValueInfo {
-    let any = Dimension { value: None, parameter: Some("n".to_owned()) };
-    let sizes = of_film.iter().map(|&n| Dimension { value: Some(n as i64), parameter: None });
-    let shape = Shape { dim: std::iter::once(any).chain(sizes).collect() };
+/// Tensor with a free batch dimension; `shape` is that of one image.
+fn value(name: &str, elem_type: i32, shape: &[usize]) -> ValueInfo {
+    let batch = Dimension { value: None, parameter: Some("n".to_owned()) };
+    let sizes = shape.iter().map(|&n| Dimension { value: Some(n as i64), parameter: None });
+    let shape = Shape { dim: std::iter::once(batch).chain(sizes).collect() };
     let tensor = TensorType { elem_type, shape: Some(shape) };
     ValueInfo { name: name.to_owned(), kind: Some(Type { tensor: Some(tensor) }) }
 }

@@ -1,4 +1,4 @@
-//! Which model is meant, and the backbone that it stands on.
+//! Loading of a model and its backbone.
 
 use std::path::{Path, PathBuf};
 
@@ -7,62 +7,65 @@ use crate::artifact::ArtifactError;
 use crate::backbone::{LocateError, Vgg16, Weights, WeightsError, weights_file};
 use crate::pipeline::Paths;
 
-/// Why there is no model to work with.
+/// Reason why no model can be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The bundle cannot be used.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// The artifacts hold no usable model.
+    /// The artifacts contain no usable model.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
-    /// There are no weights for the backbone.
+    /// No weights were found for the backbone.
     #[error(transparent)]
     Locate(#[from] LocateError),
     /// The weights cannot be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The head is made for another net.
-    #[error("its head takes {got} features of a film, and the backbone gives {}", Vgg16::CHANNELS)]
+    /// The head was trained on another backbone.
+    #[error(
+        "the head has {got} inputs, but the backbone returns {} features per image",
+        Vgg16::CHANNELS
+    )]
     OtherNet {
-        /// What it takes.
+        /// Number of inputs of the head.
         got: usize,
     },
     /// The weights are not those that the head was trained on.
-    #[error("`{}` holds other weights than the model was trained on", path.display())]
+    #[error("the model was trained with other weights than those in `{}`", path.display())]
     OtherBackbone {
-        /// The file of weights.
+        /// Weights file.
         path: PathBuf,
     },
 }
 
 impl ModelError {
-    /// What the user can do.
+    /// Suggestion for the user.
     pub fn hint(&self) -> String {
         let text = match self {
             Self::Bundle(BundleError::Newer { .. }) => "update `cxr`",
             Self::Bundle(BundleError::Damaged { .. }) => {
-                "take another copy of it, or write it anew with `cxr export bundle`"
+                "get another copy, or write a new bundle with `cxr export bundle`"
             }
-            Self::Bundle(_) => "`cxr export bundle --output FILE` writes one",
+            Self::Bundle(_) => "write a bundle with `cxr export bundle --output FILE`",
             Self::Artifact(_) => {
-                "train a model with `cxr run`, or name one with `--bundle`; `--artifacts` and \
-                 `--profile` say where to look"
+                "train a model with `cxr run`, or pass one with `--bundle`; set the folder with \
+                 `--artifacts` and `--profile`"
             }
             Self::Locate(error) => return error.hint(),
-            Self::Weights(_) => "name another file with `--weights`, or run `cxr fetch weights`",
-            Self::OtherNet { .. } => "take another bundle: no film can be judged with this one",
+            Self::Weights(_) => "pass another file with `--weights`, or run `cxr fetch weights`",
+            Self::OtherNet { .. } => "use another bundle: this one cannot classify images",
             Self::OtherBackbone { .. } => {
-                "name its own with `--weights`, or use a bundle with the backbone embedded \
-                 (`cxr export bundle --embed`)"
+                "pass the original weights with `--weights`, or use a bundle with an embedded \
+                 backbone (`cxr export bundle --embed`)"
             }
         };
         text.to_owned()
     }
 }
 
-/// The bundle at `path`, or, where none is named, the trained model that `paths`
-/// hold, with this out-of-distribution false-positive rate, 0 to 1.
+/// Reads the bundle at `path`, or assembles one from the artifacts in `paths`, with the
+/// out-of-distribution false-positive rate `ood_rate` (0 to 1).
 ///
 /// # Errors
 /// See [`ModelError`].
@@ -73,9 +76,9 @@ pub fn open(path: Option<&Path>, paths: &Paths, ood_rate: f64) -> Result<Assembl
     }
 }
 
-/// The weights of the backbone that `bundle` stands on: the embedded ones, else those
-/// of `file`, else those that this machine has. With their fingerprint still to be
-/// compared, which takes as long as reading them: see [`Backbone::check`].
+/// Returns the weights of the backbone of `bundle`: embedded, else from `file`, else found on
+/// this machine. The fingerprint of a file is not compared yet, since that takes as long as
+/// reading; see [`Backbone::check`].
 ///
 /// # Errors
 /// See [`ModelError`].
@@ -84,31 +87,31 @@ pub fn backbone(bundle: &mut Bundle, file: Option<&Path>) -> Result<Backbone, Mo
         return Err(ModelError::OtherNet { got: bundle.head.inputs() });
     }
     if let Some(weights) = bundle.weights.take() {
-        return Ok(Backbone { weights, from: None });
+        return Ok(Backbone { weights, file: None });
     }
     let path = match file {
         Some(path) => path.to_owned(),
         None => weights_file()?,
     };
-    Ok(Backbone { weights: Weights::read(&path)?, from: Some(path) })
+    Ok(Backbone { weights: Weights::read(&path)?, file: Some(path) })
 }
 
-/// Weights, and where they are from.
+/// Weights and their source.
 #[derive(Debug)]
 pub struct Backbone {
-    /// The weights.
+    /// Weights.
     pub weights: Weights,
-    /// Their file; none if they were embedded, and so checked.
-    from: Option<PathBuf>,
+    /// File of the weights; none if they were embedded and therefore checked.
+    file: Option<PathBuf>,
 }
 
 impl Backbone {
-    /// Whether they are those that `bundle` stands on.
+    /// Checks that the weights are those that the head of `bundle` was trained on.
     ///
     /// # Errors
     /// [`ModelError::OtherBackbone`].
     pub fn check(&self, bundle: &Bundle) -> Result<(), ModelError> {
-        match &self.from {
+        match &self.file {
             Some(path) if self.weights.fingerprint() != bundle.manifest.backbone.fingerprint => {
                 Err(ModelError::OtherBackbone { path: path.clone() })
             }

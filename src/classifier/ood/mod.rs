@@ -1,4 +1,4 @@
-//! Out-of-distribution detection: whether an image is unlike the training images.
+//! Out-of-distribution detection.
 
 mod statistics;
 
@@ -8,136 +8,136 @@ use serde::{Deserialize, Serialize};
 use self::statistics::{NAMES, statistics};
 use crate::metrics::Rate;
 
-/// Where the nearest of few images is a matter of chance, of many a near-duplicate.
+/// Rank k of the neighbour: with k = 1, a near-duplicate would decide.
 const NEIGHBOUR: usize = 3;
 
-/// Scales below this would make rounding errors of equal images count.
-const LEAST_SCALE: f64 = 1e-3;
+/// Lower bound of the scales; below it, rounding errors would dominate.
+const MIN_SCALE: f64 = 1e-3;
 
-/// The out-of-distribution score of an image: the largest of four deviations from the
-/// training images, each in units of its own limit.
+/// Out-of-distribution score of an image: the largest of four deviations from the training
+/// images, each divided by its scale.
 ///
-/// - `features`: the distance of its features, scaled to length 1, to the k-th nearest
-///   training image's, 0 to 2 (Sun, Ming, Zhu & Li 2022, Out-of-Distribution Detection
-///   with Deep Nearest Neighbors, ICML). The features are those that the
-///   head reads.
-/// - `brightness`, `contrast` and `sharpness`: the distance of a statistic of its levels
-///   from the training images' median.
+/// - `features`: Euclidean distance of the head's input features, scaled to length 1, to the
+///   k-th nearest training image, 0 to 2 (Sun, Ming, Zhu & Li 2022, Out-of-Distribution
+///   Detection with Deep Nearest Neighbors, ICML).
+/// - `brightness`, `contrast` and `sharpness`: absolute difference of an image statistic from
+///   the median of the training images.
 ///
-/// The limit is a conformal quantile of the training images' own scores, each compared
-/// with images of other patients (Bates, Candès, Lei, Romano & Sesia 2023, Testing for
-/// outliers with conformal p-values): of new patients' images that are exchangeable with
-/// the training images, about [`Reference::false_positive_rate`] lie beyond it. For
-/// images of another hospital, device or time nothing is promised.
+/// The limit is a conformal quantile of the training images' own scores, each compared with
+/// images of other patients (Bates, Candès, Lei, Romano & Sesia 2023, Testing for outliers with
+/// conformal p-values). Among images of new patients that are exchangeable with the training
+/// images, a proportion of about [`Reference::false_positive_rate`] exceeds the limit. Nothing
+/// is guaranteed for images of another hospital, device or period.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutOfDistribution {
-    /// The limit and how it was found.
+    /// Limit and its derivation.
     pub reference: Reference,
-    /// Features of training images, scaled to length 1, `[images, width]`.
+    /// Features of the training images, scaled to length 1, `[images, width]`.
     pub features: Array2<f32>,
 }
 
-/// How scores are computed and what they are compared with.
+/// Parameters of the score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reference {
     /// `k-nearest-neighbour and image statistics`.
     pub method: String,
-    /// Which neighbour counts, from 1.
+    /// Rank of the neighbour, from 1.
     pub k: usize,
-    /// Training images compared with.
+    /// Number of training images.
     pub images: usize,
-    /// Expected proportion of images beyond `limit`, of images that are exchangeable with
-    /// the training images; more than was asked for where there are too few to tell.
+    /// Expected proportion of images above `limit`, among images exchangeable with the training
+    /// images. Higher than requested if there are too few training images.
     pub false_positive_rate: f64,
-    /// An image with a higher score is out of distribution.
+    /// Images with a higher score are out of distribution.
     pub limit: f64,
-    /// `features`, `brightness`, `contrast` and `sharpness`, in this order.
+    /// Deviations `features`, `brightness`, `contrast` and `sharpness`, in this order.
     pub parts: Vec<Part>,
-    /// Test images beyond the limit, of those whose patient is not in the training set;
-    /// none if their features are not known.
+    /// Proportion of test images above the limit, without patients of the training set; none if
+    /// their features are unknown.
     pub measured: Option<Rate>,
 }
 
-/// A deviation from the training images.
+/// Deviation from the training images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
-    /// Its name.
+    /// Name of the deviation.
     pub name: String,
-    /// Deviations are counted from here: 0 for a distance, else the median.
+    /// Origin of the deviation: 0 for a distance, else the median.
     pub centre: f64,
-    /// The deviation that counts as 1.
+    /// Deviation that corresponds to a score of 1.
     pub scale: f64,
 }
 
-/// An image's out-of-distribution score.
+/// Out-of-distribution score of one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OodScore {
-    /// The score; NaN if the image cannot be compared.
+    /// Score, at least 0; NaN if undefined.
     pub score: f64,
-    /// Whether it is above the limit.
+    /// Whether the score is above the limit.
     pub is_out: bool,
-    /// The largest deviation.
+    /// Name of the largest deviation.
     pub part: &'static str,
 }
 
-/// Names of the parts, in their order.
+/// Names of the parts, in order.
 const PARTS: [&str; 4] = ["features", NAMES[0], NAMES[1], NAMES[2]];
 
-/// What is compared of images.
+/// Features and statistics of images.
 #[derive(Debug, Clone, Default)]
 pub struct Compared {
     /// Features `[images, width]`.
     pub features: Array2<f32>,
-    /// Brightness, contrast and sharpness of each.
+    /// Brightness, contrast and sharpness per image.
     statistics: Vec<[f64; 3]>,
 }
 
 impl Compared {
-    /// No images, whose features will be `width` wide.
+    /// Returns an empty collection for features of `width` columns.
     pub fn new(width: usize) -> Self {
         Self { features: Array2::zeros((0, width)), statistics: Vec::new() }
     }
 
-    /// Adds an image: its features `[width]` and its pixels `[side, side, 3]`.
+    /// Adds an image with features `[width]` and pixels `[side, side, 3]`.
     ///
     /// # Panics
-    /// If the features are not `width` wide, or the pixels not as many.
+    /// If the number of features or pixels does not match.
     pub fn push(&mut self, features: ArrayView1<f32>, pixels: &[u8], side: usize) {
-        self.features.push_row(features).expect("features of one width");
+        self.features.push_row(features).expect("equal widths");
         self.statistics.push(statistics(pixels, side));
     }
 }
 
 impl Reference {
-    /// The only [`Self::method`] there is.
+    /// Only supported [`Self::method`].
     const METHOD: &str = "k-nearest-neighbour and image statistics";
 
-    /// Fails if this program would score images otherwise.
+    /// Checks that this version computes the score in the same way.
     pub(super) fn check(&self) -> Result<(), String> {
         let Self { method, k, images, false_positive_rate, limit, parts, .. } = self;
         let names: Vec<_> = parts.iter().map(|part| part.name.as_str()).collect();
-        let usable = |part: &Part| part.centre.is_finite() && part.scale.is_normal();
+        let is_finite = |part: &Part| part.centre.is_finite() && part.scale.is_normal();
         match () {
-            () if method != Self::METHOD => {
-                Err(format!("its out-of-distribution score is `{method}`, not `{}`", Self::METHOD))
-            }
+            () if method != Self::METHOD => Err(format!(
+                "the out-of-distribution score is `{method}`, expected `{}`",
+                Self::METHOD
+            )),
             () if !(0.0..=1.0).contains(false_positive_rate) => Err(format!(
                 "{false_positive_rate} is not an out-of-distribution false-positive rate"
             )),
             () if !(limit.is_finite() && *limit >= 0.0) => {
                 Err(format!("{limit} is not a limit of out-of-distribution scores"))
             }
-            () if names != PARTS || !parts.iter().all(|p| usable(p) && p.scale > 0.0) => {
-                Err("the parts of its out-of-distribution score are not usable".to_owned())
+            () if names != PARTS || !parts.iter().all(|p| is_finite(p) && p.scale > 0.0) => {
+                Err("the parts of the out-of-distribution score are not usable".to_owned())
             }
-            () if *k != NEIGHBOUR || images < k => {
-                Err(format!("the neighbour {k} of {images} images, not {NEIGHBOUR}"))
-            }
+            () if *k != NEIGHBOUR || images < k => Err(format!(
+                "the out-of-distribution score has k = {k} of {images} images, expected {NEIGHBOUR}"
+            )),
             () => Ok(()),
         }
     }
 
-    /// The expected and the measured rate in words.
+    /// Returns the expected and the measured false-positive rate as text.
     pub fn rates(&self) -> String {
         let expected = 100.0 * self.false_positive_rate;
         let text = format!(
@@ -158,27 +158,28 @@ impl Reference {
 }
 
 impl OutOfDistribution {
-    /// From training images and their `patients`, each unknown one a patient of their
-    /// own. None if no image has `k` neighbours of other patients.
+    /// Fits the score to training images and their `patients`; images without a patient ID
+    /// count as separate patients. None if no image has `k` neighbours of other patients.
     ///
     /// # Panics
-    /// If there is not a patient for each image, or `rate` is not 0 to 1.
+    /// If the number of patients differs from the number of images, or `rate` is not between 0
+    /// and 1.
     pub fn fit(images: &Compared, patients: &[Option<String>], rate: f64) -> Option<Self> {
-        assert_eq!(images.features.nrows(), patients.len(), "a patient for each image");
-        assert!((0.0..=1.0).contains(&rate), "a rate, not {rate}");
+        assert_eq!(images.features.nrows(), patients.len(), "one patient per image");
+        assert!((0.0..=1.0).contains(&rate), "the rate must be 0 to 1, got {rate}");
         let n = patients.len();
         let mut features = images.features.clone();
         features.rows_mut().into_iter().for_each(|mut image| {
-            let scaled = unit(image.view());
+            let scaled = normalise(image.view());
             image.assign(&scaled);
         });
-        // Of each image that has enough neighbours of other patients, its deviations.
+        // Deviations of the images with at least k neighbours of other patients.
         let cosines = features.dot(&features.t());
         let mut deviations: Vec<[f64; 4]> = Vec::with_capacity(n);
         for (i, cosines) in cosines.outer_iter().enumerate() {
-            let same = |j: usize| i == j || same(&patients[i], &patients[j]);
-            let others = (0..n).filter(|j| !same(*j)).map(|j| distance(cosines[j]));
-            if let Some(distance) = kth(others.collect()) {
+            let is_excluded = |j: usize| i == j || is_same_patient(&patients[i], &patients[j]);
+            let others = (0..n).filter(|j| !is_excluded(*j)).map(|j| distance(cosines[j]));
+            if let Some(distance) = kth_smallest(others.collect()) {
                 let [a, b, c] = images.statistics[i];
                 deviations.push([distance, a, b, c]);
             }
@@ -192,8 +193,9 @@ impl OutOfDistribution {
         });
         let parts: Vec<Part> = (0..4)
             .map(|part| {
-                let of_part = deviations.iter().map(|d| (d[part] - centres[part]).abs()).collect();
-                let scale = quantile(of_part, rate).0.max(LEAST_SCALE);
+                let distances =
+                    deviations.iter().map(|d| (d[part] - centres[part]).abs()).collect();
+                let scale = quantile(distances, rate).0.max(MIN_SCALE);
                 Part { name: PARTS[part].to_owned(), centre: centres[part], scale }
             })
             .collect();
@@ -208,49 +210,47 @@ impl OutOfDistribution {
             parts,
             measured: None,
         };
-        // Features that are not finite leave no limit.
+        // Features that are not finite give no finite limit.
         reference.limit.is_finite().then_some(Self { reference, features })
     }
 
-    /// The score of an image with these `features` `[width]` and `pixels`
-    /// `[side, side, 3]`. An image that cannot be compared, because a feature is NaN, is
-    /// out of distribution.
+    /// Returns the score of an image with `features` `[width]` and `pixels` `[side, side, 3]`.
+    /// If a feature is NaN, the image is out of distribution.
     ///
     /// # Panics
-    /// If the features are not as wide as the training images', or the pixels not as many.
+    /// If the number of features or pixels does not match.
     pub fn score(&self, features: ArrayView1<f32>, pixels: &[u8], side: usize) -> OodScore {
-        self.score_of(features, statistics(pixels, side))
+        self.score_statistics(features, statistics(pixels, side))
     }
 
-    fn score_of(&self, features: ArrayView1<f32>, [a, b, c]: [f64; 3]) -> OodScore {
-        let image = unit(features);
+    fn score_statistics(&self, features: ArrayView1<f32>, [a, b, c]: [f64; 3]) -> OodScore {
+        let image = normalise(features);
         let cosines = self.features.outer_iter().map(|other| other.dot(&image));
-        let distance = kth(cosines.map(distance).collect()).unwrap_or(f64::NAN);
+        let distance = kth_smallest(cosines.map(distance).collect()).unwrap_or(f64::NAN);
         let (score, part) = largest(&self.reference.parts, [distance, a, b, c]);
-        // Written so that NaN is out of distribution.
+        // Not `score > limit`: NaN is out of distribution.
         let is_in = score <= self.reference.limit;
         OodScore { score, is_out: !is_in, part }
     }
 
-    /// Counts those of `images` that are out of distribution.
+    /// Returns the proportion of `images` that are out of distribution.
     pub fn measure(&self, images: &Compared) -> Rate {
         let rows = images.features.outer_iter().zip(&images.statistics);
-        let out =
-            rows.filter(|(features, statistics)| self.score_of(*features, **statistics).is_out);
+        let out = rows
+            .filter(|(features, statistics)| self.score_statistics(*features, **statistics).is_out);
         Rate::new(out.count() as u64, images.statistics.len() as u64)
     }
 }
 
-/// The largest deviation in units of its scale, and its name; NaN counts as largest.
+/// Returns the largest scaled deviation and its name; NaN is the largest.
 fn largest(parts: &[Part], deviations: [f64; 4]) -> (f64, &'static str) {
     let scaled = parts.iter().zip(deviations).map(|(p, value)| (value - p.centre).abs() / p.scale);
-    let named = scaled.zip(PARTS);
-    named.max_by(|a, b| a.0.total_cmp(&b.0)).expect("there are four parts")
+    let with_names = scaled.zip(PARTS);
+    with_names.max_by(|a, b| a.0.total_cmp(&b.0)).expect("there are four parts")
 }
 
-/// The conformal quantile of `values`: the least that a new exchangeable value exceeds
-/// with a probability of at most `rate`, and that probability; the largest value where
-/// there are too few.
+/// Returns the conformal quantile of `values` and the probability, at most `rate`, that a new
+/// exchangeable value exceeds it. With too few values: the largest, and a higher probability.
 fn quantile(mut values: Vec<f64>, rate: f64) -> (f64, f64) {
     let n = values.len();
     values.sort_by(f64::total_cmp);
@@ -258,24 +258,24 @@ fn quantile(mut values: Vec<f64>, rate: f64) -> (f64, f64) {
     (values[rank - 1], 1.0 - rank as f64 / (n + 1) as f64)
 }
 
-fn same(a: &Option<String>, b: &Option<String>) -> bool {
+fn is_same_patient(a: &Option<String>, b: &Option<String>) -> bool {
     a.is_some() && a == b
 }
 
-/// Of length 1; zeros stay zeros.
-fn unit(features: ArrayView1<f32>) -> Array1<f32> {
+/// Scales to length 1; zeros stay zeros.
+fn normalise(features: ArrayView1<f32>) -> Array1<f32> {
     let length = features.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     let scale = if length == 0.0 { 0.0 } else { 1.0 / length };
     features.mapv(|x| (f64::from(x) * scale) as f32)
 }
 
-/// Between points of the unit sphere whose angle has this cosine.
+/// Distance of two unit vectors with this cosine.
 fn distance(cosine: f32) -> f64 {
     if cosine.is_nan() { f64::NAN } else { (2.0 - 2.0 * f64::from(cosine)).max(0.0).sqrt() }
 }
 
-/// The [`NEIGHBOUR`]-th least; NaN counts as farthest.
-fn kth(mut distances: Vec<f64>) -> Option<f64> {
+/// Returns the [`NEIGHBOUR`]-th smallest distance; NaN is the largest.
+fn kth_smallest(mut distances: Vec<f64>) -> Option<f64> {
     (distances.len() >= NEIGHBOUR)
         .then(|| *distances.select_nth_unstable_by(NEIGHBOUR - 1, f64::total_cmp).1)
 }
@@ -285,7 +285,7 @@ mod tests {
     use super::*;
     use crate::rng::Rng;
 
-    /// Images of two kinds around different directions, of smooth levels.
+    /// Two kinds of images: features around different directions, smooth grey levels.
     fn images(rng: &mut Rng, n: usize, far: bool) -> Compared {
         let mut images = Compared::new(16);
         for _ in 0..n {
@@ -296,7 +296,7 @@ mod tests {
         images
     }
 
-    /// An image `[32, 32, 3]`, its levels times `gain`, averaged over `blur` columns.
+    /// Image `[32, 32, 3]` with levels times `gain`, averaged over `blur` columns.
     fn levels(rng: &mut Rng, gain: f64, blur: usize) -> Vec<u8> {
         let (offset, phase) = (rng.uniform(90.0, 110.0), rng.uniform(0.0, 6.0));
         let noise: Vec<f64> = (0..32 * 32).map(|_| rng.uniform(-15.0, 15.0)).collect();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn images_of_the_same_kind_are_flagged_at_the_expected_rate_and_others_always() {
+    fn false_positive_rate_is_as_expected_and_other_images_are_flagged() {
         let mut rng = Rng::new(7);
         let score =
             OutOfDistribution::fit(&images(&mut rng, 400, false), &unknown(400), 0.1).unwrap();
@@ -326,7 +326,7 @@ mod tests {
         let measured = score.measure(&images(&mut rng, 2000, false));
         assert!((0.05..0.16).contains(&measured.value.unwrap()), "{measured:?}");
         assert_eq!(score.measure(&images(&mut rng, 50, true)).value, Some(1.0));
-        // The length of the features does not count.
+        // Features are normalised: their length has no effect.
         let mut longer = images(&mut rng, 500, false);
         longer.features *= 9.0;
         assert!(score.measure(&longer).value.unwrap() < 0.2);
@@ -335,15 +335,15 @@ mod tests {
     }
 
     #[test]
-    fn darkened_and_blurred_images_are_flagged_whatever_their_features() {
+    fn darkened_and_blurred_images_are_flagged() {
         let mut rng = Rng::new(2);
         let known = images(&mut rng, 100, false);
         let score = OutOfDistribution::fit(&known, &unknown(100), 0.05).unwrap();
         for (gain, blur) in [(0.4, 1), (1.0, 3)] {
             let pixels = levels(&mut rng, gain, blur);
-            let said = score.score(known.features.row(0), &pixels, 32);
-            let is_expected = (said.part == "sharpness") == (blur > 1);
-            assert!(said.is_out && said.part != "features" && is_expected, "{said:?}");
+            let result = score.score(known.features.row(0), &pixels, 32);
+            let is_expected = (result.part == "sharpness") == (blur > 1);
+            assert!(result.is_out && result.part != "features" && is_expected, "{result:?}");
         }
         let mut is_out =
             || score.score(known.features.row(0), &levels(&mut rng, 1.0, 1), 32).is_out;
@@ -362,7 +362,7 @@ mod tests {
             OutOfDistribution::fit(&repeated, &patients, 0.05).unwrap().reference.parts[0].scale
         };
         assert!(scale((0..120).map(|i| Some(format!("p{}", i % 30))).collect()) > 0.05);
-        assert_eq!(scale(unknown(120)), LEAST_SCALE);
+        assert_eq!(scale(unknown(120)), MIN_SCALE);
     }
 
     #[test]
@@ -376,14 +376,14 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_cannot_be_compared_is_out_of_distribution() {
+    fn images_with_undefined_features_are_out_of_distribution() {
         let mut rng = Rng::new(1);
         let score =
             OutOfDistribution::fit(&images(&mut rng, 50, false), &unknown(50), 0.05).unwrap();
         let pixels = levels(&mut rng, 1.0, 1);
         for features in [Array1::from_elem(16, f32::NAN), Array1::zeros(16)] {
-            let said = score.score(features.view(), &pixels, 32);
-            assert!(said.is_out && said.part == "features", "{said:?}");
+            let result = score.score(features.view(), &pixels, 32);
+            assert!(result.is_out && result.part == "features", "{result:?}");
         }
     }
 }

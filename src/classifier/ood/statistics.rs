@@ -1,22 +1,23 @@
-//! Statistics of an image's levels that features of a network hardly depend on.
+//! Image statistics to which the network's features are nearly invariant.
 
-/// Squared steps are larger by this, 0.1 levels of 255, so that an image of one level
-/// has a sharpness.
-const LEAST_STEP: f64 = (0.1 / 255.0) * (0.1 / 255.0);
+/// Added to squared steps, so that the sharpness of a constant image is defined: (0.1 levels of
+/// 255)².
+const MIN_SQUARED_STEP: f64 = (0.1 / 255.0) * (0.1 / 255.0);
 
-/// Names of [`statistics`], in their order.
+/// Names of [`statistics`], in order.
 pub(super) const NAMES: [&str; 3] = ["brightness", "contrast", "sharpness"];
 
-/// Of an image `[side, side, 3]` of 8 bits, by its luma (ITU-R BT.601) from 0 to 1:
+/// Returns brightness, contrast and sharpness of an 8-bit image `[side, side, 3]`, from its
+/// luma (ITU-R BT.601) between 0 and 1:
 ///
-/// - brightness, the mean;
-/// - contrast, the standard deviation;
-/// - sharpness, the natural logarithm of the mean squared difference of neighbours over
-///   that of pixels two apart: near -1.39 (a quarter) for a blurred image, 0 for noise.
-///   Neither brightness nor contrast changes it.
+/// - brightness: the mean;
+/// - contrast: the standard deviation;
+/// - sharpness: the natural logarithm of the mean squared difference of adjacent pixels divided
+///   by that of pixels two apart. About -1.39 (a quarter) for a blurred image, 0 for noise;
+///   independent of brightness and contrast.
 ///
 /// # Panics
-/// If there are not as many pixels, or `side` is less than 3.
+/// If the number of pixels does not match, or `side` is less than 3.
 pub(super) fn statistics(pixels: &[u8], side: usize) -> [f64; 3] {
     assert!(side > 2 && pixels.len() == side * side * 3, "an image of {side} pixels a side");
     let luma = |rgb: &[u8]| {
@@ -26,15 +27,15 @@ pub(super) fn statistics(pixels: &[u8], side: usize) -> [f64; 3] {
     let n = levels.len() as f64;
     let mean = levels.iter().sum::<f64>() / n;
     let variance = levels.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
-    let squared_steps = |apart: usize| {
+    let squared_steps = |lag: usize| {
         let (mut across, mut down) = (0.0, 0.0);
         for row in levels.chunks_exact(side) {
-            across += row.iter().zip(&row[apart..]).map(|(a, b)| (b - a).powi(2)).sum::<f64>();
+            across += row.iter().zip(&row[lag..]).map(|(a, b)| (b - a).powi(2)).sum::<f64>();
         }
-        for (a, b) in levels.iter().zip(&levels[apart * side..]) {
+        for (a, b) in levels.iter().zip(&levels[lag * side..]) {
             down += (b - a).powi(2);
         }
-        (across + down) / (2 * side * (side - apart)) as f64 + LEAST_STEP
+        (across + down) / (2 * side * (side - lag)) as f64 + MIN_SQUARED_STEP
     };
     [mean, variance.sqrt(), (squared_steps(1) / squared_steps(2)).ln()]
 }
@@ -49,14 +50,14 @@ mod tests {
     }
 
     #[test]
-    fn each_statistic_follows_what_it_is_named_for() {
+    fn statistics_measure_brightness_contrast_and_sharpness() {
         let wave = |gain: f64, offset: f64| {
             grey(|x, y| offset + gain * ((x as f64 / 9.0).sin() + (y as f64 / 7.0).cos()))
         };
         let [mean, deviation, sharpness] = statistics(&wave(40.0, 120.0), 64);
-        let [dark, flat, same] = statistics(&wave(20.0, 60.0), 64);
+        let [dark, flat, unchanged] = statistics(&wave(20.0, 60.0), 64);
         assert!((dark - mean / 2.0).abs() < 0.01 && (flat - deviation / 2.0).abs() < 0.01);
-        assert!((same - sharpness).abs() < 0.05, "{same} {sharpness}");
+        assert!((unchanged - sharpness).abs() < 0.05, "{unchanged} {sharpness}");
         assert!((sharpness - 0.25f64.ln()).abs() < 0.05, "{sharpness}");
         let rng = std::cell::RefCell::new(Rng::new(1));
         let noise = grey(|_, _| rng.borrow_mut().uniform(0.0, 255.0));
