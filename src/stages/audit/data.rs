@@ -1,11 +1,13 @@
+//! Inputs of the audit, and findings that need no probe.
+
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3, Axis};
 
 use super::super::upstream;
 use super::Settings;
-use super::deals::Deals;
 use super::films::Films;
+use super::folds::FoldAssignment;
 use crate::artifact::Document;
 use crate::artifact::audit::Heat;
 use crate::artifact::explanation::Explanation;
@@ -21,15 +23,16 @@ use crate::dataset::kaggle;
 use crate::image::Part;
 use crate::pipeline::Job;
 
-/// What is audited.
+/// Artifacts that the audit reads.
 pub struct Data {
     pub index: Index,
-    /// Who stands on the films, and how they are dealt into folds.
-    pub deals: Deals,
+    pub assignment: FoldAssignment,
     split: Split,
     description: Features,
+    /// Features of all images `[images, width]`.
     pub features: Array2<f32>,
-    /// The features of each part of [`Features::masks`].
+    /// Features of the masked images `[regions, images, width]`, regions as in
+    /// [`Features::masks`].
     masked: Array3<f32>,
     pub model: Model,
     explanation: Option<Explanation>,
@@ -52,23 +55,25 @@ impl Data {
         let lineage = ctx.lineage(&["preprocess", "split", "extract", "train", "explain"]);
         let read = Explanation::read;
         let explanation = upstream::optional(ctx, &lineage, "explain", "explain.json", read)?;
-        let deals = Deals::read(ctx, job, &index, settings)?;
-        Ok(Self { index, deals, split, description, features, masked, model, explanation })
+        let assignment = FoldAssignment::read(ctx, job, &index, settings)?;
+        Ok(Self { index, assignment, split, description, features, masked, model, explanation })
     }
 
-    /// The features of the films with a part kept.
-    pub fn part(&self, part: Part) -> Option<Array2<f32>> {
-        let at = self.description.masks.iter().position(|masked| *masked == part)?;
-        Some(self.masked.index_axis(Axis(0), at).to_owned())
+    /// Features `[images, width]` with only the region `part` visible; none if `cxr extract` ran
+    /// without `masks`.
+    pub fn region_features(&self, part: Part) -> Option<Array2<f32>> {
+        let position = self.description.masks.iter().position(|masked| *masked == part)?;
+        Some(self.masked.index_axis(Axis(0), position).to_owned())
     }
 
-    /// Where the heat of the explained films lies.
+    /// Location of the saliency of the explained images; none without `explain.json` or without
+    /// positive saliency.
     pub fn heat(&self) -> Option<Heat> {
         let explanation = self.explanation.as_ref()?;
         Some(Heat { outside: explanation.outside?, even: explanation.even })
     }
 
-    /// What is known without a probe, and what the probes show.
+    /// Findings from the artifacts, then from `probes`.
     pub fn findings(
         &self,
         ctx: &Context,
@@ -78,12 +83,12 @@ impl Data {
         let rows = &self.index.rows;
         let mut findings = Vec::new();
         for class in self.index.classes.iter().filter(|class| kaggle::is_normal(class)) {
-            let of_class = || rows.iter().filter(|row| row.class == *class);
-            let named = of_class().filter(|row| kaggle::misfiled(class, &row.path)).count();
-            findings.extend(finding::pneumonia(class, named, of_class().count()));
+            let members = || rows.iter().filter(|row| row.class == *class);
+            let mislabelled = members().filter(|row| kaggle::misfiled(class, &row.path)).count();
+            findings.extend(finding::pneumonia(class, mislabelled, members().count()));
         }
         findings.extend(films.cramers_v().and_then(finding::source_is_class));
-        let leaking = |row: &&usize| self.split.leaking.contains(&self.deals.groups[**row]);
+        let leaking = |row: &&usize| self.split.leaking.contains(&self.assignment.groups[**row]);
         let leaks = self.split.test.iter().filter(leaking).count();
         findings.extend(finding::leaks(&self.split.leaking, leaks, self.split.test.len()));
         if let Some(copies) = &self.split.copies {
@@ -91,9 +96,9 @@ impl Data {
             findings.extend(finding::copies_in_classes(copies.in_classes.len()));
         }
         let unknown = rows.iter().filter(|row| row.patient.is_empty()).count();
-        let compared = self.deals.grouped_by == Grouping::Link;
+        let compared = self.assignment.grouped_by == Grouping::Link;
         findings.extend(finding::unknown_patients(unknown, rows.len(), compared));
-        // Without films set aside, `cxr-train` validates on the test films.
+        // Without validation images, `cxr-train` validates on the test images.
         if self.split.validation.is_empty() && self.model.inputs.contains_key("split/split.json") {
             findings.push(finding::validation_is_test());
         }
@@ -107,12 +112,12 @@ impl Data {
             let measured = measured.and_then(Explanation::pooled_region);
             findings.extend(finding::unpooled(cells.min(4).pow(2), cells.pow(2), measured));
         }
-        let outside = |heat: Heat| finding::heat_outside(heat.outside, heat.even);
-        findings.extend(self.heat().and_then(outside));
+        let centre_finding = |heat: Heat| finding::heat_outside(heat.outside, heat.even);
+        findings.extend(self.heat().and_then(centre_finding));
         findings.extend(probes.get("shuffled").and_then(finding::not_chance));
-        let matched =
+        let below_chance =
             |(name, words): &(&str, &str)| finding::below_chance(words, probes.get(*name)?);
-        findings.extend(LUNG_FREE.iter().filter_map(matched));
+        findings.extend(LUNG_FREE.iter().filter_map(below_chance));
         ctx.ui.detail(format_args!("{} findings", findings.len()));
         Ok(findings)
     }

@@ -1,3 +1,5 @@
+//! Probes that retrain the model's head.
+
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
@@ -8,51 +10,51 @@ use crate::head::{FitError, FitInputs, FitSettings, fit};
 use crate::io::decimal::widen;
 use crate::rng::derive;
 
-/// Heads trained as the model's was, a fold left out each.
+/// Cross-validation of heads with the training settings of a model.
 pub struct Heads<'a> {
-    /// The model whose training is repeated, without rotations.
+    /// Model whose training settings are used; the augmented features are not.
     pub model: &'a Model,
-    /// The films, with their folds.
+    /// Images with their folds.
     pub films: &'a Films,
-    /// The pipeline's seed.
+    /// Seed of the pipeline.
     pub seed: u64,
 }
 
 impl Heads<'_> {
-    /// How well heads on `features` `[films of the index, width]` do.
+    /// Performance of heads on `features` `[images of the index, width]`.
     pub fn probe(&self, features: &Array2<f32>) -> Probe {
         let features = features.select(Axis(0), &self.films.rows);
-        self.films.probe(|deal, folds| self.out_of_fold(&features, deal, folds))
+        self.films.probe(|repeat, folds| self.out_of_fold(&features, repeat, folds))
     }
 
-    /// The probabilities of each film by a head that did not learn from its fold.
+    /// Out-of-fold probabilities `[images, classes]`.
     fn out_of_fold(
         &self,
         features: &Array2<f32>,
-        deal: usize,
+        repeat: usize,
         folds: &[usize],
     ) -> Result<Array2<f64>, FitError> {
-        let judge = &self.films.judge;
+        let evaluation = &self.films.evaluation;
         let count = self.films.fold_count();
         let heads: Result<Vec<_>, FitError> = (0..count)
             .into_par_iter()
             .map(|fold| {
                 let (test, train): (Vec<usize>, Vec<usize>) =
                     (0..folds.len()).partition(|film| folds[*film] == fold);
-                let labels: Vec<usize> = train.iter().map(|film| judge.truth[*film]).collect();
+                let labels: Vec<usize> = train.iter().map(|film| evaluation.truth[*film]).collect();
                 let bank = features.select(Axis(0), &train).insert_axis(Axis(0));
                 let inputs = FitInputs {
                     bank: bank.view(),
                     labels: &labels,
-                    classes: judge.classes,
+                    classes: evaluation.classes,
                     validation: None,
                 };
-                let seed = derive(self.seed, "audit", "head", (deal * count + fold) as u64);
+                let seed = derive(self.seed, "audit", "head", (repeat * count + fold) as u64);
                 let fitted = fit(&inputs, &self.settings(train.len()), seed, |_, _| ())?;
                 Ok((fitted.head.predict(features.select(Axis(0), &test).view()), test))
             })
             .collect();
-        let mut scores = Array2::zeros((folds.len(), judge.classes));
+        let mut scores = Array2::zeros((folds.len(), evaluation.classes));
         for (probabilities, test) in heads? {
             for (film, row) in test.iter().zip(probabilities.rows()) {
                 scores.row_mut(*film).assign(&row.mapv(widen));
@@ -61,6 +63,7 @@ impl Heads<'_> {
         Ok(scores)
     }
 
+    /// The model's settings; no batch is larger than the number of training images `films`.
     fn settings(&self, films: usize) -> FitSettings {
         let settings = self.model.fit_settings();
         FitSettings { batch_size: settings.batch_size.min(films), ..settings }

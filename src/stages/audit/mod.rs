@@ -1,12 +1,12 @@
-//! `cxr-audit`: asks how well the class is predicted without the lungs.
+//! `cxr-audit`: shortcut probes, which predict the class without the lungs.
 //!
-//! Probes that see file attributes, the rim of a thumbnail, or the film with its
-//! centre blacked out are tested on the same folds as the model. One that comes
-//! near the model shows that its score needs no lungs.
+//! Probes see file attributes, the border of a thumbnail, or the image with its centre blacked
+//! out. They are tested on the same folds as the model. If a probe performs nearly as well as
+//! the model, the data cannot show that the model uses the lungs.
 
 mod data;
-mod deals;
 mod films;
+mod folds;
 mod heads;
 mod probes;
 mod summary;
@@ -26,36 +26,36 @@ use crate::audit::{Condition, Verdict};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
 use crate::pipeline::Input;
 
-/// The stage.
+/// `cxr-audit`.
 #[derive(Debug)]
 pub struct AuditStage;
 
-/// Who deals the films into folds.
+/// Source of the fold assignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Dealer {
-    /// The audit itself, once.
+pub enum FoldSource {
+    /// The audit, with one repeat.
     Audit,
-    /// The cross-validation, whose predictions are the model's then.
+    /// `cxr crossval`, whose predictions then evaluate the model.
     Crossval,
 }
 
 crate::settings! {
     /// Settings of `cxr-audit`: `[audit]` in `pipeline.toml`.
     pub struct Settings {
-        /// Who deals the films into folds: the `audit` itself, or `crossval`, whose predictions are then the model's
-        dealt_by: Dealer = Dealer::Audit,
-        /// Folds that the audit deals, with no patient in two
+        /// Source of the fold assignment: `audit`, or `crossval`, whose predictions then evaluate the model
+        dealt_by: FoldSource = FoldSource::Audit,
+        /// Number of folds with `dealt-by = "audit"`; all images of a patient are in one fold
         folds: usize = 5,
-        /// What tells which films show one person where the audit deals: `patient`, their ids, or `link`, what cxr-link found
+        /// Source of the patient groups with `dealt-by = "audit"`: `patient` (patient IDs) or `link` (patient linkage by cxr-link)
         groups: Grouping = Grouping::Patient,
-        /// Most films to audit; of more, patients are drawn
+        /// Maximum number of images; larger datasets are sampled by patient
         films: usize = 1000,
-        /// Resamples of patients for the intervals; 0 for none
+        /// Bootstrap resamples of patients for the confidence intervals; 0: no intervals
         resamples: usize = 1000,
-        /// Times that the labels are shuffled among the patients, to tell what luck reaches
+        /// Permutations of the labels between patients for the null distribution of the AUC
         shuffles: usize = 200,
-        /// Exit with code 3 if a figure is so: `border-auc>0.8`, `cramers-v>=0.9`; repeatable
+        /// Exit with code 3 if a condition holds, such as `border-auc>0.8` or `cramers-v>=0.9`; repeatable
         fail_if: Vec<String> = Vec::new(),
     }
 }
@@ -69,7 +69,7 @@ pub struct Args {
 
 impl Stage for AuditStage {
     const NAME: &'static str = "audit";
-    const ABOUT: &'static str = "Ask how well the class is predicted without the lungs";
+    const ABOUT: &'static str = "Test whether shortcuts predict the class without the lungs";
     const READS: &'static str = "index.csv, images.npy, split.json, features.npy, masked.npy, model.json, explain.json; \
          crossval.json and its predictions.csv with `dealt-by = \"crossval\"`";
     const WRITES: &'static str = "audit.json";
@@ -77,12 +77,12 @@ impl Stage for AuditStage {
         &["preprocess", "link", "split", "extract", "train", "crossval", "explain"];
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr-audit --profile tutorial", "What the tutorial's model may have learnt instead"),
+        ("cxr-audit --profile tutorial", "Shortcuts in the tutorial's data"),
         (
             "cxr-audit --fail-if 'border-auc>0.8'",
-            "In CI: exit code 3 if the border tells the class",
+            "In CI: exit with code 3 if the border predicts the class",
         ),
-        ("cxr-audit --fail-if 'attributes-auc>0.7' --fail-if 'cramers-v>0.5'", "Several of them"),
+        ("cxr-audit --fail-if 'attributes-auc>0.7' --fail-if 'cramers-v>0.5'", "Two conditions"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -97,10 +97,10 @@ impl Stage for AuditStage {
             ctx.input("train", "model.json"),
         ];
         match settings.dealt_by {
-            Dealer::Audit => {
+            FoldSource::Audit => {
                 inputs.extend(upstream::links(ctx, settings.groups));
             }
-            Dealer::Crossval => {
+            FoldSource::Crossval => {
                 let files = ["crossval.json", "predictions.csv"];
                 inputs.extend(files.iter().map(|name| ctx.input("crossval", name)));
             }
@@ -121,17 +121,17 @@ impl Stage for AuditStage {
         let conditions = settings.conditions()?;
         let mut job = Self::begin(ctx, &settings)?;
         let data = Data::read(ctx, &job, &settings)?;
-        let films = Films::draw(&data.index, &data.deals, &settings, ctx.seed);
+        let films = Films::sample(&data.index, &data.assignment, &settings, ctx.seed);
         let (probes, luck) = probes::on_all(ctx, &data, &films, &settings)?;
-        let dealer = settings.dealt_by.to_possible_value().expect("every dealer has a name");
+        let fold_source = settings.dealt_by.to_possible_value().expect("every variant has a name");
         let audit = Audit {
             schema: Audit::SCHEMA.to_owned(),
             films: films.rows.len(),
             groups: films.groups(),
-            grouped_by: data.deals.grouped_by,
+            grouped_by: data.assignment.grouped_by,
             folds: films.fold_count(),
             repeats: films.repeats(),
-            dealt_by: dealer.get_name().to_owned(),
+            dealt_by: fold_source.get_name().to_owned(),
             within_source: probes::within_source(ctx, &data, &films, &settings)?,
             cramers_v: films.cramers_v(),
             verdict: Verdict::of(&probes, luck),
@@ -164,6 +164,6 @@ impl Settings {
 
     fn conditions(&self) -> Result<Vec<Condition>, Failure> {
         let conditions: Result<_, _> = self.fail_if.iter().map(|text| text.parse()).collect();
-        conditions.usage().hint("write it as in `--fail-if 'border-auc>0.8'`")
+        conditions.usage().hint("write a condition such as `--fail-if 'border-auc>0.8'`")
     }
 }

@@ -1,3 +1,5 @@
+//! Printed summary of the audit.
+
 use std::fmt;
 
 use serde::Serialize;
@@ -5,19 +7,19 @@ use serde::Serialize;
 use crate::artifact::audit::{Audit, Heat};
 use crate::audit::{PROBES, Probe};
 
-/// What is said of an audit.
+/// Summary of an audit.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// All figures.
+    /// All results.
     #[serde(flatten)]
     pub audit: Audit,
-    /// The conditions of `--fail-if` that hold.
+    /// Conditions of `--fail-if` that hold.
     pub met: Vec<String>,
 }
 
-/// Width of what a probe sees.
+/// Width of the first column, in characters.
 const WIDTH: usize = 32;
-/// Columns of the screen.
+/// Width of a line, in characters.
 const SCREEN: usize = 96;
 
 impl fmt::Display for Summary {
@@ -26,23 +28,23 @@ impl fmt::Display for Summary {
         let Audit { probes, luck, heat, cramers_v, within_source, verdict, findings, .. } =
             &self.audit;
         paragraph(f, "", &verdict.text)?;
-        let dealt = match dealt_by.as_str() {
-            "crossval" => format!("{folds} folds of cxr-crossval, dealt {repeats} times"),
+        let assignment = match dealt_by.as_str() {
+            "crossval" => format!("{folds} folds of cxr-crossval, {repeats} repeats"),
             _ => format!("{folds} folds"),
         };
-        writeln!(f, "\n{films} films of {groups} groups (by {grouped_by}), {dealt}")?;
+        writeln!(f, "\n{films} images in {groups} groups (by {grouped_by}), {assignment}")?;
         writeln!(f, "{:WIDTH$}  AUC, 95 % interval", "")?;
         for (name, words) in PROBES {
             if let Some(probe) = probes.get(name) {
-                line(f, words, probe)?;
+                write_probe(f, words, probe)?;
             }
         }
         if let Some(luck) = luck {
-            writeln!(f, "{:WIDTH$}  up to {luck:.2}", "by luck, the best without lungs")?;
+            writeln!(f, "{:WIDTH$}  up to {luck:.2}", "permutation null, without lungs")?;
         }
         if let Some(Heat { outside, even }) = heat {
-            let words = "heat outside the centre, share";
-            writeln!(f, "{words:WIDTH$}  {outside:.2}, evenly spread {even:.2}")?;
+            let words = "saliency outside the centre";
+            writeln!(f, "{words:WIDTH$}  {outside:.2}, uniform {even:.2}")?;
         }
         if let Some(v) = cramers_v {
             writeln!(f, "{:WIDTH$}  {v:.2}", "source and class, Cramér's V")?;
@@ -51,7 +53,7 @@ impl fmt::Display for Summary {
             writeln!(f, "within {}", if source.is_empty() { "no known source" } else { source })?;
             for (name, words) in PROBES {
                 if let Some(probe) = probes.get(name) {
-                    line(f, &format!("  {words}"), probe)?;
+                    write_probe(f, &format!("  {words}"), probe)?;
                 }
             }
         }
@@ -65,7 +67,7 @@ impl fmt::Display for Summary {
     }
 }
 
-fn line(f: &mut fmt::Formatter<'_>, words: &str, probe: &Probe) -> fmt::Result {
+fn write_probe(f: &mut fmt::Formatter<'_>, words: &str, probe: &Probe) -> fmt::Result {
     let Probe { auc, low, high, undefined, .. } = probe;
     match (auc, low.zip(*high)) {
         (None, _) => writeln!(f, "{words:WIDTH$}  undefined: {undefined}"),
@@ -76,7 +78,7 @@ fn line(f: &mut fmt::Formatter<'_>, words: &str, probe: &Probe) -> fmt::Result {
     }
 }
 
-/// Text broken into lines of the screen, indented below `bullet`.
+/// Writes `text` after `bullet`, wrapped at [`SCREEN`] and indented below the bullet.
 fn paragraph(f: &mut fmt::Formatter<'_>, bullet: &str, text: &str) -> fmt::Result {
     let indent = " ".repeat(bullet.len());
     let mut line = bullet.to_owned();

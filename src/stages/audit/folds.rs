@@ -1,7 +1,9 @@
+//! Patient groups and fold assignments of all images.
+
 use ndarray::{Array2, Axis};
 
 use super::super::upstream;
-use super::{Dealer, Settings};
+use super::{FoldSource, Settings};
 use crate::artifact::crossval::{CrossValidation, Run, read_runs};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::Index;
@@ -9,25 +11,25 @@ use crate::audit::Deal;
 use crate::cli::{Context, Failure};
 use crate::pipeline::Job;
 
-/// Who stands on the films of the index, and how they are dealt into folds.
-pub struct Deals {
-    /// The group of each film.
+/// Groups of the images, and their folds if `cxr crossval` assigned them.
+pub struct FoldAssignment {
+    /// Group of each image of the index.
     pub groups: Vec<String>,
-    /// What tells them.
+    /// Source of the groups.
     pub grouped_by: Grouping,
-    /// The runs of the cross-validation that deals; none if the audit deals itself.
+    /// Runs of `cxr crossval`; none if the audit assigns the folds.
     runs: Option<Vec<Run>>,
 }
 
-impl Deals {
-    /// Reads the groups, and the deals of the cross-validation if those are wanted.
+impl FoldAssignment {
+    /// Reads the groups, and with `dealt-by = "crossval"` the runs of the cross-validation.
     pub fn read(
         ctx: &Context,
         job: &Job,
         index: &Index,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        if settings.dealt_by == Dealer::Audit {
+        if settings.dealt_by == FoldSource::Audit {
             let groups = upstream::groups(ctx, job, index, settings.groups)?;
             return Ok(Self { groups, grouped_by: settings.groups, runs: None });
         }
@@ -39,24 +41,24 @@ impl Deals {
         Ok(Self { groups, grouped_by: crossval.grouped_by, runs: Some(runs) })
     }
 
-    /// The fold of each of the films `rows`, once for each way of dealing; none if the
-    /// audit deals itself.
+    /// Fold of each of the images `rows`, for each repeat; none if the audit assigns the folds.
     pub fn folds(&self, rows: &[usize]) -> Option<Vec<Vec<usize>>> {
         let first_heads = self.runs.as_ref()?.iter().filter(|run| run.seed == 0);
         Some(first_heads.map(|run| rows.iter().map(|row| run.folds[*row]).collect()).collect())
     }
 
-    /// What the cross-validation said of the films `rows`, each run on its folds.
+    /// Folds and probabilities `[rows, classes]` of the images `rows` in each run; none if the
+    /// audit assigns the folds.
     pub fn runs(&self, rows: &[usize]) -> Option<Vec<(Vec<usize>, Array2<f64>)>> {
-        let of = |run: &Run| {
+        let select = |run: &Run| {
             let folds = rows.iter().map(|row| run.folds[*row]).collect();
             (folds, run.probabilities.select(Axis(0), rows))
         };
-        Some(self.runs.as_ref()?.iter().map(of).collect())
+        Some(self.runs.as_ref()?.iter().map(select).collect())
     }
 }
 
-/// Deals as they are judged.
-pub fn judged(runs: &[(Vec<usize>, Array2<f64>)]) -> Vec<Deal<'_>> {
+/// The scored folds of [`FoldAssignment::runs`].
+pub fn scored_folds(runs: &[(Vec<usize>, Array2<f64>)]) -> Vec<Deal<'_>> {
     runs.iter().map(|(folds, scores)| Deal { folds, scores: scores.clone() }).collect()
 }
