@@ -289,7 +289,7 @@ fn the_summary_fits_the_screen_and_wrong_wishes_are_refused() {
     let sandbox = films();
     let text = sandbox.ok(CROSSVAL);
     assert!(
-        text.starts_with("48 films of 19 groups (by patient), 3 folds, dealt 2 times, 1 head each"),
+        text.starts_with("48 images in 19 groups (by patient), 3 folds, 2 repeats, 1 head per"),
         "{text}"
     );
     assert!(text.lines().count() < 15 && text.contains("roc auc"), "{text}");
@@ -301,7 +301,10 @@ fn the_summary_fits_the_screen_and_wrong_wishes_are_refused() {
         "{text}"
     );
     let text = refused("--folds 20");
-    assert!(text.contains("exit: 1") && text.contains("hint: add films of more persons"), "{text}");
+    assert!(
+        text.contains("exit: 1") && text.contains("hint: add images of more patients"),
+        "{text}"
+    );
     let text = refused("--positive x");
     assert!(text.contains("hint: give `--positive covid` or `--positive normal`"), "{text}");
     let text = refused("--groups link");

@@ -1,4 +1,4 @@
-//! Films, and heads that predict them unseen.
+//! Out-of-fold predictions of all images.
 
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -17,30 +17,33 @@ use crate::metrics::{Temperature, called, predicted};
 use crate::pipeline::Job;
 use crate::rng::derive;
 
-/// What is cross-validated.
+/// Images that are cross-validated.
 pub struct Films {
     pub index: Index,
     pub labels: Vec<usize>,
+    /// Features `[images, width]`.
     features: Array2<f32>,
-    /// The group of each film.
+    /// Group of each image.
     pub groups: Vec<String>,
+    /// Index of the positive class.
     pub positive: usize,
     training: FitSettings,
 }
 
-/// All films predicted once.
+/// One repeat with one seed: each image is predicted once.
 pub struct Run {
     pub repeat: usize,
     pub seed: usize,
     pub folds: Folds,
-    /// Of each fold, where there is one.
+    /// Threshold of each fold; none with the rule `probable` (argmax).
     pub thresholds: Vec<Option<f64>>,
-    /// Of each film.
+    /// Predicted class of each image.
     pub predicted: Vec<usize>,
+    /// Out-of-fold probabilities `[images, classes]`.
     pub probabilities: Array2<f64>,
-    /// Scaled by the temperature that suits the other folds.
+    /// The probabilities, scaled by a temperature that was fitted on the other folds.
     pub calibrated: Array2<f64>,
-    /// Folds that no temperature suits, `calibrated` as they were predicted.
+    /// Number of folds without a temperature; their `calibrated` rows are not scaled.
     pub unscaled: usize,
 }
 
@@ -61,28 +64,29 @@ impl Films {
         })
     }
 
-    /// Every run, in parallel.
+    /// Trains the heads and predicts the images, one run for each repeat and seed.
     pub fn runs(&self, ctx: &Context, settings: &Settings) -> Result<Vec<Run>, Failure> {
         let classes: Vec<&str> = self.index.rows.iter().map(|film| film.class.as_str()).collect();
-        let deal = |repeat: usize| {
+        let assign_folds = |repeat: usize| {
             let seed = ctx.seed.wrapping_add(repeat as u64);
             stratified_group_kfold(&classes, &self.groups, settings.folds, seed)
         };
-        let dealt: Vec<Folds> =
-            (0..settings.repeats).map(deal).collect::<Result<_, _>>().map_err(explain_split)?;
+        let assignments = (0..settings.repeats).map(assign_folds);
+        let assignments: Vec<Folds> =
+            assignments.collect::<Result<_, _>>().map_err(explain_split)?;
         let runs: Vec<_> = (0..settings.repeats)
             .flat_map(|repeat| (0..settings.seeds).map(move |seed| (repeat, seed)))
             .collect();
-        let bar = ctx.ui.progress("cross-validate", runs.len(), "runs");
+        let bar = ctx.ui.progress("cross-validating", runs.len(), "runs");
         let run = |&(repeat, seed): &(usize, usize)| {
-            let folds = dealt[repeat].clone();
+            let folds = assignments[repeat].clone();
             let seed_of = |a: usize, b: usize| {
                 let purpose = format!("repeat {repeat} seed {seed} without {a} and {b}");
                 derive(ctx.seed, "crossval", &purpose, 0)
             };
             let (labels, classes) = (&self.labels, self.index.classes.len());
             let fold_of = folds.of_films();
-            let unseen = cross_fit(
+            let out_of_fold = cross_fit(
                 self.features.view(),
                 labels,
                 classes,
@@ -93,25 +97,26 @@ impl Films {
             )
             .map_err(explain_fit)?;
             bar.add(1);
-            self.tune(settings, repeat, seed, folds, unseen)
+            self.tune(settings, repeat, seed, folds, out_of_fold)
         };
         runs.par_iter().map(run).collect()
     }
 
-    /// Calls the films, each fold by what suits the others.
+    /// Predicts the classes and calibrates the probabilities of each fold, with a threshold and a
+    /// temperature that were chosen on the other folds.
     fn tune(
         &self,
         settings: &Settings,
         repeat: usize,
         seed: usize,
         folds: Folds,
-        unseen: OutOfFold,
+        out_of_fold: OutOfFold,
     ) -> Result<Run, Failure> {
-        let mut calibrated = unseen.probabilities.clone();
-        let mut calls = predicted(unseen.probabilities.view());
+        let mut calibrated = out_of_fold.probabilities.clone();
+        let mut classes = predicted(out_of_fold.probabilities.view());
         let mut thresholds = Vec::new();
         let mut unscaled = 0;
-        for (fold, (rows, probabilities)) in unseen.tuning.iter().enumerate() {
+        for (fold, (rows, probabilities)) in out_of_fold.tuning.iter().enumerate() {
             let truth: Vec<usize> = rows.iter().map(|row| self.labels[*row]).collect();
             let is_positive: Vec<bool> = truth.iter().map(|t| *t == self.positive).collect();
             let scores = probabilities.column(self.positive).to_vec();
@@ -120,32 +125,31 @@ impl Films {
             let temperature = Temperature::fit(&truth, probabilities.view());
             unscaled += usize::from(temperature.is_err());
             for row in folds.split(fold).test {
-                let of_film = unseen.probabilities.row(row);
+                let row_probabilities = out_of_fold.probabilities.row(row);
                 if threshold.is_some() {
-                    let of_film = of_film.as_slice().expect("rows are contiguous");
-                    calls[row] = called(of_film, threshold.map(|at| (self.positive, at)));
+                    let slice = row_probabilities.as_slice().expect("rows are contiguous");
+                    classes[row] = called(slice, threshold.map(|value| (self.positive, value)));
                 }
                 if let Ok(temperature) = temperature {
-                    let scaled = temperature.apply(of_film.insert_axis(Axis(0)));
+                    let scaled = temperature.apply(row_probabilities.insert_axis(Axis(0)));
                     calibrated.row_mut(row).assign(&scaled.row(0));
                 }
             }
             thresholds.push(threshold);
         }
-        let probabilities = unseen.probabilities;
         Ok(Run {
             repeat,
             seed,
             folds,
             thresholds,
-            predicted: calls,
-            probabilities,
+            predicted: classes,
+            probabilities: out_of_fold.probabilities,
             calibrated,
             unscaled,
         })
     }
 
-    /// The film `row` with the probabilities of a run.
+    /// Prediction of the image `row` in a run, with its row of `probabilities`.
     pub fn prediction(&self, run: &Run, row: usize, probabilities: ArrayView2<f64>) -> Prediction {
         Prediction {
             path: self.index.rows[row].path.clone(),
@@ -156,26 +160,26 @@ impl Films {
         }
     }
 
-    /// The lines of `predictions.csv` of a run.
+    /// Rows of `predictions.csv` for a run.
     pub fn rows(&self, run: &Run) -> Vec<OutOfFoldRow> {
-        let line = |row: usize| OutOfFoldRow {
+        let csv_row = |row: usize| OutOfFoldRow {
             film: self.prediction(run, row, run.probabilities.view()),
             group: self.groups[row].clone(),
             repeat: run.repeat,
             seed: run.seed,
             fold: run.folds.of_films()[row],
         };
-        (0..self.labels.len()).map(line).collect()
+        (0..self.labels.len()).map(csv_row).collect()
     }
 }
 
 fn explain_split(error: SplitError) -> Failure {
-    Failure::from(error).hint("add films of more persons, or take fewer `--folds`")
+    Failure::from(error).hint("add images of more patients, or use fewer `--folds`")
 }
 
 fn explain_fit(error: FitError) -> Failure {
     let hint = match error {
-        FitError::TooFewFilms { .. } => "add films, or train with a smaller `--batch-size`",
+        FitError::TooFewFilms { .. } => "add images, or train with a smaller `--batch-size`",
         FitError::Diverged { .. } => "train with a lower `--learning-rate`",
         other => return other.into(),
     };

@@ -1,16 +1,15 @@
-//! `cxr-crossval`: judges the way of training, not one model on one test set.
+//! `cxr-crossval`: repeated cross-validation of the training, with all images of a patient in
+//! one fold.
 //!
-//! Every film is predicted by heads that have seen neither it nor another film
-//! of its group, in several ways of dealing groups into folds. What is chosen
-//! (threshold, temperature) is chosen on training folds only: on predictions of
-//! heads that have not seen the fold it is then judged on.
+//! Threshold and temperature are chosen on the training folds only, from predictions of heads
+//! that were not trained on the images they predict.
 //!
-//! Heads learn from upright films. There are rotations of the split's training films
-//! only; those of all films would take the net as many times longer as there are
-//! rotations. `crossval.json` says `trained_on: upright`.
+//! Heads are trained on unrotated images (`trained_on: upright` in `crossval.json`): `cxr extract`
+//! rotates the training images of the split only. Rotating all images would multiply the time of
+//! the backbone by the number of rotations.
 
+mod evaluate;
 mod films;
-mod judge;
 mod summary;
 
 use clap::ValueEnum;
@@ -31,38 +30,38 @@ use crate::pipeline::Input;
 #[derive(Debug)]
 pub struct Crossval;
 
-/// How a film comes to be called positive.
+/// Rule by which an image is predicted as positive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// Where that is the most probable class.
+    /// The positive class has the highest probability (argmax).
     Probable,
-    /// Above the threshold with the highest Youden's J.
+    /// The probability reaches the threshold with the highest Youden's J.
     Youden,
-    /// Above the highest threshold that gives the wanted sensitivity.
+    /// The probability reaches the highest threshold with the required sensitivity.
     Sensitivity,
 }
 
 crate::settings! {
     /// Settings of `cxr-crossval`: `[crossval]` in `pipeline.toml`.
     pub struct Settings {
-        /// Parts of the films, each predicted by a head trained on the others; 3 at least
+        /// Number of folds, at least 3
         folds: usize = 5,
-        /// Ways of dealing the films into folds
+        /// Repeats of the cross-validation, each with another fold assignment
         repeats: usize = 5,
-        /// Heads for each of them and each fold
+        /// Number of heads per repeat and fold, each with another seed
         seeds: usize = 1,
-        /// What tells which films show one person: `patient`, their ids, or `link`, what cxr-link found
+        /// Source of the patient groups: `patient` (patient IDs) or `link` (patient linkage by cxr-link)
         groups: Grouping = Grouping::Patient,
-        /// How a film comes to be called positive
+        /// Decision rule: `probable` (argmax), or a threshold by `youden` or `sensitivity`
         threshold: Rule = Rule::Probable,
-        /// Wanted sensitivity, with `threshold = "sensitivity"`
+        /// Required sensitivity, from 0 to 1, with `threshold = "sensitivity"`
         sensitivity: f64 = 0.9,
-        /// Class whose detection sensitivity measures; else `positive` of `pipeline.toml`, or the only class with a finding
+        /// Positive class, for sensitivity and all binary metrics; else `positive` of `pipeline.toml`, or the only class with a finding
         positive: String = String::new(),
-        /// Share of positive films where the model would be used, for predictive values
+        /// Proportion of positive images in the intended use, from 0 to 1, for predictive values
         prevalence: f64 = 0.05,
-        /// Resamples of groups for the intervals of scores; 0 for none
+        /// Bootstrap resamples of patients for the confidence intervals; 0: no intervals
         resamples: usize = 1000,
     }
 }
@@ -76,16 +75,19 @@ pub struct Args {
 
 impl Stage for Crossval {
     const NAME: &'static str = "crossval";
-    const ABOUT: &'static str = "Cross-validate the training, persons kept together";
+    const ABOUT: &'static str = "Cross-validate the training at patient level";
     const READS: &'static str =
-        "features.npy, index.csv, model.json for how to train; groups.csv with `groups = \"link\"`";
+        "features.npy, index.csv, model.json (settings); groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "crossval.json, predictions.csv";
     const AFTER: &'static [&'static str] = &["preprocess", "link", "split", "extract", "train"];
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr-crossval --groups link", "Five folds, five times, no person torn"),
-        ("cxr-crossval --threshold sensitivity --sensitivity 0.95", "What finding 95 % costs"),
-        ("cxr-crossval --repeats 1 --seeds 30", "How much of the spread is the head's luck"),
+        ("cxr-crossval --groups link", "Five folds, five repeats, by linked patients"),
+        (
+            "cxr-crossval --threshold sensitivity --sensitivity 0.95",
+            "Specificity at 95 % sensitivity",
+        ),
+        ("cxr-crossval --repeats 1 --seeds 30", "Variation between seeds of the head"),
     ];
     const SHOW: bool = true;
     type Settings = Settings;
@@ -114,12 +116,12 @@ impl Stage for Crossval {
         let job = Self::begin(ctx, &settings)?;
         let films = Films::read(ctx, &job, &settings)?;
         let runs = films.runs(ctx, &settings)?;
-        let judged = films.judge(&settings, ctx.seed, &runs, &job);
+        let results = films.evaluate(&settings, ctx.seed, &runs, &job);
         let rows: Vec<OutOfFoldRow> = runs.iter().flat_map(|run| films.rows(run)).collect();
         write_predictions(&job.path("predictions.csv")?, &films.index.classes, &rows)?;
-        judged.write(&job.path("crossval.json")?)?;
+        results.write(&job.path("crossval.json")?)?;
         job.publish()?;
-        Ok(Outcome::new(&Summary(judged)))
+        Ok(Outcome::new(&Summary(results)))
     }
 }
 
@@ -133,7 +135,7 @@ impl Settings {
         in_range("prevalence", self.prevalence, 0.0..=1.0)
     }
 
-    /// The threshold on the positive class, chosen on `tuning`.
+    /// Chooses the threshold from out-of-fold `scores` of the positive class; none for argmax.
     fn choose(&self, truth: &[bool], scores: &[f64]) -> Result<Option<f64>, Undefined> {
         let point = match self.threshold {
             Rule::Probable => return Ok(None),

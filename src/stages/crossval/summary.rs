@@ -1,3 +1,5 @@
+//! Printed summary of a cross-validation.
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -6,11 +8,11 @@ use serde::Serialize;
 use crate::artifact::crossval::{CrossValidation, Spread};
 use crate::metrics::Estimate;
 
-/// What is said of a cross-validation.
+/// Summary of a cross-validation.
 #[derive(Debug, Serialize)]
 pub struct Summary(pub CrossValidation);
 
-/// The scores on the screen, and what they are called there.
+/// Printed metrics with their labels.
 const SHOWN: [(&str, &str); 6] = [
     ("accuracy", "acc"),
     ("balanced_accuracy", "balanced acc"),
@@ -24,11 +26,13 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(CrossValidation { films, groups, folds, repeats, seeds, threshold, .. }) = self;
         let Self(CrossValidation { pooled, across_folds, calibration, grouped_by, .. }) = self;
-        let heads = if *seeds == 1 { "head" } else { "heads" };
+        let s = |count: usize| if count == 1 { "" } else { "s" };
         writeln!(
             f,
-            "{films} films of {groups} groups (by {grouped_by}), {folds} folds, dealt {repeats} \
-             times, {seeds} {heads} each, trained on upright films"
+            "{films} images in {groups} groups (by {grouped_by}), {folds} folds, {repeats} \
+             repeat{}, {seeds} head{} per fold, trained on unrotated images",
+            s(*repeats),
+            s(*seeds)
         )?;
         let digits = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.4}"));
         writeln!(f, "{:15}  pooled  95 % interval     mean of folds  sd", "")?;
@@ -43,27 +47,27 @@ impl fmt::Display for Summary {
             writeln!(f, "threshold by {rule}, chosen on training folds: {min} to {max}")?;
         }
         let Some(temperature) = calibration.temperature else {
-            return write!(f, "no temperature: {}", calibration.undefined);
+            return write!(f, "no temperature scaling: {}", calibration.undefined);
         };
         let scaled = |name: &str| {
-            let of = |of: &BTreeMap<String, Option<f64>>| digits(of[name]);
-            format!("{}, scaled {}", of(&calibration.before), of(&calibration.after))
+            let value = |scores: &BTreeMap<String, Option<f64>>| digits(scores[name]);
+            format!("{}, scaled {}", value(&calibration.before), value(&calibration.after))
         };
         let (error, loss) = (scaled("expected_calibration_error"), scaled("log_loss"));
         writeln!(f, "temperature {temperature:.2}: calibration error {error}; log loss {loss}")?;
         match calibration.worthwhile() {
             Some(_) => {
-                write!(f, "the temperature lowers the log loss of folds it was not fitted on")?
+                write!(f, "the temperature lowers the log loss of folds that did not fit it")?
             }
             None => write!(
                 f,
-                "the temperature does not lower the log loss of folds it was not fitted on: \
-                 a bundle goes without"
+                "the temperature does not lower the log loss of folds that did not fit it: \
+                 a bundle does not use it"
             )?,
         }
         match calibration.unscaled {
             0 => Ok(()),
-            n => write!(f, "\nno temperature fits {n} of {} folds", folds * repeats * seeds),
+            n => write!(f, "\nfolds without a temperature: {n} of {}", folds * repeats * seeds),
         }
     }
 }

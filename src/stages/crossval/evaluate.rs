@@ -1,4 +1,4 @@
-//! What the predictions are worth.
+//! Evaluation of the out-of-fold predictions.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ use crate::artifact::predictions::{Prediction, Predictions};
 use crate::metrics::Temperature;
 use crate::pipeline::Job;
 
-/// Scores without intervals; none where undefined.
+/// Metrics without intervals; none where undefined.
 type Values = BTreeMap<String, Option<f64>>;
 
 impl Films {
-    /// All figures of the runs.
-    pub fn judge(
+    /// Computes the metrics of all runs, pooled, by fold and by run.
+    pub fn evaluate(
         &self,
         settings: &Settings,
         seed: u64,
@@ -27,25 +27,27 @@ impl Films {
         job: &Job,
     ) -> CrossValidation {
         let classes = &self.index.classes;
-        let judge = |runs: usize, resamples: usize, films: Vec<(usize, Prediction)>| -> Metrics {
-            let (positive, prevalence) = (self.positive, settings.prevalence);
-            let judge = Judge { positive, prevalence, resamples, seed, runs };
-            let groups: Vec<String> =
-                films.iter().map(|(row, _)| self.groups[*row].clone()).collect();
-            let rows = films.into_iter().map(|(_, prediction)| prediction).collect();
-            let predictions = Predictions { classes: classes.clone(), rows };
-            judge.judge(&predictions, &groups, settings.groups)
-        };
+        let evaluate =
+            |runs: usize, resamples: usize, films: Vec<(usize, Prediction)>| -> Metrics {
+                let (positive, prevalence) = (self.positive, settings.prevalence);
+                let evaluation = Judge { positive, prevalence, resamples, seed, runs };
+                let groups: Vec<String> =
+                    films.iter().map(|(row, _)| self.groups[*row].clone()).collect();
+                let rows = films.into_iter().map(|(_, prediction)| prediction).collect();
+                let predictions = Predictions { classes: classes.clone(), rows };
+                evaluation.judge(&predictions, &groups, settings.groups)
+            };
         let values = |runs: usize, films: Vec<(usize, Prediction)>| -> Values {
-            judge(runs, 0, films)
+            evaluate(runs, 0, films)
                 .scores
                 .into_iter()
                 .map(|(name, score)| (name, score.value))
                 .collect()
         };
-        let of = |run: &Run, rows: &[usize]| -> Vec<(usize, Prediction)> {
-            let film = |row: &usize| (*row, self.prediction(run, *row, run.probabilities.view()));
-            rows.iter().map(film).collect()
+        let predictions = |run: &Run, rows: &[usize]| -> Vec<(usize, Prediction)> {
+            let predict =
+                |row: &usize| (*row, self.prediction(run, *row, run.probabilities.view()));
+            rows.iter().map(predict).collect()
         };
         let all: Vec<usize> = (0..self.labels.len()).collect();
         let by_fold: Vec<Fold> = runs
@@ -54,18 +56,18 @@ impl Films {
             .map(|(run, fold)| {
                 let rows = run.folds.split(fold).test;
                 let (repeat, seed, films) = (run.repeat, run.seed, rows.len());
-                let scores = values(1, of(run, &rows));
+                let scores = values(1, predictions(run, &rows));
                 Fold { repeat, seed, fold, films, threshold: run.thresholds[fold], scores }
             })
             .collect();
-        let of_runs: Vec<_> = runs.iter().map(|run| values(1, of(run, &all))).collect();
-        let of_all = runs.iter().flat_map(|run| of(run, &all)).collect();
-        let pooled = judge(runs.len(), settings.resamples, of_all);
+        let by_run: Vec<_> = runs.iter().map(|run| values(1, predictions(run, &all))).collect();
+        let pooled = runs.iter().flat_map(|run| predictions(run, &all)).collect();
+        let pooled = evaluate(runs.len(), settings.resamples, pooled);
         let mut groups = self.groups.clone();
         groups.sort_unstable();
         groups.dedup();
-        let spread = |of: &[&Values]| -> BTreeMap<String, Spread> {
-            let spread = |name: &String| Spread::of(of.iter().map(|scores| scores[name]));
+        let spreads = |values: &[&Values]| -> BTreeMap<String, Spread> {
+            let spread = |name: &String| Spread::of(values.iter().map(|scores| scores[name]));
             pooled.scores.keys().map(|name| (name.clone(), spread(name))).collect()
         };
         CrossValidation {
@@ -80,13 +82,13 @@ impl Films {
             seeds: settings.seeds,
             trained_on: "upright".into(),
             threshold: Threshold {
-                rule: name(settings.threshold),
+                rule: value_name(settings.threshold),
                 wanted: (settings.threshold == Rule::Sensitivity).then_some(settings.sensitivity),
                 chosen: (settings.threshold != Rule::Probable)
                     .then(|| Spread::of(by_fold.iter().map(|fold| fold.threshold))),
             },
-            across_folds: spread(&by_fold.iter().map(|fold| &fold.scores).collect::<Vec<_>>()),
-            across_runs: spread(&of_runs.iter().collect::<Vec<_>>()),
+            across_folds: spreads(&by_fold.iter().map(|fold| &fold.scores).collect::<Vec<_>>()),
+            across_runs: spreads(&by_run.iter().collect::<Vec<_>>()),
             calibration: self.calibration(runs, values),
             by_fold,
             pooled: pooled.scores,
@@ -96,22 +98,25 @@ impl Films {
         }
     }
 
+    /// Fits a temperature on all out-of-fold predictions; `after` scales each fold by a
+    /// temperature that was fitted on the other folds.
     fn calibration(
         &self,
         runs: &[Run],
         values: impl Fn(usize, Vec<(usize, Prediction)>) -> Values,
     ) -> Calibration {
-        let scores = |of: fn(&Run) -> &Array2<f64>| {
-            let films = runs.iter().flat_map(|run| {
-                let film = move |row| (row, self.prediction(run, row, of(run).view()));
-                (0..self.labels.len()).map(film)
+        let scores = |probabilities: fn(&Run) -> &Array2<f64>| {
+            let predictions = runs.iter().flat_map(|run| {
+                let predict =
+                    move |row| (row, self.prediction(run, row, probabilities(run).view()));
+                (0..self.labels.len()).map(predict)
             });
-            let mut scores = values(runs.len(), films.collect());
+            let mut scores = values(runs.len(), predictions.collect());
             scores.retain(|name, _| CALIBRATION.contains(&name.as_str()));
             scores
         };
         let views: Vec<_> = runs.iter().map(|run| run.probabilities.view()).collect();
-        let pooled = ndarray::concatenate(Axis(0), &views).expect("every run has every film");
+        let pooled = ndarray::concatenate(Axis(0), &views).expect("every run has all images");
         let fitted = Temperature::fit(&self.labels.repeat(runs.len()), pooled.view());
         Calibration {
             temperature: fitted.ok().map(|temperature| temperature.0),
@@ -123,10 +128,10 @@ impl Films {
     }
 }
 
-/// The scores that a temperature changes.
+/// Metrics that a temperature changes.
 const CALIBRATION: [&str; 3] = ["brier", "expected_calibration_error", "log_loss"];
 
-/// The name of a choice, as on the command line.
-fn name(choice: impl ValueEnum) -> String {
-    choice.to_possible_value().expect("every choice has a name").get_name().to_owned()
+/// Name of a value on the command line.
+fn value_name(value: impl ValueEnum) -> String {
+    value.to_possible_value().expect("every variant has a name").get_name().to_owned()
 }
