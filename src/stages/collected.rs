@@ -1,4 +1,4 @@
-//! What the stages share that put films into a folder of the user's.
+//! Shared parts of the stages that write images to a folder of the user.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,20 +11,22 @@ use crate::cli::{Failure, ResultExt};
 use crate::dataset::phantom;
 use crate::io::place::real;
 
-/// Whether the folder may hold other files.
+/// Flag `--force` of stages that write to a folder of the user.
 #[derive(Debug, clap::Args)]
 pub struct Force {
-    /// Write to a folder that holds other files; those with the same names are replaced
+    /// Write to a folder that holds other files; files of the same name are replaced
     #[arg(long)]
     force: bool,
 }
 
 impl Force {
-    /// Not forced: what `cxr run` starts.
+    /// Without `--force`, as in `cxr run`.
     pub const NO: Self = Self { force: false };
 
-    /// Refuses an output `folder` inside the folder of the `source`, whose files it would
-    /// add to; then as [`Force::claim`].
+    /// Calls [`Force::claim`] unless `folder` is inside the folder `source`.
+    ///
+    /// # Errors
+    /// If `folder` is inside `source`, or as [`Force::claim`].
     pub fn claim_apart(&self, folder: &Path, source: &Path, stage: &str) -> Result<(), Failure> {
         if real(folder).starts_with(real(source)) {
             let (folder, source) = (folder.display(), source.display());
@@ -34,17 +36,20 @@ impl Force {
         self.claim(folder, stage)
     }
 
-    /// Refuses a folder that holds files which `stage` did not write, unless forced.
+    /// Checks that `stage` may write to `folder`.
+    ///
+    /// # Errors
+    /// Without `--force`, if `folder` holds files that `stage` did not write.
     pub fn claim(&self, folder: &Path, stage: &str) -> Result<(), Failure> {
         if self.force {
             return Ok(());
         }
         claim(folder, stage)
-            .hint("choose another folder with `--output`, or write into this one with `--force`")
+            .hint("choose another folder with `--output`, or write to this one with `--force`")
     }
 }
 
-/// The films in a folder, and what became of the others.
+/// Printed summary of the images in an output folder and of the dropped ones.
 #[derive(Debug, Serialize)]
 pub struct Collected {
     folder: PathBuf,
@@ -54,7 +59,7 @@ pub struct Collected {
 }
 
 impl Collected {
-    /// What `ledger` says of `folder`.
+    /// Summary of the selection log `ledger` of `folder`.
     pub fn new(folder: PathBuf, ledger: &Ledger) -> Self {
         let synthetic = ledger.kept().any(|row| row.source == phantom::SOURCE);
         Self { folder, synthetic, counts: ledger.counts() }
@@ -65,6 +70,6 @@ impl fmt::Display for Collected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { folder, synthetic, counts } = self;
         let synthetic = if *synthetic { ", synthetic" } else { "" };
-        write!(f, "{}: {} films{synthetic}\n{counts}", folder.display(), counts.kept)
+        write!(f, "{}: {} images{synthetic}\n{counts}", folder.display(), counts.kept)
     }
 }

@@ -25,9 +25,9 @@ pub struct LinkFilms;
 crate::settings! {
     /// Settings of `cxr-link`: `[link]` in `pipeline.toml`.
     pub struct Settings {
-        /// Nearest images that each image is aligned and compared with
+        /// Number of most similar images that each image is aligned and compared with
         neighbours: usize = 10,
-        /// Least correlation of two images of the same picture, after alignment
+        /// Minimum correlation of near-duplicate images after alignment, from 0 to 1
         correlation: f64 = 0.88,
     }
 }
@@ -39,9 +39,9 @@ pub struct Args {
     flags: Flags,
 }
 
-/// Films whose pixels are held at once: 38 MB.
+/// Number of images in memory at the same time: 38 MB.
 const BATCH: usize = 256;
-/// Findings that are named on the screen; `link.json` names all.
+/// Maximum number of printed warnings of each kind; `link.json` has all.
 const SHOWN: usize = 10;
 
 impl Stage for LinkFilms {
@@ -52,8 +52,8 @@ impl Stage for LinkFilms {
     const AFTER: &'static [&'static str] = &["preprocess"];
     const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr-link", "By patient id, file name, file and picture"),
-        ("cxr-link --correlation 0.95", "Link only images that are more alike"),
+        ("cxr-link", "By patient ID, file name, equal files and near-duplicates"),
+        ("cxr-link --correlation 0.95", "Require more similar near-duplicates"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -105,14 +105,14 @@ impl Settings {
     }
 }
 
-/// The picture of every film.
+/// Computes the thumbnail of each image.
 fn thumbnails(ctx: &Context, index: &Index) -> Result<Vec<Thumbnail>, Failure> {
     let mut images = upstream::images(ctx, index)?;
-    let (films, side) = (index.rows.len(), images.shape()[1]);
-    let bar = ctx.ui.progress("thumbnails", films, "images");
-    let mut thumbnails = Vec::with_capacity(films);
-    for first in (0..films).step_by(BATCH) {
-        let pixels = images.read(first..(first + BATCH).min(films))?;
+    let (count, side) = (index.rows.len(), images.shape()[1]);
+    let bar = ctx.ui.progress("thumbnails", count, "images");
+    let mut thumbnails = Vec::with_capacity(count);
+    for first in (0..count).step_by(BATCH) {
+        let pixels = images.read(first..(first + BATCH).min(count))?;
         let batch = pixels.par_chunks_exact(side * side * 3);
         thumbnails.par_extend(batch.map(|pixels| Thumbnail::new(pixels, side)));
         bar.add(pixels.len() / (side * side * 3));
@@ -125,7 +125,7 @@ fn film(row: &IndexRow) -> Film<'_> {
 }
 
 fn group_rows(index: &Index, groups: &Groups) -> Vec<GroupRow> {
-    let of_film = |film: &IndexRow| {
+    let group_row = |film: &IndexRow| {
         let evidence: Vec<_> = groups.evidence[film.row].iter().map(|kind| kind.text()).collect();
         GroupRow {
             row: film.row,
@@ -135,7 +135,7 @@ fn group_rows(index: &Index, groups: &Groups) -> Vec<GroupRow> {
             evidence: evidence.join("; "),
         }
     };
-    index.rows.iter().map(of_film).collect()
+    index.rows.iter().map(group_row).collect()
 }
 
 fn link_row(link: &Link) -> LinkRow {
@@ -144,7 +144,7 @@ fn link_row(link: &Link) -> LinkRow {
     LinkRow { a: *a, b: *b, evidence: kind.text().to_owned(), relation, detail: detail.clone() }
 }
 
-/// Says what the user would not expect of the dataset.
+/// Warns of patients with several IDs and of patients with images in several classes.
 fn warn(ctx: &Context, linked: &Linked) {
     for ids in linked.merged.iter().take(SHOWN) {
         ctx.ui.warn(format_args!("{} are the same patient", ids.join(" and ")));
@@ -162,7 +162,7 @@ fn warn(ctx: &Context, linked: &Linked) {
     let more =
         linked.merged.len().saturating_sub(SHOWN) + linked.conflicts.len().saturating_sub(SHOWN);
     if more > 0 {
-        ctx.ui.warn(format_args!("link.json names {more} more such findings"));
+        ctx.ui.warn(format_args!("{more} more such findings are in `link.json`"));
     }
 }
 
@@ -172,7 +172,7 @@ struct Summary(Linked);
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Linked { films, groups, links, merged, conflicts, .. } = &self.0;
-        writeln!(f, "{films} images of {groups} patients, as far as the linkage can tell")?;
+        writeln!(f, "{films} images of {groups} patients, by patient linkage")?;
         for (evidence, links) in links {
             writeln!(f, "{evidence:15}  {links:>6} links")?;
         }

@@ -1,4 +1,4 @@
-//! `cxr-phantom`: synthetic films in the layouts of the two real sources.
+//! `cxr-phantom`: synthetic images (phantoms) in the layouts of the two real sources.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,32 +15,32 @@ use crate::dataset::phantom::{Condition, Film, Plan, metadata_csv};
 use crate::io::atomic;
 use crate::pipeline::Input;
 
-/// Films that are rendered before their bytes are written: bounds the memory.
+/// Number of encoded images in memory at the same time.
 const BATCH: usize = 64;
 
-/// What tells the classes apart besides the lungs.
+/// Difference between the classes outside the lungs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shortcut {
-    /// Nothing.
+    /// No difference.
     None,
-    /// A bright square in the upper left corner of the COVID-19 films.
+    /// A bright square in the upper left corner of the COVID-19 images.
     Marker,
 }
 
 settings! {
     /// Settings of `cxr-phantom`: `[phantom]` in `pipeline.toml`.
     pub struct Settings {
-        /// Folder for the two sources; `{dataset}` is the dataset folder
+        /// Output folder for the two sources; `{dataset}` is the dataset folder
         output: String = "{dataset}/sources".into(),
-        /// PA films of COVID-19, and as many normal ones
+        /// Number of COVID-19 PA images, and of normal images
         films: usize = 25,
-        /// Shortcut to plant, for a look at how it is found out
+        /// Shortcut in the COVID-19 images, to test the audit: `none` or `marker`
         shortcut: Shortcut = Shortcut::None,
     }
 }
 
-/// The arguments.
+/// Arguments of `cxr-phantom`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -49,20 +49,21 @@ pub struct Args {
     force: Force,
 }
 
-/// The stage.
+/// `cxr-phantom`.
 #[derive(Debug)]
 pub struct Phantom;
 
 impl Stage for Phantom {
     const NAME: &'static str = "phantom";
-    const ABOUT: &'static str = "Draw synthetic films, to try the pipeline without data";
+    const ABOUT: &'static str = "Generate synthetic images, to try the pipeline without data";
     const READS: &'static str = "nothing";
-    const WRITES: &'static str = "covid-chestxray-dataset/ and chest_xray/, as the real ones lie";
+    const WRITES: &'static str =
+        "covid-chestxray-dataset/ and chest_xray/, laid out as the real sources";
     const AFTER: &'static [&'static str] = &[];
     const USES: &'static [Flag] = uses!(Dataset, Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr phantom --output /tmp/sources", "25 films of COVID-19 and 25 normal ones"),
-        ("cxr phantom --films 40 --shortcut marker", "A set that gives the class away in a corner"),
+        ("cxr phantom --output /tmp/sources", "25 COVID-19 PA images and 25 normal images"),
+        ("cxr phantom --films 40 --shortcut marker", "Images whose corner shows the class"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -88,15 +89,15 @@ impl Stage for Phantom {
         let marker = settings.shortcut == Shortcut::Marker;
         let films = Plan { films: settings.films, seed: ctx.seed, marker }.films();
         let job = Self::begin(ctx, &settings)?;
-        let progress = ctx.ui.progress("drawing", films.len(), "films");
+        let progress = ctx.ui.progress("generating", films.len(), "images");
         for batch in films.chunks(BATCH) {
-            let draw = |film: &Film| {
+            let encode = |film: &Film| {
                 let bytes = film.encode();
                 progress.add(1);
                 bytes
             };
-            let drawn: Vec<_> = batch.par_iter().map(draw).collect();
-            for (film, bytes) in batch.iter().zip(drawn) {
+            let encoded: Vec<_> = batch.par_iter().map(encode).collect();
+            for (film, bytes) in batch.iter().zip(encoded) {
                 atomic::write(&job.path(&film.path())?, &bytes)?;
             }
         }
@@ -133,15 +134,15 @@ struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { covid, normal, pneumonia, .. } = self;
-        writeln!(f, "{}: synthetic films, of nobody", self.folder.display())?;
-        writeln!(f, "  covid-chestxray-dataset      {covid:>6}  of COVID-19, PA and AP")?;
+        writeln!(f, "{}: synthetic images", self.folder.display())?;
+        writeln!(f, "  covid-chestxray-dataset      {covid:>6}  COVID-19, PA and AP")?;
         writeln!(
             f,
-            "  chest_xray                   {normal:>6}  normal, {pneumonia} of other pneumonia"
+            "  chest_xray                   {normal:>6}  normal, {pneumonia} with other pneumonia"
         )?;
         match self.shortcut {
             Shortcut::None => Ok(()),
-            Shortcut::Marker => writeln!(f, "  planted: a bright corner on every film of COVID-19"),
+            Shortcut::Marker => writeln!(f, "  shortcut: a bright corner in every COVID-19 image"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What several stages read of those before them, checked to belong together. What
-//! does not comes with the command that makes it anew.
+//! Inputs that several stages read from earlier stages, checked for consistency. Errors have a
+//! hint with the command that makes the input again.
 
 use std::path::{Path, PathBuf};
 
@@ -20,19 +20,19 @@ use crate::io::staging::recover;
 use crate::io::tensor::is_plausible;
 use crate::pipeline::{Input, Job, Lineage};
 
-/// The files of `cxr-link` that `grouping` rests on.
+/// Files of `cxr-link` that `grouping` needs.
 pub fn links(ctx: &Context, grouping: Grouping) -> impl Iterator<Item = Input> {
     grouping.files().iter().map(|name| ctx.input("link", name))
 }
 
-/// Where the table `path`, as a setting names it, is: a path from the current folder, or
-/// else one from `beside`, the folder whose images it tells of.
+/// Finds the table `path` of a setting, relative to the current folder, or else to `folder`,
+/// which holds the images of the table.
 ///
 /// # Errors
-/// If it is in neither place.
-pub fn table_file(ctx: &Context, path: &str, beside: &Path) -> Result<PathBuf, Failure> {
+/// If the file is in neither folder.
+pub fn table_file(ctx: &Context, path: &str, folder: &Path) -> Result<PathBuf, Failure> {
     let named = ctx.paths.expand(path);
-    let below = beside.join(&named);
+    let below = folder.join(&named);
     let missing = || {
         let error = format!("there is no `{}`", named.display());
         match named.is_absolute() {
@@ -43,39 +43,50 @@ pub fn table_file(ctx: &Context, path: &str, beside: &Path) -> Result<PathBuf, F
     [&named, &below].into_iter().find(|path| path.exists()).cloned().ok_or_else(missing)
 }
 
-/// The films.
+/// Reads the index of the images.
+///
+/// # Errors
+/// If `index.csv` is missing or malformed.
 pub fn index(ctx: &Context) -> Result<Index, Failure> {
     ctx.read("preprocess", "index.csv", Index::read)
 }
 
-/// The split, which must be of this index.
+/// Reads the split.
+///
+/// # Errors
+/// If `split.json` is missing, malformed, or made from another index.
 pub fn split(ctx: &Context, job: &Job, index: &Index) -> Result<Split, Failure> {
     let hash = &job.inputs()["preprocess/index.csv"];
     ctx.read("split", "split.json", |path| Split::read_for(path, hash, index.rows.len()))
 }
 
-/// The trained model: what `bundle` holds, else the profile's own, with the
-/// out-of-distribution false-positive rate `rate`; `former` is the flag by which the
-/// rate was given before it was renamed.
+/// Opens the model in `bundle`, else the model of the profile. `rate` is the out-of-distribution
+/// false-positive rate, from 0 to 1; `old_flag` is the value of its former flag.
+///
+/// # Errors
+/// If the model cannot be read, `rate` is out of range, or the flags contradict each other.
 pub fn model(
     ctx: &Context,
     bundle: Option<&Path>,
     rate: f64,
-    former: Option<&str>,
+    old_flag: Option<&str>,
 ) -> Result<Assembled, Failure> {
-    if let Some(value) = former {
+    if let Some(value) = old_flag {
         let error = Failure::usage("`--false-alarms` is now `--ood-false-positive-rate`");
         return Err(error.hint(format_args!("`--ood-false-positive-rate {value}`")));
     }
     in_range("ood-false-positive-rate", rate, 0.0..=1.0)?;
     if bundle.is_some() && ctx.globals.artifacts.is_some() {
         let error = "`--artifacts` has no effect with `--bundle`, which holds the whole model";
-        return Err(Failure::usage(error).hint("give one of them"));
+        return Err(Failure::usage(error).hint("give only one of the two flags"));
     }
     classifier::open(bundle, &ctx.paths, rate).map_err(hinted(ModelError::hint))
 }
 
-/// What the features are, which must be of the split that the job reads.
+/// Reads the description of the features.
+///
+/// # Errors
+/// If `features.json` is missing, malformed, or made from another split.
 pub fn features(ctx: &Context, job: &Job) -> Result<Features, Failure> {
     let features = ctx.read("extract", "features.json", Features::read)?;
     if features.split != job.inputs()["split/split.json"] {
@@ -85,7 +96,10 @@ pub fn features(ctx: &Context, job: &Job) -> Result<Features, Failure> {
     Ok(features)
 }
 
-/// An array of features of the shape `shape`.
+/// Reads an array of `cxr-extract`.
+///
+/// # Errors
+/// If the file is missing or malformed, or its shape is not `shape`.
 pub fn array<D: Dimension>(
     ctx: &Context,
     name: &str,
@@ -94,12 +108,15 @@ pub fn array<D: Dimension>(
     ctx.read("extract", name, |path| read_array("array of features", path, shape))
 }
 
-/// The features of every film, `[films, width]`, all of them finite and below 1e10.
+/// Reads the features of all images `[images, width]`.
+///
+/// # Errors
+/// As [`array`], and if a value is not finite or not below 1e10.
 pub fn table(ctx: &Context, index: &Index, features: &Features) -> Result<Array2<f32>, Failure> {
     let shape = [index.rows.len(), features.extractor.width];
     let table: Array2<f32> = array(ctx, "features.npy", &shape)?;
-    let broken = table.axis_iter(Axis(0)).position(|film| !film.iter().all(|v| is_plausible(*v)));
-    match broken {
+    let invalid = table.axis_iter(Axis(0)).position(|row| !row.iter().all(|v| is_plausible(*v)));
+    match invalid {
         Some(row) => {
             let path = &index.rows[row].path;
             let error = Failure::new(format_args!(
@@ -111,21 +128,26 @@ pub fn table(ctx: &Context, index: &Index, features: &Features) -> Result<Array2
     }
 }
 
-/// The trained model, which must be of the files that the job reads: another split may test
-/// on films that it has learnt from.
+/// Reads the trained model.
+///
+/// # Errors
+/// If `model.json` is missing, malformed, or made from other inputs than those of the job: with
+/// another split, test images may be training images of the model.
 pub fn trained(ctx: &Context, job: &Job) -> Result<Model, Failure> {
     let model = ctx.read("train", "model.json", Model::read)?;
-    let other =
+    let differs =
         |(name, hash): &(&String, &String)| job.inputs().get(*name).is_some_and(|now| now != *hash);
-    if let Some((name, _)) = model.inputs.iter().find(other) {
+    if let Some((name, _)) = model.inputs.iter().find(differs) {
         let error = Failure::new(format_args!("the model was trained from another `{name}`"));
         return Err(error.hint(ctx.rerun("train")));
     }
     Ok(model)
 }
 
-/// An artifact that need not be there; none of a stage whose files do not belong to the
-/// others.
+/// Reads an artifact if it exists and was made from the current inputs (`lineage`).
+///
+/// # Errors
+/// If the file exists and `read` fails.
 pub fn optional<T>(
     ctx: &Context,
     lineage: &Lineage,
@@ -140,11 +162,13 @@ pub fn optional<T>(
     ctx.artifact(stage, name).exists().then(|| ctx.read(stage, name, read)).transpose()
 }
 
-/// The file of the backbone's weights: the one `wanted`, else the one that this
-/// machine has.
-pub fn weights_file(ctx: &Context, wanted: &str) -> Result<PathBuf, Failure> {
-    if !wanted.is_empty() {
-        return Ok(ctx.paths.expand(wanted));
+/// Path of the backbone's weights: the setting `path`, else `CXR_WEIGHTS`, else the user's cache.
+///
+/// # Errors
+/// If `path` is empty and no weights are found.
+pub fn weights_file(ctx: &Context, path: &str) -> Result<PathBuf, Failure> {
+    if !path.is_empty() {
+        return Ok(ctx.paths.expand(path));
     }
     backbone::weights_file().map_err(|error| {
         let hint = error.hint();
@@ -152,24 +176,30 @@ pub fn weights_file(ctx: &Context, wanted: &str) -> Result<PathBuf, Failure> {
     })
 }
 
-/// The pixels of every film, `[films, side, side, 3]`.
+/// Opens the pixels of all images, u8 `[images, side, side, 3]`.
+///
+/// # Errors
+/// If `images.npy` is missing or its shape does not fit the index.
 pub fn images(ctx: &Context, index: &Index) -> Result<Reader<u8>, Failure> {
     let path = ctx.artifact("preprocess", "images.npy");
     let images = Reader::<u8>::open(&path, &[None, None, Some(3)]).hint(ctx.rerun("preprocess"))?;
-    let films = index.rows.len();
+    let count = index.rows.len();
     match *images.shape() {
-        [rows, side, width, _] if rows == films && side == width && side > 0 && side % 32 == 0 => {
+        [rows, side, width, _] if rows == count && side == width && side > 0 && side % 32 == 0 => {
             Ok(images)
         }
         ref shape => {
             let error =
-                format!("`images.npy` has the shape {shape:?}, expected [{films}, 224, 224, 3]");
+                format!("`images.npy` has the shape {shape:?}, expected [{count}, 224, 224, 3]");
             Err(Failure::new(error).hint(ctx.rerun("preprocess")))
         }
     }
 }
 
-/// The person on every film, where known.
+/// Patient of each image; none if unknown.
+///
+/// # Errors
+/// If `groups.csv` is needed and missing, malformed, or made from another index.
 pub fn persons(
     ctx: &Context,
     job: &Job,
@@ -186,8 +216,10 @@ pub fn persons(
     }
 }
 
-/// The group of every film: its person, or, where nobody knows whom it shows, one of
-/// its own.
+/// Group of each image: its patient. An image of an unknown patient is a group of its own.
+///
+/// # Errors
+/// As [`persons`].
 pub fn groups(
     ctx: &Context,
     job: &Job,
@@ -198,10 +230,13 @@ pub fn groups(
     Ok(persons.map(|(person, row)| person.unwrap_or_else(|| alone(&row.path))).collect())
 }
 
-/// The position of the positive class: `wanted`, else the default of
+/// Index of the positive class: `name`, else the default of
 /// [`positive`](crate::dataset::positive::positive()).
-pub fn positive(wanted: &str, classes: &[String]) -> Result<usize, Failure> {
-    crate::dataset::positive::positive(wanted, classes).map_err(|error| {
+///
+/// # Errors
+/// If there is no class `name`, or `name` is empty and there is no default.
+pub fn positive(name: &str, classes: &[String]) -> Result<usize, Failure> {
+    crate::dataset::positive::positive(name, classes).map_err(|error| {
         let choices: Vec<String> =
             classes.iter().map(|class| format!("`--positive {}`", shell_word(class))).collect();
         let (last, others) = choices.split_last().expect("an index has a class");

@@ -51,7 +51,7 @@ fn the_file_of_11_march_selects_the_tutorials_25_films() {
     let text =
         sandbox.ok(&format!("cxr-build-covid --source source --metadata {}", table.display()));
     insta::assert_snapshot!(text, @"
-    dataset/covid: 25 films
+    dataset/covid: 25 images
       rows of the source               49
       kept                             25  of 12 patients
       dropped                          24
@@ -195,7 +195,7 @@ fn no_name_and_no_link_leads_out_of_the_source() {
     }
     sandbox.write("source/metadata.csv", table);
     insta::assert_snapshot!(sandbox.ok("cxr-build-covid --source source"), @"
-    dataset/covid: 1 films
+    dataset/covid: 1 images
       rows of the source                7
       kept                              1  of 1 patients
       dropped                           6

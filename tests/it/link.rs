@@ -46,7 +46,7 @@ fn images_are_linked_by_name_file_and_picture() {
     $ cxr-link
     exit: 0
     --- stdout
-    6 images of 3 patients, as far as the linkage can tell
+    6 images of 3 patients, by patient linkage
     kaggle name           1 links
     near duplicate        1 links
     same file             1 links

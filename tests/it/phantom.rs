@@ -10,12 +10,12 @@ fn names(sandbox: &Sandbox, folder: &str) -> Vec<String> {
 fn phantoms_pass_through_both_builders() {
     let sandbox = Sandbox::new();
     insta::assert_snapshot!(sandbox.ok("cxr-phantom --films 4"), @"
-    dataset/sources: synthetic films, of nobody
-      covid-chestxray-dataset           5  of COVID-19, PA and AP
-      chest_xray                        4  normal, 1 of other pneumonia
+    dataset/sources: synthetic images
+      covid-chestxray-dataset           5  COVID-19, PA and AP
+      chest_xray                        4  normal, 1 with other pneumonia
     ");
     insta::assert_snapshot!(sandbox.ok("cxr-build-covid"), @"
-    dataset/covid: 4 films, synthetic
+    dataset/covid: 4 images, synthetic
       rows of the source                7
       kept                              4  of 3 patients
       dropped                           3
@@ -23,7 +23,7 @@ fn phantoms_pass_through_both_builders() {
         finding not labelled            1
     ");
     insta::assert_snapshot!(sandbox.ok("cxr-sample-normal --count 4"), @"
-    dataset/normal: 4 films, synthetic
+    dataset/normal: 4 images, synthetic
       rows of the source                5
       kept                              4  of 3 patients
       dropped                           1
@@ -79,7 +79,7 @@ fn a_rerun_replaces_its_own_films_and_leaves_foreign_folders_alone() {
     --- stderr
     error: `real` is not empty and was not made by `cxr-phantom`
 
-    hint: choose another folder with `--output`, or write into this one with `--force`
+    hint: choose another folder with `--output`, or write to this one with `--force`
     ");
     assert_eq!(sandbox.read("real/covid-chestxray-dataset/metadata.csv"), "real");
     assert!(sandbox.transcript("cxr-phantom --films 0").contains("exit: 2"));

@@ -30,9 +30,9 @@ fn unzipped() -> Sandbox {
 fn normal_films_only_are_drawn() {
     let sandbox = unzipped();
     insta::assert_snapshot!(sandbox.ok("cxr-sample-normal --count 3"), @"
-    dataset/normal: 3 films
+    dataset/normal: 3 images
       rows of the source               10
-      kept                              3  of 2 patients, and 1 of unknown ones
+      kept                              3  of 2 patients, 1 without patient ID
       dropped                           7
         pneumonia                       3
         archive leftover                1
