@@ -1,4 +1,4 @@
-//! Whether a folder that users may keep files in is a stage's to write to.
+//! Protection of the user's files: checks that a stage may write to a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -6,36 +6,40 @@ use super::{Document, record::Record};
 use crate::io::atomic::{FileError, at};
 use crate::io::staging::{RECORD, recover};
 
-/// Why a folder is not written to.
+/// Reason why a folder is not written to.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
-    /// It holds files that the stage did not write.
+    /// The folder has files that the stage did not write.
     #[error("`{}` is not empty and was not made by `cxr-{stage}`", folder.display())]
     Foreign {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// The stage that wanted to write.
+        /// Name of the stage.
         stage: String,
     },
-    /// It cannot be looked into.
+    /// The folder cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// Makes sure that `folder` is absent, empty but for hidden files, or has the record of
+/// Checks that `folder` does not exist, is empty except for hidden files, or has the record of
 /// an earlier run of `stage`.
+///
+/// # Errors
+/// See [`ClaimError`].
 pub fn claim(folder: &Path, stage: &str) -> Result<(), ClaimError> {
     recover(folder)?;
     if !folder.exists() {
         return Ok(());
     }
-    let mut empty = true;
+    let mut is_empty = true;
     for entry in at("read", folder, std::fs::read_dir(folder))? {
         let name = at("read", folder, entry)?.file_name();
-        empty &= name.as_encoded_bytes()[0] == b'.';
+        is_empty &= name.as_encoded_bytes()[0] == b'.';
     }
-    let ours = || Record::read(&folder.join(RECORD)).is_ok_and(|record| record.stage == stage);
-    if empty || ours() {
+    let is_of_stage =
+        || Record::read(&folder.join(RECORD)).is_ok_and(|record| record.stage == stage);
+    if is_empty || is_of_stage() {
         return Ok(());
     }
     Err(ClaimError::Foreign { folder: folder.to_owned(), stage: stage.to_owned() })
@@ -62,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_writes_to_new_empty_and_its_own_folders_only() {
+    fn only_new_empty_and_own_folders_are_accepted() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("covid");
         assert!(claim(&folder, "build-covid").is_ok(), "absent");
@@ -70,12 +74,12 @@ mod tests {
         assert!(claim(&folder, "build-covid").is_ok(), "hidden files only");
         record(&folder);
         atomic::write(&folder.join("notes.txt"), b"").unwrap();
-        assert!(claim(&folder, "build-covid").is_ok(), "its own");
+        assert!(claim(&folder, "build-covid").is_ok(), "a folder of the stage");
         let error = claim(&folder, "sample-normal").unwrap_err();
-        assert!(matches!(error, ClaimError::Foreign { .. }), "another stage's: {error}");
+        assert!(matches!(error, ClaimError::Foreign { .. }), "a folder of another stage: {error}");
         std::fs::remove_file(folder.join(RECORD)).unwrap();
         let error = claim(&folder, "build-covid").unwrap_err();
-        assert!(matches!(error, ClaimError::Foreign { .. }), "the user's: {error}");
+        assert!(matches!(error, ClaimError::Foreign { .. }), "a folder without record: {error}");
         let error = claim(&folder.join("notes.txt"), "build-covid").unwrap_err();
         assert!(matches!(error, ClaimError::File(_)), "a file: {error}");
     }

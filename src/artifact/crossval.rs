@@ -1,5 +1,5 @@
-//! `crossval/crossval.json` and `crossval/predictions.csv`: what heads say of
-//! films that they have not seen, and what that is worth.
+//! `crossval/crossval.json` and `crossval/predictions.csv`: out-of-fold predictions of a
+//! cross-validation, and their performance.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,63 +15,66 @@ use super::{ArtifactError, Document, MAX_FILE, read_bytes};
 use crate::io::atomic;
 use crate::metrics::{Confusion, Estimate};
 
-/// The file of the out-of-fold predictions, beside `crossval.json`.
+/// Name of the file of out-of-fold predictions, beside `crossval.json`.
 pub const PREDICTIONS: &str = "predictions.csv";
 
-/// A repeated cross-validation. Intervals hold 95 %.
+/// Result of a repeated cross-validation. Intervals are 95 % confidence intervals.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CrossValidation {
-    /// `cxr.crossval/2`; filled in when written.
+    /// `cxr.crossval/2`; set when written.
     #[serde(default)]
     pub schema: String,
-    /// The classes' names, in the order of the probabilities.
+    /// Class names in the order of the probabilities.
     pub classes: Vec<String>,
-    /// The class that sensitivity and all binary scores ask for.
+    /// Positive class of sensitivity and all binary scores.
     pub positive: String,
-    /// Films, each predicted once a run.
+    /// Number of images; each is predicted once per run.
     pub films: usize,
-    /// Groups they fall into, of which none is torn by a fold.
+    /// Number of groups; folds do not cross groups.
     pub groups: usize,
-    /// What tells the groups: `patient` or `link`.
+    /// Source of the groups: `patient` or `link`.
     pub grouped_by: Grouping,
-    /// Folds of a run.
+    /// Number of folds per run.
     pub folds: usize,
-    /// Ways in which the films were dealt into folds.
+    /// Number of repeats, each with another fold assignment.
     pub repeats: usize,
-    /// Heads for each of them and each fold.
+    /// Number of heads per repeat and fold.
     pub seeds: usize,
-    /// What the heads learned from: `upright`, films without rotations.
+    /// Training data of the heads: `upright`, images without rotations.
     pub trained_on: String,
-    /// How films are called positive.
+    /// Rule for positive predictions.
     pub threshold: Threshold,
-    /// Scores of the out-of-fold predictions of all runs, with intervals by
-    /// bootstrap over groups. The calibration error is the mean over runs.
+    /// Scores of the out-of-fold predictions of all runs, with patient-level bootstrap
+    /// intervals. The calibration error is the mean over runs.
     pub pooled: BTreeMap<String, Estimate>,
-    /// Each class against the rest, of the same predictions; rates count predictions,
-    /// `films` counts images.
+    /// Each class against the rest, for the same predictions. Rates count predictions, `films`
+    /// counts images.
     pub by_class: BTreeMap<String, ClassMetrics>,
-    /// The same predictions: rows of truth, columns of prediction.
+    /// Confusion matrix of the same predictions: rows are true, columns predicted classes.
     pub confusion: Confusion,
-    /// Scores of single folds.
+    /// Summary of the scores of single folds.
     pub across_folds: BTreeMap<String, Spread>,
-    /// Scores of runs, each of all films.
+    /// Summary of the scores of single runs, each over all images.
     pub across_runs: BTreeMap<String, Spread>,
-    /// Every fold of every run.
+    /// All folds of all runs.
     pub by_fold: Vec<Fold>,
-    /// How sure the predictions are, and should be.
+    /// Calibration of the probabilities.
     pub calibration: Calibration,
-    /// BLAKE3 of the `index.csv` that the films are of.
+    /// BLAKE3 hash of the `index.csv` of the images.
     pub index: String,
 }
 
 impl CrossValidation {
-    /// Reads that of an index whose file hashes to `index`.
+    /// Reads the result for the index with the file hash `index`.
+    ///
+    /// # Errors
+    /// If the file is missing or malformed, or belongs to another index.
     pub fn read_for(path: &Path, index: &str) -> Result<Self, ArtifactError> {
         let document = Self::read(path)?;
         if document.index == index {
             return Ok(document);
         }
-        let reason = "it was made from another `index.csv`".to_owned();
+        let reason = "the file was made from another `index.csv`".to_owned();
         Err(ArtifactError::Malformed { kind: Self::KIND, path: path.to_owned(), reason })
     }
 }
@@ -81,34 +84,34 @@ impl Document for CrossValidation {
     const SCHEMA: &'static str = "cxr.crossval/2";
 }
 
-/// How films are called positive; thresholds are chosen on training folds.
+/// Rule for positive predictions; thresholds are chosen on the training folds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
-    /// `probable`, `youden`, `sensitivity`.
+    /// `probable` (argmax), `youden` or `sensitivity`.
     pub rule: String,
-    /// The wanted sensitivity, under that rule.
+    /// Target sensitivity of the rule `sensitivity`.
     pub wanted: Option<f64>,
-    /// Over the folds; none where films are called by the most probable class.
+    /// Thresholds over the folds; none for argmax.
     pub chosen: Option<Spread>,
 }
 
-/// Values of one figure.
+/// Summary statistics of a score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// Values that are defined.
+    /// Number of defined values.
     pub n: usize,
-    /// Their mean; none without values.
+    /// Mean; none without values.
     pub mean: Option<f64>,
-    /// Their standard deviation, as a sample's; none below two values.
+    /// Sample standard deviation (n - 1); none for fewer than two values.
     pub sd: Option<f64>,
-    /// The least of them.
+    /// Minimum; none without values.
     pub min: Option<f64>,
-    /// The greatest of them.
+    /// Maximum; none without values.
     pub max: Option<f64>,
 }
 
 impl Spread {
-    /// Of those of `values` that are defined.
+    /// Summarises the defined values.
     pub fn of(values: impl IntoIterator<Item = Option<f64>>) -> Self {
         let values: Vec<f64> = values.into_iter().flatten().collect();
         let n = values.len() as f64;
@@ -127,76 +130,80 @@ impl Spread {
 /// One fold of one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fold {
-    /// The way of dealing, from 0.
+    /// Index of the repeat, from 0.
     pub repeat: usize,
-    /// The head, from 0.
+    /// Index of the head, from 0.
     pub seed: usize,
-    /// The fold, from 0.
+    /// Index of the fold, from 0.
     pub fold: usize,
-    /// Films predicted.
+    /// Number of predicted images.
     pub films: usize,
-    /// The threshold, chosen on the other folds.
+    /// Threshold chosen on the other folds; none for argmax.
     pub threshold: Option<f64>,
-    /// Scores of its films; none where undefined.
+    /// Scores of the fold's images; none where undefined.
     pub scores: BTreeMap<String, Option<f64>>,
 }
 
-/// Temperature scaling (Guo et al. 2017) of out-of-fold predictions.
+/// Temperature scaling (Guo et al. 2017) of the out-of-fold predictions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Fitted on the out-of-fold predictions of all runs. Above 1 the heads are too
-    /// sure. To scale the model's by, take [`Calibration::worthwhile`].
+    /// Temperature fitted to the out-of-fold predictions of all runs; above 1 if the heads are
+    /// overconfident. For the final model use [`Calibration::worthwhile`].
     pub temperature: Option<f64>,
-    /// Why there is none; else empty.
+    /// Reason why there is no temperature; else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub undefined: String,
-    /// Brier score, log loss and calibration error as predicted.
+    /// Brier score, log loss and calibration error before scaling.
     pub before: BTreeMap<String, Option<f64>>,
-    /// The same, each fold scaled by what was fitted on the others.
+    /// The same scores after scaling; the temperature of each fold is fitted to the other
+    /// folds.
     pub after: BTreeMap<String, Option<f64>>,
-    /// Folds of all runs that no temperature could be fitted for: as predicted in `after`.
+    /// Number of folds of all runs without a fitted temperature; `after` has them unscaled.
     #[serde(default)]
     pub unscaled: usize,
 }
 
 impl Calibration {
-    /// The temperature, if one is worth having: where what was fitted on the other folds
-    /// lowers the log loss of a fold, all folds taken together.
+    /// Returns the temperature if scaling lowers the out-of-fold log loss over all folds.
     pub fn worthwhile(&self) -> Option<f64> {
-        let loss = |of: &BTreeMap<String, Option<f64>>| of.get("log_loss").copied().flatten();
+        let loss =
+            |scores: &BTreeMap<String, Option<f64>>| scores.get("log_loss").copied().flatten();
         let lower = loss(&self.after)? < loss(&self.before)?;
         self.temperature.filter(|_| lower)
     }
 }
 
-/// A line of `predictions.csv`.
+/// Row of `predictions.csv`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutOfFoldRow {
-    /// What one of the heads says.
+    /// Prediction of one head for one image.
     pub film: Prediction,
-    /// The film's group.
+    /// Group of the image.
     pub group: String,
-    /// The way of dealing, from 0.
+    /// Index of the repeat, from 0.
     pub repeat: usize,
-    /// The head, from 0.
+    /// Index of the head, from 0.
     pub seed: usize,
-    /// The fold, from 0.
+    /// Index of the fold, from 0.
     pub fold: usize,
 }
 
 /// Writes `predictions.csv`: the columns of `evaluate/predictions.csv`, then
 /// `group, repeat, seed, fold`.
+///
+/// # Errors
+/// If the file cannot be written.
 pub fn write_predictions(
     path: &Path,
     classes: &[String],
     rows: &[OutOfFoldRow],
 ) -> Result<(), ArtifactError> {
     let mut out = csv::Writer::from_writer(Vec::new());
-    let mut write = |line: Vec<String>| out.write_record(&line).expect("a vector takes every byte");
+    let mut write = |line: Vec<String>| out.write_record(&line).expect("writing to memory");
     let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
     let probabilities: Vec<String> = classes.iter().map(|class| format!("p_{class}")).collect();
-    let ends = texts(&["group", "repeat", "seed", "fold"]);
-    write([texts(&["path", "patient", "truth", "predicted"]), probabilities, ends].concat());
+    let fold_header = texts(&["group", "repeat", "seed", "fold"]);
+    write([texts(&["path", "patient", "truth", "predicted"]), probabilities, fold_header].concat());
     for OutOfFoldRow { film, group, repeat, seed, fold } in rows {
         let start =
             texts(&[&film.path, &film.patient, &classes[film.truth], &classes[film.predicted]]);
@@ -204,27 +211,31 @@ pub fn write_predictions(
         let end = vec![group.clone(), repeat.to_string(), seed.to_string(), fold.to_string()];
         write([start, probabilities, end].concat());
     }
-    Ok(atomic::write(path, &out.into_inner().expect("a vector takes every byte"))?)
+    Ok(atomic::write(path, &out.into_inner().expect("writing to memory"))?)
 }
 
-/// All films of an index, each predicted by a head that has not seen its group.
+/// Predictions of all images of an index, each by a head that was not trained on the image's
+/// group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
-    /// The way of dealing, from 0.
+    /// Index of the repeat, from 0.
     pub repeat: usize,
-    /// The head, from 0.
+    /// Index of the head, from 0.
     pub seed: usize,
-    /// The fold of each film, from 0.
+    /// Fold of each image, from 0.
     pub folds: Vec<usize>,
-    /// `[films, classes]`
+    /// Probabilities `[films, classes]`.
     pub probabilities: Array2<f64>,
 }
 
-/// Reads `predictions.csv`, made of the films of `index`: the group of each film, and
+/// Reads the `predictions.csv` of the images of `index`. Returns the group of each image, and
 /// the runs.
+///
+/// # Errors
+/// If the file is missing or malformed, or belongs to other images.
 pub fn read_runs(path: &Path, index: &Index) -> Result<(Vec<String>, Vec<Run>), ArtifactError> {
     #[derive(Deserialize)]
-    struct Place {
+    struct FoldColumns {
         group: String,
         repeat: usize,
         seed: usize,
@@ -237,30 +248,35 @@ pub fn read_runs(path: &Path, index: &Index) -> Result<(Vec<String>, Vec<Run>), 
         reason,
     };
     let Predictions { classes, rows } = Predictions::parse(&bytes).map_err(malformed)?;
-    let places: Result<Vec<Place>, csv::Error> =
+    let fold_columns: Result<Vec<FoldColumns>, csv::Error> =
         csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
-    let places = places.map_err(|e| malformed(e.to_string()))?;
+    let fold_columns = fold_columns.map_err(|e| malformed(e.to_string()))?;
     let films = index.rows.len();
     let mut runs = Vec::new();
-    for (rows, places) in rows.chunks(films).zip(places.chunks(films)) {
-        let of_index = rows.iter().map(|row| &row.path).eq(index.rows.iter().map(|row| &row.path));
-        let of_one_run = places
+    for (rows, fold_columns) in rows.chunks(films).zip(fold_columns.chunks(films)) {
+        let matches_index =
+            rows.iter().map(|row| &row.path).eq(index.rows.iter().map(|row| &row.path));
+        let is_one_run = fold_columns
             .iter()
-            .all(|place| (place.repeat, place.seed) == (places[0].repeat, places[0].seed));
-        if !of_index || !of_one_run || classes != index.classes {
-            return Err(malformed("its runs are not of the films of `index.csv`".into()));
+            .all(|row| (row.repeat, row.seed) == (fold_columns[0].repeat, fold_columns[0].seed));
+        if !matches_index || !is_one_run || classes != index.classes {
+            return Err(malformed("the runs do not match the images of `index.csv`".into()));
         }
         let values = rows.iter().flat_map(|row| row.probabilities.iter().copied()).collect();
         runs.push(Run {
-            repeat: places[0].repeat,
-            seed: places[0].seed,
-            folds: places.iter().map(|place| place.fold).collect(),
+            repeat: fold_columns[0].repeat,
+            seed: fold_columns[0].seed,
+            folds: fold_columns.iter().map(|row| row.fold).collect(),
             probabilities: Array2::from_shape_vec((films, classes.len()), values)
-                .expect("a probability for each class"),
+                .expect("one probability per class"),
         });
     }
-    let groups = places.into_iter().take(films).map(|place| place.group).collect();
-    if runs.is_empty() { Err(malformed("it has no lines".into())) } else { Ok((groups, runs)) }
+    let groups = fold_columns.into_iter().take(films).map(|row| row.group).collect();
+    if runs.is_empty() {
+        Err(malformed("the table has no rows".into()))
+    } else {
+        Ok((groups, runs))
+    }
 }
 
 #[cfg(test)]
@@ -268,9 +284,9 @@ mod tests {
     use super::*;
     use crate::artifact::index::IndexRow;
 
-    /// Against numpy's `mean` and `std(ddof=1)`.
+    /// Expected values from NumPy's `mean` and `std(ddof=1)`.
     #[test]
-    fn spreads_are_those_of_samples() {
+    fn summaries_use_sample_statistics() {
         let spread = Spread::of([Some(0.5), None, Some(0.75), Some(1.0)]);
         assert_eq!((spread.n, spread.mean, spread.sd), (3, Some(0.75), Some(0.25)));
         assert_eq!((spread.min, spread.max), (Some(0.5), Some(1.0)));
@@ -279,28 +295,28 @@ mod tests {
         assert_eq!(Spread::of([Some(1.0)]).sd, None);
     }
 
-    /// It is fitted on the films that `before` is of, where it can only help: what it does
-    /// to others counts.
+    /// The temperature is fitted to the predictions of `before`, on which it can only help;
+    /// only the effect on other folds counts.
     #[test]
-    fn a_temperature_is_worthwhile_if_it_lowers_the_log_loss_of_other_folds() {
-        let of = |loss: f64| BTreeMap::from([("log_loss".to_owned(), Some(loss))]);
+    fn temperature_is_worthwhile_if_it_lowers_the_out_of_fold_log_loss() {
+        let scores = |loss: f64| BTreeMap::from([("log_loss".to_owned(), Some(loss))]);
         let calibration = |before: f64, after: f64| Calibration {
             temperature: Some(1.1),
             undefined: String::new(),
-            before: of(before),
-            after: of(after),
+            before: scores(before),
+            after: scores(after),
             unscaled: 0,
         };
         assert_eq!(calibration(0.040, 0.034).worthwhile(), Some(1.1));
         assert_eq!(calibration(0.034, 0.040).worthwhile(), None);
         assert_eq!(calibration(0.034, 0.034).worthwhile(), None, "no fold was scaled");
         assert_eq!(Calibration { temperature: None, ..calibration(2.0, 1.0) }.worthwhile(), None);
-        let silent = Calibration { before: BTreeMap::new(), ..calibration(2.0, 1.0) };
-        assert_eq!(silent.worthwhile(), None);
+        let without_log_loss = Calibration { before: BTreeMap::new(), ..calibration(2.0, 1.0) };
+        assert_eq!(without_log_loss.worthwhile(), None);
     }
 
     #[test]
-    fn predictions_have_the_columns_of_the_contract_first() {
+    fn predictions_start_with_the_columns_of_evaluate() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("predictions.csv");
         let film = Prediction {
@@ -317,7 +333,7 @@ mod tests {
         let expected = "path,patient,truth,predicted,p_covid,p_normal,group,repeat,seed,fold\n\
                         covid/a.png,cohen:1,covid,normal,0.25,0.75,cohen:1+cohen:2,1,0,4\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
-        assert_eq!(Predictions::read(&path).unwrap().rows, [row.film], "as the test films' are");
+        assert_eq!(Predictions::read(&path).unwrap().rows, [row.film], "same format as evaluate");
         let film = |row, path: &str, class: &str| IndexRow {
             row,
             path: path.into(),
@@ -331,14 +347,14 @@ mod tests {
             hash: "ab".into(),
             ..IndexRow::default()
         };
-        // The only film of the table is not the only one of the index.
+        // The table has one image, the index two.
         let index =
             Index::new(vec![film(0, "covid/a.png", "covid"), film(1, "normal/b.png", "normal")]);
         let refused = |path| read_runs(path, &index).unwrap_err().to_string();
-        assert!(refused(&path).ends_with("its runs are not of the films of `index.csv`"));
-        let two =
+        assert!(refused(&path).ends_with("the runs do not match the images of `index.csv`"));
+        let two_images =
             format!("{expected}normal/b.png,,normal,normal,0.1,0.9,film:normal/b.png,1,0,2\n");
-        atomic::write(&path, two.as_bytes()).unwrap();
+        atomic::write(&path, two_images.as_bytes()).unwrap();
         let (groups, runs) = read_runs(&path, &index).unwrap();
         assert_eq!(groups, ["cohen:1+cohen:2", "film:normal/b.png"]);
         assert_eq!((runs.len(), runs[0].repeat, runs[0].seed), (1, 1, 0));

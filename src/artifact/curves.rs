@@ -1,8 +1,8 @@
-//! The curves of one class against the rest, with pointwise 95 % intervals: a part of
-//! `metrics.json` and `crossval.json`.
+//! ROC, precision-recall and calibration curves of one class against the rest, with pointwise
+//! 95 % intervals; part of `metrics.json` and `crossval.json`.
 //!
-//! Every point is a proportion of images, and its interval is Wilson's with the number of
-//! patients on these images as the sample size.
+//! Every point is a proportion of images. Its interval is Wilson's, with the number of patients
+//! on these images as the sample size.
 
 use std::collections::BTreeSet;
 
@@ -10,26 +10,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::{self, Rate, Undefined};
 
-/// The most points of a curve that are written; of more, evenly spaced ones and both ends.
+/// Largest number of points per curve; longer curves are thinned evenly and keep both ends.
 const MAX_POINTS: usize = 1000;
-/// Equal parts of 0 to 1 that predicted probabilities are put into.
+/// Number of equal-width bins of the calibration curve.
 const BINS: usize = 10;
 
-/// The images of all classes as one class against the rest sees them: slices of one
-/// length.
+/// One class against the rest for all images; slices of equal length.
 #[derive(Clone, Copy)]
 pub struct OneVsRest<'a> {
-    /// Whether an image is of the class.
+    /// Whether the image has the class.
     pub truth: &'a [bool],
-    /// Its predicted probability of the class.
+    /// Predicted probability of the class.
     pub scores: &'a [f64],
-    /// The number of its patient.
+    /// Index of the patient.
     pub patients: &'a [usize],
 }
 
-/// The receiver operating characteristic, from the highest threshold down. Equals
-/// scikit-learn's `roc_curve(…, drop_intermediate=False)`, but for points left out beyond
-/// 1000.
+/// Receiver operating characteristic, from the highest threshold down. Equals scikit-learn's
+/// `roc_curve(…, drop_intermediate=False)`, thinned to 1000 points.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RocCurve {
     /// False positive rate: 1 - specificity.
@@ -40,14 +38,14 @@ pub struct RocCurve {
     pub low: Vec<f64>,
     /// Upper end of that interval.
     pub high: Vec<f64>,
-    /// An image is predicted as the class from this probability on; none at the first
-    /// point, where no image is.
+    /// Lowest probability at which an image is predicted positive; none at the first point,
+    /// where no image is.
     pub thresholds: Vec<Option<f64>>,
 }
 
-/// The precision-recall curve, from the lowest threshold up. Equals scikit-learn's
-/// `precision_recall_curve`, but for points left out beyond 1000. The last point, of
-/// precision 1 and recall 0, has no threshold and no interval of its own.
+/// Precision-recall curve, from the lowest threshold up. Equals scikit-learn's
+/// `precision_recall_curve`, thinned to 1000 points. The last point (precision 1, recall 0) has
+/// no threshold, and the interval from 1 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PrecisionRecallCurve {
     /// Positive predictive value.
@@ -58,38 +56,39 @@ pub struct PrecisionRecallCurve {
     pub low: Vec<f64>,
     /// Upper end of that interval.
     pub high: Vec<f64>,
-    /// An image is predicted as the class from this probability on.
+    /// Lowest probability at which an image is predicted positive; none at the last point.
     pub thresholds: Vec<Option<f64>>,
 }
 
-/// Predictions whose probability of the class falls between two values.
+/// Bin of the calibration curve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationBin {
-    /// Least probability of the bin.
+    /// Lower bound of the probability.
     pub from: f64,
-    /// Greatest probability of the bin, which only the last bin includes.
+    /// Upper bound of the probability, excluded except in the last bin.
     pub to: f64,
-    /// Mean predicted probability; none without predictions.
+    /// Mean predicted probability; none without images.
     pub predicted: Option<f64>,
-    /// The proportion that is of the class.
+    /// Proportion of images with the class.
     pub observed: Rate,
 }
 
 impl OneVsRest<'_> {
-    /// The ROC curve; undefined without an image of the class and one of the rest.
+    /// Returns the ROC curve.
     ///
     /// # Errors
     ///
-    /// Why the curve is undefined.
+    /// If there is no image of the class or none of the rest.
     pub fn roc(&self) -> Result<RocCurve, Undefined> {
         let metrics::Roc { fpr, tpr, thresholds } = metrics::Roc::new(self.truth, self.scores)?;
         let positives = self.truth.iter().filter(|positive| **positive).count();
-        let patients = distinct((0..self.truth.len()).filter(|i| self.truth[*i]), self.patients);
+        let patients =
+            count_patients((0..self.truth.len()).filter(|i| self.truth[*i]), self.patients);
         let interval = |i: usize| {
             let hits = (tpr[i] * positives as f64).round() as u64;
             Rate::new(hits, positives as u64).of_groups(patients)
         };
-        let points = kept(tpr.len());
+        let points = thinned(tpr.len());
         Ok(RocCurve {
             fpr: points.iter().map(|i| fpr[*i]).collect(),
             tpr: points.iter().map(|i| tpr[*i]).collect(),
@@ -99,17 +98,17 @@ impl OneVsRest<'_> {
         })
     }
 
-    /// The precision-recall curve; undefined without an image of the class.
+    /// Returns the precision-recall curve.
     ///
     /// # Errors
     ///
-    /// Why the curve is undefined.
+    /// If there is no image of the class.
     pub fn precision_recall(&self) -> Result<PrecisionRecallCurve, Undefined> {
         let curve = metrics::PrecisionRecall::new(self.truth, self.scores)?;
         let metrics::PrecisionRecall { precision, recall, thresholds } = curve;
         let mut intervals = self.precision_intervals(&thresholds);
         intervals.push((1.0, 1.0));
-        let points = kept(precision.len());
+        let points = thinned(precision.len());
         Ok(PrecisionRecallCurve {
             precision: points.iter().map(|i| precision[*i]).collect(),
             recall: points.iter().map(|i| recall[*i]).collect(),
@@ -119,7 +118,7 @@ impl OneVsRest<'_> {
         })
     }
 
-    /// The interval of the precision at each of the ascending `thresholds`.
+    /// Returns the interval of the precision at each of the ascending `thresholds`.
     fn precision_intervals(&self, thresholds: &[f64]) -> Vec<(f64, f64)> {
         let mut by_score: Vec<usize> = (0..self.scores.len()).collect();
         by_score.sort_unstable_by(|a, b| self.scores[*b].total_cmp(&self.scores[*a]));
@@ -142,15 +141,15 @@ impl OneVsRest<'_> {
         intervals
     }
 
-    /// How often predictions of each of ten equal parts of 0 to 1 come true.
+    /// Returns the calibration curve with ten equal-width bins.
     pub fn calibration(&self) -> Vec<CalibrationBin> {
-        let of_score = |score: f64| ((score * BINS as f64) as usize).min(BINS - 1);
+        let bin_of_score = |score: f64| ((score * BINS as f64) as usize).min(BINS - 1);
         let bin = |bin: usize| {
             let members: Vec<usize> =
-                (0..self.scores.len()).filter(|i| of_score(self.scores[*i]) == bin).collect();
+                (0..self.scores.len()).filter(|i| bin_of_score(self.scores[*i]) == bin).collect();
             let hits = members.iter().filter(|i| self.truth[**i]).count();
             let sum: f64 = members.iter().map(|i| self.scores[*i]).sum();
-            let patients = distinct(members.iter().copied(), self.patients);
+            let patients = count_patients(members.iter().copied(), self.patients);
             CalibrationBin {
                 from: bin as f64 / BINS as f64,
                 to: (bin + 1) as f64 / BINS as f64,
@@ -162,7 +161,7 @@ impl OneVsRest<'_> {
     }
 }
 
-fn distinct(images: impl Iterator<Item = usize>, patients: &[usize]) -> usize {
+fn count_patients(images: impl Iterator<Item = usize>, patients: &[usize]) -> usize {
     images.map(|image| patients[image]).collect::<BTreeSet<_>>().len()
 }
 
@@ -170,8 +169,8 @@ fn finite(threshold: f64) -> Option<f64> {
     Some(threshold).filter(|t| t.is_finite())
 }
 
-/// Positions of the points that are written, of `count`.
-fn kept(count: usize) -> Vec<usize> {
+/// Returns the positions of the points to write out of `count`.
+fn thinned(count: usize) -> Vec<usize> {
     match count {
         0..=MAX_POINTS => (0..count).collect(),
         _ => (0..MAX_POINTS).map(|i| i * (count - 1) / (MAX_POINTS - 1)).collect(),
@@ -183,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intervals_count_patients() {
+    fn intervals_use_the_number_of_patients() {
         // Four positive images of two patients, two negative ones of one patient.
         let curves = OneVsRest {
             truth: &[true, true, true, true, false, false],
@@ -192,15 +191,15 @@ mod tests {
         };
         let roc = curves.roc().unwrap();
         assert_eq!(roc.tpr[3], 0.75);
-        let at_3_of_4 = Rate::new(3, 4).of_groups(2);
-        assert_eq!((roc.low[3], roc.high[3]), (at_3_of_4.low, at_3_of_4.high));
+        let expected = Rate::new(3, 4).of_groups(2);
+        assert_eq!((roc.low[3], roc.high[3]), (expected.low, expected.high));
         assert_eq!((roc.thresholds[0], roc.thresholds[1]), (None, Some(0.9)));
         let pr = curves.precision_recall().unwrap();
         // From 0.6 on: four images of three patients, three of them positive.
-        let at = pr.thresholds.iter().position(|t| *t == Some(0.6)).unwrap();
+        let point = pr.thresholds.iter().position(|t| *t == Some(0.6)).unwrap();
         let expected = Rate::new(3, 4).of_groups(3);
         assert_eq!(
-            (pr.precision[at], pr.low[at], pr.high[at]),
+            (pr.precision[point], pr.low[point], pr.high[point]),
             (0.75, expected.low, expected.high)
         );
         let bins = curves.calibration();
@@ -215,10 +214,10 @@ mod tests {
     #[test]
     fn long_curves_keep_their_ends() {
         for count in [1, 2, MAX_POINTS, MAX_POINTS + 1, 123_456] {
-            let kept = kept(count);
-            assert_eq!((kept[0], *kept.last().unwrap()), (0, count - 1));
-            assert_eq!(kept.len(), count.min(MAX_POINTS));
-            assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
+            let points = thinned(count);
+            assert_eq!((points[0], *points.last().unwrap()), (0, count - 1));
+            assert_eq!(points.len(), count.min(MAX_POINTS));
+            assert!(points.windows(2).all(|pair| pair[0] < pair[1]));
         }
     }
 }

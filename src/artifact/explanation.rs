@@ -1,5 +1,5 @@
-//! `explain/explain.json`: where the heat lies that explains a model's answers;
-//! `explain/explain.csv` and `explain/heat.npy`: the same film by film.
+//! `explain/explain.json`: summary of the saliency maps; `explain/explain.csv` and
+//! `explain/heat.npy`: saliency per image.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,41 +12,41 @@ use super::{ArtifactError, Document, read_csv};
 use crate::backbone::Pooling;
 use crate::explain::Effect;
 
-/// Grad-CAM over films, summed up.
+/// Summary of Grad-CAM maps over images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// `cxr.explain/1`; filled in when written.
+    /// `cxr.explain/1`; set when written.
     #[serde(default)]
     pub schema: String,
-    /// Films explained.
+    /// Number of images.
     pub films: usize,
     /// Pooling of the model.
     pub pooling: Pooling,
-    /// Cells of the last maps that the head pools, and all there are.
+    /// Number of cells of the last feature maps: pooled by the head, and all.
     pub cells: (usize, usize),
-    /// Mean share of a film's heat that lies outside its centre; none without heat.
+    /// Mean proportion of an image's saliency outside its centre; none if all maps are empty.
     pub outside: Option<f64>,
-    /// That share if the heat lay evenly over the cells that the head pools.
+    /// That proportion if the saliency were uniform over the pooled cells.
     pub even: f64,
-    /// The mean share for each class that the model names.
+    /// Mean proportion per predicted class.
     pub by_class: BTreeMap<String, f64>,
-    /// Effect of the pixels inside and outside the pooled region; none if the head pools
-    /// every cell, and in files of earlier versions.
+    /// Effect of the pixels inside and outside the pooled region; none if the head pools every
+    /// cell, and in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blackened: Option<Blackened>,
-    /// Pictures, by file name, with what they show.
+    /// Titles of the figures by file name.
     pub pictures: BTreeMap<String, String>,
 }
 
-/// How much the pixels inside and outside the pooled region act on the answers.
+/// Effect of black pixels inside and outside the pooled region on the predictions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Blackened {
-    /// With the pixels of the pooled cells at 0.
+    /// Effect of black pixels of the pooled cells.
     pub pooled: Effect,
-    /// With all other pixels at 0.
+    /// Effect of black pixels elsewhere.
     pub unpooled: Effect,
-    /// Rows and columns of pixels, from the upper left, in the receptive fields of the
-    /// pooled cells, and all rows and columns.
+    /// Rows (or columns) of pixels, from the upper left, in the receptive fields of the pooled
+    /// cells; and all rows.
     pub reach: (usize, usize),
 }
 
@@ -56,27 +56,27 @@ impl Document for Explanation {
 }
 
 impl Explanation {
-    /// Cells along a side that the head pools, from the upper left, and all.
+    /// Returns the number of cells along a side: pooled, from the upper left, and all.
     pub fn pooled(&self) -> (usize, usize) {
         (self.cells.0.isqrt(), self.cells.1.isqrt())
     }
 
-    /// Which cells the head pools, and how much the pixels outside them act, as a
-    /// sentence; none if it pools every cell.
+    /// Returns a sentence about the pooled region and the influence of the other pixels; none
+    /// if the head pools every cell.
     pub fn pooled_region(&self) -> Option<String> {
         let (pooled, all) = self.cells;
         let text = format!(
-            "the head pools {pooled} of the {all} cells of the last maps, the upper left of the \
-             image; the other cells are not pooled, but their pixels act through the receptive \
-             fields of the pooled cells"
+            "the head pools {pooled} of the {all} cells of the last feature maps, the upper left \
+             of the image; pixels of the other cells act only through the receptive fields of the \
+             pooled cells"
         );
         let measured = self.blackened.map(|blackened| {
             let Blackened { pooled, unpooled, reach: (reach, side) } = blackened;
             format!(
-                ", which cover {reach} of {side} rows and columns: with the pixels of the other cells black, the \
-                 probability of the predicted class changes by {:.2} on average and {:.2} at \
-                 most, and {} of {} images are predicted as another class; with the pixels of \
-                 the pooled cells black, by {:.2} and {:.2}, and {} of {}",
+                ", which cover {reach} of {side} rows and columns; with black pixels in the \
+                 other cells, the probability of the predicted class changes by {:.2} on \
+                 average and {:.2} at most, and {} of {} images are predicted as another class; \
+                 with black pixels in the pooled cells, by {:.2} and {:.2}, and {} of {}",
                 unpooled.mean,
                 unpooled.largest,
                 unpooled.changed,
@@ -91,56 +91,56 @@ impl Explanation {
     }
 }
 
-/// A line of `explain.csv`: one film. `heat.npy`, f32 `[films, cells, cells]`, has
-/// the films in the same order.
+/// Row of `explain.csv`: one image. `heat.npy`, f32 `[films, cells, cells]`, has the images in
+/// the same order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// Relative to the dataset folder.
+    /// Path relative to the dataset folder.
     pub path: String,
-    /// The true class.
+    /// True class.
     pub class: String,
-    /// The class that the model names.
+    /// Predicted class.
     pub predicted: String,
-    /// Its probability.
+    /// Probability of the predicted class.
     pub probability: f32,
-    /// Share of the heat outside the centre; empty without heat.
+    /// Proportion of the saliency outside the centre; empty if the map is empty.
     pub outside: Option<f64>,
-    /// The probability with the pixels of the pooled cells black; empty if the head pools
-    /// every cell.
+    /// Probability with black pixels in the pooled cells; empty if the head pools every cell.
     #[serde(default)]
     pub pooled_black: Option<f32>,
-    /// The probability with all other pixels black; as `pooled_black`.
+    /// Probability with black pixels elsewhere; empty if the head pools every cell.
     #[serde(default)]
     pub unpooled_black: Option<f32>,
 }
 
-/// The heat of one film.
+/// Saliency map of one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FilmHeat {
-    /// The class that it speaks for: the one that the model names.
+    /// Class that the map explains: the predicted class.
     pub predicted: String,
-    /// Heat by cell of a square grid over the film.
+    /// Map `[cells, cells]` on a grid over the image.
     pub cells: Array2<f32>,
-    /// Share of it outside the centre; none without heat.
+    /// Proportion outside the centre; none if the map is empty.
     pub outside: Option<f64>,
 }
 
-/// The most cells a side: a film of 2048 pixels, the largest that a net is run on, has so
-/// many.
+/// Largest number of cells per side, for an image of 2048 pixels, the largest input of the
+/// backbone.
 const MAX_CELLS: usize = 64;
 
-/// Reads `heat.npy`, of the films of `explain.csv` beside it: heat by path.
+/// Reads `heat.npy` for the images of the `explain.csv` beside it. Returns the saliency maps by
+/// path.
 ///
 /// # Errors
 ///
-/// If one of the files is missing or broken, or they do not belong together.
+/// If one of the files is missing or malformed, or they do not belong together.
 pub fn read_heat(path: &Path) -> Result<BTreeMap<String, FilmHeat>, ArtifactError> {
-    const KIND: &str = "table of heat";
+    const KIND: &str = "array of saliency maps";
     let lines: Vec<Line> = read_csv("table of explanations", &path.with_file_name("explain.csv"))?;
     let films = lines.len();
     let heat: Array3<f32> = read_checked(KIND, path, 3, |shape| match *shape {
         [n, rows, cols] if n == films && rows == cols && rows <= MAX_CELLS => Ok(()),
-        _ => Err(format!("its shape is {shape:?}, expected squares of {films} films")),
+        _ => Err(format!("the shape is {shape:?}, expected square maps of {films} images")),
     })?;
     let films = lines.into_iter().zip(heat.outer_iter()).map(|(line, cells)| {
         let Line { path, predicted, outside, .. } = line;

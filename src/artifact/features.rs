@@ -1,4 +1,4 @@
-//! `extract/features.json`: what `features.npy` and `bank.npy` hold.
+//! `extract/features.json`: description of `features.npy` and `bank.npy`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,62 +6,65 @@ use super::Document;
 use crate::backbone::Pooling;
 use crate::image::Part;
 
-/// How a film becomes a row of features; a model asks the same of new films.
+/// Feature extraction: how an image becomes a row of features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Extractor {
-    /// The frozen net: `vgg16`.
+    /// Frozen backbone: `vgg16`.
     pub backbone: String,
-    /// Fingerprint of its weights.
+    /// Fingerprint of the weights.
     pub weights: String,
-    /// How its last maps are pooled.
+    /// Pooling of the last feature maps.
     pub pooling: Pooling,
-    /// Height and width that films are resized to.
+    /// Height and width of the resized images in pixels.
     pub side: usize,
-    /// How pixels become the net's inputs: `rgb / 255`.
+    /// Conversion of pixels to inputs of the backbone: `rgb / 255`.
     pub scale: String,
-    /// Numbers a film.
+    /// Number of features per image.
     pub width: usize,
 }
 
 impl Extractor {
-    /// The only [`Self::backbone`] there is.
+    /// Only supported [`Self::backbone`].
     pub const BACKBONE: &str = "vgg16";
-    /// The only [`Self::scale`] there is.
+    /// Only supported [`Self::scale`].
     pub const SCALE: &str = "rgb / 255";
 
-    /// Fails if this program would make other features.
+    /// Checks that this version computes the same features.
+    ///
+    /// # Errors
+    /// Description of the difference.
     pub fn check(&self) -> Result<(), String> {
         let Self { backbone, scale, .. } = self;
         match (backbone.as_str(), scale.as_str()) {
             (Self::BACKBONE, Self::SCALE) => Ok(()),
             (Self::BACKBONE, _) => {
-                Err(format!("it wants pixels as `{scale}`, not as `{}`", Self::SCALE))
+                Err(format!("the pixel scale is `{scale}`, expected `{}`", Self::SCALE))
             }
-            _ => Err(format!("its net is `{backbone}`, not `{}`", Self::BACKBONE)),
+            _ => Err(format!("the backbone is `{backbone}`, expected `{}`", Self::BACKBONE)),
         }
     }
 }
 
-/// The features of the films of an index, `features.npy` f32 `[films, width]`, and
-/// of rotated training films, `bank.npy` f32 `[rotations, train, width]` in the
-/// order of the split; where `masks` names parts of films, also of these parts
-/// alone, `masked.npy` f32 `[masks, films, width]`.
+/// Description of the feature arrays: `features.npy` f32 `[films, width]` of all images of an
+/// index; the augmented features `bank.npy` f32 `[rotations, train, width]` of rotated training
+/// images, in the order of the split; and, with region masks, `masked.npy` f32
+/// `[masks, films, width]` of the masked images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Features {
-    /// `cxr.features/1`; filled in when written.
+    /// `cxr.features/1`; set when written.
     #[serde(default)]
     pub schema: String,
-    /// How they were made.
+    /// Feature extraction.
     pub extractor: Extractor,
-    /// Rotated copies of each training film.
+    /// Number of rotated copies of each training image.
     pub rotations: usize,
-    /// Largest angle of a rotation, in degrees.
+    /// Largest rotation angle in degrees.
     pub degrees: f64,
-    /// The parts of films in `masked.npy`, in its order; empty if there is none.
+    /// Regions of `masked.npy`, in order; empty without the file.
     #[serde(default)]
     pub masks: Vec<Part>,
-    /// BLAKE3 of the `split.json` whose training films are rotated, and which
-    /// names the `index.csv` whose rows the features follow.
+    /// BLAKE3 hash of `split.json`, which lists the training images and refers to the
+    /// `index.csv` of the rows.
     pub split: String,
 }
 
@@ -71,8 +74,10 @@ impl Document for Features {
 
     fn check(&self) -> Result<(), String> {
         match self {
-            Self { rotations: 0, .. } => Err("it has no rotations".into()),
-            Self { extractor: Extractor { width: 0, .. }, .. } => Err("it has no features".into()),
+            Self { rotations: 0, .. } => Err("there are no rotations".into()),
+            Self { extractor: Extractor { width: 0, .. }, .. } => {
+                Err("there are no features".into())
+            }
             _ => self.extractor.check(),
         }
     }

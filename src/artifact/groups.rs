@@ -1,5 +1,5 @@
-//! `link/groups.csv`, `link/links.csv` and `link/link.json`: which films show one
-//! person, and what says so.
+//! `link/groups.csv`, `link/links.csv` and `link/link.json`: patient linkage, i.e. groups of
+//! images of one patient, and the evidence.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,74 +11,75 @@ use serde::{Deserialize, Serialize};
 use super::{ArtifactError, Document, read_csv};
 use crate::dataset::link::Conflict;
 
-/// A line of `groups.csv`: the group of one film.
+/// Row of `groups.csv`: the group of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupRow {
-    /// Row of the film in `index.csv`; counts from 0, without gaps.
+    /// Row of the image in `index.csv`, from 0, without gaps.
     pub row: usize,
-    /// Relative to the dataset folder.
+    /// Path relative to the dataset folder.
     pub path: String,
-    /// Its class.
+    /// Class of the image.
     pub class: String,
-    /// The person: patient ids joined by `+`, else `film:` and a path.
+    /// Group of the patient: patient IDs joined by `+`, else `film:` and a path.
     pub group: String,
-    /// What ties it to others of its group, joined by `; `; empty for a film alone.
+    /// Evidence of the links to other images of the group, joined by `; `; empty for a group of
+    /// one image.
     pub evidence: String,
 }
 
-/// A line of `links.csv`: two films of one person.
+/// Row of `links.csv`: two images of one patient.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkRow {
-    /// Row of the one.
+    /// Row of the first image.
     pub a: usize,
-    /// Row of the other, above `a`.
+    /// Row of the second image, greater than `a`.
     pub b: usize,
     /// `patient id`, `kaggle name`, `name series`, `same file`, `near duplicate`.
     pub evidence: String,
-    /// For a near duplicate `same`, or which of `mirrored`, `negative`, `cropped` and
-    /// `rotated` hold, joined by spaces; empty for other evidence.
+    /// Relation of a near duplicate: `same`, or those of `mirrored`, `negative`, `cropped` and
+    /// `rotated` that hold, joined by spaces. Empty for other evidence.
     pub relation: String,
-    /// The id, the hash, or how alike the pictures are.
+    /// Patient ID, hash, or similarity of the images.
     pub detail: String,
 }
 
-/// `link.json`: what linking found.
+/// `link.json`: summary of the patient linkage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Linked {
-    /// `cxr.link/1`; filled in when written.
+    /// `cxr.link/1`; set when written.
     #[serde(default)]
     pub schema: String,
-    /// Films looked at.
+    /// Number of images.
     pub films: usize,
-    /// Groups they fall into.
+    /// Number of groups.
     pub groups: usize,
-    /// Links by evidence.
+    /// Number of links by evidence.
     pub links: BTreeMap<String, usize>,
-    /// Patient ids that turned out to be one person.
+    /// Patient IDs that belong to the same patient.
     pub merged: Vec<Vec<String>>,
-    /// Groups whose films are of several classes.
+    /// Groups with images of several classes.
     pub conflicts: Vec<Conflict>,
-    /// BLAKE3 of the `index.csv` that the row numbers refer to.
+    /// BLAKE3 hash of the `index.csv` of the row numbers.
     pub index: String,
 }
 
 impl Document for Linked {
-    const KIND: &'static str = "account of links";
+    const KIND: &'static str = "patient linkage";
     const SCHEMA: &'static str = "cxr.link/1";
 }
 
-/// What tells which films show one person.
+/// Source of the groups of images of one patient.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grouping {
-    /// The patient ids of `index.csv`.
+    /// Patient IDs of `index.csv`.
     #[default]
     Patient,
-    /// What `cxr-link` found: ids, names, files and pictures.
+    /// Patient linkage by `cxr-link`: IDs, names, files and near duplicates.
     Link,
 }
 
-/// A word that names no [`Grouping`].
+/// Name that is not a [`Grouping`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("unknown grouping `{0}`, expected `patient` or `link`")]
 pub struct UnknownGrouping(String);
@@ -105,7 +106,7 @@ impl FromStr for Grouping {
 }
 
 impl Grouping {
-    /// The files of `cxr-link` that it rests on.
+    /// Returns the files of `cxr-link` that the grouping needs.
     pub fn files(self) -> &'static [&'static str] {
         match self {
             Self::Patient => &[],
@@ -114,17 +115,20 @@ impl Grouping {
     }
 }
 
-/// Reads `groups.csv`, made of the `films` films of the index whose file hashes
-/// to `index`, as `link.json` beside it says: the group of every film, by row.
+/// Reads `groups.csv` with the `link.json` beside it, and returns the group of every image by
+/// row. The index must have `films` images and the file hash `index`.
+///
+/// # Errors
+/// If a file is missing or malformed, or belongs to another index.
 pub fn read_groups(path: &Path, index: &str, films: usize) -> Result<Vec<String>, ArtifactError> {
     let rows: Vec<GroupRow> = read_csv("table of groups", path)?;
     let linked = Linked::read(&path.with_file_name("link.json"))?;
     let misplaced = rows.iter().enumerate().find(|(i, r)| r.row != *i || r.group.is_empty());
     let reason = match misplaced {
         _ if linked.index != index || rows.len() != films => {
-            "it was made from another `index.csv`".to_owned()
+            "the file was made from another `index.csv`".to_owned()
         }
-        Some((i, _)) => format!("line {} has no group of row {i}", i + 2),
+        Some((i, _)) => format!("line {} has no group for row {i}", i + 2),
         None => return Ok(rows.into_iter().map(|row| row.group).collect()),
     };
     Err(ArtifactError::Malformed { kind: "table of groups", path: path.to_owned(), reason })
@@ -136,7 +140,7 @@ mod tests {
     use crate::artifact::write_csv;
 
     #[test]
-    fn groups_come_back_in_the_order_of_the_films() {
+    fn groups_are_in_the_order_of_the_images() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("groups.csv");
         let row = |row: usize, group: &str| GroupRow {
@@ -159,14 +163,14 @@ mod tests {
         write_csv(&path, &[row(0, "cohen:1"), row(1, "film:covid/1.png")]).unwrap();
         assert_eq!(read_groups(&path, "ab", 2).unwrap(), ["cohen:1", "film:covid/1.png"]);
         let refused = |index, films| read_groups(&path, index, films).unwrap_err().to_string();
-        assert!(refused("cd", 2).ends_with("it was made from another `index.csv`"));
-        assert!(refused("ab", 3).ends_with("it was made from another `index.csv`"));
+        assert!(refused("cd", 2).ends_with("the file was made from another `index.csv`"));
+        assert!(refused("ab", 3).ends_with("the file was made from another `index.csv`"));
         write_csv(&path, &[row(1, "cohen:1")]).unwrap();
-        assert!(refused("ab", 1).ends_with("line 2 has no group of row 0"));
+        assert!(refused("ab", 1).ends_with("line 2 has no group for row 0"));
     }
 
     #[test]
-    fn groupings_are_named() {
+    fn groupings_survive_a_round_trip() {
         for grouping in [Grouping::Patient, Grouping::Link] {
             assert_eq!(grouping.to_string().parse(), Ok(grouping));
         }

@@ -1,64 +1,64 @@
-//! `train/history.csv`: a line per epoch, the columns that Keras reports;
-//! `train/histories.csv`: the same of every seed, where there are several.
+//! `train/history.csv`: one row per epoch, with the columns of Keras' `History`;
+//! `train/histories.csv`: the same for several seeds.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What Keras' `History` holds of one epoch.
+/// Row of `history.csv`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Counts from 1.
+    /// Number of the epoch, from 1.
     pub epoch: usize,
-    /// Mean loss over the training batches, dropout active.
+    /// Mean loss over the training batches, with dropout.
     #[serde(deserialize_with = "finite")]
     pub loss: f64,
-    /// Share of training films classified right, dropout active.
+    /// Proportion of correctly classified training images, with dropout.
     #[serde(deserialize_with = "finite")]
     pub accuracy: f64,
-    /// Mean loss over the validation films: the test films where no others are set aside.
+    /// Mean loss over the validation images, or over the test images without a validation set.
     #[serde(deserialize_with = "finite")]
     pub val_loss: f64,
-    /// Proportion of the validation films that are classified correctly.
+    /// Proportion of correctly classified validation images.
     #[serde(deserialize_with = "finite")]
     pub val_accuracy: f64,
 }
 
-/// What is held of one epoch of one of several heads.
+/// Row of `histories.csv`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SeedEpoch {
-    /// The head's seed.
+    /// Seed of the head.
     pub seed: u64,
-    /// See [`Epoch`], as all that follows.
+    /// Number of the epoch, from 1.
     pub epoch: usize,
-    /// Mean training loss.
+    /// Mean loss over the training batches, with dropout.
     #[serde(deserialize_with = "finite")]
     pub loss: f64,
-    /// Training accuracy.
+    /// Proportion of correctly classified training images, with dropout.
     #[serde(deserialize_with = "finite")]
     pub accuracy: f64,
-    /// Mean loss over the validation films: the test films where no others are set aside.
+    /// Mean loss over the validation images, or over the test images without a validation set.
     #[serde(deserialize_with = "finite")]
     pub val_loss: f64,
-    /// Proportion of the validation films that are classified correctly.
+    /// Proportion of correctly classified validation images.
     #[serde(deserialize_with = "finite")]
     pub val_accuracy: f64,
 }
 
 impl SeedEpoch {
-    /// An epoch of the head with this seed.
-    pub fn new(seed: u64, of: Epoch) -> Self {
-        let Epoch { epoch, loss, accuracy, val_loss, val_accuracy } = of;
+    /// Adds a seed to an epoch.
+    pub fn new(seed: u64, row: Epoch) -> Self {
+        let Epoch { epoch, loss, accuracy, val_loss, val_accuracy } = row;
         Self { seed, epoch, loss, accuracy, val_loss, val_accuracy }
     }
 
-    /// The epoch, whichever seed it is of.
+    /// Returns the epoch without its seed.
     pub fn epoch(&self) -> Epoch {
         let Self { epoch, loss, accuracy, val_loss, val_accuracy, .. } = *self;
         Epoch { epoch, loss, accuracy, val_loss, val_accuracy }
     }
 }
 
-/// Reads a number that is neither NaN nor infinite: no training that ended has one.
+/// Deserialises a finite number; training that succeeds writes no other.
 fn finite<'de, D: Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
     let value = f64::deserialize(value)?;
     match value.is_finite() {
@@ -72,11 +72,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losses_that_are_not_finite_are_refused() {
+    fn nonfinite_losses_are_refused() {
         let read = |loss: &str| {
             let text = format!("epoch,loss,accuracy,val_loss,val_accuracy\n1,0.5,1,{loss},0.5\n");
             let row = csv::Reader::from_reader(text.as_bytes()).deserialize().next();
-            row.expect("it has a row").map(|epoch: Epoch| epoch.val_loss)
+            row.expect("one row").map(|epoch: Epoch| epoch.val_loss)
         };
         assert_eq!(read("0.25").unwrap(), 0.25);
         for loss in ["NaN", "inf", "-inf"] {

@@ -1,4 +1,4 @@
-//! `preprocess/index.csv`: a line per film in `images.npy`.
+//! `preprocess/index.csv`: one row per image in `images.npy`.
 
 use std::path::Path;
 
@@ -6,66 +6,65 @@ use serde::{Deserialize, Serialize};
 
 use super::{ArtifactError, read_csv, write_csv};
 
-/// One film: row `row` of `images.npy`.
+/// One image: row `row` of `images.npy`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexRow {
-    /// Counts from 0, without gaps.
+    /// Row number from 0, without gaps.
     pub row: usize,
-    /// Relative to the dataset folder, `/` between folders: `covid/x.jpg`.
+    /// Path relative to the dataset folder, with `/`: `covid/x.jpg`.
     pub path: String,
-    /// The class folder's name.
+    /// Name of the class folder.
     pub class: String,
-    /// Who is on it, unique over all sources; empty if unknown.
+    /// Patient ID, unique over all sources; empty if unknown.
     pub patient: String,
-    /// Which collection it comes from; empty if unknown.
+    /// Collection of the image; empty if unknown.
     pub source: String,
-    /// Width of the original, in pixels.
+    /// Width of the original in pixels.
     pub width: u32,
-    /// Height of the original, in pixels.
+    /// Height of the original in pixels.
     pub height: u32,
-    /// Pixel mode of the original, as PIL names it: `L`, `RGB`, `RGBA`, `P`; `L12`
-    /// where grey has 12 bits.
+    /// Pixel mode of the original with PIL's names: `L`, `RGB`, `RGBA`, `P`; `L12` for grey
+    /// levels of 12 bits.
     pub mode: String,
-    /// Size of the file, in bytes.
+    /// File size in bytes.
     pub bytes: u64,
-    /// BLAKE3 of the file.
+    /// BLAKE3 hash of the file.
     pub hash: String,
-    /// `CR`, `DX`, …; this and what follows is what the header of a DICOM film says,
-    /// in fixed words, and empty for others.
+    /// DICOM modality: `CR`, `DX`, …. This and the following DICOM fields are empty for other
+    /// formats.
     #[serde(default)]
     pub modality: String,
-    /// `PA`, `AP`, `LL`, …; `OTHER` for a text that is no view.
+    /// DICOM view: `PA`, `AP`, `LL`, …; `OTHER` for an unknown value.
     #[serde(default)]
     pub view: String,
-    /// `L`, `R`, `B` or `U`.
+    /// DICOM laterality: `L`, `R`, `B` or `U`.
     #[serde(default)]
     pub laterality: String,
-    /// `MONOCHROME1`, `MONOCHROME2`, …
+    /// DICOM photometric interpretation: `MONOCHROME1`, `MONOCHROME2`, …
     #[serde(default)]
     pub photometric: String,
-    /// The part of the data set that it comes in, by the name of the folder: `train`;
-    /// empty if the data set has no parts.
+    /// Part of the data set, by folder name: `train`; empty if there are no parts.
     #[serde(default)]
     pub part: String,
-    /// The patient's sex, `F` or `M`, from a ledger; empty if unknown.
+    /// Sex of the patient, `F` or `M`, from a selection log; empty if unknown.
     #[serde(default)]
     pub sex: String,
-    /// The patient's age in years, from a ledger; empty if unknown.
+    /// Age of the patient in years, from a selection log; empty if unknown.
     #[serde(default)]
     pub age: String,
 }
 
-/// The films of a dataset, sorted by path (bytewise).
+/// Images of a data set, sorted by path (bytewise).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
-    /// A row per film.
+    /// One row per image.
     pub rows: Vec<IndexRow>,
-    /// The classes' names, sorted: class `k` of every label and probability.
+    /// Sorted class names; labels and probabilities use their positions.
     pub classes: Vec<String>,
 }
 
 impl Index {
-    /// From rows, whose order is kept.
+    /// Creates an index; the order of `rows` is kept.
     pub fn new(rows: Vec<IndexRow>) -> Self {
         let mut classes: Vec<_> = rows.iter().map(|r| r.class.clone()).collect();
         classes.sort();
@@ -73,41 +72,49 @@ impl Index {
         Self { rows, classes }
     }
 
-    /// Reads `index.csv`; rows must be numbered 0, 1, 2, …
+    /// Reads `index.csv`.
+    ///
+    /// # Errors
+    /// If the file is missing or malformed, has no rows, or the rows are not numbered 0, 1, 2,
+    /// ….
     pub fn read(path: &Path) -> Result<Self, ArtifactError> {
         let rows: Vec<IndexRow> = read_csv("index", path)?;
         let reason = match rows.iter().enumerate().find(|(i, r)| r.row != *i) {
             Some((i, r)) => format!("line {} has the row number {}, expected {i}", i + 2, r.row),
-            None if rows.is_empty() => "it lists no film".to_owned(),
+            None if rows.is_empty() => "the table has no images".to_owned(),
             None => return Ok(Self::new(rows)),
         };
         Err(ArtifactError::Malformed { kind: "index", path: path.to_owned(), reason })
     }
 
     /// Writes `index.csv`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), ArtifactError> {
         write_csv(path, &self.rows)
     }
 
-    /// The class of every film, as a position in `classes`.
+    /// Returns the class of every image as a position in `classes`.
     pub fn labels(&self) -> Vec<usize> {
-        let position = |class| self.classes.binary_search(class).expect("classes are collected");
+        let position =
+            |class| self.classes.binary_search(class).expect("every class is in the list");
         self.rows.iter().map(|r| position(&r.class)).collect()
     }
 
-    /// The patient of every film, where known.
+    /// Returns the patient of every image; none if unknown.
     pub fn patients(&self) -> Vec<Option<String>> {
         let known = |patient: &String| !patient.is_empty();
         self.rows.iter().map(|r| Some(r.patient.clone()).filter(known)).collect()
     }
 }
 
-/// The group of a film of nobody known: one of its own.
+/// Returns the group of an image without patient ID: a group of one image.
 pub fn alone(path: &str) -> String {
     format!("film:{path}")
 }
 
-/// Whether a group is one of [`alone`].
+/// Whether a group comes from [`alone`].
 pub fn is_alone(group: &str) -> bool {
     group.starts_with("film:")
 }
@@ -133,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_of_before_dicom_is_read() {
+    fn index_without_dicom_columns_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("index.csv");
         let text = "row,path,class,patient,source,width,height,mode,bytes,hash\n\
@@ -143,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_comes_back_and_labels_follow_sorted_classes() {
+    fn index_survives_a_round_trip_and_labels_follow_sorted_classes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("index.csv");
         let index = Index::new(vec![row(0, "normal"), row(1, "covid"), row(2, "normal")]);
@@ -153,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_and_missing_files_are_named() {
+    fn gaps_and_missing_files_are_errors() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("index.csv");
         assert!(matches!(Index::read(&path), Err(ArtifactError::Missing { .. })));

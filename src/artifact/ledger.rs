@@ -1,4 +1,4 @@
-//! `dataset/<class>/ledger.csv`: what became of every row or file of a source.
+//! `dataset/<class>/ledger.csv`: selection log with one row per row or file of a source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,62 +13,63 @@ use crate::dataset::verdict::Verdict;
 use crate::io::place::is_formula;
 use crate::io::table::Table;
 
-/// The name of a ledger in the folder of its class.
+/// File name of a selection log in the class folder.
 pub const FILE: &str = "ledger.csv";
 
-/// Kept or dropped.
+/// Whether a row was kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// The film lies in the folder.
+    /// The image is in the folder.
     #[default]
     Kept,
-    /// It does not.
+    /// The row has no image.
     Dropped,
 }
 
-/// One row or file of a source. Text is empty where nothing is known.
+/// One row or file of a source. Unknown texts are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerRow {
-    /// Counts from 1, without gaps, in the order of the source.
+    /// Row number from 1, without gaps, in the order of the source.
     pub row: usize,
-    /// The file as the source names it. Not to be trusted.
+    /// File name in the source. Not trusted as a path.
     pub file: String,
-    /// What the source says the film shows.
+    /// Finding according to the source.
     pub finding: String,
-    /// The projection.
+    /// Projection.
     pub view: String,
     /// `X-ray` or `CT`.
     pub modality: String,
-    /// Who is on it, unique over all sources.
+    /// Patient ID, unique over all sources.
     pub patient: String,
-    /// What `patient` rests on: see [`crate::dataset::identity::Evidence`].
+    /// Evidence for `patient`: see [`crate::dataset::identity::Evidence`].
     pub evidence: String,
-    /// The patient's sex, as the source writes it; ledgers of earlier versions lack it.
+    /// Sex of the patient as written in the source; absent in logs of earlier versions.
     #[serde(default)]
     pub sex: String,
-    /// The patient's age in years, as the source writes it; as `sex`.
+    /// Age of the patient in years as written in the source; absent in logs of earlier
+    /// versions.
     #[serde(default)]
     pub age: String,
-    /// The collection it comes from.
+    /// Collection of the image.
     pub source: String,
     /// Kept or dropped.
     pub status: Status,
-    /// Why it was dropped: see [`crate::dataset::verdict::Reason`].
+    /// Exclusion reason: see [`crate::dataset::verdict::Reason`].
     pub reason: String,
-    /// The film's name in the folder, a plain file name, if it was kept.
+    /// File name of a kept image in the folder, without directories.
     pub film: String,
 }
 
 impl LedgerRow {
-    /// Enters who is on the film.
+    /// Sets the patient and the evidence.
     #[must_use]
     pub fn identified(self, identity: Option<Identity>) -> Self {
         let Some(Identity { key, evidence }) = identity else { return self };
         Self { patient: key, evidence: evidence.to_string(), ..self }
     }
 
-    /// Enters what became of it; `film` is its name if it was kept.
+    /// Sets the status, and the reason or the file name of the kept image.
     #[must_use]
     pub fn judged(self, verdict: Verdict, film: &str) -> Self {
         match verdict {
@@ -80,27 +81,29 @@ impl LedgerRow {
     }
 }
 
-/// The rows of a source.
+/// Selection log of a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// A row per row or file of the source.
+    /// One row per row or file of the source.
     pub rows: Vec<LedgerRow>,
-    /// How the file differs from the one that was written, if a spreadsheet saved it
-    /// again.
+    /// Differences from the original format, if a spreadsheet program has saved the file.
     pub notes: Vec<String>,
 }
 
 impl Ledger {
-    /// Reads `ledger.csv`: rows are numbered 1, 2, 3, …, and exactly the kept ones
-    /// have a film, each another one, and no reason. People open ledgers in
-    /// spreadsheets, so a ledger is read as a table from elsewhere.
+    /// Reads `ledger.csv`. Accepts the changes of spreadsheet programs. Rows must be numbered
+    /// 1, 2, 3, …; kept rows must have a unique image name and no reason, dropped rows the
+    /// reverse.
     ///
     /// # Errors
     /// See [`ArtifactError`].
     pub fn read(path: &Path) -> Result<Self, ArtifactError> {
-        let bytes = read_bytes("ledger", path, MAX_FILE)?;
-        let malformed =
-            |reason| ArtifactError::Malformed { kind: "ledger", path: path.to_owned(), reason };
+        let bytes = read_bytes("selection log", path, MAX_FILE)?;
+        let malformed = |reason| ArtifactError::Malformed {
+            kind: "selection log",
+            path: path.to_owned(),
+            reason,
+        };
         let mut table = Table::parse(&bytes).map_err(|e| malformed(e.to_string()))?;
         let header = StringRecord::from(table.header.clone());
         let mut parsed = Ok(Vec::new());
@@ -117,15 +120,15 @@ impl Ledger {
         let mut films = BTreeSet::new();
         for (i, row) in rows.iter().enumerate() {
             let kept = row.status == Status::Kept;
-            let plain = !row.film.contains(['/', '\\']) && row.film != "..";
+            let is_file_name = !row.film.contains(['/', '\\']) && row.film != "..";
             let reason = if row.row != i + 1 {
                 format!("line {} has the row number {}, expected {}", i + 2, row.row, i + 1)
             } else if kept != row.reason.is_empty() || kept == row.film.is_empty() {
-                format!("line {} is neither kept with a film nor dropped for a reason", i + 2)
-            } else if !plain || (kept && !films.insert(&row.film)) {
-                format!("line {} has no film of its own: `{}`", i + 2, row.film)
+                format!("line {} must have either an image or an exclusion reason", i + 2)
+            } else if !is_file_name || (kept && !films.insert(&row.film)) {
+                format!("line {} has an invalid or repeated image name: `{}`", i + 2, row.film)
             } else if [&row.patient, &row.source].into_iter().any(|cell| is_formula(cell)) {
-                format!("line {} has a patient or source that begins as a formula does", i + 2)
+                format!("line {} has a patient or source that starts like a formula", i + 2)
             } else {
                 continue;
             };
@@ -134,32 +137,35 @@ impl Ledger {
         Ok(Self { rows, notes: table.notes })
     }
 
-    /// Writes `ledger.csv`. What the source says, in its own words, is put so that no
-    /// spreadsheet runs it: after an apostrophe.
+    /// Writes `ledger.csv`. Texts of the source that a spreadsheet would evaluate as a formula
+    /// are prefixed with an apostrophe.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), ArtifactError> {
-        let inert = |cell: &String| match is_formula(cell) {
+        let escape_formula = |cell: &String| match is_formula(cell) {
             true => format!("'{cell}"),
             false => cell.clone(),
         };
         let row = |row: &LedgerRow| LedgerRow {
-            file: inert(&row.file),
-            finding: inert(&row.finding),
-            view: inert(&row.view),
-            modality: inert(&row.modality),
-            sex: inert(&row.sex),
-            age: inert(&row.age),
+            file: escape_formula(&row.file),
+            finding: escape_formula(&row.finding),
+            view: escape_formula(&row.view),
+            modality: escape_formula(&row.modality),
+            sex: escape_formula(&row.sex),
+            age: escape_formula(&row.age),
             ..row.clone()
         };
         let rows: Vec<_> = self.rows.iter().map(row).collect();
         write_csv(path, &rows)
     }
 
-    /// The rows whose films lie in the folder.
+    /// Rows with an image in the folder.
     pub fn kept(&self) -> impl Iterator<Item = &LedgerRow> {
         self.rows.iter().filter(|row| row.status == Status::Kept)
     }
 
-    /// The counts, which add up.
+    /// Returns the counts of the log.
     pub fn counts(&self) -> Counts {
         let mut dropped = BTreeMap::new();
         for row in self.rows.iter().filter(|row| row.status == Status::Dropped) {
@@ -177,19 +183,18 @@ impl Ledger {
     }
 }
 
-/// How many rows were kept, and how many dropped for each reason:
-/// `rows = kept + sum(dropped)`.
+/// Number of kept rows, and of dropped rows per reason: `rows = kept + sum(dropped)`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Rows of the source.
+    /// Number of rows of the source.
     pub rows: usize,
-    /// Films kept.
+    /// Number of kept images.
     pub kept: usize,
-    /// Known persons on the films kept.
+    /// Number of known patients on the kept images.
     pub patients: usize,
-    /// Films kept that nothing tells the person of.
+    /// Number of kept images without patient ID.
     pub of_unknown_patients: usize,
-    /// Rows dropped, by reason.
+    /// Number of dropped rows per reason.
     pub dropped: BTreeMap<String, usize>,
 }
 
@@ -202,7 +207,7 @@ impl fmt::Display for Counts {
         match (self.patients, self.of_unknown_patients) {
             (known, 0) => writeln!(f, "{known} patients")?,
             (0, _) => writeln!(f, "unknown patients")?,
-            (known, unknown) => writeln!(f, "{known} patients, and {unknown} of unknown ones")?,
+            (known, unknown) => writeln!(f, "{known} patients, {unknown} without patient ID")?,
         }
         writeln!(f, "  {:<28} {:>6}", "dropped", self.rows - self.kept)?;
         for (reason, count) in dropped {
@@ -253,20 +258,20 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_comes_back_and_its_counts_add_up() {
+    fn log_survives_a_round_trip_and_its_counts_add_up() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
         let ledger = example();
         ledger.write(&path).unwrap();
         let read = Ledger::read(&path).unwrap();
-        let inert = |row: &LedgerRow| LedgerRow { age: "'=65".into(), ..row.clone() };
-        assert_eq!(read.rows, ledger.rows.iter().map(inert).collect::<Vec<_>>());
+        let escape_formula = |row: &LedgerRow| LedgerRow { age: "'=65".into(), ..row.clone() };
+        assert_eq!(read.rows, ledger.rows.iter().map(escape_formula).collect::<Vec<_>>());
         let counts = ledger.counts();
         assert_eq!((counts.rows, counts.kept), (6, 3));
         assert_eq!(counts.rows, counts.kept + counts.dropped.values().sum::<usize>());
         insta::assert_snapshot!(counts, @r"
           rows of the source                6
-          kept                              3  of 1 patients, and 1 of unknown ones
+          kept                              3  of 1 patients, 1 without patient ID
           dropped                           3
             other view                      2
             no file                         1
@@ -274,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_that_excel_has_saved_is_read_and_that_is_said() {
+    fn log_saved_by_excel_is_read_with_a_note() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
         example().write(&path).unwrap();
@@ -284,13 +289,13 @@ mod tests {
         reader.records().for_each(|record| excel.write_record(&record.unwrap()).unwrap());
         crate::io::atomic::write(&path, &excel.into_inner().unwrap()).unwrap();
         let ledger = Ledger::read(&path).unwrap();
-        let inert = |row: &LedgerRow| LedgerRow { age: "'=65".into(), ..row.clone() };
-        assert_eq!(ledger.rows, example().rows.iter().map(inert).collect::<Vec<_>>());
+        let escape_formula = |row: &LedgerRow| LedgerRow { age: "'=65".into(), ..row.clone() };
+        assert_eq!(ledger.rows, example().rows.iter().map(escape_formula).collect::<Vec<_>>());
         assert_eq!(ledger.notes, ["its columns are separated by semicolons"]);
     }
 
     #[test]
-    fn a_ledger_of_before_sex_and_age_is_read() {
+    fn log_without_sex_and_age_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
         let text = "row,file,finding,view,modality,patient,evidence,source,status,reason,film\n\
@@ -301,26 +306,32 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_contradict_themselves_are_refused() {
+    fn inconsistent_rows_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
-        type Spoil = fn(&mut LedgerRow);
-        let error = |spoil: Spoil| {
+        type Change = fn(&mut LedgerRow);
+        let error = |change: Change| {
             let mut ledger = example();
-            spoil(&mut ledger.rows[2]);
+            change(&mut ledger.rows[2]);
             ledger.write(&path).unwrap();
             Ledger::read(&path).unwrap_err().to_string()
         };
-        let cases: [(Spoil, &str); 6] = [
+        let cases: [(Change, &str); 6] = [
             (|row| row.row = 7, "line 4 has the row number 7, expected 3"),
-            (|row| row.reason = "no file".into(), "line 4 is neither kept"),
-            (|row| row.film.clear(), "line 4 is neither kept"),
-            (|row| row.status = Status::Dropped, "line 4 is neither kept"),
-            (|row| row.film = "a.png".into(), "line 4 has no film of its own: `a.png`"),
-            (|row| row.film = "../a.png".into(), "line 4 has no film of its own: `../a.png`"),
+            (|row| row.reason = "no file".into(), "line 4 must have either"),
+            (|row| row.film.clear(), "line 4 must have either"),
+            (|row| row.status = Status::Dropped, "line 4 must have either"),
+            (
+                |row| row.film = "a.png".into(),
+                "line 4 has an invalid or repeated image name: `a.png`",
+            ),
+            (
+                |row| row.film = "../a.png".into(),
+                "line 4 has an invalid or repeated image name: `../a.png`",
+            ),
         ];
-        for (spoil, expected) in cases {
-            let error = error(spoil);
+        for (change, expected) in cases {
+            let error = error(change);
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -1,4 +1,4 @@
-//! `evaluate/metrics.json`: what a set of predictions is worth.
+//! `evaluate/metrics.json`: performance metrics of a set of predictions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,48 +17,49 @@ use crate::metrics::{
 };
 use crate::rng::{Rng, derive};
 
-/// Parts of 0 to 1 that the calibration error is taken over.
+/// Number of bins of the calibration error.
 const BINS: usize = 15;
 
-/// Everything `cxr` says of predictions in figures. Intervals hold 95 %; those of rates
-/// count groups of films, one of each patient, as witnesses, not films.
+/// Performance metrics with 95 % confidence intervals. For the intervals of rates, the
+/// effective sample size is the number of groups (patients), not of images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// `cxr.metrics/2`; filled in when written.
+    /// `cxr.metrics/2`; set when written.
     #[serde(default)]
     pub schema: String,
-    /// The classes' names, in the order of `confusion`.
+    /// Class names in the order of `confusion`.
     pub classes: Vec<String>,
-    /// The class that sensitivity and all binary scores ask for.
+    /// Positive class of sensitivity and all binary scores.
     pub positive: String,
-    /// Films judged.
+    /// Number of evaluated images.
     pub films: usize,
-    /// Patients on them, as far as known.
+    /// Number of known patients.
     pub patients: usize,
-    /// What tells them: `patient`, the ids of `index.csv`, or `link`.
+    /// Source of the groups: `patient`, the IDs of `index.csv`, or `link`.
     #[serde(default)]
     pub grouped_by: Grouping,
-    /// Films whose patient is not known.
+    /// Number of images without patient ID.
     pub unknown: usize,
-    /// Rows of truth, columns of prediction.
+    /// Confusion matrix: rows are true, columns predicted classes.
     pub confusion: Confusion,
-    /// Films whose class was named.
+    /// Proportion of correctly classified images.
     pub accuracy: Rate,
-    /// Positive films that were found.
+    /// Proportion of positive images predicted positive.
     pub sensitivity: Rate,
-    /// Other films that were not taken for positive.
+    /// Proportion of negative images predicted negative.
     pub specificity: Rate,
-    /// Films called positive that are.
+    /// Positive predictive value: proportion of positive predictions that are correct.
     pub ppv: Rate,
-    /// Films not called positive that are not.
+    /// Negative predictive value: proportion of negative predictions that are correct.
     pub npv: Rate,
-    /// Each class against the rest.
+    /// Metrics of each class against the rest.
     pub by_class: BTreeMap<String, ClassMetrics>,
-    /// Scores by name. Intervals of accuracy, sensitivity and specificity as above, of the
-    /// others by bootstrap over patients, or, where that fails, in closed form.
+    /// Scores by name. Accuracy, sensitivity and specificity have the same intervals as above;
+    /// the others have patient-level bootstrap intervals or, where the bootstrap fails,
+    /// closed-form ones.
     pub scores: BTreeMap<String, Estimate>,
-    /// The share of positive films for which `ppv_at_prevalence` and
-    /// `npv_at_prevalence` among the scores hold.
+    /// Prevalence of the positive class, 0 to 1, assumed for `ppv_at_prevalence` and
+    /// `npv_at_prevalence`.
     pub prevalence: f64,
 }
 
@@ -67,62 +68,62 @@ impl Document for Metrics {
     const SCHEMA: &'static str = "cxr.metrics/2";
 }
 
-/// One class against the rest. A bundle of an earlier program has no areas and curves.
+/// Metrics of one class against the rest. Bundles of earlier versions have no areas and curves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassMetrics {
-    /// Films of the class.
+    /// Number of images of the class.
     pub films: usize,
-    /// Patients on them, as far as known.
+    /// Number of known patients on these images.
     pub patients: usize,
-    /// Films of the class that were found.
+    /// Proportion of images of the class predicted as the class.
     pub sensitivity: Rate,
-    /// Other films that were not taken for it.
+    /// Proportion of other images predicted as another class.
     pub specificity: Rate,
-    /// Films taken for it that are of it.
+    /// Positive predictive value of the class.
     pub ppv: Rate,
-    /// Films not taken for it that are not of it.
+    /// Negative predictive value of the class.
     pub npv: Rate,
-    /// Area under its ROC curve.
+    /// Area under the ROC curve.
     #[serde(default)]
     pub roc_auc: Estimate,
-    /// Its average precision.
+    /// Average precision.
     #[serde(default)]
     pub average_precision: Estimate,
-    /// Brier score of its predicted probabilities.
+    /// Brier score of the predicted probabilities of the class.
     #[serde(default)]
     pub brier: Estimate,
-    /// Sensitivity against false positive rate; none where it is undefined.
+    /// ROC curve; none if undefined.
     #[serde(default)]
     pub roc: Option<RocCurve>,
-    /// Precision against sensitivity; none where it is undefined.
+    /// Precision-recall curve; none if undefined.
     #[serde(default)]
     pub precision_recall: Option<PrecisionRecallCurve>,
-    /// Observed proportion against predicted probability.
+    /// Calibration curve.
     #[serde(default)]
     pub calibration: Vec<CalibrationBin>,
 }
 
-/// What the figures depend on beside the predictions.
+/// Settings of the evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judge {
-    /// The positive class, as a position in the classes.
+    /// Positive class as a position in the classes.
     pub positive: usize,
-    /// The share of positive films to state predictive values for, 0 to 1.
+    /// Prevalence of the positive class for predictive values, 0 to 1.
     pub prevalence: f64,
-    /// Bootstrap resamples; 0 for no intervals.
+    /// Number of bootstrap resamples; 0 for no intervals.
     pub resamples: usize,
-    /// The pipeline's seed.
+    /// Seed of the pipeline.
     pub seed: u64,
-    /// How often every film is predicted, all films of a run after those of the one
-    /// before. A calibration error is the mean over runs: pooled, each film would count
-    /// so many times in its bin, and chance would hide in numbers.
+    /// Number of predictions per image; the rows of one run follow those of the previous run.
+    /// The calibration error is the mean over runs, because pooling would underestimate it:
+    /// opposite errors of the runs would cancel.
     pub runs: usize,
 }
 
 impl Judge {
-    /// Judges predictions, of films that fall into `groups` of one patient each, as
-    /// `grouped_by` tells them: a film of an unknown patient is a group of its own,
-    /// as in [`Predictions::patients`].
+    /// Evaluates predictions of images in `groups`, one group per patient, from the source
+    /// `grouped_by`. An image without patient ID is a group of its own, as in
+    /// [`Predictions::patients`].
     pub fn judge(
         &self,
         predictions: &Predictions,
@@ -152,11 +153,9 @@ impl Judge {
         ]);
         let others =
             SCORES.iter().filter(|score| films.classes > 2 || !score.0.starts_with("macro"));
-        scores.extend(
-            others.map(|(name, of, fallback)| {
-                ((*name).to_owned(), self.score(&films, *of, *fallback))
-            }),
-        );
+        scores.extend(others.map(|(name, score, fallback)| {
+            ((*name).to_owned(), self.score(&films, *score, *fallback))
+        }));
         Metrics {
             schema: Metrics::SCHEMA.to_owned(),
             classes: predictions.classes.clone(),
@@ -177,22 +176,24 @@ impl Judge {
         }
     }
 
-    /// A class against the rest, and the estimates of its sensitivity and specificity.
+    /// Returns the metrics of a class against the rest, with the estimates of its sensitivity
+    /// and specificity.
     fn class(
         &self,
         films: &Films,
         class: usize,
         groups: &[String],
     ) -> (ClassMetrics, [Estimate; 2]) {
-        let films = &films.of_class(class);
+        let films = &films.with_positive(class);
         let rows = || (0..groups.len()).filter(|row| films.truth[*row] == class);
-        let of =
-            |which: fn(&Films) -> Rate, patients: usize| self.proportion(films, which, patients);
-        let predicted = |is_class: bool| {
-            films.groups_with(&films.predicted, |named| (named == class) == is_class)
+        let rate = |rate_of: fn(&Films) -> Rate, patients: usize| {
+            self.proportion(films, rate_of, patients)
         };
-        let sensitivity = of(Films::sensitivity, films.groups_of(|truth| truth == class));
-        let specificity = of(Films::specificity, films.groups_of(|truth| truth != class));
+        let predicted = |is_class: bool| {
+            films.groups_with(&films.predicted, |predicted| (predicted == class) == is_class)
+        };
+        let sensitivity = rate(Films::sensitivity, films.groups_of(|truth| truth == class));
+        let specificity = rate(Films::specificity, films.groups_of(|truth| truth != class));
         let images = rows().count() / self.runs;
         let others = films.truth.len() / self.runs - images;
         let estimates = [
@@ -201,7 +202,7 @@ impl Judge {
             Estimate::of_rate(&specificity.rate, specificity.method, Undefined::NoNegatives)
                 .of(others, specificity.patients),
         ];
-        let (truth, scores) = (films.is_positive(), films.of_positive());
+        let (truth, scores) = (films.is_positive(), films.positive_scores());
         let curves = OneVsRest { truth: &truth, scores: &scores, patients: &films.groups };
         let [roc_auc, average_precision, brier] =
             CLASS_SCORES.map(|(score, fallback)| self.score(films, score, fallback));
@@ -210,8 +211,8 @@ impl Judge {
             patients: patients(rows().map(|row| &groups[row])),
             sensitivity: sensitivity.rate,
             specificity: specificity.rate,
-            ppv: of(Films::ppv, predicted(true)).rate,
-            npv: of(Films::npv, predicted(false)).rate,
+            ppv: rate(Films::ppv, predicted(true)).rate,
+            npv: rate(Films::npv, predicted(false)).rate,
             roc_auc,
             average_precision,
             brier,
@@ -222,17 +223,22 @@ impl Judge {
         (metrics, estimates)
     }
 
-    /// A proportion of images on which there are so many `patients`. If each image is
-    /// predicted once, its interval is Wilson's, of as many patients; else resamples of
-    /// patients take all predictions of their images.
-    fn proportion(&self, films: &Films, of: fn(&Films) -> Rate, patients: usize) -> Proportion {
-        let rate = of(films);
+    /// Returns a proportion of images with its interval. With one prediction per image:
+    /// Wilson's interval with `patients` as sample size; else the patient-level bootstrap over
+    /// all predictions.
+    fn proportion(
+        &self,
+        films: &Films,
+        rate_of: fn(&Films) -> Rate,
+        patients: usize,
+    ) -> Proportion {
+        let rate = rate_of(films);
         let wilson =
             Proportion { rate: rate.of_groups(patients), method: Method::Wilson, patients };
         let Some(value) = rate.value.filter(|_| self.runs > 1 && self.resamples > 0) else {
             return wilson;
         };
-        let statistic = |films: &Films| of(films).value.ok_or(Undefined::NoFilms);
+        let statistic = |films: &Films| rate_of(films).value.ok_or(Undefined::NoFilms);
         match Fallback::Share(patients).or(value, self.bootstrap(films, statistic)) {
             Ok((low, high, method)) => {
                 Proportion { rate: Rate { low, high, ..rate }, method, ..wilson }
@@ -247,15 +253,15 @@ impl Judge {
             Ok(value) => value,
             Err(reason) => return Estimate::undefined(reason),
         };
-        let alone = Estimate { value: Some(value), images, patients, ..Estimate::default() };
+        let estimate = Estimate { value: Some(value), images, patients, ..Estimate::default() };
         if self.resamples == 0 {
-            return alone;
+            return estimate;
         }
         match fallback(films).or(value, self.bootstrap(films, score)) {
             Ok((low, high, method)) => {
-                Estimate { low: Some(low), high: Some(high), method: Some(method), ..alone }
+                Estimate { low: Some(low), high: Some(high), method: Some(method), ..estimate }
             }
-            Err(reason) => Estimate { undefined: reason.to_string(), ..alone },
+            Err(reason) => Estimate { undefined: reason.to_string(), ..estimate },
         }
     }
 
@@ -264,16 +270,16 @@ impl Judge {
         films: &Films,
         statistic: impl Fn(&Films) -> Result<f64, Undefined> + Sync,
     ) -> Result<Interval, Undefined> {
-        let draws = |resample| {
+        let sample_groups = |resample| {
             let mut rng = Rng::new(derive(self.seed, "evaluate", "bootstrap", resample));
             move |n| rng.index(n)
         };
-        let of_rows = |rows: &[usize]| statistic(&films.select(rows));
-        bootstrap(&films.groups, self.resamples, 0.95, draws, of_rows)
+        let resampled_statistic = |rows: &[usize]| statistic(&films.select(rows));
+        bootstrap(&films.groups, self.resamples, 0.95, sample_groups, resampled_statistic)
     }
 }
 
-/// A proportion with its interval, of so many patients.
+/// Proportion with its interval and the number of patients.
 #[derive(Clone, Copy)]
 struct Proportion {
     rate: Rate,
@@ -285,24 +291,24 @@ type ScoreOf = fn(&Films) -> Result<f64, Undefined>;
 type FallbackOf = fn(&Films) -> Fallback;
 
 const NO_FALLBACK: FallbackOf = |_| Fallback::None;
-/// Of scores that are 1 at best.
+/// For scores with a maximum of 1.
 const UP_TO_1: FallbackOf = |_| Fallback::Omit;
 
-/// Scores of one class against the rest: ROC AUC, average precision, Brier score.
+/// Scores of a class against the rest: ROC AUC, average precision, Brier score.
 const CLASS_SCORES: [(ScoreOf, FallbackOf); 3] = [
     (
-        |f| roc_auc(&f.is_positive(), &f.of_positive()),
+        |f| roc_auc(&f.is_positive(), &f.positive_scores()),
         |f| Fallback::Area {
             positives: f.groups_of(|class| class == f.positive),
             negatives: f.groups_of(|class| class != f.positive),
         },
     ),
-    (|f| average_precision(&f.is_positive(), &f.of_positive()), UP_TO_1),
-    (|f| brier(&f.is_positive(), &f.of_positive()), NO_FALLBACK),
+    (|f| average_precision(&f.is_positive(), &f.positive_scores()), UP_TO_1),
+    (|f| brier(&f.is_positive(), &f.positive_scores()), NO_FALLBACK),
 ];
 
-/// Every other score, and what gives its interval where the bootstrap fails; those called
-/// `macro_…` for more than two classes only.
+/// All other scores, with the fallback for a failed bootstrap. The scores `macro_…` need more
+/// than two classes.
 const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
     (
         "balanced_accuracy",
@@ -332,7 +338,7 @@ const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
     ("ppv_at_prevalence", |f| f.binary().ppv_at(f.prevalence), |f| f.predictive(ppv_of)),
 ];
 
-/// Predictions as the metrics take them.
+/// Predictions as arrays.
 #[derive(Clone)]
 struct Films {
     classes: usize,
@@ -340,11 +346,11 @@ struct Films {
     prevalence: f64,
     truth: Vec<usize>,
     predicted: Vec<usize>,
-    /// `[films, classes]`
+    /// Probabilities `[films, classes]`.
     probabilities: Array2<f64>,
-    /// The number of each film's group, in the order in which they appear.
+    /// Group index of each prediction, in order of appearance.
     groups: Vec<usize>,
-    /// The run of each prediction.
+    /// Run of each prediction.
     run: Vec<usize>,
     runs: usize,
 }
@@ -352,7 +358,7 @@ struct Films {
 impl Films {
     fn new(predictions: &Predictions, groups: &[String], judge: &Judge) -> Self {
         let Predictions { classes, rows } = predictions;
-        assert_eq!(rows.len(), groups.len(), "a group for each film");
+        assert_eq!(rows.len(), groups.len(), "one group per image");
         let mut numbers = BTreeMap::new();
         let mut number = |group| {
             let next = numbers.len();
@@ -366,40 +372,40 @@ impl Films {
             truth: rows.iter().map(|row| row.truth).collect(),
             predicted: rows.iter().map(|row| row.predicted).collect(),
             probabilities: Array2::from_shape_vec((rows.len(), classes.len()), probabilities)
-                .expect("a probability for each class"),
+                .expect("one probability per class"),
             groups: groups.iter().map(&mut number).collect(),
             run: (0..rows.len()).map(|row| row * judge.runs / rows.len()).collect(),
             runs: judge.runs,
         }
     }
 
-    /// The same, with another class as the positive one.
-    fn of_class(&self, positive: usize) -> Self {
+    /// Returns a copy with another positive class.
+    fn with_positive(&self, positive: usize) -> Self {
         Self { positive, ..self.clone() }
     }
 
     fn select(&self, rows: &[usize]) -> Self {
-        let pick = |values: &[usize]| rows.iter().map(|row| values[*row]).collect();
+        let select_rows = |values: &[usize]| rows.iter().map(|row| values[*row]).collect();
         Self {
-            truth: pick(&self.truth),
-            predicted: pick(&self.predicted),
+            truth: select_rows(&self.truth),
+            predicted: select_rows(&self.predicted),
             probabilities: self.probabilities.select(Axis(0), rows),
-            groups: pick(&self.groups),
-            run: pick(&self.run),
+            groups: select_rows(&self.groups),
+            run: select_rows(&self.run),
             ..*self
         }
     }
 
-    /// The expected calibration error, the mean over runs.
+    /// Returns the expected calibration error, averaged over runs.
     fn calibration_error(&self) -> Result<f64, Undefined> {
-        let of_run = |run: usize| {
+        let error_of_run = |run: usize| {
             let rows: Vec<usize> =
                 (0..self.run.len()).filter(|row| self.run[*row] == run).collect();
             let truth: Vec<usize> = rows.iter().map(|row| self.truth[*row]).collect();
             let probabilities = self.probabilities.select(Axis(0), &rows);
             expected_calibration_error(&truth, probabilities.view(), BINS)
         };
-        let errors = (0..self.runs).map(of_run).collect::<Result<Vec<f64>, _>>()?;
+        let errors = (0..self.runs).map(error_of_run).collect::<Result<Vec<f64>, _>>()?;
         Ok(errors.iter().sum::<f64>() / self.runs as f64)
     }
 
@@ -411,15 +417,17 @@ impl Films {
         self.confusion().against_rest(self.positive)
     }
 
-    /// What gives the interval of a predictive value, from sensitivity and specificity.
-    fn predictive(&self, of: fn(f64, f64, f64) -> f64) -> Fallback {
-        let shares = [
+    /// Returns the fallback interval of a predictive value, computed from the interval ends of
+    /// sensitivity and specificity.
+    fn predictive(&self, value: fn(f64, f64, f64) -> f64) -> Fallback {
+        let rates = [
             self.sensitivity().of_groups(self.groups_of(|class| class == self.positive)),
             self.specificity().of_groups(self.groups_of(|class| class != self.positive)),
         ];
-        let at = |end: fn(&Rate) -> f64| of(end(&shares[0]), end(&shares[1]), self.prevalence);
-        let certain = shares.iter().any(|rate| matches!(rate.value, Some(0.0 | 1.0)));
-        Fallback::Ends { low: at(|rate| rate.low), high: at(|rate| rate.high), certain }
+        let value_at =
+            |end: fn(&Rate) -> f64| value(end(&rates[0]), end(&rates[1]), self.prevalence);
+        let certain = rates.iter().any(|rate| matches!(rate.value, Some(0.0 | 1.0)));
+        Fallback::Ends { low: value_at(|rate| rate.low), high: value_at(|rate| rate.high), certain }
     }
 
     fn accuracy(&self) -> Rate {
@@ -442,33 +450,35 @@ impl Films {
         self.binary().npv()
     }
 
-    /// Groups with a film of such a class.
+    /// Returns the number of groups with an image whose true class satisfies `class`.
     fn groups_of(&self, class: impl Fn(usize) -> bool) -> usize {
         self.groups_with(&self.truth, class)
     }
 
-    /// Groups with a film whose class, of `classes`, is such a one.
+    /// Returns the number of groups with an image whose class in `classes` satisfies `class`.
     fn groups_with(&self, classes: &[usize], class: impl Fn(usize) -> bool) -> usize {
-        let films = classes.iter().zip(&self.groups).filter(|(of_film, _)| class(**of_film));
+        let films =
+            classes.iter().zip(&self.groups).filter(|(image_class, _)| class(**image_class));
         films.map(|(_, group)| group).collect::<BTreeSet<_>>().len()
     }
 
-    /// Groups with a film of the class that has the fewest, and those with another.
+    /// Returns the number of groups of the class with the fewest groups, and of the rest.
     fn fewest_groups(&self) -> (usize, usize) {
-        let of = |class| (self.groups_of(|c| c == class), self.groups_of(|c| c != class));
-        (0..self.classes).map(of).min().unwrap_or((0, 0))
+        let class_and_rest =
+            |class| (self.groups_of(|c| c == class), self.groups_of(|c| c != class));
+        (0..self.classes).map(class_and_rest).min().unwrap_or((0, 0))
     }
 
     fn is_positive(&self) -> Vec<bool> {
         self.truth.iter().map(|class| *class == self.positive).collect()
     }
 
-    fn of_positive(&self) -> Vec<f64> {
+    fn positive_scores(&self) -> Vec<f64> {
         self.probabilities.column(self.positive).to_vec()
     }
 }
 
-/// Groups of known patients.
+/// Returns the number of known patients.
 fn patients<'a>(groups: impl IntoIterator<Item = &'a String>) -> usize {
     let known = groups.into_iter().filter(|group| !is_alone(group));
     known.collect::<BTreeSet<_>>().len()
@@ -485,7 +495,7 @@ mod tests {
         judge.judge(predictions, &predictions.patients(), Grouping::Patient)
     }
 
-    /// The published run of the tutorial, two films a patient.
+    /// Published run of the tutorial, with two images per patient.
     fn tutorial() -> Predictions {
         let row = |i: usize| {
             let covid = [0.9, 0.8, 0.7, 0.6, 0.55, 0.65, 0.4, 0.3, 0.2, 0.1][i];
@@ -504,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tutorials_figures() {
+    fn metrics_of_the_tutorial() {
         let metrics = judge(JUDGE, &tutorial());
         assert_eq!(metrics.confusion.rows(), [[5, 0], [1, 4]]);
         assert_eq!(metrics.accuracy.value, Some(0.9));
@@ -520,10 +530,10 @@ mod tests {
         assert!(!metrics.scores.contains_key("macro_f1"));
     }
 
-    /// Two runs that err to opposite sides are not well calibrated, though their pool is.
+    /// The errors of the two runs are opposite, so that the pooled predictions are calibrated.
     #[test]
-    fn the_calibration_error_of_runs_is_their_mean() {
-        // The first film is named rightly in both runs, the others in the first alone.
+    fn calibration_error_is_the_mean_over_runs() {
+        // The first image is classified correctly in both runs, the others in the first only.
         let row = |i: usize| {
             let (film, truth) = (i % 8, i % 2);
             let (predicted, p) = match (film, i < 8) {
@@ -547,11 +557,11 @@ mod tests {
         };
         assert!((error(1).value.unwrap() - (7.0 * 0.02 + 0.38) / 8.0).abs() < 1e-12);
         assert!((error(2).value.unwrap() - (7.0 * 0.50 + 0.38) / 8.0).abs() < 1e-12);
-        assert!(error(2).low.unwrap() > 0.4, "the resamples, too: {:?}", error(2));
+        assert!(error(2).low.unwrap() > 0.4, "resamples: {:?}", error(2));
     }
 
     #[test]
-    fn undefined_is_said() {
+    fn undefined_scores_have_a_reason() {
         let mut predictions = tutorial();
         predictions.rows.truncate(5);
         let metrics = judge(JUDGE, &predictions);
@@ -559,18 +569,18 @@ mod tests {
         let expected = Estimate::undefined(Undefined::NoNegatives);
         assert_eq!(metrics.scores["roc_auc"], expected);
         predictions.rows.truncate(1);
-        let alone = judge(JUDGE, &predictions);
-        let loss = &alone.scores["log_loss"];
+        let estimate = judge(JUDGE, &predictions);
+        let loss = &estimate.scores["log_loss"];
         assert_eq!((loss.value.is_some(), loss.low), (true, None));
         assert_eq!(loss.undefined, "there is only one patient");
         // Wilson's interval needs no resamples.
-        assert_eq!(alone.scores["accuracy"].low, Some(Rate::new(1, 1).low));
+        assert_eq!(estimate.scores["accuracy"].low, Some(Rate::new(1, 1).low));
         let quick = Judge { resamples: 0, ..JUDGE };
         assert_eq!(judge(quick, &tutorial()).scores["roc_auc"].low, None);
     }
 
     #[test]
-    fn comes_back_and_has_the_contracts_fields() {
+    fn metrics_survive_a_round_trip_with_stable_fields() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.json");
         let metrics = judge(Judge { resamples: 0, ..JUDGE }, &tutorial());
@@ -607,12 +617,12 @@ mod tests {
         assert_eq!(metrics.scores["macro_roc_auc"].value, Some(expected));
     }
 
-    /// A float of `tests/golden/metrics.json`, written as text for exact reading.
+    /// Parses a float of `tests/golden/metrics.json`, stored as text to be exact.
     fn number(value: &serde_json::Value) -> f64 {
         value.as_str().expect("floats are text").parse().expect("a float")
     }
 
-    /// The predictions of a case of `tests/golden/metrics.json`, and their metrics.
+    /// Metrics of the predictions of a case of `tests/golden/metrics.json`.
     fn case_metrics(case: &serde_json::Value) -> Metrics {
         let classes: Vec<String> = serde_json::from_value(case["names"].clone()).unwrap();
         let truth: Vec<usize> = serde_json::from_value(case["y"].clone()).unwrap();
@@ -630,7 +640,7 @@ mod tests {
         judge(Judge { resamples: 0, ..JUDGE }, &predictions)
     }
 
-    /// Every score of the artifact against scikit-learn's, for two classes and three.
+    /// For two and three classes.
     #[test]
     fn every_score_equals_scikit_learn() {
         let golden: serde_json::Value =
@@ -658,11 +668,11 @@ mod tests {
                 assert!((rate.value.unwrap() - number(&first[name])).abs() < 1e-14, "{name}");
             }
         }
-        let of_positive = ["accuracy", "sensitivity", "specificity"].len() + CLASS_SCORES.len();
-        assert_eq!(seen.len(), SCORES.len() + of_positive);
+        let positive_scores = ["accuracy", "sensitivity", "specificity"].len() + CLASS_SCORES.len();
+        assert_eq!(seen.len(), SCORES.len() + positive_scores);
     }
 
-    /// The curves of each of three classes against the rest, and what is under them.
+    /// ROC and precision-recall curves of three classes, with their areas.
     #[test]
     fn one_vs_rest_equals_scikit_learn() {
         let golden: serde_json::Value =
@@ -678,11 +688,11 @@ mod tests {
             for (class, golden) in
                 metrics.classes.iter().zip(case["one_vs_rest"].as_array().unwrap())
             {
-                let of = &metrics.by_class[class];
+                let class_metrics = &metrics.by_class[class];
                 for (got, name) in [
-                    (&of.roc_auc, "roc_auc"),
-                    (&of.average_precision, "average_precision"),
-                    (&of.brier, "brier"),
+                    (&class_metrics.roc_auc, "roc_auc"),
+                    (&class_metrics.average_precision, "average_precision"),
+                    (&class_metrics.brier, "brier"),
                 ] {
                     assert!((got.value.unwrap() - number(&golden[name])).abs() < 1e-14, "{name}");
                 }
@@ -692,10 +702,10 @@ mod tests {
                 let known = |thresholds: &[Option<f64>]| -> Vec<f64> {
                     thresholds.iter().filter_map(|threshold| *threshold).collect()
                 };
-                let roc = of.roc.as_ref().unwrap();
+                let roc = class_metrics.roc.as_ref().unwrap();
                 assert_eq!((&roc.fpr, &roc.tpr), (&column("roc", 0), &column("roc", 1)));
                 assert_eq!(known(&roc.thresholds), column("roc", 2)[1..]);
-                let pr = of.precision_recall.as_ref().unwrap();
+                let pr = class_metrics.precision_recall.as_ref().unwrap();
                 assert_eq!((&pr.precision, &pr.recall), (&column("pr", 0), &column("pr", 1)));
                 assert_eq!(known(&pr.thresholds), column("pr", 2));
                 let inside = |(y, (low, high)): (&f64, (&f64, &f64))| {
@@ -707,10 +717,9 @@ mod tests {
         }
     }
 
-    /// What is in the artifact twice is one estimate, of predictions in one run and in
-    /// several.
+    /// Values that occur twice in the file, with one and with several runs.
     #[test]
-    fn what_is_there_twice_is_one_estimate() {
+    fn repeated_values_agree() {
         let full = tutorial();
         let mut twice = full.clone();
         twice.rows.extend(full.rows.iter().cloned());
@@ -732,24 +741,26 @@ mod tests {
             ] {
                 for rate in rates {
                     let score = &metrics.scores[name];
-                    let of_rate = (rate.value, Some(rate.low), Some(rate.high));
-                    assert_eq!((score.value, score.low, score.high), of_rate, "{name}");
+                    let rate_values = (rate.value, Some(rate.low), Some(rate.high));
+                    assert_eq!((score.value, score.low, score.high), rate_values, "{name}");
                 }
             }
         }
     }
 
-    /// A test set of one class, one film, one answer: what has no value has a reason.
+    /// Test sets of one class, one image, or one predicted class.
     #[test]
-    fn what_has_no_value_has_a_reason_and_nothing_is_not_a_number() {
+    fn missing_values_have_a_reason_and_values_are_finite() {
         let full = tutorial();
-        let cut = |films: std::ops::Range<usize>| Predictions {
+        let subset = |films: std::ops::Range<usize>| Predictions {
             rows: full.rows[films].to_vec(),
             ..full.clone()
         };
-        let mut eager = full.clone();
-        eager.rows.iter_mut().for_each(|row| row.predicted = 0);
-        for predictions in [cut(0..0), cut(0..1), cut(5..10), cut(0..5), eager, full.clone()] {
+        let mut all_positive = full.clone();
+        all_positive.rows.iter_mut().for_each(|row| row.predicted = 0);
+        for predictions in
+            [subset(0..0), subset(0..1), subset(5..10), subset(0..5), all_positive, full.clone()]
+        {
             let metrics = judge(Judge { resamples: 50, ..JUDGE }, &predictions);
             for (name, score) in &metrics.scores {
                 let numbers = [score.value, score.low, score.high];
@@ -761,7 +772,7 @@ mod tests {
         }
     }
 
-    /// All right is not surely right: five patients of a class tell little.
+    /// The intervals reflect the small number of patients.
     #[test]
     fn perfect_scores_have_intervals() {
         let row = |i: usize| Prediction {
@@ -779,7 +790,7 @@ mod tests {
             (auc.value, auc.high, auc.method),
             (Some(1.0), Some(1.0), Some(Method::Newcombe))
         );
-        // Newcombe (2006) on five patients of each class, not ten films.
+        // Newcombe (2006) for five patients per class, not ten images.
         assert!((auc.low.unwrap() - 0.642_702_823_931_041_2).abs() < 1e-9, "{auc:?}");
         for (name, patients) in [("accuracy", 10), ("sensitivity", 5), ("balanced_accuracy", 5)] {
             let score = score(name);
@@ -789,7 +800,7 @@ mod tests {
         let mcc = score("mcc");
         assert_eq!((mcc.value, mcc.low), (Some(1.0), None));
         assert!(mcc.undefined.starts_with("many resamples have no error"));
-        // From Wilson's 0.5655 of five patients of each class, where one film of ten is positive.
+        // From Wilson's lower limit 0.5655 of five patients per class, at prevalence 0.1.
         let ppv = score("ppv_at_prevalence");
         let low = 0.565_517_535_216_825_4;
         let expected = 0.1 * low / (0.1 * low + 0.9 * (1.0 - low));

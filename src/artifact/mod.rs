@@ -1,8 +1,8 @@
-//! The files between the stages: one module per kind, with its struct, its
-//! schema, `read` and `write`.
+//! Files exchanged between the stages: one module per kind, with its type, schema, `read` and
+//! `write`.
 //!
-//! JSON artifacts carry `schema: "cxr.<kind>/<major>"`; keys are sorted, paths
-//! are relative, there is no clock: same inputs, same bytes.
+//! JSON artifacts have the field `schema: "cxr.<kind>/<major>"`. Keys are sorted, paths are
+//! relative and there are no timestamps, so that equal inputs give equal bytes.
 
 pub mod array;
 pub mod audit;
@@ -31,49 +31,52 @@ use serde::{Deserialize, Serialize};
 use crate::io::atomic::{self, FileError};
 use crate::io::{bounded, decimal};
 
-/// The largest JSON document that is read: a record of half a million films.
+/// Largest JSON document in bytes that is read: a record of half a million images.
 pub const MAX_DOCUMENT: u64 = 64 << 20;
 
-/// The largest table or head that is read: a table of two million lines.
+/// Largest table or head in bytes that is read: a table of two million rows.
 pub const MAX_FILE: u64 = 256 << 20;
 
-/// Why an artifact cannot be used.
+/// Reason why an artifact cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
-    /// It is not there.
+    /// The file does not exist.
     #[error("there is no {kind} at `{}`", path.display())]
     Missing {
-        /// What was wanted: `index`, `split`.
+        /// Kind of artifact: `index`, `split`.
         kind: &'static str,
-        /// Where it should be.
+        /// Expected path.
         path: PathBuf,
     },
-    /// The file system said no.
+    /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It was written by another version, or is another kind of file.
+    /// The file was written by another version or is of another kind.
     #[error("`{}` has the schema `{got}`, expected `{expected}`", path.display())]
     Schema {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What this program reads.
+        /// Schema of this version.
         expected: &'static str,
-        /// What the file says.
+        /// Schema of the file.
         got: String,
     },
-    /// Its content makes no sense.
+    /// The content is invalid.
     #[error("`{}` is not a usable {kind}: {reason}", path.display())]
     Malformed {
-        /// What was wanted.
+        /// Kind of artifact.
         kind: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong, with the line where there is one.
+        /// Problem, with the line number if there is one.
         reason: String,
     },
 }
 
-/// Reads a file's bytes, at most `limit`; a missing file is [`ArtifactError::Missing`].
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// [`ArtifactError::Missing`] if the file does not exist, else [`ArtifactError::File`].
 pub fn read_bytes(kind: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, ArtifactError> {
     match bounded::read(path, limit) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -83,21 +86,27 @@ pub fn read_bytes(kind: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>
     }
 }
 
-/// A JSON document with a `schema` field.
+/// JSON document with a `schema` field.
 pub trait Document: Serialize + DeserializeOwned {
-    /// What it is, in a word: `split`.
+    /// Kind of document in messages: `split`.
     const KIND: &'static str;
     /// `cxr.<kind>/<major>`.
     const SCHEMA: &'static str;
 
-    /// Checks what types cannot: ranges, lengths that must agree.
+    /// Checks constraints that the types do not express.
+    ///
+    /// # Errors
+    /// Description of the violated constraint.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
 
     /// Reads and checks the document.
+    ///
+    /// # Errors
+    /// See [`ArtifactError`].
     fn read(path: &Path) -> Result<Self, ArtifactError> {
-        /// All that is read before it is known what the rest means.
+        /// Read before the rest, whose meaning depends on the schema.
         #[derive(Deserialize)]
         struct Head {
             #[serde(default)]
@@ -118,20 +127,26 @@ pub trait Document: Serialize + DeserializeOwned {
         Ok(document)
     }
 
-    /// The bytes of the file: indented, keys sorted, the schema filled in.
+    /// Returns the text of the file: indented, with sorted keys and the schema set.
     fn to_json(&self) -> String {
         let mut value = decimal::to_value(self);
         value["schema"] = Self::SCHEMA.into();
         serde_json::to_string_pretty(&value).expect("JSON values serialise") + "\n"
     }
 
-    /// Writes the document, whole or not at all.
+    /// Writes the document atomically.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     fn write(&self, path: &Path) -> Result<(), ArtifactError> {
         Ok(atomic::write(path, self.to_json().as_bytes())?)
     }
 }
 
 /// Reads a CSV artifact whose columns are the fields of `T`.
+///
+/// # Errors
+/// See [`ArtifactError`].
 pub fn read_csv<T: DeserializeOwned>(
     kind: &'static str,
     path: &Path,
@@ -146,18 +161,24 @@ pub fn read_csv<T: DeserializeOwned>(
     })
 }
 
-/// Writes rows as CSV, whole or not at all. The header is there without rows, too: it is
-/// the header of the default row.
+/// Writes rows as CSV atomically. Without rows, writes the header only, taken from the default
+/// row.
+///
+/// # Errors
+/// If the file cannot be written.
 pub fn write_csv<T: Serialize + Default>(path: &Path, rows: &[T]) -> Result<(), ArtifactError> {
     let table = |rows: &[T]| {
         let mut out = csv::Writer::from_writer(Vec::new());
         rows.iter().for_each(|row| out.serialize(row).expect("rows are flat records"));
-        out.into_inner().expect("a vector takes every byte")
+        out.into_inner().expect("writing to memory")
     };
     let bytes = match rows {
         [] => {
             let mut header = table(&[T::default()]);
-            let end = header.iter().position(|byte| *byte == b'\n').expect("a header is a line");
+            let end = header
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .expect("the header ends with a newline");
             header.truncate(end + 1);
             header
         }
@@ -171,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_without_rows_has_the_header_of_one_with_rows() {
+    fn empty_tables_have_the_same_header() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("table.csv");
         let header = |rows: &[ledger::LedgerRow]| {
@@ -189,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_back_to_the_last_bit() {
+    fn floats_survive_a_round_trip_exactly() {
         for text in ["0.92547933851068592", "2.2250738585072014e-308", "123456.78901234567"] {
             let exact: f64 = text.parse().unwrap();
             let read: f64 = serde_json::from_str(text).unwrap();

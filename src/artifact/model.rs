@@ -1,4 +1,4 @@
-//! `train/model.json`: what `model.safetensors` is, and how to feed it.
+//! `train/model.json`: description of the head in `model.safetensors` and of its input.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,63 +11,63 @@ use crate::head::{FitSettings, Head, Loss};
 use crate::io::hash;
 use crate::io::place::is_formula;
 
-/// A trained classifier, its weights aside.
+/// Trained classifier without its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Model {
-    /// `cxr.model/1`; filled in when written.
+    /// `cxr.model/1`; set when written.
     #[serde(default)]
     pub schema: String,
-    /// The classes' names, in the order of the outputs.
+    /// Class names in the order of the outputs.
     pub classes: Vec<String>,
-    /// How a film becomes the head's input.
+    /// Feature extraction: from an image to the input of the head.
     pub extractor: Extractor,
-    /// The layers on top of it.
+    /// Layers of the head.
     pub architecture: Architecture,
-    /// How they were trained.
+    /// Training settings.
     pub training: Training,
-    /// Where it was trained, if not here: then of `training` but `dropout` nothing
-    /// is known, and stands as 0.
+    /// Source of a model that was trained elsewhere; then of `training` only `dropout` is
+    /// known, and the other fields are 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<String>,
-    /// BLAKE3 of `model.safetensors`.
+    /// BLAKE3 hash of `model.safetensors`.
     pub weights: String,
-    /// BLAKE3 of every file it was trained from, by name.
+    /// BLAKE3 hash of every input file of the training, by name.
     pub inputs: BTreeMap<String, String>,
 }
 
-/// Sizes of a head: dense with ReLU, dropout in training, dense with softmax.
+/// Layer sizes of a head: dense with ReLU, dropout (training only), dense with softmax.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Architecture {
-    /// Features it takes.
+    /// Number of input features.
     pub inputs: usize,
-    /// Hidden units.
+    /// Number of hidden units.
     pub hidden: usize,
-    /// Classes it tells apart.
+    /// Number of classes.
     pub outputs: usize,
 }
 
-/// How a head was trained.
+/// Training settings of a head.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Training {
-    /// The seed of its random choices.
+    /// Seed of initialisation, shuffling and dropout.
     pub seed: u64,
-    /// Training films.
+    /// Number of training images.
     pub films: usize,
-    /// Passes over them.
+    /// Number of epochs.
     pub epochs: usize,
-    /// Films a step.
+    /// Number of images per step.
     pub batch_size: usize,
-    /// Adam's rate at the first step.
+    /// Learning rate of Adam at the first step.
     pub learning_rate: f64,
-    /// Share of hidden units left out in training.
+    /// Dropout rate, 0 to 1.
     pub dropout: f64,
-    /// What was minimised.
+    /// Loss function.
     pub loss: Loss,
 }
 
 impl Model {
-    /// How to train another head alike.
+    /// Returns the settings to train another head in the same way.
     pub fn fit_settings(&self) -> FitSettings {
         let Training { epochs, batch_size, learning_rate, dropout, loss, .. } = self.training;
         FitSettings {
@@ -80,16 +80,16 @@ impl Model {
         }
     }
 
-    /// Reads its weights, `model.safetensors` at `path`.
+    /// Reads the weights `model.safetensors` at `path`.
     ///
     /// # Errors
-    /// If they are missing, broken, or those of another model.
+    /// If the file is missing or malformed, or belongs to another model.
     pub fn head(&self, path: &Path) -> Result<Head, ArtifactError> {
         let malformed =
             |reason| ArtifactError::Malformed { kind: "head", path: path.to_owned(), reason };
         let bytes = read_bytes("head", path, MAX_FILE)?;
         if self.weights != hash::bytes(&bytes) {
-            return Err(malformed("`model.json` describes another one".to_owned()));
+            return Err(malformed("`model.json` describes another head".to_owned()));
         }
         Head::from_safetensors(&bytes).map_err(|e| malformed(e.to_string()))
     }
@@ -102,13 +102,15 @@ impl Document for Model {
     fn check(&self) -> Result<(), String> {
         let (classes, outputs) = (self.classes.len(), self.architecture.outputs);
         let (width, inputs) = (self.extractor.width, self.architecture.inputs);
-        let unsafe_name = |class: &&String| is_formula(class) || class.contains(char::is_control);
-        if let Some(class) = self.classes.iter().find(unsafe_name) {
-            return Err(format!("the class {class:?} begins as a formula, or cannot be printed"));
+        let is_unsafe = |class: &&String| is_formula(class) || class.contains(char::is_control);
+        if let Some(class) = self.classes.iter().find(is_unsafe) {
+            return Err(format!(
+                "the class name {class:?} starts like a formula or has control characters"
+            ));
         }
-        let twice = |(i, class): &(usize, &String)| self.classes[..*i].contains(class);
-        if let Some((_, class)) = self.classes.iter().enumerate().find(twice) {
-            return Err(format!("two of its classes are called `{class}`"));
+        let is_repeated = |(i, class): &(usize, &String)| self.classes[..*i].contains(class);
+        if let Some((_, class)) = self.classes.iter().enumerate().find(is_repeated) {
+            return Err(format!("the class name `{class}` occurs twice"));
         }
         if classes != outputs {
             return Err(format!("{classes} classes for {outputs} outputs"));
@@ -126,7 +128,7 @@ mod tests {
     use crate::backbone::Pooling;
 
     #[test]
-    fn a_model_comes_back_and_must_fit_its_classes() {
+    fn model_survives_a_round_trip_and_must_match_its_classes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("model.json");
         let mut model = Model {

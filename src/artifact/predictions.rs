@@ -1,6 +1,6 @@
-//! `evaluate/predictions.csv`: a line per film that was judged. Columns: `path,
-//! patient, truth, predicted`, then `p_<class>` for each class; what follows them, as
-//! in `crossval/predictions.csv`, is not read here.
+//! `evaluate/predictions.csv`: one row per evaluated image. Columns:
+//! `path, patient, truth, predicted`, then `p_<class>` per class. Further columns, as in
+//! `crossval/predictions.csv`, are ignored.
 
 use std::path::Path;
 
@@ -8,34 +8,37 @@ use super::index::alone;
 use super::{ArtifactError, MAX_FILE, read_bytes};
 use crate::io::atomic;
 
-/// The films judged, and what the model said of each.
+/// Predictions of a set of images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
-    /// The classes' names, in the order of the probabilities.
+    /// Class names in the order of the probabilities.
     pub classes: Vec<String>,
-    /// A row per film.
+    /// One row per image.
     pub rows: Vec<Prediction>,
 }
 
-/// What the model said of one film.
+/// Prediction of one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// Relative to the dataset folder.
+    /// Path relative to the dataset folder.
     pub path: String,
-    /// Who is on it; empty if unknown.
+    /// Patient ID; empty if unknown.
     pub patient: String,
-    /// The true class, as a position in `classes`.
+    /// True class as a position in `classes`.
     pub truth: usize,
-    /// The predicted class, as a position in `classes`.
+    /// Predicted class as a position in `classes`.
     pub predicted: usize,
-    /// A probability per class.
+    /// One probability per class, 0 to 1.
     pub probabilities: Vec<f64>,
 }
 
 impl Predictions {
     pub(super) const KIND: &'static str = "table of predictions";
 
-    /// Writes `predictions.csv`, whole or not at all.
+    /// Writes `predictions.csv` atomically.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), ArtifactError> {
         let mut out = csv::Writer::from_writer(Vec::new());
         let fixed = ["path", "patient", "truth", "predicted"].map(str::to_owned);
@@ -46,12 +49,12 @@ impl Predictions {
             fixed.into_iter().chain(r.probabilities.iter().map(f64::to_string)).collect()
         });
         for line in std::iter::once(header.collect::<Vec<_>>()).chain(lines) {
-            out.write_record(&line).expect("a vector takes every byte");
+            out.write_record(&line).expect("writing to memory");
         }
-        Ok(atomic::write(path, &out.into_inner().expect("a vector takes every byte"))?)
+        Ok(atomic::write(path, &out.into_inner().expect("writing to memory"))?)
     }
 
-    /// The patient of every film; a film of an unknown one is on its own.
+    /// Returns the patient of every image; an image without patient ID is a group of its own.
     pub fn patients(&self) -> Vec<String> {
         let group = |row: &Prediction| match row.patient.as_str() {
             "" => alone(&row.path),
@@ -61,6 +64,9 @@ impl Predictions {
     }
 
     /// Reads `predictions.csv`.
+    ///
+    /// # Errors
+    /// See [`ArtifactError`].
     pub fn read(path: &Path) -> Result<Self, ArtifactError> {
         let bytes = read_bytes(Self::KIND, path, MAX_FILE)?;
         Self::parse(&bytes).map_err(|reason| ArtifactError::Malformed {
@@ -74,18 +80,18 @@ impl Predictions {
         let mut reader = csv::Reader::from_reader(bytes);
         let header = reader.headers().map_err(|e| e.to_string())?.clone();
         if header.iter().take(4).ne(["path", "patient", "truth", "predicted"]) {
-            return Err("its columns are not path, patient, truth, predicted, p_<class>…".into());
+            return Err("the columns are not path, patient, truth, predicted, p_<class>…".into());
         }
         let class = |name: &str| name.strip_prefix("p_").map(str::to_owned);
         let classes: Vec<String> = header.iter().skip(4).map_while(class).collect();
         if classes.is_empty() {
-            return Err("the column after `predicted` is no `p_<class>`".into());
+            return Err("the column after `predicted` is not `p_<class>`".into());
         }
         let position = |name: &str| {
             classes
                 .iter()
                 .position(|c| c == name)
-                .ok_or(format!("`{name}` is not one of its classes"))
+                .ok_or(format!("`{name}` is not among the classes"))
         };
         let mut rows = Vec::new();
         for line in reader.records() {
@@ -112,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn predictions_come_back_to_the_last_bit() {
+    fn predictions_survive_a_round_trip_exactly() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("predictions.csv");
         let row = Prediction {
@@ -128,12 +134,12 @@ mod tests {
     }
 
     #[test]
-    fn malformed_tables_are_named() {
+    fn malformed_tables_are_refused() {
         let parse = |text: &str| Predictions::parse(text.as_bytes()).unwrap_err();
-        assert!(parse("a,b\n1,2\n").contains("its columns"));
-        assert!(parse("path,patient,truth,predicted,group\n").contains("is no `p_<class>`"));
+        assert!(parse("a,b\n1,2\n").contains("the columns"));
+        assert!(parse("path,patient,truth,predicted,group\n").contains("is not `p_<class>`"));
         let head = "path,patient,truth,predicted,p_a,p_b\n";
-        assert_eq!(parse(&format!("{head}x,,a,c,0.5,0.5\n")), "`c` is not one of its classes");
+        assert_eq!(parse(&format!("{head}x,,a,c,0.5,0.5\n")), "`c` is not among the classes");
         assert_eq!(parse(&format!("{head}x,,a,b,0.5,NaN\n")), "`NaN` is not a probability");
         assert!(parse(&format!("{head}x,,a,b,0.5\n")).contains("fields"));
     }

@@ -1,5 +1,4 @@
-//! Where images come from and who is on them (patient, sex, age): from the ledgers that lie
-//! beside them, a table of patients, or their paths.
+//! Source, patient, sex and age of images, from selection logs, a table of patients, or paths.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,56 +12,56 @@ use crate::dataset::metadata::MetadataError;
 use crate::dataset::patient_table::{Columns, JoinCounts, Known, Match, PatientTable};
 use crate::dataset::phantom;
 
-/// Why what is known of the films could not be read.
+/// Reason why the provenance cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvenanceError {
-    /// A ledger cannot be used.
+    /// A selection log is not usable.
     #[error(transparent)]
     Ledger(#[from] ArtifactError),
-    /// The table of patients cannot be used.
+    /// The table of patients is not usable.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }
 
-/// What is known of a film; text is empty where nothing is.
+/// Provenance of one image; unknown texts are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// Who is on it, unique over all sources.
+    /// Patient ID, unique over all sources.
     pub patient: String,
-    /// The collection it comes from.
+    /// Collection of the image.
     pub source: String,
-    /// The patient's sex: `F` or `M`.
+    /// Sex of the patient: `F` or `M`.
     pub sex: &'static str,
-    /// The patient's age in years.
+    /// Age of the patient in years.
     pub age: String,
 }
 
-/// What is known of the images of a dataset.
+/// Provenance of the images of a data set.
 #[derive(Debug, Default)]
 pub struct Provenance {
-    /// By path relative to the dataset folder.
+    /// From selection logs, by path relative to the dataset folder.
     ledgers: BTreeMap<String, Origin>,
-    /// By path relative to the dataset folder.
+    /// From the table of patients, by path relative to the dataset folder.
     table: BTreeMap<String, Origin>,
-    /// How the images and the table's rows came together, if there is a table.
+    /// Counts of the join of images and table rows; none without a table.
     pub joined: Option<JoinCounts>,
-    /// What had to be forgiven while reading, with the file.
+    /// Warnings about the input files.
     pub notes: Vec<String>,
 }
 
 impl Provenance {
-    /// The ledgers that lie in the class folders of `dataset`, sorted.
+    /// Returns the sorted paths of the selection logs in the class folders of `dataset`.
     pub fn ledgers(dataset: &Path, films: &[Candidate]) -> Vec<PathBuf> {
-        let in_class = films.iter().filter(|film| film.depth > 0);
+        let class_images = films.iter().filter(|film| film.depth > 0);
         let mut ledgers: Vec<_> =
-            in_class.map(|film| dataset.join(film.class_folder()).join(ledger::FILE)).collect();
+            class_images.map(|film| dataset.join(film.class_folder()).join(ledger::FILE)).collect();
         ledgers.dedup();
         ledgers.retain(|path| path.is_file());
         ledgers
     }
 
-    /// Reads `ledgers`, in the class folders of `dataset`, and, if there is one, a table of
-    /// the patients of `films`.
+    /// Reads the selection logs `ledgers` in the class folders of `dataset` and, if given, a
+    /// table of the patients of `films`.
     ///
     /// # Errors
     /// See [`ProvenanceError`].
@@ -72,12 +71,12 @@ impl Provenance {
         table: Option<(&Path, Columns<'_>)>,
         films: &[Candidate],
     ) -> Result<Self, ProvenanceError> {
-        let mut known = Self::default();
+        let mut provenance = Self::default();
         for path in ledgers {
             let folder = path.parent().and_then(|folder| folder.strip_prefix(dataset).ok());
-            let folder = folder.expect("ledgers lie in class folders").to_string_lossy();
+            let folder = folder.expect("selection logs are in class folders").to_string_lossy();
             let ledger = Ledger::read(path)?;
-            known.note(path, &ledger.notes);
+            provenance.note(path, &ledger.notes);
             for row in ledger.kept() {
                 let film = format!("{folder}/{}", row.film);
                 let origin = Origin {
@@ -86,33 +85,33 @@ impl Provenance {
                     sex: demographics::sex(&row.sex),
                     age: demographics::age(&row.age),
                 };
-                known.ledgers.insert(film, origin);
+                provenance.ledgers.insert(film, origin);
             }
         }
-        let Some((path, columns)) = table else { return Ok(known) };
+        let Some((path, columns)) = table else { return Ok(provenance) };
         let table = PatientTable::read(path, columns)?;
-        known.note(path, &table.notes);
+        provenance.note(path, &table.notes);
         let paths: Vec<&str> = films.iter().map(|film| film.path.as_str()).collect();
         let (matches, counts) = table.join(&paths);
-        for (path, of) in paths.into_iter().zip(matches) {
-            let Match::Row(Known { patient, sex, age }) = of else { continue };
+        for (path, matched) in paths.into_iter().zip(matches) {
+            let Match::Row(Known { patient, sex, age }) = matched else { continue };
             let source = if table.is_cohen { "covid-chestxray-dataset" } else { source_of(path) };
             let patient = patient.unwrap_or_default();
             let origin = Origin { patient, source: source.into(), sex, age };
-            known.table.insert(path.to_owned(), origin);
+            provenance.table.insert(path.to_owned(), origin);
         }
-        known.joined = Some(counts);
-        Ok(known)
+        provenance.joined = Some(counts);
+        Ok(provenance)
     }
 
     fn note(&mut self, path: &Path, notes: &[String]) {
         self.notes.extend(notes.iter().map(|note| format!("`{}`: {note}", path.display())));
     }
 
-    /// What is known of `film`: its ledger's word, else that of the table, else what its
-    /// path gives away. An image that is DICOM has a `header`, the patient or nobody,
-    /// which stands before its path: viewers export many patients' images under the
-    /// same names.
+    /// Returns the provenance of `film` from its selection log, else the table, else its path.
+    /// For DICOM, `header` is the patient ID of the header, empty if unknown. It takes
+    /// precedence over the path, because viewers export images of many patients under the same
+    /// names.
     pub fn of(&self, film: &Candidate, header: Option<String>) -> Origin {
         let known = self.ledgers.get(&film.path).or_else(|| self.table.get(&film.path));
         match (known.cloned(), header) {
@@ -128,7 +127,7 @@ impl Provenance {
     }
 }
 
-/// The collection that a path is typical of; empty if none.
+/// Returns the collection that uses such paths; empty if unknown.
 fn source_of(path: &str) -> &'static str {
     match path.rsplit('/').next().unwrap_or_default() {
         name if phantom::is_phantom(name) => phantom::SOURCE,
@@ -146,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_alone_tell_phantoms_from_films() {
+    fn phantoms_are_recognised_by_name() {
         let origin = |name: &str| {
             let path = format!("normal/{name}");
             let file = path.clone().into();

@@ -1,4 +1,4 @@
-//! `record.json`: what a stage read and wrote when it last succeeded.
+//! `record.json`: inputs, settings and outputs of the last successful run of a stage.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,31 +8,31 @@ use serde::{Deserialize, Serialize};
 use super::Document;
 use crate::io::{hash, place};
 
-/// One successful execution of a stage. It lies beside the outputs and is
-/// written last: the outputs are complete when it is there.
+/// Successful run of a stage. Written last into the folder of the outputs: if the record
+/// exists, the outputs are complete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// `cxr.record/1`.
     pub schema: String,
-    /// The stage's name.
+    /// Name of the stage.
     pub stage: String,
-    /// The version of the program.
+    /// Version of the program.
     pub program: String,
-    /// The settings it ran with.
+    /// Settings of the run.
     pub params: serde_json::Value,
-    /// The pipeline's seed; none if the stage makes no random choice.
+    /// Seed of the pipeline; none if the stage is deterministic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// BLAKE3 of every file read, by name.
+    /// BLAKE3 hash of every file read, by name.
     pub inputs: BTreeMap<String, String>,
-    /// BLAKE3 of every file written, by name relative to the stage's folder.
+    /// BLAKE3 hash of every file written, by name relative to the stage's folder.
     pub outputs: BTreeMap<String, String>,
-    /// Those of its settings that were given by hand and that `pipeline.toml` had
-    /// otherwise, `seed` among them. `cxr run` keeps them.
+    /// Settings from the command line that differ from `pipeline.toml`, including `seed`.
+    /// `cxr run` keeps them.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub hand: toml::Table,
-    /// Why it answered no, exit code 3: a sentence for each wanted figure that was
-    /// missed. It still stands when the stage is fresh.
+    /// Explanations of the failed gates (exit code 3). They remain valid while the stage is up
+    /// to date.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missed: Vec<String>,
 }
@@ -42,21 +42,21 @@ impl Document for Record {
     const SCHEMA: &'static str = "cxr.record/1";
 
     fn check(&self) -> Result<(), String> {
-        // A later run removes what it does not write again.
+        // A later run deletes outputs that it does not write again.
         match self.outputs.keys().find(|name| !place::is_plain(Path::new(name))) {
-            Some(name) => Err(format!("the output `{name}` is no file of its folder")),
+            Some(name) => Err(format!("the output `{name}` is outside the folder")),
             None => Ok(()),
         }
     }
 }
 
 impl Record {
-    /// The key of this execution: equal keys, equal files. BLAKE3 of stage,
-    /// program version, settings, seed, and the names and hashes of the inputs.
+    /// Returns the cache key: runs with equal keys write equal files. BLAKE3 hash of stage,
+    /// program version, settings, seed, and names and hashes of the inputs.
     pub fn key(&self) -> String {
-        let covered =
+        let key_parts =
             serde_json::json!([self.stage, self.program, self.params, self.seed, self.inputs]);
-        hash::bytes(covered.to_string().as_bytes())
+        hash::bytes(key_parts.to_string().as_bytes())
     }
 }
 
@@ -65,8 +65,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outputs_are_files_of_the_records_folder() {
-        let with = |name: &str| Record {
+    fn outputs_outside_the_folder_are_refused() {
+        let record_with_output = |name: &str| Record {
             schema: Record::SCHEMA.into(),
             stage: "train".into(),
             program: "0".into(),
@@ -77,9 +77,9 @@ mod tests {
             hand: toml::Table::new(),
             missed: Vec::new(),
         };
-        assert_eq!(with("a/b.png").check(), Ok(()));
+        assert_eq!(record_with_output("a/b.png").check(), Ok(()));
         for name in ["../x", "/etc/passwd", "a/../../x", "", "."] {
-            assert!(with(name).check().is_err(), "{name}");
+            assert!(record_with_output(name).check().is_err(), "{name}");
         }
     }
 }

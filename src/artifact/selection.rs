@@ -1,4 +1,4 @@
-//! `preprocess/ledger.csv`: the selection log, a row per file of the dataset folder.
+//! `preprocess/ledger.csv`: selection log with one row per file of the dataset folder.
 
 use std::path::Path;
 
@@ -7,32 +7,32 @@ use serde::{Deserialize, Serialize};
 use super::ledger::Status;
 use super::{ArtifactError, read_csv, write_csv};
 
-/// Stands between the notes of one image.
-const BETWEEN: &str = "; ";
+/// Separator of the notes of one image.
+const SEPARATOR: &str = "; ";
 
-/// One file of the dataset folder, and how preprocessing treated it.
+/// One file of the dataset folder and its treatment by preprocessing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelectionRow {
     /// Path below the dataset folder: `covid/a.dcm`.
     pub path: String,
-    /// Its class; empty if it lies in no class folder.
+    /// Class of the file; empty outside the class folders.
     pub class: String,
     /// Kept as an image, or dropped.
     pub status: Status,
-    /// Why the file was dropped; empty if it was kept.
+    /// Exclusion reason; empty for a kept image.
     pub reason: String,
-    /// Doubts about the decoding of a kept image, joined by `; `; empty if there are none.
+    /// Warnings of the decoder for a kept image, joined by `; `; empty if there are none.
     pub notes: String,
 }
 
 impl SelectionRow {
-    /// A kept image with the notes of its decoder.
+    /// Creates the row of a kept image with the notes of its decoder.
     pub fn kept(path: String, class: String, notes: &[String]) -> Self {
-        let notes = notes.join(BETWEEN);
+        let notes = notes.join(SEPARATOR);
         Self { path, class, status: Status::Kept, reason: String::new(), notes }
     }
 
-    /// A dropped file.
+    /// Creates the row of a dropped file.
     pub fn dropped(path: String, class: String, reason: String) -> Self {
         Self { path, class, status: Status::Dropped, reason, notes: String::new() }
     }
@@ -41,9 +41,8 @@ impl SelectionRow {
 /// Reads the selection log.
 ///
 /// # Errors
-/// For a file that cannot be read, or that lacks a column. Logs of versions of `cxr` that
-/// wrote no `notes` or no `class` are refused, so that no absent note reads as a decoding
-/// without doubt.
+/// If the file cannot be read or lacks a column. Logs of versions without `notes` or `class`
+/// are refused: a missing column does not mean that there were no warnings.
 pub fn read(path: &Path) -> Result<Vec<SelectionRow>, ArtifactError> {
     read_csv("selection log", path)
 }
@@ -61,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_come_back_and_logs_without_notes_are_refused() {
+    fn rows_survive_a_round_trip_and_logs_without_notes_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.csv");
         let notes = ["the window is flat".to_owned(), "levels 0 to 9".to_owned()];

@@ -1,4 +1,4 @@
-//! `split/split.json`: which films train, validate and test.
+//! `split/split.json`: rows of the training, validation and test sets.
 
 use std::path::Path;
 
@@ -7,58 +7,57 @@ use serde::{Deserialize, Serialize};
 use super::{ArtifactError, Document};
 use crate::dataset::split::Copies;
 
-/// A split of the films of `index.csv`.
+/// Split of the images of `index.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Split {
-    /// `cxr.split/2`; filled in when written. `cxr.split/1` had no validation part.
+    /// `cxr.split/2`; set when written. `cxr.split/1` had no validation set.
     #[serde(default)]
     pub schema: String,
-    /// How it was made: `image`, `group`, `source`, `folder`; `parts` if the data set came
-    /// with it.
+    /// Method: `image`, `group`, `source`, `folder`, or `parts` if the data set has its own
+    /// split.
     pub method: String,
-    /// The seed of the draw.
+    /// Seed of the random split.
     pub seed: u64,
-    /// The share of films asked for as test.
+    /// Requested proportion of test images.
     pub test_size: f64,
-    /// The proportion of the training part set aside for validation; 0 for none.
+    /// Requested proportion of the training set for validation; 0 for none.
     pub validation_size: f64,
-    /// Row numbers to train on, in the order of the draw.
+    /// Row numbers of the training set, in random order.
     pub train: Vec<usize>,
-    /// Row numbers to validate on, in the order of the draw: whole groups. If empty, the
-    /// test films validate too, as in the tutorial.
+    /// Row numbers of the validation set, in random order; whole groups. If empty, the test set
+    /// is used for validation, as in the tutorial.
     pub validation: Vec<usize>,
-    /// Row numbers to test on, in the order of the draw.
+    /// Row numbers of the test set, in random order.
     pub test: Vec<usize>,
-    /// The groups counted: the sides are disjoint if none is on both.
+    /// Number of groups in each set.
     #[serde(default)]
     pub groups: GroupCount,
-    /// Groups with films on both sides, sorted: none if the sides are disjoint.
-    /// Films without a known patient, counted in `unknown`, are checked by their
-    /// pictures where `groups.by` is `link`, else not at all.
+    /// Sorted groups that cross the split (leakage); empty if the sets are disjoint. The
+    /// `unknown` images without patient ID are checked for near duplicates if `groups.by` is
+    /// `link`, else not at all.
     pub leaking: Vec<String>,
-    /// Films whose patient is not known.
+    /// Number of images without patient ID.
     pub unknown: usize,
-    /// Images whose files are equal byte for byte; none in a file of before they were
-    /// counted.
+    /// Images whose files are equal byte for byte; none in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<Copies>,
-    /// BLAKE3 of the `index.csv` that the row numbers refer to.
+    /// BLAKE3 hash of the `index.csv` of the row numbers.
     pub index: String,
 }
 
-/// How many groups of films, each of one person, a split deals with. A film of
-/// an unknown person is a group of its own.
+/// Number of groups, i.e. patients, in each set. An image without patient ID is a group of its
+/// own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupCount {
-    /// What tells them: `patient`, the ids of `index.csv`, or `link`.
+    /// Source of the groups: `patient`, the IDs of `index.csv`, or `link`.
     pub by: String,
-    /// With films to train on.
+    /// Groups with training images.
     pub train: usize,
-    /// With films to validate on.
+    /// Groups with validation images.
     pub validation: usize,
-    /// With films to test on.
+    /// Groups with test images.
     pub test: usize,
-    /// With films in the test and among those to train or validate on.
+    /// Groups with test images and training or validation images.
     pub both: usize,
 }
 
@@ -70,9 +69,9 @@ impl Document for Split {
         let mut rows: Vec<_> = self.rows().collect();
         rows.sort();
         match rows.windows(2).find(|w| w[0] == w[1]) {
-            Some(twice) => Err(format!("row {} stands in it twice", twice[0])),
+            Some(repeated) => Err(format!("row {} occurs twice", repeated[0])),
             None if self.train.is_empty() || self.test.is_empty() => {
-                Err("one of its sides is empty".into())
+                Err("the training or the test set is empty".into())
             }
             None => Ok(()),
         }
@@ -80,23 +79,26 @@ impl Document for Split {
 }
 
 impl Split {
-    /// Every row of the split.
+    /// Returns all rows of the split.
     fn rows(&self) -> impl Iterator<Item = &usize> {
         self.train.iter().chain(&self.validation).chain(&self.test)
     }
 
-    /// The rows of the validation curve: those set aside for it, else the test films.
+    /// Returns the rows of the validation curve: the validation set, else the test set.
     pub fn validated(&self) -> &[usize] {
         if self.validation.is_empty() { &self.test } else { &self.validation }
     }
 
-    /// Reads the split of an index of `films` films whose file hashes to `index`.
+    /// Reads the split of an index of `films` images with the file hash `index`.
+    ///
+    /// # Errors
+    /// If the file is missing or malformed, or belongs to another index.
     pub fn read_for(path: &Path, index: &str, films: usize) -> Result<Self, ArtifactError> {
         let split = Self::read(path)?;
-        let beyond = split.rows().copied().find(|row| *row >= films);
-        let reason = match beyond {
-            _ if split.index != index => "it was made from another `index.csv`".to_owned(),
-            Some(row) => format!("row {row} is not among the {films} of `index.csv`"),
+        let out_of_range = split.rows().copied().find(|row| *row >= films);
+        let reason = match out_of_range {
+            _ if split.index != index => "the file was made from another `index.csv`".to_owned(),
+            Some(row) => format!("row {row} is not among the {films} rows of `index.csv`"),
             None => return Ok(split),
         };
         Err(ArtifactError::Malformed { kind: Self::KIND, path: path.to_owned(), reason })
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_split_comes_back_and_wrong_ones_are_refused() {
+    fn split_survives_a_round_trip_and_invalid_splits_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("split.json");
         let mut split = Split {
@@ -132,15 +134,15 @@ mod tests {
             |index, films| Split::read_for(&path, index, films).map_err(|e| e.to_string());
         assert_eq!(read_for("ab", 4).unwrap().validated(), [1]);
         assert!(read_for("cd", 4).unwrap_err().contains("made from another `index.csv`"));
-        assert!(read_for("ab", 3).unwrap_err().contains("row 3 is not among the 3"));
+        assert!(read_for("ab", 3).unwrap_err().contains("row 3 is not among the 3 rows"));
         split.test.push(3);
         split.write(&path).unwrap();
         let error = Split::read(&path).unwrap_err().to_string();
-        assert!(error.ends_with("is not a usable split: row 3 stands in it twice"), "{error}");
+        assert!(error.ends_with("is not a usable split: row 3 occurs twice"), "{error}");
         (split.test, split.validation) = (vec![1], vec![4]);
         split.write(&path).unwrap();
         assert_eq!(read_for("ab", 5).unwrap().validated(), [4]);
-        assert!(read_for("ab", 4).unwrap_err().contains("row 4 is not among the 4"));
+        assert!(read_for("ab", 4).unwrap_err().contains("row 4 is not among the 4 rows"));
         crate::io::atomic::write(&path, b"{\"schema\": \"cxr.split/1\"}").unwrap();
         let error = Split::read(&path).unwrap_err().to_string();
         assert!(error.ends_with("has the schema `cxr.split/1`, expected `cxr.split/2`"), "{error}");

@@ -404,7 +404,7 @@ mod tests {
         assert!(changed("/model/extractor/backbone", "resnet50".into()).contains("`resnet50`"));
         assert!(changed("/backbone/name", "resnet50".into()).contains("the backbone is not"));
         let twice = serde_json::json!(["covid", "covid"]);
-        assert!(changed("/model/classes", twice).contains("two of its classes"));
+        assert!(changed("/model/classes", twice).contains("occurs twice"));
         let score = |key: &str, value| changed(&format!("/out_of_distribution/{key}"), value);
         assert!(score("method", "mahalanobis".into()).contains("`mahalanobis`"));
         assert!(score("limit", (-1).into()).contains("-1 is not a limit"));

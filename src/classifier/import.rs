@@ -177,7 +177,10 @@ fn head(tensors: &[Tensor]) -> Result<Head, String> {
         (true, false) => (a, b),
         (false, true) => (b, a),
         _ => {
-            return Err(format!("the dense layers have the shapes {:?} and {:?}", a.shape, b.shape));
+            return Err(format!(
+                "the dense layers have the shapes {:?} and {:?}",
+                a.shape, b.shape
+            ));
         }
     };
     let dense = |kernel: &Tensor| {

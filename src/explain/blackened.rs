@@ -1,20 +1,22 @@
+//! Effect of black regions on the predictions.
+//!
 use std::ops::AddAssign;
 
 use ndarray::{ArrayViewMut3, s};
 use serde::{Deserialize, Serialize};
 
-/// A region of an image, by whether the head pools the cells above it.
+/// Region of an image: under the cells that the head pools, or the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
-    /// The pixels of the cells that the head pools, the upper left of the image.
+    /// Pixels of the pooled cells, the upper left of the image.
     Pooled,
     /// All other pixels.
     Unpooled,
 }
 
 impl Region {
-    /// Sets the region's pixels of `image` `[side, side, channels]` to 0, where the head
-    /// pools the upper left `pooled` x `pooled` of `cells` x `cells` cells.
+    /// Sets the pixels of the region in `image` `[side, side, channels]` to 0. The head pools
+    /// the upper left `pooled` x `pooled` of `cells` x `cells` cells.
     pub fn blacken(self, mut image: ArrayViewMut3<f32>, (pooled, cells): (usize, usize)) {
         let (height, width, _) = image.dim();
         let (bottom, right) = (height * pooled / cells, width * pooled / cells);
@@ -28,21 +30,21 @@ impl Region {
     }
 }
 
-/// Change of the predicted class's probability when a region is blackened, over images.
+/// Change of the probability of the predicted class when a region is black, over all images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
-    /// Mean of the absolute changes, 0 to 1.
+    /// Mean absolute change, 0 to 1.
     pub mean: f64,
-    /// The largest absolute change.
+    /// Largest absolute change, 0 to 1.
     pub largest: f64,
-    /// Images that are then predicted as another class.
+    /// Number of images whose predicted class changes.
     pub changed: usize,
-    /// Images that were blackened.
+    /// Number of images.
     pub images: usize,
 }
 
 impl AddAssign<(f64, bool)> for Effect {
-    /// Adds an image: its absolute change, and whether its predicted class changes.
+    /// Adds one image: the absolute change, and whether the predicted class changes.
     fn add_assign(&mut self, (change, changed): (f64, bool)) {
         self.images += 1;
         self.mean += (change - self.mean) / self.images as f64;
@@ -57,7 +59,7 @@ mod tests {
     use ndarray::Array3;
 
     #[test]
-    fn the_regions_make_up_the_image() {
+    fn regions_partition_the_image() {
         let image = Array3::from_elem((14, 14, 3), 1.0);
         let black = |region: Region| {
             let mut image = image.clone();
@@ -71,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn effects_add_up() {
+    fn effects_are_averaged() {
         let mut effect = Effect::default();
         for image in [(0.2, false), (0.6, true), (0.1, false)] {
             effect += image;

@@ -1,11 +1,11 @@
-//! Why the model said what it said.
+//! Explanation of predictions by saliency maps.
 //!
-//! [`grad_cam()`] reads the last convolution's maps, which costs one pass of a film
-//! and shows where the features lay that spoke for a class. [`Occlusion`] covers
-//! the film patch by patch, which costs a pass for each and shows what changes the
-//! answer. Both give heat on a grid over the film; [`outside_centre`] says how
-//! much of it lies where no lungs are. [`Region`] blackens the pixels of the cells that
-//! the head pools, or all others, and [`Effect`] sums up what that changes.
+//! [`grad_cam()`] needs one forward pass per image and shows where features that increase the
+//! score of a class are located. [`Occlusion`] covers the image patch by patch, needs one pass
+//! per patch, and shows which patches change the score. Both return a map on a grid over the
+//! image; [`outside_centre`] measures the proportion of the map outside the lungs. [`Region`]
+//! blackens the pixels of the cells that the head pools, or all others; [`Effect`] summarises
+//! the change.
 
 mod blackened;
 mod grad_cam;

@@ -1,54 +1,59 @@
+//! Occlusion sensitivity.
+//!
 use std::ops::Range;
 
 use ndarray::{Array2, Array4, ArrayView3, Axis, s};
 
-/// Occlusion sensitivity (Zeiler and Fergus 2014): how much the score of a class
-/// falls when a patch of the film is covered with the film's mean level.
+/// Occlusion sensitivity (Zeiler and Fergus 2014): decrease of a class's score when a patch of
+/// the image is covered with the mean level of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Occlusion {
-    /// Patches along each side of the film.
+    /// Number of patches along each side.
     pub grid: usize,
-    /// Films that are scored at once.
+    /// Number of images per call of the scorer.
     pub batch: usize,
 }
 
 impl Occlusion {
-    /// The fall of `score` for each patch, `[grid, grid]`; below 0 where covering
-    /// helps the class. `score` takes films `[n, height, width, channels]` and
-    /// gives a number each; it sees `film` itself first.
+    /// Returns the decrease of `score` per patch, `[grid, grid]`; negative if covering
+    /// increases the score. `score` receives images `[n, height, width, channels]` and returns
+    /// one score each; the first call has the unchanged `film`.
+    ///
+    /// # Errors
+    /// Errors of `score`.
     ///
     /// # Panics
-    /// If the grid has no patch, or more than the film has pixels along a side.
+    /// If `grid` is 0 or exceeds the number of pixels along a side.
     pub fn map<E>(
         &self,
         film: ArrayView3<f32>,
         mut score: impl FnMut(&Array4<f32>) -> Result<Vec<f32>, E>,
     ) -> Result<Array2<f32>, E> {
         let (height, width, _) = film.dim();
-        assert!((1..=height.min(width)).contains(&self.grid), "a patch has pixels");
-        let mean = film.mean().expect("a film has pixels");
-        let covered = |patch: usize| {
+        assert!((1..=height.min(width)).contains(&self.grid), "1 to side patches along a side");
+        let mean = film.mean().expect("the image is not empty");
+        let cover = |patch: usize| {
             let mut covered = film.to_owned();
             let (y, x) = (patch / self.grid, patch % self.grid);
-            let (rows, cols) = (self.span(y, height), self.span(x, width));
+            let (rows, cols) = (self.patch_range(y, height), self.patch_range(x, width));
             covered.slice_mut(s![rows, cols, ..]).fill(mean);
             covered
         };
-        let whole = score(&film.to_owned().insert_axis(Axis(0)))?[0];
+        let uncovered_score = score(&film.to_owned().insert_axis(Axis(0)))?[0];
         let patches: Vec<usize> = (0..self.grid * self.grid).collect();
-        let mut falls = Vec::with_capacity(patches.len());
+        let mut decreases = Vec::with_capacity(patches.len());
         for patches in patches.chunks(self.batch.max(1)) {
-            let films: Vec<_> = patches.iter().map(|patch| covered(*patch)).collect();
+            let films: Vec<_> = patches.iter().map(|patch| cover(*patch)).collect();
             let views: Vec<_> = films.iter().map(|film| film.view()).collect();
-            let films = ndarray::stack(Axis(0), &views).expect("films of one shape");
-            falls.extend(score(&films)?.into_iter().map(|score| whole - score));
+            let films = ndarray::stack(Axis(0), &views).expect("equal shapes");
+            decreases.extend(score(&films)?.into_iter().map(|score| uncovered_score - score));
         }
         let shape = (self.grid, self.grid);
-        Ok(Array2::from_shape_vec(shape, falls).expect("a score for each patch"))
+        Ok(Array2::from_shape_vec(shape, decreases).expect("one score per patch"))
     }
 
-    /// The pixels of patch `i` along a side of `length`.
-    fn span(&self, i: usize, length: usize) -> Range<usize> {
+    /// Pixel range of patch `i` along a side of `length` pixels.
+    fn patch_range(&self, i: usize, length: usize) -> Range<usize> {
         i * length / self.grid..(i + 1) * length / self.grid
     }
 }
@@ -60,15 +65,15 @@ mod tests {
     use std::convert::Infallible;
 
     #[test]
-    fn the_patch_that_matters_is_found() {
+    fn decisive_patch_has_the_highest_value() {
         let mut film = Array3::zeros((5, 5, 3));
         film.slice_mut(s![3.., ..2, ..]).fill(1.0);
         let mut calls = Vec::new();
-        // The score is the sum over the last rows of the first columns.
+        // Score: the sum over the last rows of the first columns.
         let heat = Occlusion { grid: 2, batch: 3 }.map(film.view(), |films| {
             calls.push(films.len_of(Axis(0)));
-            let of = |film: ArrayView3<f32>| film.slice(s![3.., ..2, 0]).sum();
-            Ok::<_, Infallible>(films.outer_iter().map(of).collect())
+            let score = |film: ArrayView3<f32>| film.slice(s![3.., ..2, 0]).sum();
+            Ok::<_, Infallible>(films.outer_iter().map(score).collect())
         });
         let mean = 4.0 / 25.0;
         let heat = heat.unwrap();
@@ -76,11 +81,11 @@ mod tests {
         assert_eq!((heat[[0, 0]], heat[[0, 1]], heat[[1, 1]]), (0.0, 0.0, 0.0));
         assert_eq!(calls, [1, 3, 1]);
         let odd = Occlusion { grid: 2, batch: 9 };
-        assert_eq!([odd.span(0, 5), odd.span(1, 5)], [0..2, 2..5]);
+        assert_eq!([odd.patch_range(0, 5), odd.patch_range(1, 5)], [0..2, 2..5]);
     }
 
     #[test]
-    fn an_error_is_handed_on() {
+    fn scorer_errors_are_returned() {
         let film = Array3::zeros((2, 2, 3));
         let failed = Occlusion { grid: 1, batch: 1 }.map(film.view(), |_| Err("no"));
         assert_eq!(failed, Err("no"));

@@ -1,29 +1,31 @@
+//! Proportion of a saliency map outside the image centre.
+//!
 use ndarray::{Array2, ArrayView2};
 
 use crate::image::centre;
 
-/// The share of `heat` `[rows, cols]`, spread over a film of `side` pixels, that
-/// lies outside its [`centre`]; heat below 0 counts as none. None without heat.
+/// Returns the proportion, 0 to 1, of `heat` `[rows, cols]` outside the [`centre`] of an image
+/// of `side` pixels. Negative values count as 0. None if no value is positive.
 pub fn outside_centre(heat: ArrayView2<f32>, side: usize) -> Option<f64> {
     let (rows, cols) = heat.dim();
     let (mut all, mut inside) = (0.0, 0.0);
     for ((y, x), &heat) in heat.indexed_iter() {
         let heat = f64::from(heat.max(0.0));
         all += heat;
-        inside += heat * share_inside(y, rows, side) * share_inside(x, cols, side);
+        inside += heat * proportion_inside(y, rows, side) * proportion_inside(x, cols, side);
     }
     (all > 0.0).then(|| 1.0 - inside / all)
 }
 
-/// What [`outside_centre`] is for heat spread evenly over the upper left
-/// `seen` x `seen` of `cells` x `cells` cells.
+/// Returns [`outside_centre`] of a map that is uniform over the upper left `seen` x `seen` of
+/// `cells` x `cells` cells, and 0 elsewhere.
 pub fn even_outside(seen: usize, cells: usize, side: usize) -> f64 {
     let heat = Array2::from_shape_fn((cells, cells), |(y, x)| f32::from(u8::from(y.max(x) < seen)));
     outside_centre(heat.view(), side).unwrap_or(0.0)
 }
 
-/// How much of cell `i` of `cells` along a film's side lies in the centre.
-fn share_inside(i: usize, cells: usize, side: usize) -> f64 {
+/// Proportion of cell `i` of `cells` along a side that lies in the centre.
+fn proportion_inside(i: usize, cells: usize, side: usize) -> f64 {
     let cell = side as f64 / cells as f64;
     let (start, end) = (i as f64 * cell, (i + 1) as f64 * cell);
     let centre = centre(side);
@@ -36,23 +38,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_count_by_the_part_that_is_outside() {
+    fn cells_are_weighted_by_their_area_outside() {
         // 14 cells of 16 pixels; the centre is 28 to 196, cells 1.75 to 12.25.
-        let at = |y, x| {
+        let outside = |y, x| {
             let mut heat = Array2::zeros((14, 14));
             heat[[y, x]] = 3.0;
             outside_centre(heat.view(), 224)
         };
-        assert_eq!(at(7, 7), Some(0.0));
-        assert_eq!(at(0, 7), Some(1.0));
-        assert_eq!(at(1, 7), Some(0.75));
-        assert_eq!(at(1, 12), Some(1.0 - 0.25 * 0.25));
+        assert_eq!(outside(7, 7), Some(0.0));
+        assert_eq!(outside(0, 7), Some(1.0));
+        assert_eq!(outside(1, 7), Some(0.75));
+        assert_eq!(outside(1, 12), Some(1.0 - 0.25 * 0.25));
         assert_eq!(outside_centre(Array2::zeros((2, 2)).view(), 224), None);
         assert_eq!(outside_centre(Array2::from_elem((2, 2), -1.0).view(), 224), None);
     }
 
     #[test]
-    fn even_heat_lies_outside_by_area() {
+    fn uniform_map_is_outside_in_proportion_to_area() {
         assert!((even_outside(7, 7, 224) - 0.4375).abs() < 1e-12);
         let tutorial = 1.0 - (100.0 / 128.0f64).powi(2);
         assert!((even_outside(4, 7, 224) - tutorial).abs() < 1e-12);

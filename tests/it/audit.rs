@@ -255,5 +255,5 @@ fn the_model_is_what_the_cross_validation_says_on_its_folds() {
     std::fs::remove_file(sandbox.path(format!("{A}/crossval/record.json"))).unwrap();
     sandbox.write(&crossval, torn.join("\n"));
     let text = sandbox.transcript("cxr-audit --artifacts a --dealt-by crossval");
-    assert!(text.contains("its runs are not of the films of `index.csv`"), "{text}");
+    assert!(text.contains("the runs do not match the images of `index.csv`"), "{text}");
 }

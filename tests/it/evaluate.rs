@@ -323,12 +323,12 @@ fn files_that_do_not_belong_together_are_refused_and_the_last_figures_stay() {
     };
 
     std::fs::write(pipeline.path("train/model.safetensors"), identity(3).to_safetensors()).unwrap();
-    refused("is not a usable head: `model.json` describes another one");
+    refused("is not a usable head: `model.json` describes another head");
     pipeline.write_model(&identity(3));
     refused("is not a usable head: it tells 3 classes apart, expected 2");
     let wide = Dense { kernel: Array2::zeros((7, 2)), bias: array![0.0, 0.0] };
     pipeline.write_model(&Head { hidden: wide, ..identity(2) });
-    refused("is not a usable array of features: its shape is [11, 2], expected [11, 7]");
+    refused("is not a usable array of features: the shape is [11, 2], expected [11, 7]");
     pipeline.write_model(&identity(2));
     pipeline.write_features(&Array2::zeros((11, 2)));
     refused("the model was trained from another `extract/features.npy`");

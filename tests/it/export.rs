@@ -208,7 +208,7 @@ fn other_weights_and_damaged_bundles_are_refused() {
     let line = format!("cxr-predict --bundle m.cxr {} --weights other.safetensors", film.display());
     let said = sandbox.transcript(&line);
     assert!(said.contains("exit: 1"), "{said}");
-    let text = "`other.safetensors` holds other weights than the model was trained on";
+    let text = "the model was trained with other weights than those in `other.safetensors`";
     assert!(said.contains(text), "{said}");
     let mut bytes = std::fs::read(sandbox.path("m.cxr")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;

@@ -320,7 +320,7 @@ fn inputs_that_are_wrong_are_named_and_the_last_features_stay() {
         sandbox.read("a/tutorial/preprocess/index.csv") + "\n",
     );
     let (code, text) = fails(&sandbox, EXTRACT);
-    assert!(code == 1 && text.contains("it was made from another `index.csv`"), "{text}");
+    assert!(code == 1 && text.contains("the file was made from another `index.csv`"), "{text}");
     assert!(good == sandbox.tree(FOLDER));
 }
 

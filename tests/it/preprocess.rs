@@ -213,7 +213,7 @@ fn a_ledger_beats_metadata_and_metadata_beats_names() {
     sandbox.write("dataset/covid/ledger.csv", "no,ledger\n1,2\n");
     let text = sandbox.transcript("cxr-preprocess");
     assert!(text.contains("exit: 1"), "{text}");
-    assert!(text.contains("`dataset/covid/ledger.csv` is not a usable ledger"), "{text}");
+    assert!(text.contains("`dataset/covid/ledger.csv` is not a usable selection log"), "{text}");
 }
 
 #[test]

@@ -419,7 +419,7 @@ fn broken_artifacts_are_named_and_the_last_report_stays() {
             None => std::fs::remove_file(&path).unwrap(),
         }
     };
-    refused("explain/heat.npy", "x", "is not a usable table of heat");
+    refused("explain/heat.npy", "x", "is not a usable array of saliency maps");
     refused("explain/explain.csv", "path,class,predicted,probability,outside\n", "of 0 films");
     refused("evaluate/metrics.json", "{}", "has the schema `none`");
     refused("preprocess/images.npy", "x", "cxr preprocess");

@@ -227,7 +227,7 @@ fn a_missing_or_broken_index_comes_with_the_command_that_makes_it() {
     exit: 1
     --- stdout
     --- stderr
-    error: `artifacts/tutorial/preprocess/index.csv` is not a usable index: it lists no film
+    error: `artifacts/tutorial/preprocess/index.csv` is not a usable index: the table has no images
 
     hint: run `cxr preprocess --profile tutorial` to make it
     ");
@@ -299,7 +299,7 @@ fn linked_groups_stay_together_and_must_fit_the_index() {
     let text = sandbox.transcript("cxr-split --method group --groups link");
     assert!(
         text.contains(
-            "groups.csv` is not a usable table of groups: it was made from another `index.csv`"
+            "groups.csv` is not a usable table of groups: the file was made from another `index.csv`"
         ),
         "{text}"
     );

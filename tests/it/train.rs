@@ -199,7 +199,7 @@ fn films_that_cannot_train_are_explained_and_the_last_model_stays() {
     ");
     write_npy(&path, &Array3::<f32>::zeros((3, 11, 6))).unwrap();
     let (code, text) = said(TRAIN);
-    assert!(code == 1 && text.contains("its shape is [3, 11, 6], expected [3, 12, 6]"), "{text}");
+    assert!(code == 1 && text.contains("the shape is [3, 11, 6], expected [3, 12, 6]"), "{text}");
     std::fs::write(&path, b"\x93NUMPY").unwrap();
     let (code, text) = said(TRAIN);
     assert!(code == 1 && text.contains("is not a usable array of features"), "{text}");
