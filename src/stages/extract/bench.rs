@@ -1,4 +1,4 @@
-//! `cxr-extract --bench-layers`: how fast the engine is on this machine.
+//! `cxr-extract --bench-layers`: speed of each layer on this machine.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use serde::Serialize;
 use crate::backbone::{LAYERS, LayerTiming, Weights, bench_layers};
 use crate::conv::{Algorithm, Isa};
 
-/// Images that go through a layer at once.
+/// Number of images per batch.
 const BATCH: usize = 8;
-/// Measurements of a layer by Winograd, of which the best counts.
+/// Number of measurements of each layer with Winograd's algorithm; the best one counts.
 const ROUNDS: usize = 3;
 
-/// Each layer on whole maps of 224 x 224 images, by each algorithm.
+/// Time of each layer with each algorithm, on 224 x 224 images.
 #[derive(Debug, Serialize)]
 pub struct Timings {
     isa: String,
@@ -21,7 +21,7 @@ pub struct Timings {
 }
 
 impl Timings {
-    /// Measures them with `weights`, on the threads of this process.
+    /// Measures all layers with `weights`, on the threads of this process.
     pub fn measure(weights: &Weights, isa: Isa) -> Self {
         Self {
             isa: isa.to_string(),
@@ -34,7 +34,7 @@ impl Timings {
 impl fmt::Display for Timings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { isa, threads, layers } = self;
-        writeln!(f, "batches of {BATCH}, best of {ROUNDS}, {isa}, {threads} threads; an image:")?;
+        writeln!(f, "batches of {BATCH}, best of {ROUNDS}, {isa}, {threads} threads; per image:")?;
         writeln!(f, "{:14}{:>10}{:>14}{:>10}{:>14}", "", "direct", "", "winograd", "")?;
         for spec in LAYERS {
             write!(f, "{:14}", spec.name)?;
@@ -45,9 +45,9 @@ impl fmt::Display for Timings {
         }
         write!(f, "{:14}", "all")?;
         for algorithm in Algorithm::ALL {
-            let own = layers.iter().filter(|timing| timing.algorithm == algorithm);
+            let timings = layers.iter().filter(|timing| timing.algorithm == algorithm);
             let (mut milliseconds, mut operations) = (0.0, 0.0);
-            for timing in own {
+            for timing in timings {
                 milliseconds += timing.milliseconds;
                 operations += timing.milliseconds * timing.gflops;
             }

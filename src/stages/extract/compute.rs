@@ -1,5 +1,4 @@
-//! The frozen network over the images whose features are not stored, and the arrays of
-//! the features of all images.
+//! Computation of the features that are not stored, and the output arrays.
 
 use super::WIDTH;
 use super::films::{Film, Source, View, load};
@@ -11,25 +10,24 @@ use crate::io::npy::Writer;
 use crate::io::tensor::is_plausible;
 use crate::pipeline::Job;
 
-/// Numbers that the rows of `bank.npy` may take in memory while it is written.
+/// Maximum number of values of `bank.npy` in memory while the file is written.
 const BLOCK: usize = 1 << 24;
 
-/// An extraction under way.
+/// State of an extraction.
 pub struct Extraction<'a> {
     pub source: Source,
     pub net: Vgg16,
-    /// Images that go through the network at once.
+    /// Number of views per forward pass.
     pub batch: usize,
     pub store: Store<'a>,
 }
 
 impl Extraction<'_> {
-    /// Stores the features of `films`, image by image, so that a run that is stopped
-    /// keeps what it has computed. Returns the number of views that went through the
-    /// network.
+    /// Computes and stores the features of `films`, image by image, so that a stopped run can
+    /// resume. Returns the number of computed views.
     pub fn compute(&mut self, ctx: &Context, films: &[&Film]) -> Result<usize, Failure> {
         let views: usize = films.iter().map(|film| film.views.len()).sum();
-        let bar = ctx.ui.progress("extract", views, "images");
+        let bar = ctx.ui.progress("extracting", views, "views");
         let Self { source, net, batch, store } = self;
         pooled(source, net, *batch, films, |film, features| {
             bar.add(film.views.len());
@@ -38,22 +36,22 @@ impl Extraction<'_> {
         Ok(views)
     }
 
-    /// Returns the features of `film`. They are computed again if another process has
-    /// pruned the cache meanwhile.
+    /// Returns the features of `film`. Computes them again if another process has pruned the
+    /// cache since.
     fn features(&mut self, film: &Film) -> Result<Vec<f32>, Failure> {
         if let Some(features) = self.store.get(film) {
             return Ok(features);
         }
-        let mut found = Vec::new();
+        let mut computed = Vec::new();
         pooled(&mut self.source, &self.net, self.batch, &[film], |_, features| {
-            found = features;
+            computed = features;
             Ok(())
         })?;
-        self.store.put_in_scratch(film, &found)?;
-        Ok(found)
+        self.store.put_in_scratch(film, &computed)?;
+        Ok(computed)
     }
 
-    /// Writes `masked.npy`.
+    /// Writes `masked.npy`, f32 `[regions, images, width]`.
     pub fn write_masked(&mut self, job: &Job, films: &[&Film]) -> Result<(), Failure> {
         let mut out = Writer::<f32>::create(&job.path("masked.npy")?, &[films.len(), WIDTH])?;
         for part in 0..Part::ALL.len() {
@@ -67,7 +65,8 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    /// Writes `features.npy` and `bank.npy`.
+    /// Writes `features.npy`, f32 `[images, width]`, and `bank.npy`, f32 `[rotations, training
+    /// images, width]`.
     pub fn write(&mut self, job: &Job, films: &[&Film], rotations: usize) -> Result<(), Failure> {
         let mut out = Writer::<f32>::create(&job.path("features.npy")?, &[WIDTH])?;
         for film in films {
@@ -78,21 +77,21 @@ impl Extraction<'_> {
         let mut out = Writer::<f32>::create(&job.path("bank.npy")?, &[train.len(), WIDTH])?;
         let block = (BLOCK / (train.len() * WIDTH)).clamp(1, rotations);
         for first in (0..rotations).step_by(block) {
-            let mut bank = vec![Vec::new(); block.min(rotations - first)];
+            let mut rows = vec![Vec::new(); block.min(rotations - first)];
             for &row in &train {
                 let features = self.features(films[row])?;
                 let rotated = features.chunks_exact(WIDTH).skip(1 + first);
-                bank.iter_mut().zip(rotated).for_each(|(bank, row)| bank.extend(row));
+                rows.iter_mut().zip(rotated).for_each(|(rows, row)| rows.extend(row));
             }
-            out.push(&bank.concat())?;
+            out.push(&rows.concat())?;
         }
         out.finish()?;
         Ok(())
     }
 }
 
-/// Runs the views of `films` through the network in batches; calls `done` with the
-/// features of each image, in order.
+/// Runs the views of `films` through the backbone in batches; calls `done` with the features of
+/// each image, in order.
 fn pooled(
     source: &mut Source,
     net: &Vgg16,
@@ -114,7 +113,7 @@ fn pooled(
                     "the features of `{path}` overflow: they are not finite numbers below 1e10"
                 );
                 return Err(Failure::new(error).hint(
-                    "the weights are not those of a trained network: name others with `--weights`",
+                    "the weights may not be those of a trained network: choose others with `--weights`",
                 ));
             }
             features.extend(row);

@@ -1,4 +1,4 @@
-//! The films to extract, and the views of each that the net is shown.
+//! Images to extract, and the views of each image: unrotated, rotated or masked.
 
 use ndarray::{Array4, ArrayViewMut3, Axis};
 use rayon::prelude::*;
@@ -13,25 +13,27 @@ use crate::io::hash;
 use crate::io::npy::{NpyError, Reader};
 use crate::pipeline::Job;
 
-/// A film as the net is shown it.
+/// One input of the backbone, made from an image.
 #[derive(Debug, Clone, Copy)]
 pub enum View {
-    Upright,
-    /// By so many degrees.
+    Unrotated,
+    /// Rotated by this angle in degrees.
     Rotated(f64),
-    /// A part of it, upright.
+    /// Unrotated, black except for this region.
     Masked(Part),
 }
 
-/// A film to extract, and how.
+/// An image to extract, with its views.
 pub struct Film {
+    /// Row of the index.
     pub row: usize,
+    /// Key of the features in the cache.
     pub key: String,
     pub views: Vec<View>,
 }
 
 impl Film {
-    /// Numbers that its views make.
+    /// Number of feature values of all views.
     pub fn len(&self) -> usize {
         WIDTH * self.views.len()
     }
@@ -41,11 +43,12 @@ impl Film {
     }
 }
 
-/// What is extracted: films, and which of them train.
+/// Images with their index and split.
 pub struct Source {
     pub index: Index,
     pub split: Split,
     images: Reader<u8>,
+    /// Height and width of an image in pixels.
     pub side: usize,
     plane: Plane,
 }
@@ -63,14 +66,14 @@ impl Source {
         Ok(Self { side: images.shape()[1], index, split, images, plane })
     }
 
-    /// The pixels of a film.
+    /// Reads the pixels of the image `row`, `[side, side, 3]`.
     fn pixels(&mut self, row: usize) -> Result<Vec<u8>, NpyError> {
         self.images.read(row..row + 1)
     }
 
-    /// Every film with the views that are wanted of it, and its key: a hash of
-    /// these, its pixels, and the `version` of all that computes its features.
-    /// Masked views are a film of their own, after the film, with their own key.
+    /// Returns all images with their views. The key of an image is a hash of its pixels, its
+    /// views, and the `version` of program and backbone. The masked views of an image are a
+    /// separate entry after it, with its own key.
     pub fn films(
         &mut self,
         settings: &Settings,
@@ -86,11 +89,8 @@ impl Source {
             let plane = (n > 0).then_some(self.plane);
             let key = cache_key(&format!("{version} {pixels} {plane:?} {angles:?}"));
             let rotated = angles.into_iter().map(View::Rotated);
-            films.push(Film {
-                row,
-                key,
-                views: [View::Upright].into_iter().chain(rotated).collect(),
-            });
+            let views = [View::Unrotated].into_iter().chain(rotated).collect();
+            films.push(Film { row, key, views });
             if settings.masks {
                 let views = Part::ALL.map(View::Masked).to_vec();
                 let key = cache_key(&format!("{version} {pixels} {views:?}"));
@@ -101,27 +101,26 @@ impl Source {
     }
 }
 
-/// The key of an entry of the cache. The number is that of the format of entries: those
-/// of another format are not looked up.
+/// Key of a cache entry. The number is the version of the entry format.
 fn cache_key(determinants: &str) -> String {
     hash::bytes(format!("2 {determinants}").as_bytes())
 }
 
-/// The batch as the net takes it, `[n, side, side, 3]`.
+/// Computes the input batch of the backbone, `[views, side, side, 3]`.
 pub fn load(source: &mut Source, batch: &[(&Film, View)]) -> Result<Array4<f32>, NpyError> {
-    let mut films: Vec<(usize, Vec<u8>)> = Vec::new();
+    let mut pixels_by_row: Vec<(usize, Vec<u8>)> = Vec::new();
     for (film, _) in batch {
-        if films.last().is_none_or(|(row, _)| *row != film.row) {
-            films.push((film.row, source.pixels(film.row)?));
+        if pixels_by_row.last().is_none_or(|(row, _)| *row != film.row) {
+            pixels_by_row.push((film.row, source.pixels(film.row)?));
         }
     }
     let (side, plane) = (source.side, source.plane);
-    let view = |(mut out, (film, view)): (ArrayViewMut3<f32>, &(&Film, View))| {
-        let at = films.binary_search_by_key(&film.row, |(row, _)| *row);
-        let pixels = &films[at.expect("every film of the batch was read")].1;
-        let out = out.as_slice_mut().expect("one image of an array in standard layout");
+    let render = |(mut out, (film, view)): (ArrayViewMut3<f32>, &(&Film, View))| {
+        let position = pixels_by_row.binary_search_by_key(&film.row, |(row, _)| *row);
+        let pixels = &pixels_by_row[position.expect("every row of the batch was read")].1;
+        let out = out.as_slice_mut().expect("standard layout");
         match view {
-            View::Upright => scale(pixels, out),
+            View::Unrotated => scale(pixels, out),
             View::Rotated(degrees) => rotate(pixels, side, *degrees, plane, out),
             View::Masked(part) => {
                 scale(pixels, out);
@@ -129,7 +128,7 @@ pub fn load(source: &mut Source, batch: &[(&Film, View)]) -> Result<Array4<f32>,
             }
         }
     };
-    let mut images = Array4::zeros((batch.len(), side, side, 3));
-    images.axis_iter_mut(Axis(0)).into_par_iter().zip(batch).for_each(view);
-    Ok(images)
+    let mut inputs = Array4::zeros((batch.len(), side, side, 3));
+    inputs.axis_iter_mut(Axis(0)).into_par_iter().zip(batch).for_each(render);
+    Ok(inputs)
 }

@@ -1,4 +1,4 @@
-//! `cxr-extract`: films through the frozen net, once.
+//! `cxr-extract`: features of all images from the frozen backbone.
 
 mod bench;
 mod compute;
@@ -30,33 +30,33 @@ use crate::rng::{Rng, derive};
 /// `cxr-extract`.
 pub struct Extract;
 
-/// The axes of a film that a rotation turns.
+/// Axes of an image `[height, width, channels]` that are rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Axes {
-    /// The picture, about its centre, as the tutorial's `ImageDataGenerator` does.
+    /// Rotation of the image about its centre, as by the tutorial's `ImageDataGenerator`.
     HeightWidth,
-    /// Each row of pixels against its channels, which hardly changes a grey film:
-    /// what Keras' `apply_affine_transform` does unless told where the channels are.
+    /// Rotation of width and channels, which hardly changes a grey image: the default of Keras'
+    /// `apply_affine_transform`.
     WidthChannel,
 }
 
 crate::settings! {
     /// Settings of `cxr-extract`: `[extract]` in `pipeline.toml`.
     pub struct Settings {
-        /// Rotated copies of each training film
+        /// Number of rotated copies of each training image
         rotations: usize = 25,
-        /// Largest angle of a rotation, in degrees
+        /// Maximum rotation angle in degrees, from 0 to 180
         degrees: f64 = 15.0,
-        /// Axes that a rotation turns
+        /// Axes that are rotated
         axes: Axes = Axes::HeightWidth,
-        /// What the head sees of the net's 7x7 maps: `tutorial`, rows and columns 0 to 3, or `global`
+        /// Pooling of the backbone's 7x7 feature maps: `tutorial` (rows and columns 0 to 3) or `global`
         pooling: Pooling = Pooling::Tutorial,
-        /// Extract each film's border and centre alone too, for the audit
+        /// Also extract features of each image's border alone and centre alone, for the audit
         masks: bool = true,
-        /// Images that go through the net at once
+        /// Number of images per forward pass
         batch: usize = 8,
-        /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
+        /// Weights file [default: `CXR_WEIGHTS`, else the file of `cxr fetch weights`]
         weights: String = String::new(),
     }
 }
@@ -66,10 +66,10 @@ crate::settings! {
 pub struct Args {
     #[command(flatten)]
     flags: Flags,
-    /// Neither use nor keep features of films seen before
+    /// Neither read nor write cached features
     #[arg(long)]
     no_cache: bool,
-    /// Extract nothing: print milliseconds and GFLOP/s of each layer by each algorithm
+    /// Extract nothing: print the milliseconds and GFLOP/s of each layer with each algorithm
     #[arg(long)]
     bench_layers: bool,
 }
@@ -80,24 +80,24 @@ struct Summary {
     train: usize,
     rotations: usize,
     pooling: Pooling,
-    /// Films whose features were at hand.
+    /// Number of images whose features were cached.
     cached: usize,
-    /// Images that went through the net.
+    /// Number of computed views: images, rotated copies and masked copies.
     computed: usize,
-    /// What computing them took.
+    /// Computation time in seconds.
     seconds: f64,
 }
 
 impl Stage for Extract {
     const NAME: &'static str = "extract";
-    const ABOUT: &'static str = "Compute the features of films and of rotated training films";
+    const ABOUT: &'static str = "Compute the features of images and of rotated training images";
     const READS: &'static str = "images.npy, index.csv, split.json, the weights of VGG16";
     const WRITES: &'static str = "features.npy, bank.npy, masked.npy, features.json";
     const AFTER: &'static [&'static str] = &["preprocess", "split"];
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr-extract --profile tutorial", "As the tutorial does"),
-        ("cxr-extract --pooling global --rotations 5", "All the net sees, less augmentation"),
+        ("cxr-extract --profile tutorial", "As in the tutorial"),
+        ("cxr-extract --pooling global --rotations 5", "Global pooling, fewer rotations"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -134,7 +134,7 @@ impl Stage for Extract {
         let weights = weights()?;
         let fingerprint = weights.fingerprint();
         let net = Vgg16::new(&weights, Options { pooling: settings.pooling, engine });
-        // The net keeps its own, transformed; these are 59 MB.
+        // Frees 59 MB: the backbone has a transformed copy.
         drop(weights);
 
         let cache = (!args.no_cache).then(|| Cache::new(ctx.paths.features_cache()));
@@ -147,8 +147,8 @@ impl Stage for Extract {
         let started = Instant::now();
         let computed = extraction.compute(ctx, &todo)?;
         let seconds = started.elapsed().as_secs_f64();
-        let (masked, upright): (Vec<_>, Vec<_>) = films.iter().partition(|film| film.is_masked());
-        extraction.write(&job, &upright, settings.rotations)?;
+        let (masked, unmasked): (Vec<_>, Vec<_>) = films.iter().partition(|film| film.is_masked());
+        extraction.write(&job, &unmasked, settings.rotations)?;
         if settings.masks {
             extraction.write_masked(&job, &masked)?;
         }
@@ -187,7 +187,7 @@ impl Stage for Extract {
     }
 }
 
-/// Features of one image.
+/// Number of features per image.
 const WIDTH: usize = Vgg16::CHANNELS;
 
 impl Settings {
@@ -197,8 +197,8 @@ impl Settings {
         in_range("degrees", self.degrees, 0.0..=180.0)
     }
 
-    /// The first `n` angles of a film. They follow from the seed and its pixels
-    /// alone, so that no other film changes them.
+    /// First `n` rotation angles of an image, in degrees. They depend only on the seed and its
+    /// pixels, so that a change of the dataset does not change the angles of other images.
     fn angles(&self, seed: u64, pixels: &blake3::Hash, n: usize) -> Vec<f64> {
         let item = u64::from_le_bytes(*pixels.as_bytes().first_chunk().expect("32 bytes"));
         let mut rng = Rng::new(derive(seed, "extract", "angle", item));
@@ -211,16 +211,16 @@ impl fmt::Display for Summary {
         let Self { films, train, rotations, pooling, cached, computed, seconds } = self;
         writeln!(
             f,
-            "features of {films} films, and of {rotations} rotations of {train} training films"
+            "features of {films} images, and of {rotations} rotations of {train} training images"
         )?;
-        writeln!(f, "pooling   {pooling}: {WIDTH} numbers an image")?;
+        writeln!(f, "pooling   {pooling}: {WIDTH} features per image")?;
         if *pooling == Pooling::Tutorial {
-            writeln!(f, "          33 of the 49 cells of the maps are not pooled")?;
+            writeln!(f, "          33 of the 49 cells of the feature maps are not pooled")?;
         }
-        writeln!(f, "cached    {cached} films")?;
-        write!(f, "computed  {computed} images")?;
+        writeln!(f, "cached    {cached} images")?;
+        write!(f, "computed  {computed} images and copies")?;
         if *computed > 0 {
-            write!(f, " in {seconds:.1} s, {:.1} images/s", *computed as f64 / seconds)?;
+            write!(f, " in {seconds:.1} s, {:.1} per second", *computed as f64 / seconds)?;
         }
         Ok(())
     }

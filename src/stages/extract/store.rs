@@ -1,5 +1,5 @@
-//! Storage for the features of one run: the cache, or a scratch folder of the run
-//! where the cache cannot be used.
+//! Storage for the features of one run: the cache, or a scratch folder if the cache is
+//! disabled or not writable.
 
 use super::films::Film;
 use crate::cli::{Context, Failure, ResultExt};
@@ -7,7 +7,7 @@ use crate::io::cache::{Cache, Entry};
 use crate::io::staging::Temporary;
 use crate::pipeline::Job;
 
-/// The features of the images of one run, by the key of the image.
+/// Features of one run, by the key of the image.
 pub struct Store<'a> {
     ctx: &'a Context,
     job: &'a Job,
@@ -16,8 +16,8 @@ pub struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    /// A store on `cache`; without one, or from its first failed write on, features are
-    /// kept in a scratch folder beside the stage's own until the run ends.
+    /// Store that uses `cache`. Without a cache, or after a failed write, features are kept in a
+    /// scratch folder until the end of the run.
     pub fn new(ctx: &'a Context, job: &'a Job, cache: Option<Cache>) -> Self {
         Self { ctx, job, cache, scratch: None }
     }
@@ -41,7 +41,7 @@ impl<'a> Store<'a> {
                 n => format!(", and {} more entries", n - 1),
             };
             self.ctx.ui.warn(format_args!(
-                "cannot use `{}` of the cache ({reason}){more}: computed anew",
+                "cannot use the cache entry `{}` ({reason}){more}: its features are computed again",
                 path.display()
             ));
         }
@@ -60,8 +60,7 @@ impl<'a> Store<'a> {
     /// Stores the features of `film`.
     ///
     /// # Errors
-    ///
-    /// When neither the cache nor the scratch folder can be written.
+    /// If neither the cache nor the scratch folder can be written.
     pub fn put(&mut self, film: &Film, features: &[f32]) -> Result<(), Failure> {
         if let Some(cache) = &self.cache
             && self.scratch.is_none()
@@ -75,18 +74,17 @@ impl<'a> Store<'a> {
         self.put_in_scratch(film, features)
     }
 
-    /// Stores the features of `film` where no other process removes them.
+    /// Stores the features of `film` in the scratch folder, which no other process prunes.
     ///
     /// # Errors
-    ///
-    /// When the scratch folder cannot be written.
+    /// If the scratch folder cannot be written.
     pub fn put_in_scratch(&mut self, film: &Film, features: &[f32]) -> Result<(), Failure> {
         if self.scratch.is_none() {
             let folder = self.job.scratch()?;
             let cache = Cache::new(folder.path());
             self.scratch = Some((folder, cache));
         }
-        let (_, cache) = self.scratch.as_ref().expect("it was made above");
-        cache.put(&film.key, features).hint("check that the disk has room")
+        let (_, cache) = self.scratch.as_ref().expect("created above");
+        cache.put(&film.key, features).hint("check the free space on the disk")
     }
 }
