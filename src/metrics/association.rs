@@ -1,30 +1,36 @@
+//! Association of two categorical variables: Cramér's V.
+
 use super::Undefined;
 
-/// Cramér's V (1946): how firmly rows and columns of a table of counts hang
-/// together, from 0 (not at all) to 1 (one tells the other). Rows and columns
-/// without films are left out. Equals scipy's `contingency.association(table)`.
+/// Cramér's V (1946) of a contingency table: 0 if rows and columns are
+/// independent, 1 if one determines the other. Empty rows and columns are
+/// ignored. Equals scipy's `contingency.association(table)`.
+///
+/// # Errors
+///
+/// If the table is empty, or only one row or column has counts.
 ///
 /// # Panics
 ///
 /// If the rows differ in length.
 pub fn cramers_v(table: &[Vec<u64>]) -> Result<f64, Undefined> {
     let width = table.first().map_or(0, Vec::len);
-    assert!(table.iter().all(|row| row.len() == width), "a table has rows of one length");
+    assert!(table.iter().all(|row| row.len() == width), "all rows must have the same length");
     let rows: Vec<u64> = table.iter().map(|row| row.iter().sum()).collect();
     let columns: Vec<u64> = (0..width).map(|c| table.iter().map(|row| row[c]).sum()).collect();
-    let filled = |sums: &[u64]| sums.iter().filter(|s| **s > 0).count();
-    let freedom = match (filled(&rows), filled(&columns)) {
+    let count_nonempty = |sums: &[u64]| sums.iter().filter(|s| **s > 0).count();
+    let degrees_of_freedom = match (count_nonempty(&rows), count_nonempty(&columns)) {
         (0, _) => return Err(Undefined::NoFilms),
         (1, _) | (_, 1) => return Err(Undefined::OneClass),
         (r, c) => r.min(c) - 1,
     };
     // chi² / n = Σ count² / (row · column) - 1
-    let share = |r: usize, c: usize| match table[r][c] as f64 {
+    let term = |r: usize, c: usize| match table[r][c] as f64 {
         0.0 => 0.0,
         count => count * count / (rows[r] as f64 * columns[c] as f64),
     };
-    let shares: f64 = (0..rows.len()).flat_map(|r| (0..width).map(move |c| share(r, c))).sum();
-    Ok(((shares - 1.0).max(0.0) / freedom as f64).sqrt())
+    let terms: f64 = (0..rows.len()).flat_map(|r| (0..width).map(move |c| term(r, c))).sum();
+    Ok(((terms - 1.0).max(0.0) / degrees_of_freedom as f64).sqrt())
 }
 
 #[cfg(test)]
@@ -40,13 +46,13 @@ mod tests {
     }
 
     #[test]
-    fn empty_rows_and_columns_do_not_count() {
+    fn empty_rows_and_columns_are_ignored() {
         let table = [vec![3, 0, 1], vec![0, 0, 0], vec![2, 0, 5]];
         assert_eq!(cramers_v(&table), cramers_v(&[vec![3, 1], vec![2, 5]]));
     }
 
     #[test]
-    fn says_what_is_undefined() {
+    fn undefined_cases_are_reported() {
         assert_eq!(cramers_v(&[]), Err(Undefined::NoFilms));
         assert_eq!(cramers_v(&[vec![0, 0]]), Err(Undefined::NoFilms));
         assert_eq!(cramers_v(&[vec![4, 0], vec![3, 0]]), Err(Undefined::OneClass));

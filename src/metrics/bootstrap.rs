@@ -1,30 +1,41 @@
+//! Patient-level percentile bootstrap and quantiles.
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Undefined;
 
-/// A bootstrap interval.
+/// Bootstrap interval of a statistic.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Lower end.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Resamples in which the statistic had a value.
+    /// Number of resamples in which the statistic is defined.
     pub resamples: usize,
-    /// Resamples in which it had none, and which were left out.
+    /// Number of resamples in which the statistic is undefined; these are ignored.
     pub undefined: usize,
 }
 
-/// The central interval that holds the share `level` (0 to 1) of a `statistic`
-/// over `resamples` bootstrap resamples, patients being drawn rather than films:
-/// films of one patient are no independent witnesses (percentile bootstrap,
-/// Efron 1979; clustered, Field and Welsh 2007).
+/// Central interval with coverage `level` (0 to 1) of a `statistic`, by the
+/// patient-level percentile bootstrap (Efron 1979; clustered: Field and Welsh 2007).
+/// Patients are resampled, not images: images of one patient are not independent.
 ///
-/// `patients[i]` numbers the patient of film `i`, from 0. Resample `r` draws as
-/// many patients as there are, with replacement, each with `draws(r)`, which
-/// gives for `n` a uniform number below `n`; all their films go to `statistic`,
-/// as rows, in the order drawn. The result is the same on any number of threads.
+/// `patients[i]` is the patient number of image `i`, from 0. Each of the `resamples`
+/// samples as many patients as there are, with replacement. `draws(r)` is the random
+/// generator of resample `r`: it maps `n` to a uniform number below `n`. `statistic`
+/// receives the image indices of the sampled patients. The result does not depend on
+/// the number of threads.
+///
+/// # Errors
+///
+/// If there are fewer than two patients, or the statistic is undefined in every
+/// resample.
+///
+/// # Panics
+///
+/// If `level` is not in [0, 1).
 pub fn bootstrap<D>(
     patients: &[usize],
     resamples: usize,
@@ -35,9 +46,9 @@ pub fn bootstrap<D>(
 where
     D: FnMut(usize) -> usize,
 {
-    assert!((0.0..1.0).contains(&level), "a level between 0 and 1, not {level}");
-    let films_of = films_of(patients);
-    match films_of.len() {
+    assert!((0.0..1.0).contains(&level), "level must be in [0, 1), got {level}");
+    let images_by_patient = images_by_patient(patients);
+    match images_by_patient.len() {
         0 => return Err(Undefined::NoFilms),
         1 => return Err(Undefined::OnePatient),
         _ => {}
@@ -47,8 +58,8 @@ where
         .map_init(Vec::new, |rows, resample| {
             let mut draw = draws(resample);
             rows.clear();
-            for _ in 0..films_of.len() {
-                rows.extend_from_slice(&films_of[draw(films_of.len())]);
+            for _ in 0..images_by_patient.len() {
+                rows.extend_from_slice(&images_by_patient[draw(images_by_patient.len())]);
             }
             statistic(rows).ok()
         })
@@ -67,21 +78,22 @@ where
     })
 }
 
-/// The rows of each patient that has any.
-fn films_of(patients: &[usize]) -> Vec<Vec<usize>> {
-    let mut films_of = vec![vec![]; patients.iter().max().map_or(0, |last| last + 1)];
+/// Image indices of each patient; patient numbers without images are skipped.
+fn images_by_patient(patients: &[usize]) -> Vec<Vec<usize>> {
+    let mut images_by_patient = vec![vec![]; patients.iter().max().map_or(0, |last| last + 1)];
     for (row, &patient) in patients.iter().enumerate() {
-        films_of[patient].push(row);
+        images_by_patient[patient].push(row);
     }
-    films_of.retain(|films| !films.is_empty());
-    films_of
+    images_by_patient.retain(|images| !images.is_empty());
+    images_by_patient
 }
 
-/// numpy's `quantile` of ascending values: linear between neighbours.
+/// Quantile `q` (0 to 1) of sorted values, linearly interpolated. Equals
+/// numpy's `quantile`.
 ///
 /// # Panics
 ///
-/// If there are no values.
+/// If `ascending` is empty.
 pub fn quantile(ascending: &[f64], q: f64) -> f64 {
     let position = q * (ascending.len() - 1) as f64;
     let below = position as usize;
@@ -94,8 +106,8 @@ mod tests {
     use super::*;
     use crate::metrics::{golden::assert_close, roc_auc};
 
-    /// A source of numbers good enough to draw with: the SplitMix64 sequence.
-    fn source(resample: u64) -> impl FnMut(usize) -> usize {
+    /// SplitMix64 generator of uniform indices.
+    fn index_generator(resample: u64) -> impl FnMut(usize) -> usize {
         let mut state = resample.wrapping_mul(0x5851_f42d_4c95_7f2d);
         move |n| {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -112,36 +124,39 @@ mod tests {
     #[test]
     fn equals_theory_for_a_mean() {
         let values: Vec<f64> = (0..400).map(|i| f64::from(i % 20)).collect();
-        let own: Vec<usize> = (0..400).collect();
-        let alone = bootstrap(&own, 4000, 0.95, source, mean_of(&values)).unwrap();
+        let one_image_each: Vec<usize> = (0..400).collect();
+        let independent =
+            bootstrap(&one_image_each, 4000, 0.95, index_generator, mean_of(&values)).unwrap();
         let half = 1.96 * (399.0 / 12.0 / 400.0f64).sqrt();
-        assert_close(alone.low, 9.5 - half, 0.06);
-        assert_close(alone.high, 9.5 + half, 0.06);
+        assert_close(independent.low, 9.5 - half, 0.06);
+        assert_close(independent.high, 9.5 + half, 0.06);
 
-        // Four equal films a patient tell no more than one: twice as wide.
+        // Four equal images per patient: the effective sample size is a quarter,
+        // so the interval is twice as wide.
         let values: Vec<f64> = (0..400).map(|i| f64::from(i / 4 % 20)).collect();
         let patients: Vec<usize> = (0..400).map(|i| i / 4).collect();
-        let clustered = bootstrap(&patients, 4000, 0.95, source, mean_of(&values)).unwrap();
+        let clustered =
+            bootstrap(&patients, 4000, 0.95, index_generator, mean_of(&values)).unwrap();
         assert_close(clustered.high - clustered.low, 4.0 * half, 0.2);
     }
 
     #[test]
-    fn any_number_of_threads_gives_the_same() {
+    fn the_interval_does_not_depend_on_the_thread_count() {
         let truth: Vec<bool> = (0..400).map(|i| i % 2 == 0).collect();
         let scores: Vec<f64> =
             (0..400).map(|i| f64::from(i * 37 % 101) + f64::from(i % 2) * -9.0).collect();
         let patients: Vec<usize> = (0..400).map(|i| i / 3).collect();
-        let on = |threads: usize| {
+        let interval_with = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let auc = |rows: &[usize]| {
                 let truth: Vec<bool> = rows.iter().map(|r| truth[*r]).collect();
                 let scores: Vec<f64> = rows.iter().map(|r| scores[*r]).collect();
                 roc_auc(&truth, &scores)
             };
-            pool.install(|| bootstrap(&patients, 2000, 0.95, source, auc)).unwrap()
+            pool.install(|| bootstrap(&patients, 2000, 0.95, index_generator, auc)).unwrap()
         };
-        let one = on(1);
-        assert_eq!(one, on(4));
+        let one = interval_with(1);
+        assert_eq!(one, interval_with(4));
         assert!(
             one.low < roc_auc(&truth, &scores).unwrap()
                 && roc_auc(&truth, &scores).unwrap() < one.high
@@ -149,26 +164,26 @@ mod tests {
     }
 
     #[test]
-    fn resamples_without_a_value_are_counted() {
+    fn undefined_resamples_are_counted() {
         let auc = |rows: &[usize]| {
             let truth: Vec<bool> = rows.iter().map(|r| *r == 0).collect();
             let scores: Vec<f64> = rows.iter().map(|r| *r as f64).collect();
             roc_auc(&truth, &scores)
         };
-        let interval = bootstrap(&[0, 1, 2], 2000, 0.9, source, auc).unwrap();
+        let interval = bootstrap(&[0, 1, 2], 2000, 0.9, index_generator, auc).unwrap();
         assert_eq!((interval.low, interval.high), (0.0, 0.0));
-        // No film 0 with chance (2/3)³, nothing else with chance (1/3)³.
+        // P(no image 0) = (2/3)³, P(only image 0) = (1/3)³.
         let expected = 2000.0 * 9.0 / 27.0;
         assert!((interval.undefined as f64 - expected).abs() < 80.0, "{}", interval.undefined);
         assert_eq!(interval.resamples + interval.undefined, 2000);
     }
 
     #[test]
-    fn says_what_is_undefined() {
+    fn undefined_cases_are_reported() {
         let none = |_: &[usize]| Err(Undefined::OneClass);
-        assert_eq!(bootstrap(&[], 10, 0.95, source, none), Err(Undefined::NoFilms));
-        assert_eq!(bootstrap(&[5, 5], 10, 0.95, source, none), Err(Undefined::OnePatient));
-        assert_eq!(bootstrap(&[0, 1], 10, 0.95, source, none), Err(Undefined::NoResample));
+        assert_eq!(bootstrap(&[], 10, 0.95, index_generator, none), Err(Undefined::NoFilms));
+        assert_eq!(bootstrap(&[5, 5], 10, 0.95, index_generator, none), Err(Undefined::OnePatient));
+        assert_eq!(bootstrap(&[0, 1], 10, 0.95, index_generator, none), Err(Undefined::NoResample));
     }
 
     #[test]

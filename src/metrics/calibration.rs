@@ -1,27 +1,38 @@
+//! Calibration metrics: Brier score, log loss, reliability diagram, expected calibration error.
+
 use ndarray::ArrayView2;
 
-use super::{Undefined, finite, pairwise_sum, predicted, summation::mean};
+use super::{Undefined, check_finite, pairwise_sum, predicted, summation::mean};
 
-/// The mean squared distance between the probability of the positive class and
-/// what came true, 0 the best and 1 the worst (Brier 1950). Both are `[films]`.
-/// Equals scikit-learn's `brier_score_loss`.
+/// Brier score (1950): mean squared difference between the probability of the
+/// positive class and the outcome, from 0 (best) to 1. `truth` and `probabilities`
+/// are `[images]`. Equals scikit-learn's `brier_score_loss`.
+///
+/// # Errors
+///
+/// If there are no images, or a probability is not finite.
 pub fn brier(truth: &[bool], probabilities: &[f64]) -> Result<f64, Undefined> {
-    assert_eq!(truth.len(), probabilities.len(), "a probability for each film");
-    finite(probabilities)?;
-    let both_ways = |(t, p): (&bool, &f64)| {
+    assert_eq!(truth.len(), probabilities.len(), "one probability per image");
+    check_finite(probabilities)?;
+    let squared_error = |(t, p): (&bool, &f64)| {
         let (t, p) = (f64::from(u8::from(*t)), *p);
         ((1.0 - t) - (1.0 - p)).powi(2) + (t - p).powi(2)
     };
-    let squares: Vec<f64> = truth.iter().zip(probabilities).map(both_ways).collect();
+    let squares: Vec<f64> = truth.iter().zip(probabilities).map(squared_error).collect();
     if squares.is_empty() { Err(Undefined::NoFilms) } else { Ok(0.5 * mean(&squares)) }
 }
 
-/// The squared distance summed over all classes, 0 to 2 (for two classes 0 to 1,
-/// as [`brier`]). `truth` is `[films]`, `probabilities` `[films, classes]`. Equals
-/// scikit-learn's `brier_score_loss` of a matrix.
+/// Multiclass Brier score: squared error summed over the classes, averaged over the
+/// images, from 0 (best) to 2. With two classes it is halved and equals [`brier`].
+/// `truth` is `[images]`, `probabilities` `[images, classes]`. Equals scikit-learn's
+/// `brier_score_loss` of a matrix.
+///
+/// # Errors
+///
+/// If there are no images, or a probability is not finite.
 pub fn brier_multiclass(truth: &[usize], probabilities: ArrayView2<f64>) -> Result<f64, Undefined> {
-    assert_eq!(truth.len(), probabilities.nrows(), "a row of probabilities for each film");
-    finite(probabilities)?;
+    assert_eq!(truth.len(), probabilities.nrows(), "one row of probabilities per image");
+    check_finite(probabilities)?;
     let square = |(&t, row): (&usize, ndarray::ArrayView1<f64>)| {
         let distance = |(class, p): (usize, &f64)| (f64::from(u8::from(class == t)) - p).powi(2);
         row.iter().enumerate().map(distance).sum()
@@ -31,61 +42,81 @@ pub fn brier_multiclass(truth: &[usize], probabilities: ArrayView2<f64>) -> Resu
     if squares.is_empty() { Err(Undefined::NoFilms) } else { Ok(scale * mean(&squares)) }
 }
 
-/// The mean of `-ln p` over the films, `p` being the probability given to the
-/// true class, kept at least the epsilon of `f64` away from 0 and 1. `truth` is
-/// `[films]`, `probabilities` `[films, classes]`. Equals scikit-learn's `log_loss`.
+/// Log loss: mean of `-ln p` over the images, where `p` is the probability of the
+/// true class, clipped to [ε, 1 - ε] with ε = `f64::EPSILON`. `truth` is `[images]`,
+/// `probabilities` `[images, classes]`. Equals scikit-learn's `log_loss`.
+///
+/// # Errors
+///
+/// If there are no images, or a probability is not finite.
 pub fn log_loss(truth: &[usize], probabilities: ArrayView2<f64>) -> Result<f64, Undefined> {
-    assert_eq!(truth.len(), probabilities.nrows(), "a row of probabilities for each film");
-    finite(probabilities)?;
-    let surprise = |(i, &t): (usize, &usize)| {
+    assert_eq!(truth.len(), probabilities.nrows(), "one row of probabilities per image");
+    check_finite(probabilities)?;
+    let negative_log = |(i, &t): (usize, &usize)| {
         -probabilities[[i, t]].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
     };
-    let surprises: Vec<f64> = truth.iter().enumerate().map(surprise).collect();
-    if surprises.is_empty() { Err(Undefined::NoFilms) } else { Ok(mean(&surprises)) }
+    let losses: Vec<f64> = truth.iter().enumerate().map(negative_log).collect();
+    if losses.is_empty() { Err(Undefined::NoFilms) } else { Ok(mean(&losses)) }
 }
 
-/// The films whose confidence falls into one of the equal parts of 0 to 1.
+/// One bin of a reliability diagram.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bin {
-    /// Number of films, at least 1.
+    /// Number of images, at least 1.
     pub films: usize,
-    /// Their mean confidence.
+    /// Mean confidence of these images.
     pub confidence: f64,
-    /// The share of them that was named rightly.
+    /// Proportion of these images that are correctly classified.
     pub accuracy: f64,
 }
 
-/// The reliability diagram: films put into `bins` equal parts by the probability
-/// of their most probable class, empty parts left out. `truth` is `[films]`,
-/// `probabilities` `[films, classes]` between 0 and 1.
+/// Reliability diagram: images grouped by confidence (probability of the predicted
+/// class) into `bins` bins of equal width; empty bins are left out. `truth` is
+/// `[images]`, `probabilities` `[images, classes]`, in [0, 1].
+///
+/// # Errors
+///
+/// If a probability is not finite.
+///
+/// # Panics
+///
+/// If `bins` is 0.
 pub fn reliability(
     truth: &[usize],
     probabilities: ArrayView2<f64>,
     bins: usize,
 ) -> Result<Vec<Bin>, Undefined> {
-    assert_eq!(truth.len(), probabilities.nrows(), "a row of probabilities for each film");
-    assert!(bins > 0, "films need a bin");
-    finite(probabilities)?;
-    let mut members = vec![(vec![], 0); bins];
-    for (i, (&t, named)) in truth.iter().zip(predicted(probabilities)).enumerate() {
-        let confidence = probabilities[[i, named]];
-        let (confidences, right) =
-            &mut members[((confidence * bins as f64) as usize).min(bins - 1)];
+    assert_eq!(truth.len(), probabilities.nrows(), "one row of probabilities per image");
+    assert!(bins > 0, "at least one bin");
+    check_finite(probabilities)?;
+    let mut images_by_bin = vec![(vec![], 0); bins];
+    for (i, (&t, predicted_class)) in truth.iter().zip(predicted(probabilities)).enumerate() {
+        let confidence = probabilities[[i, predicted_class]];
+        let (confidences, correct) =
+            &mut images_by_bin[((confidence * bins as f64) as usize).min(bins - 1)];
         confidences.push(confidence);
-        *right += usize::from(named == t);
+        *correct += usize::from(predicted_class == t);
     }
-    let filled = members.into_iter().filter(|(confidences, _)| !confidences.is_empty());
+    let filled = images_by_bin.into_iter().filter(|(confidences, _)| !confidences.is_empty());
     Ok(filled
-        .map(|(confidences, right)| Bin {
+        .map(|(confidences, correct)| Bin {
             films: confidences.len(),
             confidence: mean(&confidences),
-            accuracy: right as f64 / confidences.len() as f64,
+            accuracy: correct as f64 / confidences.len() as f64,
         })
         .collect())
 }
 
-/// The expected calibration error (Guo et al. 2017): the distance between
-/// confidence and accuracy in the parts of [`reliability`], averaged over films.
+/// Expected calibration error (Guo et al. 2017), from 0 to 1: mean over the images of
+/// the difference between confidence and accuracy of their [`reliability`] bin.
+///
+/// # Errors
+///
+/// If there are no images, or a probability is not finite.
+///
+/// # Panics
+///
+/// If `bins` is 0.
 pub fn expected_calibration_error(
     truth: &[usize],
     probabilities: ArrayView2<f64>,
@@ -126,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bin_holds_its_films() {
+    fn reliability_groups_images_by_confidence() {
         let p = arr2(&[[1.0, 0.0], [0.9, 0.1], [0.35, 0.65], [0.5, 0.5]]);
         let bins = reliability(&[0, 1, 1, 0], p.view(), 2).unwrap();
         assert_eq!(bins.len(), 1);
@@ -136,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn a_certain_mistake_is_finite() {
+    fn log_loss_of_a_certain_error_is_finite() {
         let loss = log_loss(&[1], arr2(&[[1.0, 0.0]]).view()).unwrap();
         assert_close(loss, -f64::EPSILON.ln(), 1e-12);
     }
 
     #[test]
-    fn says_what_is_undefined() {
+    fn undefined_cases_are_reported() {
         let none = Array2::zeros((0, 2));
         assert_eq!(brier(&[], &[]), Err(Undefined::NoFilms));
         assert_eq!(brier_multiclass(&[], none.view()), Err(Undefined::NoFilms));

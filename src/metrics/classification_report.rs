@@ -1,18 +1,19 @@
+//! The text table of scikit-learn's `classification_report`.
+
 use std::fmt::Write;
 
 use super::{Confusion, pairwise_sum, summation::mean};
 
-/// The table of scikit-learn's `classification_report(…, target_names=names,
-/// labels=range(len(names)), zero_division=0)`, to the byte.
-///
-/// Like there, and only there, an undefined share is printed as 0.00.
+/// Table of precision, recall, F1 and support per class. Byte-identical to
+/// scikit-learn's `classification_report(…, target_names=names,
+/// labels=range(len(names)), zero_division=0)`: undefined values are printed as 0.00.
 ///
 /// # Panics
 ///
-/// If there is not a name for each class.
+/// If `names` and the classes differ in number.
 pub fn classification_report(confusion: &Confusion, names: &[&str]) -> String {
-    assert_eq!(names.len(), confusion.classes(), "a name for each class");
-    let rows: Vec<Row> = (0..names.len()).map(|c| Row::of_class(confusion, c)).collect();
+    assert_eq!(names.len(), confusion.classes(), "one name per class");
+    let rows: Vec<Row> = (0..names.len()).map(|c| Row::from_class(confusion, c)).collect();
     let films = confusion.films();
     let longest = names.iter().map(|name| name.chars().count()).max();
     let width = longest.unwrap_or(0).max("weighted avg".len());
@@ -26,12 +27,12 @@ pub fn classification_report(confusion: &Confusion, names: &[&str]) -> String {
     }
     let accuracy = confusion.accuracy().value.unwrap_or(0.0);
     writeln!(text, "\n{:>width$}  {:>9} {:>9} {accuracy:>9.2} {films:>9}", "accuracy", "", "")
-        .expect("text takes all");
+        .expect("writing to a String cannot fail");
     Row::average(&rows, films, mean).write(&mut text, "macro avg", width);
-    let weighted = |shares: &[f64]| {
+    let weighted = |values: &[f64]| {
         let terms: Vec<f64> =
-            shares.iter().zip(&rows).map(|(s, row)| s * row.support as f64).collect();
-        share(pairwise_sum(&terms), films as f64)
+            values.iter().zip(&rows).map(|(value, row)| value * row.support as f64).collect();
+        divide_or_zero(pairwise_sum(&terms), films as f64)
     };
     Row::average(&rows, films, weighted).write(&mut text, "weighted avg", width);
     text
@@ -45,7 +46,7 @@ struct Row {
 }
 
 impl Row {
-    fn of_class(confusion: &Confusion, class: usize) -> Self {
+    fn from_class(confusion: &Confusion, class: usize) -> Self {
         let binary = confusion.against_rest(class);
         Self {
             precision: binary.ppv().value.unwrap_or(0.0),
@@ -56,7 +57,7 @@ impl Row {
     }
 
     fn average(rows: &[Row], support: u64, average: impl Fn(&[f64]) -> f64) -> Self {
-        let column = |share: fn(&Row) -> f64| average(&rows.iter().map(share).collect::<Vec<_>>());
+        let column = |value: fn(&Row) -> f64| average(&rows.iter().map(value).collect::<Vec<_>>());
         Self {
             precision: column(|r| r.precision),
             recall: column(|r| r.recall),
@@ -68,12 +69,12 @@ impl Row {
     fn write(&self, text: &mut String, heading: &str, width: usize) {
         let Self { precision, recall, f1, support } = self;
         writeln!(text, "{heading:>width$}  {precision:>9.2} {recall:>9.2} {f1:>9.2} {support:>9}")
-            .expect("text takes all");
+            .expect("writing to a String cannot fail");
     }
 }
 
-fn share(part: f64, whole: f64) -> f64 {
-    if whole == 0.0 { 0.0 } else { part / whole }
+fn divide_or_zero(numerator: f64, denominator: f64) -> f64 {
+    if denominator == 0.0 { 0.0 } else { numerator / denominator }
 }
 
 #[cfg(test)]
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn undefined_shares_are_zero() {
+    fn undefined_values_are_printed_as_zero() {
         let report = classification_report(&Confusion::new(&[], &[], 2), &["covid", "normal"]);
         assert!(report.contains("    accuracy                           0.00         0\n"));
         assert!(report.contains("weighted avg       0.00      0.00      0.00         0\n"));

@@ -1,22 +1,24 @@
+//! Confusion matrix, the metrics computed from it, and the predicted class.
+
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use super::{Rate, Undefined, summation::mean};
 
-/// How often each class was taken for each: row the truth, column the
-/// prediction, as scikit-learn's `confusion_matrix`. Serialises to its rows.
+/// Confusion matrix: row = true class, column = predicted class, as scikit-learn's
+/// `confusion_matrix`. Serialises to its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Confusion(Vec<Vec<u64>>);
 
 impl Confusion {
-    /// Counts the films of `classes` classes.
+    /// Counts the images by true and predicted class; both slices are `[images]`.
     ///
     /// # Panics
     ///
-    /// If a class is not below `classes`.
+    /// If a class is not below `classes`, or the slices differ in length.
     pub fn new(truth: &[usize], predicted: &[usize], classes: usize) -> Self {
-        assert_eq!(truth.len(), predicted.len(), "a prediction for each film");
+        assert_eq!(truth.len(), predicted.len(), "one prediction per image");
         let mut rows = vec![vec![0; classes]; classes];
         for (&t, &p) in truth.iter().zip(predicted) {
             rows[t][p] += 1;
@@ -24,7 +26,7 @@ impl Confusion {
         Self(rows)
     }
 
-    /// The counts, a row for each true class.
+    /// Counts, one row per true class.
     pub fn rows(&self) -> &[Vec<u64>] {
         &self.0
     }
@@ -34,60 +36,76 @@ impl Confusion {
         self.0.len()
     }
 
-    /// Number of films.
+    /// Number of images.
     pub fn films(&self) -> u64 {
         self.0.iter().flatten().sum()
     }
 
-    /// The table of class `positive` against the rest.
+    /// Two-by-two table of class `positive` against the rest.
     pub fn against_rest(&self, positive: usize) -> Binary {
         let tp = self.0[positive][positive];
-        let r#true = self.truly(positive);
-        let named = self.named(positive);
-        Binary { tp, fn_: r#true - tp, fp: named - tp, tn: self.films() + tp - r#true - named }
+        let (actual, predicted) = (self.actual(positive), self.predicted(positive));
+        Binary {
+            tp,
+            fn_: actual - tp,
+            fp: predicted - tp,
+            tn: self.films() + tp - actual - predicted,
+        }
     }
 
-    /// The share of films whose class was named.
+    /// Proportion of correctly classified images.
     pub fn accuracy(&self) -> Rate {
         Rate::new(self.correct(), self.films())
     }
 
-    /// The mean over classes of the share of its films that was found; classes
-    /// without films are left out, as in scikit-learn.
+    /// Balanced accuracy: mean of the sensitivities of the classes. Classes without
+    /// images are ignored, as in scikit-learn.
+    ///
+    /// # Errors
+    ///
+    /// If there are no images.
     pub fn balanced_accuracy(&self) -> Result<f64, Undefined> {
-        let found: Vec<f64> =
+        let sensitivities: Vec<f64> =
             (0..self.classes()).filter_map(|c| self.against_rest(c).sensitivity().value).collect();
-        if found.is_empty() { Err(Undefined::NoFilms) } else { Ok(mean(&found)) }
+        if sensitivities.is_empty() { Err(Undefined::NoFilms) } else { Ok(mean(&sensitivities)) }
     }
 
-    /// The unweighted mean of the classes' F1; undefined where one of them is.
+    /// Unweighted mean of the F1 scores of the classes.
+    ///
+    /// # Errors
+    ///
+    /// If the F1 score of a class is undefined, or there are no classes.
     pub fn macro_f1(&self) -> Result<f64, Undefined> {
         let f1: Vec<f64> =
             (0..self.classes()).map(|c| self.against_rest(c).f1()).collect::<Result<_, _>>()?;
         if f1.is_empty() { Err(Undefined::NoFilms) } else { Ok(mean(&f1)) }
     }
 
-    /// Matthews' correlation coefficient, for any number of classes
+    /// Matthews correlation coefficient, from -1 to 1, for any number of classes
     /// (Gorodkin 2004).
+    ///
+    /// # Errors
+    ///
+    /// If all images or all predictions belong to one class.
     pub fn mcc(&self) -> Result<f64, Undefined> {
-        let films = self.films() as f64;
-        let truly = |c| self.truly(c) as f64;
-        let named = |c| self.named(c) as f64;
+        let images = self.films() as f64;
+        let actual = |c| self.actual(c) as f64;
+        let predicted = |c| self.predicted(c) as f64;
         let sum = |term: &dyn Fn(usize) -> f64| (0..self.classes()).map(term).sum::<f64>();
-        let covariance = self.correct() as f64 * films - sum(&|c| truly(c) * named(c));
-        let of_truth = films * films - sum(&|c| truly(c) * truly(c));
-        let of_predictions = films * films - sum(&|c| named(c) * named(c));
-        let product = of_predictions * of_truth;
+        let covariance = self.correct() as f64 * images - sum(&|c| actual(c) * predicted(c));
+        let truth_variance = images * images - sum(&|c| actual(c) * actual(c));
+        let prediction_variance = images * images - sum(&|c| predicted(c) * predicted(c));
+        let product = prediction_variance * truth_variance;
         if product == 0.0 { Err(Undefined::OneClass) } else { Ok(covariance / product.sqrt()) }
     }
 
-    /// Number of films of class `c`.
-    pub(super) fn truly(&self, c: usize) -> u64 {
+    /// Number of images of class `c`.
+    fn actual(&self, c: usize) -> u64 {
         self.0[c].iter().sum()
     }
 
-    /// Number of films taken for class `c`.
-    pub(super) fn named(&self, c: usize) -> u64 {
+    /// Number of images predicted as class `c`.
+    fn predicted(&self, c: usize) -> u64 {
         self.0.iter().map(|row| row[c]).sum()
     }
 
@@ -96,65 +114,78 @@ impl Confusion {
     }
 }
 
-/// The four counts of one class, the positive one, against the rest.
+/// Two-by-two table of one class, the positive class, against the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binary {
-    /// Positive films called positive.
+    /// True positives: positive images predicted positive.
     pub tp: u64,
-    /// Positive films called negative.
+    /// False negatives: positive images predicted negative.
     pub fn_: u64,
-    /// Negative films called positive.
+    /// False positives: negative images predicted positive.
     pub fp: u64,
-    /// Negative films called negative.
+    /// True negatives: negative images predicted negative.
     pub tn: u64,
 }
 
 impl Binary {
-    /// The share of positive films that was found; scikit-learn's recall.
+    /// Sensitivity: proportion of positive images predicted positive. Scikit-learn's
+    /// recall.
     pub fn sensitivity(&self) -> Rate {
         Rate::new(self.tp, self.tp + self.fn_)
     }
 
-    /// The share of negative films that was called negative.
+    /// Specificity: proportion of negative images predicted negative.
     pub fn specificity(&self) -> Rate {
         Rate::new(self.tn, self.tn + self.fp)
     }
 
-    /// The share of films called positive that is so, among these films: the
-    /// positive predictive value, scikit-learn's precision.
+    /// Positive predictive value in this sample: proportion of the images predicted
+    /// positive that are positive. Scikit-learn's precision.
     pub fn ppv(&self) -> Rate {
         Rate::new(self.tp, self.tp + self.fp)
     }
 
-    /// The share of films called negative that is so, among these films: the
-    /// negative predictive value.
+    /// Negative predictive value in this sample: proportion of the images predicted
+    /// negative that are negative.
     pub fn npv(&self) -> Rate {
         Rate::new(self.tn, self.tn + self.fn_)
     }
 
-    /// The harmonic mean of sensitivity and positive predictive value.
+    /// F1 score: harmonic mean of sensitivity and positive predictive value.
+    ///
+    /// # Errors
+    ///
+    /// If no image is positive or predicted positive.
     pub fn f1(&self) -> Result<f64, Undefined> {
         let all = 2 * self.tp + self.fp + self.fn_;
         if all == 0 { Err(Undefined::NoPositives) } else { Ok(2.0 * self.tp as f64 / all as f64) }
     }
 
-    /// The positive predictive value where a share `prevalence` (0 to 1) of all
-    /// films is positive, by Bayes' rule.
+    /// Positive predictive value at a `prevalence` (0 to 1) of the positive class, by
+    /// Bayes' rule.
+    ///
+    /// # Errors
+    ///
+    /// If sensitivity or specificity is undefined, or no image is predicted positive.
     pub fn ppv_at(&self, prevalence: f64) -> Result<f64, Undefined> {
-        let (sensitivity, specificity) = self.shares()?;
+        let (sensitivity, specificity) = self.sensitivity_and_specificity()?;
         let ppv = ppv_of(sensitivity, specificity, prevalence);
         if ppv.is_nan() { Err(Undefined::NonePredictedPositive) } else { Ok(ppv) }
     }
 
-    /// The negative predictive value where a share `prevalence` (0 to 1) of all
-    /// films is positive, by Bayes' rule.
+    /// Negative predictive value at a `prevalence` (0 to 1) of the positive class, by
+    /// Bayes' rule.
+    ///
+    /// # Errors
+    ///
+    /// If sensitivity or specificity is undefined, or no image is predicted negative.
     pub fn npv_at(&self, prevalence: f64) -> Result<f64, Undefined> {
-        let (sensitivity, specificity) = self.shares()?;
+        let (sensitivity, specificity) = self.sensitivity_and_specificity()?;
         let npv = npv_of(sensitivity, specificity, prevalence);
         if npv.is_nan() { Err(Undefined::NonePredictedNegative) } else { Ok(npv) }
     }
 
-    fn shares(&self) -> Result<(f64, f64), Undefined> {
+    fn sensitivity_and_specificity(&self) -> Result<(f64, f64), Undefined> {
         Ok((
             self.sensitivity().value.ok_or(Undefined::NoPositives)?,
             self.specificity().value.ok_or(Undefined::NoNegatives)?,
@@ -162,41 +193,41 @@ impl Binary {
     }
 }
 
-/// The positive predictive value by Bayes' rule; not a number if nothing is called
-/// positive.
+/// Positive predictive value by Bayes' rule. All values are in [0, 1]; NaN if no
+/// image is predicted positive.
 pub fn ppv_of(sensitivity: f64, specificity: f64, prevalence: f64) -> f64 {
-    let right = sensitivity * prevalence;
-    right / (right + (1.0 - specificity) * (1.0 - prevalence))
+    let true_positives = sensitivity * prevalence;
+    true_positives / (true_positives + (1.0 - specificity) * (1.0 - prevalence))
 }
 
-/// The negative predictive value by Bayes' rule; not a number if nothing is called
-/// negative.
+/// Negative predictive value by Bayes' rule. All values are in [0, 1]; NaN if no
+/// image is predicted negative.
 pub fn npv_of(sensitivity: f64, specificity: f64, prevalence: f64) -> f64 {
-    let right = specificity * (1.0 - prevalence);
-    right / (right + (1.0 - sensitivity) * prevalence)
+    let true_negatives = specificity * (1.0 - prevalence);
+    true_negatives / (true_negatives + (1.0 - sensitivity) * prevalence)
 }
 
-/// The most probable class of each film, the first among equals, from
-/// `probabilities` `[films, classes]`.
+/// Top-1 class (argmax) of each row of `probabilities` `[images, classes]`; the first
+/// class wins ties.
 ///
 /// # Panics
 ///
 /// If there are no classes.
 pub fn predicted(probabilities: ArrayView2<f64>) -> Vec<usize> {
-    let first_maximum = |row: ndarray::ArrayView1<f64>| {
+    let argmax = |row: ndarray::ArrayView1<f64>| {
         (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
     };
-    assert!(probabilities.ncols() > 0, "a film needs a class");
-    probabilities.outer_iter().map(first_maximum).collect()
+    assert!(probabilities.ncols() > 0, "at least one class");
+    probabilities.outer_iter().map(argmax).collect()
 }
 
-/// The class of a film with these `probabilities`: without a threshold the most
-/// probable one, the first among equals; with a class and its threshold, that class
-/// from the threshold on, else the most probable of the others.
+/// Predicted class of one image. Without a `threshold`, the argmax of `probabilities`.
+/// With a class and its threshold, this class if its probability is at least the
+/// threshold, otherwise the argmax of the other classes. The first class wins ties.
 ///
 /// # Panics
 ///
-/// If there are no classes, or no others.
+/// If there is no class to choose from.
 pub fn called(probabilities: &[f64], threshold: Option<(usize, f64)>) -> usize {
     let positive = threshold.map(|(class, _)| class);
     if let Some((class, threshold)) = threshold
@@ -207,7 +238,7 @@ pub fn called(probabilities: &[f64], threshold: Option<(usize, f64)>) -> usize {
     (0..probabilities.len())
         .filter(|class| Some(*class) != positive)
         .reduce(|a, b| if probabilities[b] > probabilities[a] { b } else { a })
-        .expect("a film needs a class")
+        .expect("at least one class")
 }
 
 #[cfg(test)]
@@ -234,10 +265,10 @@ mod tests {
 
     /// The published run of the tutorial.
     #[test]
-    fn counts_the_tutorials_films() {
+    fn metrics_equal_the_tutorial() {
         let truth = [0, 0, 0, 0, 0, 1, 1, 1, 1, 1];
-        let named = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
-        let confusion = Confusion::new(&truth, &named, 2);
+        let predicted = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
+        let confusion = Confusion::new(&truth, &predicted, 2);
         assert_eq!(confusion.accuracy().value, Some(0.9));
         let covid = confusion.against_rest(0);
         assert_eq!(covid, Binary { tp: 5, fn_: 0, fp: 1, tn: 4 });
@@ -250,18 +281,18 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_undefined() {
-        let one = Confusion::new(&[1, 1], &[1, 1], 2);
-        assert_eq!(one.mcc(), Err(Undefined::OneClass));
-        assert_eq!(one.balanced_accuracy(), Ok(1.0));
-        assert_eq!(one.against_rest(0).f1(), Err(Undefined::NoPositives));
-        assert_eq!(one.against_rest(0).sensitivity().value, None);
-        assert_eq!(one.against_rest(0).ppv_at(0.1), Err(Undefined::NoPositives));
-        assert_eq!(one.against_rest(1).npv_at(0.1), Err(Undefined::NoNegatives));
+    fn undefined_cases_are_reported() {
+        let normal_only = Confusion::new(&[1, 1], &[1, 1], 2);
+        assert_eq!(normal_only.mcc(), Err(Undefined::OneClass));
+        assert_eq!(normal_only.balanced_accuracy(), Ok(1.0));
+        assert_eq!(normal_only.against_rest(0).f1(), Err(Undefined::NoPositives));
+        assert_eq!(normal_only.against_rest(0).sensitivity().value, None);
+        assert_eq!(normal_only.against_rest(0).ppv_at(0.1), Err(Undefined::NoPositives));
+        assert_eq!(normal_only.against_rest(1).npv_at(0.1), Err(Undefined::NoNegatives));
         assert_eq!(Confusion::new(&[], &[], 2).balanced_accuracy(), Err(Undefined::NoFilms));
-        let blind = Binary { tp: 0, fn_: 3, fp: 0, tn: 4 };
-        assert_eq!(blind.ppv_at(0.1), Err(Undefined::NonePredictedPositive));
-        let eager = Binary { tp: 3, fn_: 0, fp: 4, tn: 0 };
-        assert_eq!(eager.npv_at(0.1), Err(Undefined::NonePredictedNegative));
+        let never_positive = Binary { tp: 0, fn_: 3, fp: 0, tn: 4 };
+        assert_eq!(never_positive.ppv_at(0.1), Err(Undefined::NonePredictedPositive));
+        let never_negative = Binary { tp: 3, fn_: 0, fp: 4, tn: 0 };
+        assert_eq!(never_negative.npv_at(0.1), Err(Undefined::NonePredictedNegative));
     }
 }

@@ -1,77 +1,80 @@
+//! A metric's value with its confidence interval.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Method, Rate, Undefined};
 
-/// A metric's value with its 95 % interval, and what both rest on. It is computed once,
-/// where predictions are evaluated; whatever shows it reads it.
+/// Value of a metric with its 95 % interval and sample sizes. Computed once, when
+/// predictions are evaluated; reports and plots read the stored estimate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// Its value on all images; none if it is undefined.
+    /// Value on all images; `None` if undefined.
     pub value: Option<f64>,
-    /// Lower end of the interval; none if there is none.
+    /// Lower bound of the interval, if there is an interval.
     pub low: Option<f64>,
-    /// Upper end of the interval; none if there is none.
+    /// Upper bound of the interval, if there is an interval.
     pub high: Option<f64>,
-    /// How the interval was found; none if there is none.
+    /// Method that computed the interval, if there is an interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
-    /// Images that it is of: of a sensitivity, the positive ones.
+    /// Number of images in the denominator: for a sensitivity, the positive images.
     #[serde(default)]
     pub images: usize,
-    /// Patients on them; an image of an unknown patient counts as one.
+    /// Number of patients of these images; an image without patient ID counts as one
+    /// patient.
     #[serde(default)]
     pub patients: usize,
-    /// Why the value or the interval is missing; else empty.
+    /// Reason why the value or the interval is missing; empty otherwise.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub undefined: String,
 }
 
 impl Estimate {
-    /// A value without an interval.
+    /// Creates an estimate with a value but no interval; `undefined` is the reason.
     pub fn without_interval(value: f64, undefined: impl Into<String>) -> Self {
         Self { value: Some(value), undefined: undefined.into(), ..Self::default() }
     }
 
-    /// No value, for this reason.
+    /// Creates an estimate without a value.
     pub fn undefined(reason: Undefined) -> Self {
         Self { undefined: reason.to_string(), ..Self::default() }
     }
 
-    /// A proportion whose interval was found by `method`; without images it is undefined
-    /// for the `reason`.
+    /// Creates an estimate from a proportion; `method` computed its interval. If the
+    /// proportion is undefined, `reason` is stored instead.
     pub fn of_rate(rate: &Rate, method: Method, reason: Undefined) -> Self {
         let Some(value) = rate.value else { return Self::undefined(reason) };
         let (low, high) = (Some(rate.low), Some(rate.high));
         Self { value: Some(value), low, high, method: Some(method), ..Self::default() }
     }
 
-    /// The same, of so many images and patients.
+    /// Returns this estimate with the numbers of images and patients set.
     #[must_use]
     pub fn of(self, images: usize, patients: usize) -> Self {
         Self { images, patients, ..self }
     }
 
-    /// Both ends of the interval, if there is one.
+    /// Lower and upper bound of the interval, if there is an interval.
     pub fn interval(&self) -> Option<(f64, f64)> {
         self.low.zip(self.high)
     }
 
-    /// `0.94 (95 % CI 0.88 to 0.98)`, with so many digits after the point.
+    /// Formats as `0.94 (95 % CI 0.88 to 0.98)` with `digits` decimal places.
     pub fn text(&self, digits: usize) -> String {
-        self.with_interval(digits, "95 % CI ")
+        self.format_interval(digits, "95 % CI ")
     }
 
-    /// `0.94 (0.88 to 0.98)`, where it is known what the brackets hold.
+    /// Formats as `0.94 (0.88 to 0.98)`, for tables whose heading names the interval.
     pub fn brief(&self, digits: usize) -> String {
-        self.with_interval(digits, "")
+        self.format_interval(digits, "")
     }
 
-    fn with_interval(&self, digits: usize, what: &str) -> String {
+    fn format_interval(&self, digits: usize, label: &str) -> String {
         match (self.value, self.interval()) {
             (None, _) => "undefined".to_owned(),
             (Some(value), None) => format!("{value:.digits$} (no interval)"),
             (Some(value), Some((low, high))) => {
-                format!("{value:.digits$} ({what}{low:.digits$} to {high:.digits$})")
+                format!("{value:.digits$} ({label}{low:.digits$} to {high:.digits$})")
             }
         }
     }
@@ -82,14 +85,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_in_one_way() {
+    fn estimates_are_formatted_with_their_interval() {
         let all_correct = Rate::new(5, 5);
         let estimate = Estimate::of_rate(&all_correct, Method::Wilson, Undefined::NoPositives);
         assert_eq!(estimate.text(2), "1.00 (95 % CI 0.57 to 1.00)");
         assert_eq!(estimate.brief(3), "1.000 (0.566 to 1.000)");
         let none = Estimate::of_rate(&Rate::new(0, 0), Method::Wilson, Undefined::NoPositives);
         assert_eq!((none.text(2).as_str(), none.interval()), ("undefined", None));
-        assert_eq!(none.undefined, "no film is positive");
+        assert_eq!(none.undefined, "no image is positive");
         let without = Estimate::without_interval(1.0, "too few errors");
         assert_eq!(without.text(2), "1.00 (no interval)");
     }

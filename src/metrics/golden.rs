@@ -1,4 +1,4 @@
-//! `tests/golden/metrics.json`: what scikit-learn and scipy return.
+//! Results of scikit-learn and scipy for the tests, from `tests/golden/metrics.json`.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub(super) struct Golden {
     pub predictions: Vec<Predictions>,
     pub ks: Vec<Samples>,
-    pub wilson: Vec<Share>,
+    pub wilson: Vec<Proportion>,
     pub cramers_v: Vec<Table>,
     pub auc_intervals: Vec<Area>,
 }
@@ -20,7 +20,7 @@ impl Golden {
     }
 }
 
-/// A float written as text, which serde_json would round in its last digit.
+/// Float stored as text, because serde_json may misread the last digit of a number.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Number(pub f64);
@@ -71,7 +71,7 @@ pub(super) struct Samples {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Share {
+pub(super) struct Proportion {
     pub hits: u64,
     pub of: u64,
     pub low: Number,
@@ -102,10 +102,10 @@ pub(super) fn assert_close(got: f64, expected: f64, tolerance: f64) {
     assert!((got - expected).abs() <= tolerance, "got {got}, expected {expected} ± {tolerance:e}");
 }
 
-/// The cases of the reference, whose floats serde_json reads to about an ulp.
+/// The tolerance of 1 ulp is due to serde_json.
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
-fn equals_the_reference() {
+fn metrics_equal_the_reference() {
     use super::{Confusion, brier, classification_report, one_vs_rest, predicted, roc_auc};
 
     #[derive(Deserialize)]

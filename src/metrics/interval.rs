@@ -1,102 +1,111 @@
+//! Choice of the interval method where the bootstrap fails, and Newcombe's interval of an AUC.
+
 use serde::{Deserialize, Serialize};
 
 use super::rate::{Z, wilson};
 use super::{Interval, Undefined};
 
-/// How an interval was found.
+/// Method that computed a confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Quantiles over resamples of groups: [`super::bootstrap()`].
+    /// Patient-level bootstrap: [`super::bootstrap()`].
     Bootstrap,
-    /// Wilson's interval of a share of groups, [`super::Rate`], or of the shares that it
-    /// is made of.
+    /// Wilson's interval of a proportion, [`super::Rate`], or an interval computed from
+    /// Wilson's intervals of two proportions.
     Wilson,
-    /// Newcombe's interval of an area under the curve: [`auc_interval`].
+    /// Newcombe's interval of an area under the ROC curve: [`auc_interval`].
     Newcombe,
 }
 
 impl Method {
-    /// What is said of an interval that was found so.
+    /// Text that follows an interval in reports.
     pub fn text(self) -> &'static str {
         match self {
-            Self::Bootstrap => "patients resampled",
-            Self::Wilson => "by Wilson's method, for so few errors",
-            Self::Newcombe => "by Newcombe's method, for so few errors",
+            Self::Bootstrap => "patient-level bootstrap",
+            Self::Wilson => "Wilson's method, because there are few errors",
+            Self::Newcombe => "Newcombe's method, because there are few errors",
         }
     }
 }
 
-/// What gives an interval where the bootstrap fails: it knows no value that its films
-/// do not show, and of ten films that are all right it says that there can be no
-/// error. Groups of films, not films, are counted.
+/// Interval to use if the bootstrap interval is degenerate. If the predictions have no
+/// errors, every resample gives the same value and the bootstrap interval has zero
+/// width. Sample sizes are numbers of groups (patients), not of images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fallback {
-    /// It is an area under the ROC curve, of so many groups: for an interval that has
-    /// run into 0 or 1.
+    /// Newcombe's interval of an area under the ROC curve, if a bootstrap bound is 0 or 1.
     Area {
-        /// Groups with a positive film.
+        /// Number of groups with a positive image.
         positives: usize,
-        /// Groups with a negative film.
+        /// Number of groups with a negative image.
         negatives: usize,
     },
-    /// It is a share of so many groups: for an interval that has run into 0 or 1.
+    /// Wilson's interval of a proportion of this number of groups, if a bootstrap bound
+    /// is 0 or 1 or the bootstrap interval has zero width.
     Share(usize),
-    /// It rises with two shares, and lies here between its values at the lower and at the
-    /// upper ends of their Wilson intervals: for an interval that has run into 0 or 1, or
-    /// if one of the shares has, which no resample then moves.
+    /// Interval of a metric that increases with two proportions, computed from the bounds
+    /// of their Wilson intervals. Used as [`Fallback::Share`], and also if one of the
+    /// proportions is 0 or 1 and thus the same in every resample.
     Ends {
-        /// Its value at the lower ends.
+        /// Value of the metric at the lower bounds.
         low: f64,
-        /// Its value at the upper ends.
+        /// Value of the metric at the upper bounds.
         high: f64,
-        /// Whether one of the shares is 0 or 1.
+        /// True if one of the proportions is 0 or 1.
         certain: bool,
     },
-    /// Nothing does, and an interval that has run into 1, the best value, is left out.
+    /// No other interval; a bootstrap interval with upper bound 1 is discarded.
     Omit,
-    /// Nothing does.
+    /// No other interval.
     None,
 }
 
 impl Fallback {
-    /// The ends of the 95 % interval of `value`, and how they were found: those of
-    /// the bootstrap, unless it fails.
+    /// Lower bound, upper bound and method of the 95 % interval of `value`: the
+    /// bootstrap interval unless it is degenerate.
+    ///
+    /// # Errors
+    ///
+    /// If the bootstrap failed, or its interval is degenerate and has no replacement.
     pub fn or(
         self,
         value: f64,
         bootstrapped: Result<Interval, Undefined>,
     ) -> Result<(f64, f64, Method), Undefined> {
         let Interval { low, high, .. } = bootstrapped?;
-        // Means of ones need not be 1 to the last digit.
-        let best = high >= 1.0 - 1e-12;
-        let at_an_end = low <= 0.0 || best;
+        // The mean of ones may differ from 1 by rounding.
+        let reaches_one = high >= 1.0 - 1e-12;
+        let reaches_limit = low <= 0.0 || reaches_one;
         match self {
-            Self::Area { positives, negatives } if at_an_end => {
+            Self::Area { positives, negatives } if reaches_limit => {
                 let (low, high) = auc_interval(value, positives, negatives)?;
                 Ok((low, high, Method::Newcombe))
             }
-            Self::Share(groups) if groups > 0 && (at_an_end || low >= high) => {
+            Self::Share(groups) if groups > 0 && (reaches_limit || low >= high) => {
                 let (low, high) = wilson(value, groups as f64);
                 Ok((low, high, Method::Wilson))
             }
             Self::Ends { low: from, high: to, certain }
-                if from < to && (certain || at_an_end || low >= high) =>
+                if from < to && (certain || reaches_limit || low >= high) =>
             {
                 Ok((from, to, Method::Wilson))
             }
-            Self::Omit if best => Err(Undefined::FewErrors),
+            Self::Omit if reaches_one => Err(Undefined::FewErrors),
             _ if low < high => Ok((low, high, Method::Bootstrap)),
             _ => Err(Undefined::OneValue),
         }
     }
 }
 
-/// The 95 % interval of an area `auc` under the ROC curve, of so many positives and
-/// negatives, after Newcombe (2006), method 5: all areas from which `auc` lies no
-/// farther than 1.96 standard errors of Hanley and McNeil (1982), the error being
-/// taken at that area. So it has a width at an area of 1, as Wilson's interval of a
-/// share has.
+/// 95 % interval of an area `auc` under the ROC curve (Newcombe 2006, method 5): all
+/// areas that differ from `auc` by at most 1.96 standard errors, where the standard
+/// error (Hanley and McNeil 1982) is that of the area, not of `auc`. As with Wilson's
+/// interval, the width at `auc` = 1 is not zero.
+///
+/// # Errors
+///
+/// If `auc` is not finite, or `positives` or `negatives` is 0.
 pub fn auc_interval(auc: f64, positives: usize, negatives: usize) -> Result<(f64, f64), Undefined> {
     match (positives, negatives) {
         _ if !auc.is_finite() => return Err(Undefined::NotFinite),
@@ -110,8 +119,8 @@ pub fn auc_interval(auc: f64, positives: usize, negatives: usize) -> Result<(f64
         let pairs = 0.5 * (m + n) - 1.0;
         a * (1.0 - a) * (1.0 + pairs * ((1.0 - a) / (2.0 - a) + a / (1.0 + a))) / (m * n)
     };
-    // The variance is the same at `a` and `1 - a`, and so are the ends.
-    let low = |auc: f64| {
+    // Bisection; by symmetry the upper bound is 1 minus the lower bound of `1 - auc`.
+    let lower_bound = |auc: f64| {
         let (mut below, mut above) = (0.0, auc);
         loop {
             let a = 0.5 * (below + above);
@@ -121,7 +130,7 @@ pub fn auc_interval(auc: f64, positives: usize, negatives: usize) -> Result<(f64
             if auc - a > Z * variance(a).sqrt() { below = a } else { above = a }
         }
     };
-    Ok((low(auc), 1.0 - low(1.0 - auc)))
+    Ok((lower_bound(auc), 1.0 - lower_bound(1.0 - auc)))
 }
 
 #[cfg(test)]
@@ -131,7 +140,7 @@ mod tests {
     use crate::metrics::roc_auc;
 
     #[test]
-    fn equals_a_root_finder_of_scipy() {
+    fn newcombe_equals_the_root_found_by_scipy() {
         let cases = Golden::load().auc_intervals;
         assert!(cases.len() > 5);
         for case in cases {
@@ -141,59 +150,68 @@ mod tests {
         }
     }
 
-    /// Draws sets of scores of a known area and counts how often the interval holds it:
-    /// exponential scores, for which the variance is exact.
+    /// Coverage for simulated exponential scores, for which the variance is exact.
     #[test]
-    fn holds_the_area_in_19_of_20_sets() {
-        // Knuth's linear congruential generator: good enough to draw with.
+    fn newcombe_covers_the_true_area_in_about_95_percent() {
+        // Knuth's linear congruential generator.
         let mut state = 11u64;
         let mut uniform = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 11) as f64 / (1u64 << 53) as f64
         };
         for (area, positives, negatives) in [(0.8, 10, 10), (0.95, 15, 40), (0.98, 30, 12)] {
-            // P(positive > negative) of exponentials is the share of the longer mean.
+            // P(positive > negative) = mean / (mean + 1) for exponential scores.
             let mean = area / (1.0 - area);
-            let sets = 3000;
-            let mut held = 0;
-            for _ in 0..sets {
-                let mut draw = |mean: f64| -mean * (1.0 - uniform()).ln();
+            let simulations = 3000;
+            let mut covered = 0;
+            for _ in 0..simulations {
+                let mut exponential = |mean: f64| -mean * (1.0 - uniform()).ln();
                 let scores: Vec<f64> = (0..positives + negatives)
-                    .map(|film| draw(if film < positives { mean } else { 1.0 }))
+                    .map(|image| exponential(if image < positives { mean } else { 1.0 }))
                     .collect();
-                let truth: Vec<bool> = (0..scores.len()).map(|film| film < positives).collect();
+                let truth: Vec<bool> = (0..scores.len()).map(|image| image < positives).collect();
                 let auc = roc_auc(&truth, &scores).unwrap();
                 let (low, high) = auc_interval(auc, positives, negatives).unwrap();
-                held += usize::from(low <= area && area <= high);
+                covered += usize::from(low <= area && area <= high);
             }
-            let share = f64::from(held as u32) / f64::from(sets);
-            assert!((0.92..=0.98).contains(&share), "{area}: {share}");
+            let coverage = f64::from(covered as u32) / f64::from(simulations);
+            assert!((0.92..=0.98).contains(&coverage), "{area}: {coverage}");
         }
     }
 
     #[test]
-    fn stands_in_where_the_bootstrap_fails() {
-        let of = |low, high| Ok(Interval { low, high, resamples: 9, undefined: 0 });
+    fn the_fallback_replaces_degenerate_bootstrap_intervals() {
+        let bootstrapped = |low, high| Ok(Interval { low, high, resamples: 9, undefined: 0 });
         let area = Fallback::Area { positives: 5, negatives: 5 };
-        assert_eq!(area.or(0.9, of(0.8, 0.97)), Ok((0.8, 0.97, Method::Bootstrap)));
-        assert_eq!(Fallback::None.or(0.9, of(0.8, 1.0)), Ok((0.8, 1.0, Method::Bootstrap)));
-        let (low, high, method) = area.or(1.0, of(1.0, 1.0)).unwrap();
+        assert_eq!(area.or(0.9, bootstrapped(0.8, 0.97)), Ok((0.8, 0.97, Method::Bootstrap)));
+        assert_eq!(
+            Fallback::None.or(0.9, bootstrapped(0.8, 1.0)),
+            Ok((0.8, 1.0, Method::Bootstrap))
+        );
+        let (low, high, method) = area.or(1.0, bootstrapped(1.0, 1.0)).unwrap();
         assert!((0.5..0.9).contains(&low) && (high, method) == (1.0, Method::Newcombe));
-        let (low, high, method) = Fallback::Share(5).or(1.0, of(1.0, 1.0)).unwrap();
+        let (low, high, method) = Fallback::Share(5).or(1.0, bootstrapped(1.0, 1.0)).unwrap();
         assert_close(low, 0.565_517_535_216_825_4, 1e-12);
         assert_eq!((high, method), (1.0, Method::Wilson));
-        assert_eq!(Fallback::None.or(1.0, of(1.0, 1.0)), Err(Undefined::OneValue));
-        let (low, high, method) = Fallback::Share(18).or(29.0 / 30.0, of(0.87, 1.0)).unwrap();
+        assert_eq!(Fallback::None.or(1.0, bootstrapped(1.0, 1.0)), Err(Undefined::OneValue));
+        let (low, high, method) =
+            Fallback::Share(18).or(29.0 / 30.0, bootstrapped(0.87, 1.0)).unwrap();
         assert_close(low, 0.773_217_128_978_401_1, 1e-12);
         assert!(high < 1.0 && method == Method::Wilson);
-        assert_eq!(Fallback::Share(18).or(0.9, of(0.8, 0.97)), Ok((0.8, 0.97, Method::Bootstrap)));
+        assert_eq!(
+            Fallback::Share(18).or(0.9, bootstrapped(0.8, 0.97)),
+            Ok((0.8, 0.97, Method::Bootstrap))
+        );
         let ends = |certain| Fallback::Ends { low: 0.17, high: 1.0, certain };
-        assert_eq!(ends(false).or(0.6, of(0.5, 0.7)), Ok((0.5, 0.7, Method::Bootstrap)));
-        assert_eq!(ends(true).or(0.6, of(0.5, 0.7)), Ok((0.17, 1.0, Method::Wilson)));
-        assert_eq!(ends(false).or(0.8, of(0.5, 1.0)), Ok((0.17, 1.0, Method::Wilson)));
-        assert_eq!(Fallback::Omit.or(0.9, of(0.8, 0.97)), Ok((0.8, 0.97, Method::Bootstrap)));
-        assert_eq!(Fallback::Omit.or(0.9, of(0.8, 1.0)), Err(Undefined::FewErrors));
-        assert_eq!(Fallback::Share(0).or(1.0, of(1.0, 1.0)), Err(Undefined::OneValue));
+        assert_eq!(ends(false).or(0.6, bootstrapped(0.5, 0.7)), Ok((0.5, 0.7, Method::Bootstrap)));
+        assert_eq!(ends(true).or(0.6, bootstrapped(0.5, 0.7)), Ok((0.17, 1.0, Method::Wilson)));
+        assert_eq!(ends(false).or(0.8, bootstrapped(0.5, 1.0)), Ok((0.17, 1.0, Method::Wilson)));
+        assert_eq!(
+            Fallback::Omit.or(0.9, bootstrapped(0.8, 0.97)),
+            Ok((0.8, 0.97, Method::Bootstrap))
+        );
+        assert_eq!(Fallback::Omit.or(0.9, bootstrapped(0.8, 1.0)), Err(Undefined::FewErrors));
+        assert_eq!(Fallback::Share(0).or(1.0, bootstrapped(1.0, 1.0)), Err(Undefined::OneValue));
         assert_eq!(area.or(1.0, Err(Undefined::OnePatient)), Err(Undefined::OnePatient));
         assert_eq!(auc_interval(1.0, 0, 3), Err(Undefined::NoPositives));
     }

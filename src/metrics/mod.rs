@@ -1,12 +1,12 @@
-//! What a classifier is worth: classification, ranking, calibration, intervals.
+//! Metrics of classifiers: classification, ranking, calibration, confidence intervals.
 //!
-//! Classes are numbers from 0; `truth[i]` is the class of film `i`, and
-//! probabilities are `[films, classes]`. Metrics of one class against the rest
-//! take `truth: &[bool]` and the score of that class. Slices that belong together must
-//! be equally long: the functions panic where they are not.
+//! Classes are numbered from 0. `truth[i]` is the class of image `i`; probabilities are
+//! `[images, classes]`. Metrics of one class against the rest take `truth: &[bool]` and
+//! the scores of that class. The functions panic if `truth` and the predictions differ in
+//! length.
 //!
-//! Results equal scikit-learn's, but for one rule: where a metric has no value,
-//! it is [`Undefined`] with the reason, never 0 and never NaN.
+//! Results equal scikit-learn's, with one exception: a metric without a value is
+//! [`Undefined`], with the reason, never 0 or NaN.
 
 mod association;
 mod bootstrap;
@@ -38,55 +38,55 @@ pub use summation::pairwise_sum;
 pub use temperature::Temperature;
 pub use threshold::{OperatingPoint, for_sensitivity, youden};
 
-/// Why a metric has no value.
+/// Reason why a metric is undefined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undefined {
-    /// Nothing to judge.
-    #[error("there are no films")]
+    /// There are no images.
+    #[error("there are no images")]
     NoFilms,
-    /// No film belongs to the class asked for.
-    #[error("no film is positive")]
+    /// No image belongs to the positive class.
+    #[error("no image is positive")]
     NoPositives,
-    /// All films belong to the class asked for.
-    #[error("no film is negative")]
+    /// All images belong to the positive class.
+    #[error("no image is negative")]
     NoNegatives,
-    /// The classifier never names the class asked for.
-    #[error("no film is predicted positive")]
+    /// The classifier never predicts the positive class.
+    #[error("no image is predicted positive")]
     NonePredictedPositive,
-    /// The classifier names no class but the one asked for.
-    #[error("no film is predicted negative")]
+    /// The classifier always predicts the positive class.
+    #[error("no image is predicted negative")]
     NonePredictedNegative,
-    /// One of the classes has no film.
-    #[error("class {0} has no film")]
+    /// A class has no images.
+    #[error("class {0} has no images")]
     EmptyClass(usize),
-    /// All films are of one class, or all predictions name one class.
-    #[error("the films or the predictions are of one class only")]
+    /// All images or all predictions belong to one class.
+    #[error("all images or all predictions belong to one class")]
     OneClass,
-    /// A score or probability is infinite or not a number.
+    /// A score or probability is infinite or NaN.
     #[error("a score is not a finite number")]
     NotFinite,
-    /// All films stem from one patient, so none can be drawn in its place.
+    /// All images belong to one patient, so patients cannot be resampled.
     #[error("there is only one patient")]
     OnePatient,
-    /// No stratum holds both a positive and a negative film.
-    #[error("no fold holds both a positive and a negative film")]
+    /// No stratum has both a positive and a negative image.
+    #[error("no fold has both a positive and a negative image")]
     NoPairs,
     /// The statistic has the same value in every resample.
-    #[error("every resample gives the same value, so these films tell no interval")]
+    #[error("every resample gives the same value, so there is no interval")]
     OneValue,
-    /// So few films are wrong that many a resample holds none of them.
+    /// Many resamples contain no misclassified image.
     #[error("many resamples have no error, so the interval would be too narrow")]
     FewErrors,
-    /// The statistic had no value in any resample.
-    #[error("the statistic has no value in any resample")]
+    /// The statistic is undefined in every resample.
+    #[error("the statistic is undefined in every resample")]
     NoResample,
     /// No temperature between 0.01 and 100 minimises the log loss.
-    #[error("no temperature fits: the predictions are all right, or no better than chance")]
+    #[error("no temperature fits: all predictions are correct, or no better than chance")]
     NoTemperature,
 }
 
-/// Checks that every score is finite.
-fn finite<'a>(scores: impl IntoIterator<Item = &'a f64>) -> Result<(), Undefined> {
+/// Returns [`Undefined::NotFinite`] unless all scores are finite.
+fn check_finite<'a>(scores: impl IntoIterator<Item = &'a f64>) -> Result<(), Undefined> {
     if scores.into_iter().all(|s| s.is_finite()) { Ok(()) } else { Err(Undefined::NotFinite) }
 }
 

@@ -1,32 +1,34 @@
+//! A proportion of images with Wilson's confidence interval.
+
 use serde::{Deserialize, Serialize};
 
-/// The 97.5 % quantile of the standard normal distribution.
+/// 97.5 % quantile of the standard normal distribution.
 pub(super) const Z: f64 = 1.959_963_984_540_054;
 
-/// A share of films, with its 95 % interval after Wilson (1927), equal to
-/// scipy's `binomtest(hits, of).proportion_ci(0.95, "wilson")`.
+/// Proportion of images with Wilson's 95 % interval (1927). Equals scipy's
+/// `binomtest(hits, of).proportion_ci(0.95, "wilson")`.
 ///
 /// Serialises to `{value, low, high, hits, of}`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    /// `hits / of`; none where `of` is 0.
+    /// `hits / of`; `None` if `of` is 0.
     pub value: Option<f64>,
-    /// Lower end of the interval; 0 where `of` is 0.
+    /// Lower bound of the interval; 0 if `of` is 0.
     pub low: f64,
-    /// Upper end of the interval; 1 where `of` is 0.
+    /// Upper bound of the interval; 1 if `of` is 0.
     pub high: f64,
-    /// Films that count.
+    /// Numerator: number of images that have the property.
     pub hits: u64,
-    /// Films in question.
+    /// Denominator: number of images.
     pub of: u64,
 }
 
 impl Rate {
-    /// `hits` out of `of` films.
+    /// Proportion of `hits` among `of` images, with its interval.
     ///
     /// # Panics
     ///
-    /// If there are more hits than films.
+    /// If `hits` is greater than `of`.
     pub fn new(hits: u64, of: u64) -> Self {
         assert!(hits <= of, "{hits} hits out of {of}");
         if of == 0 {
@@ -37,9 +39,9 @@ impl Rate {
         Self { value: Some(value), low, high, hits, of }
     }
 
-    /// The same share, with the interval of as many independent witnesses as there are
-    /// `groups` of films, one of each patient: on the safe side, since films of one
-    /// patient may tell more than one film does.
+    /// Returns the same proportion with the interval for an effective sample size of
+    /// `groups` (patients). This is conservative: the images of a patient carry at least
+    /// as much information as one image. Unchanged if `groups` is 0.
     pub fn of_groups(self, groups: usize) -> Self {
         let Some(value) = self.value.filter(|_| groups > 0) else { return self };
         let (low, high) = wilson(value, groups as f64);
@@ -47,13 +49,13 @@ impl Rate {
     }
 }
 
-/// Wilson's 95 % interval of a share `p` of `n`.
+/// Lower and upper bound of Wilson's 95 % interval of a proportion `p` of `n`.
 pub(super) fn wilson(p: f64, n: f64) -> (f64, f64) {
     let scale = 1.0 / (1.0 + Z * Z / n);
-    let centre = scale * (p + Z * Z / (2.0 * n));
-    let half = scale * Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let low = if p == 0.0 { 0.0 } else { centre - half };
-    let high = if p == 1.0 { 1.0 } else { centre + half };
+    let center = scale * (p + Z * Z / (2.0 * n));
+    let half_width = scale * Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let low = if p == 0.0 { 0.0 } else { center - half_width };
+    let high = if p == 1.0 { 1.0 } else { center + half_width };
     (low, high)
 }
 
@@ -72,13 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_known_of_no_films() {
+    fn the_interval_of_no_images_is_0_to_1() {
         let rate = Rate::new(0, 0);
         assert_eq!((rate.value, rate.low, rate.high), (None, 0.0, 1.0));
     }
 
     #[test]
-    fn films_of_few_patients_tell_as_little_as_the_patients() {
+    fn the_interval_widens_with_fewer_patients() {
         let rate = Rate::new(29, 30).of_groups(18);
         assert_eq!((rate.value, rate.hits, rate.of), (Some(29.0 / 30.0), 29, 30));
         assert_close(rate.low, 0.773_217_128_978_401_1, 1e-12);

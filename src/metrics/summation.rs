@@ -1,5 +1,7 @@
-/// The sum of `values` as `numpy.sum` rounds it: eight running sums over blocks
-/// of up to 128 values, the blocks added in pairs (Higham 1993).
+//! Sums and means that round as numpy's.
+
+/// Pairwise sum (Higham 1993), bit-identical to `numpy.sum`: eight running sums over
+/// blocks of up to 128 values; the sums of the blocks are added in pairs.
 pub fn pairwise_sum(values: &[f64]) -> f64 {
     const LANES: usize = 8;
     const BLOCK: usize = 128;
@@ -21,7 +23,7 @@ pub fn pairwise_sum(values: &[f64]) -> f64 {
     rest.iter().fold(((a + b) + (c + d)) + ((e + f) + (g + h)), |sum, value| sum + value)
 }
 
-/// The mean of `values` as `numpy.mean` rounds it; NaN for none.
+/// Mean, bit-identical to `numpy.mean`; NaN if `values` is empty.
 pub(super) fn mean(values: &[f64]) -> f64 {
     pairwise_sum(values) / values.len() as f64
 }

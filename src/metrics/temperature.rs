@@ -1,29 +1,36 @@
+//! Temperature scaling of predicted probabilities.
+
 use ndarray::{Array2, ArrayView2};
 
-use super::{Undefined, finite};
+use super::{Undefined, check_finite};
 
-/// Temperature scaling (Guo et al. 2017): one number that divides the
-/// logarithms of all probabilities before they are made to add up to 1 again.
-/// Above 1 it makes the classifier less sure; the class it names stays.
+/// Temperature of temperature scaling (Guo et al. 2017). The logits (logarithms of the
+/// probabilities) are divided by the temperature before the softmax. A temperature above
+/// 1 lowers the confidence; the predicted class does not change.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Temperature(pub f64);
 
 impl Temperature {
-    /// The temperature with the lowest log loss on these films, which must not
-    /// be the films it is then judged on. `truth` is `[films]`, `probabilities`
-    /// `[films, classes]`, read as at least the epsilon of `f64`.
+    /// Fits the temperature, in [0.01, 100], that minimises the log loss. Do not evaluate
+    /// it on the same images. `truth` is `[images]`, `probabilities` `[images, classes]`,
+    /// clipped to at least `f64::EPSILON`.
+    ///
+    /// # Errors
+    ///
+    /// If there are no images, a probability is not finite, or the log loss has no minimum
+    /// in this range.
     pub fn fit(truth: &[usize], probabilities: ArrayView2<f64>) -> Result<Self, Undefined> {
         const LARGEST: f64 = 100.0;
-        assert_eq!(truth.len(), probabilities.nrows(), "a row of probabilities for each film");
+        assert_eq!(truth.len(), probabilities.nrows(), "one row of probabilities per image");
         if truth.is_empty() {
             return Err(Undefined::NoFilms);
         }
-        finite(probabilities)?;
+        check_finite(probabilities)?;
         let logits = logits(probabilities);
-        // The loss is convex in 1 / temperature: its slope rises and changes sign once.
+        // The loss is convex in 1 / temperature, so its slope has one root: bisection.
         let slope = |inverse: f64| -> f64 {
-            let films = truth.iter().zip(logits.outer_iter());
-            films
+            let images = truth.iter().zip(logits.outer_iter());
+            images
                 .map(|(&t, z)| {
                     expectation(z.as_slice().expect("rows are contiguous"), inverse) - z[t]
                 })
@@ -42,7 +49,7 @@ impl Temperature {
         }
     }
 
-    /// The scaled probabilities `[films, classes]`.
+    /// Scales probabilities `[images, classes]`.
     pub fn apply(&self, probabilities: ArrayView2<f64>) -> Array2<f64> {
         let mut scaled = logits(probabilities) / self.0;
         for mut row in scaled.outer_iter_mut() {
@@ -56,12 +63,12 @@ impl Temperature {
 }
 
 fn logits(probabilities: ArrayView2<f64>) -> Array2<f64> {
-    let natural = |p: &f64| p.max(f64::EPSILON).ln();
-    let values = probabilities.iter().map(natural).collect();
+    let clipped_ln = |p: &f64| p.max(f64::EPSILON).ln();
+    let values = probabilities.iter().map(clipped_ln).collect();
     Array2::from_shape_vec(probabilities.dim(), values).expect("as many values as before")
 }
 
-/// The mean of `logits` under the probabilities they give at `1 / inverse`.
+/// Mean of `logits`, weighted by their softmax at temperature `1 / inverse`.
 fn expectation(logits: &[f64], inverse: f64) -> f64 {
     let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights = logits.iter().map(|z| ((z - highest) * inverse).exp());
@@ -84,7 +91,7 @@ mod tests {
     };
 
     #[test]
-    fn equals_a_minimiser_of_scipy() {
+    fn fit_equals_the_minimum_found_by_scipy() {
         for case in Golden::load().predictions {
             let p = case.probabilities();
             let temperature = Temperature::fit(&case.y, p.view()).unwrap();
@@ -105,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn says_where_none_fits() {
+    fn undefined_cases_are_reported() {
         let p = arr2(&[[0.9, 0.1], [0.2, 0.8]]);
         assert_eq!(Temperature::fit(&[0, 1], p.view()), Err(Undefined::NoTemperature));
         assert_eq!(Temperature::fit(&[1, 0], p.view()), Err(Undefined::NoTemperature));

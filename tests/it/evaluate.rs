@@ -149,7 +149,7 @@ fn the_published_run_is_reported_with_intervals() {
     acc: 0.9000          95 % interval 0.5773 to 0.9834, 9 of 10
     sensitivity: 1.0000  95 % interval 0.5101 to 1.0000, 5 of 5
     specificity: 0.8000  95 % interval 0.3755 to 0.9638, 4 of 5
-    roc auc: 0.9000      95 % interval 0.4999 to 0.9860, by Newcombe's method, for so few errors
+    roc auc: 0.9000      95 % interval 0.4999 to 0.9860, Newcombe's method, because there are few errors
 
     covid: 5 images of 4 patients, the positive class
     normal: 5 images of 4 patients
@@ -299,7 +299,7 @@ fn a_test_set_of_one_class_says_what_is_undefined() {
     let Pipeline { sandbox, .. } = Pipeline::new(&films, &[], &identity(2));
     let text = sandbox.ok("cxr-evaluate");
     assert!(text.contains("specificity: undefined, there is no such film\n"), "{text}");
-    assert!(text.contains("roc auc: undefined, no film is negative\n"), "{text}");
+    assert!(text.contains("roc auc: undefined, no image is negative\n"), "{text}");
     let metrics = sandbox.json(METRICS);
     assert_eq!(
         metrics["specificity"],
