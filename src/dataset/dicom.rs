@@ -1,23 +1,23 @@
-//! What the patients of DICOM films are called in an index.
+//! Pseudonyms for the patient IDs of DICOM images.
 
 use crate::image::Patient;
 
-/// The least bytes of a secret that cannot be found by trying.
+/// Minimum length in bytes of a secret, so that it cannot be found by brute force.
 pub const LEAST_SECRET: usize = 16;
 
-/// What is written for a patient's number.
+/// Form in which patient IDs are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Naming {
-    /// Its BLAKE3, with a key if there is one: without, who has the numbers of a
-    /// hospital finds whose hash it is by hashing them all.
+    /// BLAKE3 hash, keyed if a key is given. Without a key, anyone who can list a hospital's
+    /// patient IDs can find the ID of a hash by hashing them all.
     Hashed(Option<Key>),
-    /// The number as it stands.
+    /// Unchanged patient ID.
     Plain,
-    /// Nothing.
+    /// No patient ID.
     None,
 }
 
-/// A key made from a secret.
+/// Hash key derived from a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key([u8; 32]);
 
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// The key of a secret; `None` if it has fewer than [`LEAST_SECRET`] bytes.
+    /// Derives the key from a secret; `None` if the secret has fewer than [`LEAST_SECRET`] bytes.
     pub fn new(secret: &[u8]) -> Option<Self> {
         let key = || Self(blake3::derive_key("cxr 2026-11 keys of patient numbers", secret));
         (secret.len() >= LEAST_SECRET).then(key)
@@ -36,8 +36,8 @@ impl Key {
 }
 
 impl Naming {
-    /// The patient's name in tables, unique over all sources: `dicom:` and 16
-    /// hexadecimal digits, or the number with its issuer; empty if nobody is known.
+    /// Returns the patient's key in tables, unique over all sources: `dicom:` and 16 hexadecimal
+    /// digits, or `dicom:` with issuer and ID; empty if the patient is unknown.
     pub fn of(&self, patient: Option<&Patient>) -> String {
         let Some((patient, id)) = patient.and_then(|patient| Some((patient, patient.id()?))) else {
             return String::new();

@@ -1,4 +1,4 @@
-//! The Kaggle set `chest_xray` (Kermany et al. 2018), as it lies on disks.
+//! Listing and sampling of the Kaggle data set `chest_xray` (Kermany et al. 2018).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,61 +9,61 @@ use super::identity::{KaggleName, Pathogen};
 use super::source;
 use super::verdict::{Reason, Verdict};
 
-/// How far below the source the tree may lie: `archive/chest_xray/`, and room for one more.
-const DEPTH: usize = 3;
+/// Maximum depth of the data set's root below the source: `archive/chest_xray/` and one more.
+const MAX_DEPTH: usize = 3;
 
-/// The finding of a normal film, in the words of the covid-chestxray-dataset.
+/// Finding of a normal image, in the vocabulary of the covid-chestxray-dataset.
 pub const NORMAL: &str = "No Finding";
 
-/// Why the set could not be listed or sampled.
+/// Error of listing the data set.
 #[derive(Debug, thiserror::Error)]
 pub enum KaggleError {
-    /// The folder is not there.
-    #[error("`{}` does not exist or is no folder", path.display())]
+    /// The folder does not exist.
+    #[error("`{}` does not exist or is not a folder", path.display())]
     Missing {
-        /// The folder asked for.
+        /// Path of the folder.
         path: PathBuf,
     },
-    /// The folder holds no tree of the set.
-    #[error("`{}` holds no `train/NORMAL`, nor does any folder up to {DEPTH} levels below", path.display())]
+    /// The folder does not contain the data set.
+    #[error("no `train/NORMAL` in `{}`, nor up to {MAX_DEPTH} levels below", path.display())]
     NoTree {
-        /// The folder asked for.
+        /// Path of the folder.
         path: PathBuf,
     },
-    /// A part of the tree cannot be listed.
+    /// A folder of the data set cannot be listed.
     #[error("cannot list `{}`", path.display())]
     Unlistable {
-        /// The folder asked for.
+        /// Path of the source folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: walkdir::Error,
     },
 }
 
-/// An image of the tree, by its name at least.
+/// A file of the data set that is an image by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// Relative to the tree, with `/` (`train/NORMAL/IM-0240-0001.jpeg`).
+    /// Path relative to the data set's root, with `/` (`train/NORMAL/IM-0240-0001.jpeg`).
     pub file: String,
-    /// Where it is.
+    /// Path on disk.
     pub path: PathBuf,
-    /// Why it cannot be sampled at all, if so.
+    /// Exclusion reason, if the file can never be sampled.
     pub objection: Option<Reason>,
 }
 
 impl Image {
-    /// The split folder: `train`, `test` or `val`.
+    /// Returns the split folder: `train`, `test` or `val`.
     pub fn split(&self) -> &str {
         self.file.split('/').next().unwrap_or_default()
     }
 
-    /// The name without folders.
+    /// Returns the file name without folders.
     pub fn name(&self) -> &str {
         self.file.rsplit('/').next().unwrap_or_default()
     }
 
-    /// What the film shows, in the words of the covid-chestxray-dataset. A name
-    /// that says pneumonia counts for more than a folder that says `NORMAL`.
+    /// Returns the finding, in the vocabulary of the covid-chestxray-dataset. Pneumonia in the
+    /// file name overrides a folder `NORMAL`.
     pub fn finding(&self) -> &'static str {
         match KaggleName::parse(self.name()) {
             Some(KaggleName::Pneumonia { pathogen: Pathogen::Bacteria, .. }) => {
@@ -76,11 +76,11 @@ impl Image {
     }
 }
 
-/// Lists every image of the set below `source`, sorted bytewise by [`Image::file`].
+/// Lists every image of the data set below `source`, sorted bytewise by [`Image::file`].
 ///
-/// The tree is the highest folder that holds `train/NORMAL`. Listed with an
-/// objection, because they are no films or come twice: `__MACOSX` and `._` files,
-/// a nested copy of the tree, and links that leave `source`.
+/// The data set's root is the highest folder that contains `train/NORMAL`. Listed with an
+/// exclusion reason: `__MACOSX` and `._` files, a nested copy of the data set, and links to
+/// targets outside `source`.
 ///
 /// # Errors
 /// See [`KaggleError`].
@@ -90,13 +90,13 @@ pub fn list(source: &Path) -> Result<Vec<Image>, KaggleError> {
     if !root.is_dir() {
         return Err(missing());
     }
-    let tree = find(&root).ok_or_else(|| KaggleError::NoTree { path: source.into() })?;
+    let tree = find_tree(&root).ok_or_else(|| KaggleError::NoTree { path: source.into() })?;
     let mut images = Vec::new();
     for entry in WalkDir::new(&tree) {
         let entry =
             entry.map_err(|e| KaggleError::Unlistable { path: source.into(), source: e })?;
         let name = entry.file_name().to_string_lossy();
-        // `._x.jpeg` is listed for what it is.
+        // `._x.jpeg` is listed too, as an archive leftover.
         let listed = source::looks_like_an_image(name.trim_start_matches("._"));
         if !entry.file_type().is_dir() && listed {
             images.push(image(&root, &tree, entry.path()));
@@ -106,11 +106,14 @@ pub fn list(source: &Path) -> Result<Vec<Image>, KaggleError> {
     Ok(images)
 }
 
-fn find(root: &Path) -> Option<PathBuf> {
+fn find_tree(root: &Path) -> Option<PathBuf> {
     let is_source =
         |entry: &DirEntry| entry.file_type().is_dir() && entry.file_name() != "__MACOSX";
-    let folders =
-        WalkDir::new(root).max_depth(DEPTH).sort_by_file_name().into_iter().filter_entry(is_source);
+    let folders = WalkDir::new(root)
+        .max_depth(MAX_DEPTH)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(is_source);
     let trees = folders.flatten().filter(|folder| folder.path().join("train/NORMAL").is_dir());
     trees.min_by_key(DirEntry::depth).map(DirEntry::into_path)
 }
@@ -129,28 +132,28 @@ fn image(root: &Path, tree: &Path, path: &Path) -> Image {
     Image { file: parts.join("/"), path: path.into(), objection }
 }
 
-/// Whether a class is one of normal films, by its name.
+/// Returns whether a class name contains the word `normal`.
 pub fn is_normal(class: &str) -> bool {
     class.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("normal"))
 }
 
-/// Whether a film at `path` stands in a class of normal films though its name says
-/// pneumonia, as 18 of the tutorial's 25 do.
+/// Returns whether the image at `path` is in a class of normal images although its file name
+/// says pneumonia, as for 18 of the tutorial's 25 images.
 pub fn misfiled(class: &str, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     is_normal(class) && matches!(KaggleName::parse(name), Some(KaggleName::Pneumonia { .. }))
 }
 
-/// From what the films are drawn.
+/// Set of images to sample from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pool {
-    /// Films without a finding: below `<split>/NORMAL/` and not named as pneumonia.
+    /// Normal images: in `<split>/NORMAL/`, with a file name that does not say pneumonia.
     Normal {
         /// `train`, `test` or `val`.
         split: String,
     },
-    /// Every image below `train/`, as the tutorial's `sample_kaggle_dataset.py`
-    /// listed them: pneumonia too, though they end up as "normal".
+    /// Every image below `train/`, as in the tutorial's `sample_kaggle_dataset.py`: images of
+    /// pneumonia included, although all become "normal".
     AsTutorial,
 }
 
@@ -164,7 +167,7 @@ impl fmt::Display for Pool {
 }
 
 impl Pool {
-    fn objection(&self, image: &Image) -> Option<Reason> {
+    fn exclusion(&self, image: &Image) -> Option<Reason> {
         let split = match self {
             Self::Normal { split } => split,
             Self::AsTutorial => "train",
@@ -186,28 +189,28 @@ impl Pool {
         }
     }
 
-    /// Draws `count` of `images` and says what became of each, in their order.
+    /// Samples `count` of `images` and returns the result for each image, in their order.
     ///
-    /// `shuffle` is given the indices of the candidates; the first `count` of
-    /// what it leaves are kept. Fewer are kept where there are fewer.
+    /// `shuffle` permutes the indices of the candidates; the first `count` are kept, or all if
+    /// there are fewer.
     pub fn draw(
         &self,
         images: &[Image],
         count: usize,
         shuffle: impl FnOnce(&mut [usize]),
     ) -> Vec<Verdict> {
-        let mut verdicts: Vec<_> = images
+        let mut results: Vec<_> = images
             .iter()
-            .map(|image| Verdict::Dropped(self.objection(image).unwrap_or(Reason::NotSampled)))
+            .map(|image| Verdict::Dropped(self.exclusion(image).unwrap_or(Reason::NotSampled)))
             .collect();
         let mut candidates: Vec<_> = (0..images.len())
-            .filter(|&i| verdicts[i] == Verdict::Dropped(Reason::NotSampled))
+            .filter(|&i| results[i] == Verdict::Dropped(Reason::NotSampled))
             .collect();
         shuffle(&mut candidates);
-        for &drawn in candidates.iter().take(count) {
-            verdicts[drawn] = Verdict::Kept;
+        for &sampled in candidates.iter().take(count) {
+            results[sampled] = Verdict::Kept;
         }
-        verdicts
+        results
     }
 }
 
@@ -216,7 +219,7 @@ impl Pool {
 mod tests {
     use super::*;
 
-    /// A small set, unzipped as Kaggle's archive comes out.
+    /// A small data set in the folders of Kaggle's archive.
     fn unzipped() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for file in [
@@ -239,23 +242,23 @@ mod tests {
         folder
     }
 
-    fn fates(pool: &Pool, count: usize) -> Vec<(String, String)> {
+    fn sampled(pool: &Pool, count: usize) -> Vec<(String, String)> {
         let folder = unzipped();
         let images = list(folder.path()).unwrap();
-        let verdicts = pool.draw(&images, count, |candidates| candidates.reverse());
-        let text = |verdict: &Verdict| match verdict {
+        let results = pool.draw(&images, count, |candidates| candidates.reverse());
+        let text = |result: &Verdict| match result {
             Verdict::Kept => "kept".to_string(),
             Verdict::Dropped(reason) => reason.to_string(),
         };
-        images.into_iter().map(|image| image.file).zip(verdicts.iter().map(text)).collect()
+        images.into_iter().map(|image| image.file).zip(results.iter().map(text)).collect()
     }
 
     fn pairs(rows: &[(&str, &str)]) -> Vec<(String, String)> {
-        rows.iter().map(|(file, fate)| (file.to_string(), fate.to_string())).collect()
+        rows.iter().map(|(file, result)| (file.to_string(), result.to_string())).collect()
     }
 
     #[test]
-    fn pneumonia_among_normals_is_known_by_name() {
+    fn pneumonia_in_a_normal_class_is_detected_by_file_name() {
         let misfiled = |class: &str| misfiled(class, "x/person1_virus_6.jpeg");
         assert!(misfiled("normal") && misfiled("NORMAL") && misfiled("chest normal"));
         assert!(!misfiled("abnormal") && !misfiled("pneumonia"));
@@ -263,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn normal_films_are_drawn_and_everything_else_is_named() {
+    fn normal_images_are_sampled_and_all_others_have_a_reason() {
         let expected = [
             ("__MACOSX/chest_xray/train/NORMAL/._IM-0240-0001.jpeg", "archive leftover"),
             ("chest_xray/train/NORMAL/IM-0240-0001.jpeg", "nested copy"),
@@ -275,13 +278,13 @@ mod tests {
             ("train/NORMAL/person1_bacteria_2.jpeg", "pneumonia"),
             ("train/PNEUMONIA/person378_virus_761.jpeg", "pneumonia"),
         ];
-        assert_eq!(fates(&Pool::Normal { split: "train".into() }, 1), pairs(&expected));
+        assert_eq!(sampled(&Pool::Normal { split: "train".into() }, 1), pairs(&expected));
     }
 
     #[test]
-    fn the_tutorial_draws_from_everything_below_train() {
+    fn the_tutorial_samples_from_all_images_below_train() {
         let kept: Vec<_> =
-            fates(&Pool::AsTutorial, 4).into_iter().filter(|(_, fate)| fate == "kept").collect();
+            sampled(&Pool::AsTutorial, 4).into_iter().filter(|(_, r)| r == "kept").collect();
         let expected = [
             ("train/NORMAL/NORMAL2-IM-0995-0001-0001.jpeg", "kept"),
             ("train/NORMAL/more/a.jpeg", "kept"),
@@ -292,8 +295,8 @@ mod tests {
     }
 
     #[test]
-    fn fewer_candidates_than_asked_are_all_kept() {
-        let kept = fates(&Pool::Normal { split: "test".into() }, 9)
+    fn all_candidates_are_kept_if_there_are_too_few() {
+        let kept = sampled(&Pool::Normal { split: "test".into() }, 9)
             .iter()
             .filter(|(_, f)| f == "kept")
             .count();
@@ -301,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_itself_and_its_parents_are_sources() {
+    fn the_data_set_is_found_in_its_root_and_parent_folders() {
         let folder = unzipped();
         let outer = list(folder.path()).unwrap();
         let files = |images: Vec<Image>| images.into_iter().map(|i| i.file).collect::<Vec<_>>();
@@ -323,15 +326,15 @@ mod tests {
             .unwrap();
         std::os::unix::fs::symlink(outside.path(), normal.join("folder")).unwrap();
         let images = list(folder.path()).unwrap();
-        let of = |end: &str| {
+        let exclusions = |end: &str| {
             images.iter().filter(|i| i.file.ends_with(end)).map(|i| i.objection).collect::<Vec<_>>()
         };
-        assert_eq!(of("IM-1-1.jpeg"), [Some(Reason::UnsafePath)]);
-        assert_eq!(of("secret.jpeg"), []);
+        assert_eq!(exclusions("IM-1-1.jpeg"), [Some(Reason::UnsafePath)]);
+        assert_eq!(exclusions("secret.jpeg"), []);
     }
 
     #[test]
-    fn findings_follow_the_name_before_the_folder() {
+    fn the_file_name_overrides_the_folder_in_findings() {
         let finding = |file: &str| {
             let image = Image { file: file.into(), path: PathBuf::new(), objection: None };
             image.finding()

@@ -8,59 +8,58 @@ use std::path::{Path, PathBuf};
 use crate::io::bounded;
 use crate::io::table::{self, NotATable, Table};
 
-/// Largest file that is read. The real one has 0.5 MB.
+/// Maximum file size in bytes. The published file has 0.5 MB.
 pub const MAX_BYTES: u64 = 16 << 20;
 
-/// Most rows that are read. The real one has 950.
+/// Maximum number of rows. The published file has 950.
 pub const MAX_ROWS: usize = 250_000;
 
-/// Columns without which no image can be chosen, each with the other names that it may
-/// have where somebody has edited the file.
-const NEEDED: [&[&str]; 3] = [
+/// Required columns: the published name, then the aliases accepted in edited files.
+const REQUIRED: [&[&str]; 3] = [
     &["patientid", "patient_id", "patient"],
     &["finding", "findings"],
     &["filename", "file_name", "file"],
 ];
 
-/// Why a `metadata.csv` could not be read.
+/// Error of reading a `metadata.csv`.
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
-    /// The file is not there.
+    /// The file does not exist.
     #[error("`{}` does not exist", path.display())]
     Missing {
-        /// The file asked for.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     #[error("cannot read `{}`", path.display())]
     Unreadable {
-        /// The file asked for.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// The bytes are something else than a table of text.
+    /// The content is not a CSV table.
     #[error("`{}` is not a CSV file: {why}", path.display())]
     NotCsv {
-        /// The file asked for.
+        /// Path of the file.
         path: PathBuf,
-        /// What the bytes look like.
+        /// Description of the content.
         why: &'static str,
     },
-    /// The header lacks a needed column.
+    /// The header lacks a required column.
     #[error("`{}` has no column `{}`; it has {}", path.display(), missing.join("`, `"), quoted(found))]
     MissingColumns {
-        /// The file asked for.
+        /// Path of the file.
         path: PathBuf,
-        /// Needed and not there.
+        /// Names of the required columns that are missing.
         missing: Vec<String>,
-        /// The normalised names of the header.
+        /// Normalised column names of the header.
         found: Vec<String>,
     },
 }
 
 impl MetadataError {
-    /// The error of reading the file at `path`.
+    /// Returns the error for an I/O error on the file at `path`.
     pub fn of_reading(path: &Path, source: std::io::Error) -> Self {
         match source.kind() {
             std::io::ErrorKind::NotFound => Self::Missing { path: path.into() },
@@ -69,19 +68,19 @@ impl MetadataError {
     }
 }
 
-/// One row, its cells trimmed. A cell is `None` where the column is absent,
-/// the row too short, or the cell blank.
+/// One row with trimmed cells. A cell is `None` if the column is absent, the row is too short
+/// or the cell is blank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Number of the row, from 1, the header and empty lines not counted.
+    /// Row number from 1; the header and empty lines are not counted.
     pub number: usize,
-    /// Patient id as text (`311a`).
+    /// Patient ID as text (`311a`).
     pub patient: Option<String>,
-    /// `M` or `F`, in the file's own words.
+    /// Sex as written in the file (`M`, `F`).
     pub sex: Option<String>,
-    /// In years, in the file's own words.
+    /// Age in years as written in the file.
     pub age: Option<String>,
-    /// What the film shows: a name, a path (`Pneumonia/Viral/COVID-19`) or a list (`COVID-19, ARDS`).
+    /// Finding: a name, a path (`Pneumonia/Viral/COVID-19`) or a list (`COVID-19, ARDS`).
     pub finding: Option<String>,
     /// Projection: `PA`, `AP Supine`, `L`, …
     pub view: Option<String>,
@@ -89,23 +88,23 @@ pub struct Row {
     pub modality: Option<String>,
     /// `images` or `volumes`.
     pub folder: Option<String>,
-    /// Name of the film in its folder. Not to be trusted.
+    /// File name of the image in its folder. Untrusted input.
     pub filename: Option<String>,
 }
 
 /// A parsed `metadata.csv`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
-    /// The normalised names of the header, in order, the unnamed left out.
+    /// Normalised column names in header order, without unnamed columns.
     pub columns: Vec<String>,
     /// All rows, in the order of the file.
     pub rows: Vec<Row>,
-    /// What had to be forgiven while reading, for the user to know.
+    /// Notes for the user about irregularities of the file.
     pub notes: Vec<String>,
 }
 
 impl Metadata {
-    /// Whether the header has the column, by normalised name.
+    /// Returns whether the header has a column with this normalised name.
     pub fn has(&self, column: &str) -> bool {
         self.columns.iter().any(|c| c == column)
     }
@@ -113,8 +112,8 @@ impl Metadata {
 
 /// Reads a `metadata.csv`.
 ///
-/// LF or CRLF, quoted line breaks, empty lines and rows of any length are
-/// accepted, and what a spreadsheet makes of them: see [`Table`].
+/// Accepts LF and CRLF, quoted line breaks, empty lines, rows of any length and the delimiters
+/// and encodings that spreadsheets write: see [`Table`].
 ///
 /// # Errors
 /// See [`MetadataError`].
@@ -123,7 +122,7 @@ pub fn read(path: &Path) -> Result<Metadata, MetadataError> {
     parse(&bytes.map_err(|source| MetadataError::of_reading(path, source))?, path)
 }
 
-/// Parses the bytes of a `metadata.csv`; `path` is only named in errors.
+/// Parses the bytes of a `metadata.csv`; `path` is used in error messages only.
 ///
 /// # Errors
 /// See [`MetadataError`].
@@ -134,7 +133,7 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Metadata, MetadataError> {
     let index = |names: &[&str]| {
         names.iter().find_map(|name| header.iter().position(|column| column == name))
     };
-    let missing: Vec<_> = NEEDED
+    let missing: Vec<_> = REQUIRED
         .iter()
         .filter(|names| index(names).is_none())
         .map(|names| names[0].to_owned())
@@ -143,7 +142,7 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Metadata, MetadataError> {
     if !missing.is_empty() {
         return Err(MetadataError::MissingColumns { path: path.into(), missing, found: columns });
     }
-    let [patient, finding, filename] = NEEDED.map(index);
+    let [patient, finding, filename] = REQUIRED.map(index);
     let [sex, age, view, modality, folder] =
         ["sex", "age", "view", "modality", "folder"].map(|name| index(&[name]));
 
@@ -166,7 +165,7 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Metadata, MetadataError> {
     Ok(Metadata { columns, rows, notes: table.notes })
 }
 
-/// ` clinical notes` and `clinical_notes` are one column.
+/// Normalises a column name: trimmed, lower case, blanks as underscores.
 pub fn normalised(name: &str) -> String {
     name.trim().to_lowercase().split_whitespace().collect::<Vec<_>>().join("_")
 }
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_table_of_films_has_so_much_of_is_refused() {
+    fn too_many_rows_or_columns_are_refused() {
         let rows = |n: usize| {
             parsed(format!("patientid,finding,filename\n{}", "1\n".repeat(n)).as_bytes())
         };
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn other_encodings_are_read_and_said() {
+    fn other_encodings_are_read_and_noted() {
         let latin = parsed(b"patientid,finding,filename\n1,SARS,caf\xe9.jpg\xa0\n").unwrap();
         assert_eq!(latin.rows[0].filename.as_deref(), Some("caf\u{e9}.jpg"));
         assert_eq!(latin.notes, ["not UTF-8 (byte 37): read as windows-1252"]);
@@ -259,19 +258,19 @@ mod tests {
     }
 
     #[test]
-    fn columns_may_have_the_names_of_other_sets() {
+    fn column_aliases_are_accepted() {
         let rows = parsed(b"Patient ID;Finding;File Name\n7;SARS;a.jpg\n").unwrap().rows;
         assert_eq!(
             (rows[0].patient.as_deref(), rows[0].filename.as_deref()),
             (Some("7"), Some("a.jpg"))
         );
-        // The set's own names stand first.
+        // The published name has precedence over an alias.
         let rows = parsed(b"patient,patientid,finding,filename\nx,7,SARS,a.jpg\n").unwrap().rows;
         assert_eq!(rows[0].patient.as_deref(), Some("7"));
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn each_kind_of_invalid_file_has_its_error() {
         let error = |bytes: &[u8]| parsed(bytes).unwrap_err().to_string();
         assert_eq!(error(b""), "`metadata.csv` is not a CSV file: it is empty");
         assert_eq!(error(b"\x89PNG\0\0"), "`metadata.csv` is not a CSV file: it holds binary data");
@@ -314,7 +313,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(not(shared), ignore = "needs ../shared")]
-    fn every_historical_header_is_understood() {
+    fn every_historical_header_is_parsed() {
         let path = crate::testing::shared("data/cohen/metadata-history/headers.tsv");
         let headers = std::fs::read_to_string(path).unwrap();
         for line in headers.lines() {
@@ -327,7 +326,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = parsed(&bytes);
             let mut table = b"patientid,finding,filename\n".to_vec();
             table.extend(&bytes);

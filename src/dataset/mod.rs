@@ -1,4 +1,4 @@
-//! Rows of `metadata.csv`, selection, sampling, identity, splits, augmentation.
+//! Data sets: metadata tables, image selection, patient identity and linkage, splits, phantoms.
 
 pub mod demographics;
 pub mod dicom;

@@ -1,31 +1,31 @@
-//! The positive class: the one whose detection sensitivity measures.
+//! Choice of the positive class, for which sensitivity is computed.
 
 use std::fmt;
 
-/// The tutorial's positive class: the default wherever there is a class of this name.
+/// Name of the tutorial's positive class; the default if a class has this name.
 pub const COVID: &str = "covid";
 
-/// Words that name the absence of a finding.
+/// Words for the absence of a finding.
 const NEGATIVE_WORDS: [&str; 8] =
     ["normal", "normals", "healthy", "negative", "negatives", "control", "controls", "nofinding"];
 
-/// First words that negate the others: `non-covid`, `no finding`.
+/// First words that negate the rest of a name: `non-covid`, `no finding`.
 const NEGATIONS: [&str; 4] = ["no", "non", "not", "without"];
 
-/// Why there is no positive class.
+/// Error of choosing the positive class.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PositiveError {
-    /// No class has the name that was given.
+    /// No class has the given name.
     #[error("there is no class `{name}`; the classes are {}", Names(classes))]
     Unknown {
-        /// The name that was given.
+        /// The given name.
         name: String,
         /// The classes of the data set.
         classes: Vec<String>,
     },
-    /// No class was named, and their names do not tell.
+    /// No name is given, and the class names are ambiguous.
     #[error(
-        "the positive class is not set, and the class names do not tell: they are {}",
+        "the positive class is not set and cannot be inferred from the class names: {}",
         Names(classes)
     )]
     Ambiguous {
@@ -44,27 +44,26 @@ impl fmt::Display for Names<'_> {
     }
 }
 
-/// The position of the positive class among `classes`: the class called `wanted`; if
-/// `wanted` is empty, the default: `covid` if there is such a class, else the only class
-/// whose name is not that of a negative class ([`is_negative`]).
+/// Returns the index of the positive class in `classes`: the class `wanted`, or, if `wanted` is
+/// empty, the class `covid`, or else the only class that is not negative ([`is_negative`]).
 ///
 /// # Errors
 /// If there is no class `wanted`, or no default.
 pub fn positive(wanted: &str, classes: &[String]) -> Result<usize, PositiveError> {
-    let named = |name: &str| classes.iter().position(|class| class == name);
-    let classes_of = || classes.to_vec();
+    let index = |name: &str| classes.iter().position(|class| class == name);
     if !wanted.is_empty() {
-        let unknown = || PositiveError::Unknown { name: wanted.to_owned(), classes: classes_of() };
-        return named(wanted).ok_or_else(unknown);
+        let unknown =
+            || PositiveError::Unknown { name: wanted.to_owned(), classes: classes.to_vec() };
+        return index(wanted).ok_or_else(unknown);
     }
     let mut candidates = (0..classes.len()).filter(|class| !is_negative(&classes[*class]));
     let only = candidates.next().filter(|_| candidates.next().is_none() && classes.len() > 1);
-    named(COVID).or(only).ok_or_else(|| PositiveError::Ambiguous { classes: classes_of() })
+    index(COVID).or(only).ok_or_else(|| PositiveError::Ambiguous { classes: classes.to_vec() })
 }
 
-/// Whether a class name says that there is no finding: one of its words is normal,
-/// healthy, negative or control, or it begins with no, non, not or without. Case and
-/// separators do not matter.
+/// Returns whether a class name states that there is no finding: one of its words is normal,
+/// healthy, negative or control, or its first word is no, non, not or without. Case and
+/// separators are ignored.
 pub fn is_negative(name: &str) -> bool {
     let lower = name.to_lowercase();
     let words: Vec<&str> =
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_is_not_there_is_an_error_with_the_classes() {
+    fn an_unknown_class_is_an_error_that_lists_the_classes() {
         let classes = ["NORMAL", "PNEUMONIA"].map(str::to_owned);
         assert_eq!(positive("NORMAL", &classes), Ok(0));
         let error = positive("Covid", &classes).unwrap_err().to_string();

@@ -1,24 +1,23 @@
-//! Files of a source, whose names are never trusted.
+//! Safe lookup of image files in a source folder by untrusted file names.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::verdict::Reason;
 use crate::io::place::is_formula;
 
-/// What counts as an image by its name; the list of `imutils`, which the tutorial used.
+/// File extensions of images; the list of `imutils`, which the tutorial uses.
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 
-/// Whether a file is an image by its name, and not hidden.
+/// Returns whether a file name has an image extension and is not hidden.
 pub fn looks_like_an_image(name: &str) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
     !name.starts_with('.') && extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
 }
 
-/// Finds the film `name` in the folder `images` of the source `root`.
+/// Returns the path of the image `name` in the folder `images` of the source `root`.
 ///
-/// `name` must be one plain file name (no separator, no `..`, no drive) of an image. A
-/// symbolic link is followed only to a file inside `root`, which must be a
-/// canonical path.
+/// `name` must be a plain file name of an image: no separator, no `..`, no drive. A symbolic
+/// link is followed only to a file inside `root`, which must be a canonical path.
 ///
 /// # Errors
 /// [`Reason::UnsafePath`], [`Reason::UnsafeName`], [`Reason::NotAnImage`] or [`Reason::NoFile`].
@@ -38,10 +37,11 @@ pub fn film(root: &Path, images: &Path, name: &str) -> Result<PathBuf, Reason> {
     inside(root, &images.join(name))
 }
 
-/// Follows `path` to a file inside the canonical path `root`.
+/// Resolves `path` to a file inside the canonical path `root`.
 ///
 /// # Errors
-/// [`Reason::UnsafePath`] if it ends elsewhere, [`Reason::NoFile`] if it ends nowhere or in a folder.
+/// [`Reason::UnsafePath`] if the target is outside `root`, [`Reason::NoFile`] if the target does
+/// not exist or is a folder.
 pub fn inside(root: &Path, path: &Path) -> Result<PathBuf, Reason> {
     let target = path.canonicalize().map_err(|_| Reason::NoFile)?;
     if !target.starts_with(root) {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_names_inside_the_source_are_films() {
+    fn only_plain_names_inside_the_source_are_accepted() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap().join("source");
         let images = root.join("images");
@@ -65,25 +65,25 @@ mod tests {
         std::fs::write(root.join("b.png"), b"film").unwrap();
         std::fs::write(folder.path().join("secret.png"), b"secret").unwrap();
 
-        let found = |name: &str| film(&root, &images, name);
-        assert_eq!(found("a.png"), Ok(images.join("a.png")));
-        assert_eq!(found("none.png"), Err(Reason::NoFile));
-        assert_eq!(found("folder.png"), Err(Reason::NoFile));
+        let find = |name: &str| film(&root, &images, name);
+        assert_eq!(find("a.png"), Ok(images.join("a.png")));
+        assert_eq!(find("none.png"), Err(Reason::NoFile));
+        assert_eq!(find("folder.png"), Err(Reason::NoFile));
         for name in
             ["ledger.csv", "record.json", ".obsolete.json", ".png", ".a.png", "scan.nii.gz", "png"]
         {
-            assert_eq!(found(name), Err(Reason::NotAnImage), "{name:?}");
+            assert_eq!(find(name), Err(Reason::NotAnImage), "{name:?}");
         }
         let secret = folder.path().join("secret.png");
         let names =
             ["../b.png", "..", ".", "", "a/../a.png", "./a.png", "..\\b.png", "c:a.png", "a.png\0"];
         for name in names.into_iter().chain(secret.to_str()) {
-            assert_eq!(found(name), Err(Reason::UnsafePath), "{name:?}");
+            assert_eq!(find(name), Err(Reason::UnsafePath), "{name:?}");
         }
     }
 
     #[test]
-    fn names_that_other_programs_would_run_are_no_films() {
+    fn formulas_and_control_characters_in_names_are_refused() {
         let root = Path::new("/");
         for name in ["=cmd.png", "+1.png", "-1.png", "@a.png", "a\n.png", "\u{1b}[2J.png"] {
             assert_eq!(film(root, root, name), Err(Reason::UnsafeName), "{name:?}");

@@ -1,50 +1,50 @@
-//! Kept, or dropped and why: the closed list of reasons that ledgers show.
+//! Selection results: kept, or dropped with one of the exclusion reasons of the selection log.
 
 use std::fmt;
 
-/// Why a row or file of a source is no film of the class that is built.
+/// Exclusion reason of a row or file of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// The finding is blank, `todo` or `Unknown`.
     Unlabelled,
-    /// The finding is another one.
+    /// Another finding than wanted.
     OtherFinding,
     /// The view is blank or `?`.
     NoView,
-    /// The view is another one.
+    /// Another view than wanted.
     OtherView,
     /// Neither a modality nor a view that implies one.
     NoModality,
-    /// The modality is another one.
+    /// Another modality than wanted.
     OtherModality,
-    /// In no folder of films, such as `volumes`.
+    /// Another folder than the image folder, such as `volumes`.
     OtherFolder,
-    /// The row names no file.
+    /// The row has no file name.
     NoFileName,
-    /// The name or the link leads out of the source.
+    /// The path, or the target of the link, is outside the source.
     UnsafePath,
-    /// The name holds control characters, or begins as a formula of a spreadsheet does.
+    /// The name contains control characters or begins like a spreadsheet formula.
     UnsafeName,
-    /// The name is not that of an image, or hidden.
+    /// The file is hidden or has no image extension.
     NotAnImage,
-    /// The file that the row names is not there.
+    /// The file does not exist.
     NoFile,
     /// An earlier row has the same file.
     SameFile,
-    /// `__MACOSX` and `._` files, which only look like images.
+    /// A `__MACOSX` or `._` file, which is an image by its extension only.
     ArchiveLeftover,
-    /// A second copy of the tree, as unzipping the Kaggle set leaves it.
+    /// Nested copy of the data set, as in the archive of the Kaggle set.
     NestedCopy,
-    /// In another split of the source than the one sampled.
+    /// Another split of the source than the sampled one.
     OtherSplit,
-    /// Pneumonia, by folder or by file name.
+    /// Pneumonia, by folder or file name.
     Pneumonia,
-    /// A candidate that the draw left out.
+    /// A candidate that was not sampled.
     NotSampled,
 }
 
 impl Reason {
-    /// The text in ledgers; scripts may rely on it.
+    /// Returns the stable text of the reason in the selection log.
     pub fn text(self) -> &'static str {
         match self {
             Self::Unlabelled => "finding not labelled",
@@ -55,7 +55,7 @@ impl Reason {
             Self::OtherModality => "other modality",
             Self::OtherFolder => "other folder",
             Self::NoFileName => "no file name",
-            Self::UnsafePath => "leads out of the source",
+            Self::UnsafePath => "outside the source tree",
             Self::UnsafeName => "unsafe name",
             Self::NotAnImage => "not an image",
             Self::NoFile => "no file",
@@ -75,17 +75,17 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What became of a row or file.
+/// Selection result of a row or file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is a film of the class.
+    /// Selected as an image of the class.
     Kept,
-    /// It is not, and why.
+    /// Excluded for a reason.
     Dropped(Reason),
 }
 
 impl Verdict {
-    /// Whether the film is kept.
+    /// Returns whether the row or file is kept.
     pub fn kept(self) -> bool {
         self == Self::Kept
     }

@@ -199,7 +199,7 @@ fn no_name_and_no_link_leads_out_of_the_source() {
       rows of the source                7
       kept                              1  of 1 patients
       dropped                           6
-        leads out of the source         5
+        outside the source tree         5
         not an image                    1
     ");
     assert_eq!(

@@ -281,7 +281,7 @@ fn other_classes_need_a_positive_one() {
     exit: 2
     --- stdout
     --- stderr
-    error: the positive class is not set, and the class names do not tell: they are `bacteria`, `normal`, `virus`
+    error: the positive class is not set and cannot be inferred from the class names: `bacteria`, `normal`, `virus`
 
     hint: give `--positive bacteria`, `--positive normal` or `--positive virus`, or set `positive` at the top of `pipeline.toml`
     ");

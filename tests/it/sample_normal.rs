@@ -126,7 +126,7 @@ fn too_few_films_are_an_error_with_a_way_out() {
     ");
     let error = |flags: &str| sandbox.transcript(&format!("cxr-sample-normal {flags}"));
     assert!(error("--split val").contains("`val/NORMAL` of `dataset/sources/chest_xray` has 0"));
-    assert!(error("--source nowhere").contains("`nowhere` does not exist or is no folder"));
+    assert!(error("--source nowhere").contains("`nowhere` does not exist or is not a folder"));
     assert!(error("--count 0").contains("exit: 2"));
     assert!(!sandbox.path("dataset/normal").exists());
 }
