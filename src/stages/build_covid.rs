@@ -1,4 +1,4 @@
-//! `cxr-build-covid`: the films of one class from the covid-chestxray-dataset.
+//! `cxr-build-covid`: selection of the COVID-19 images from the covid-chestxray-dataset.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::dataset::{identity, phantom};
 use crate::io::atomic;
 use crate::pipeline::Input;
 
-/// The collection, as ledgers and indices name it.
+/// Name of the collection in the selection log and the index.
 const SOURCE: &str = "covid-chestxray-dataset";
 
 settings! {
@@ -22,20 +22,20 @@ settings! {
     pub struct Settings {
         /// Folder of the collection, with `metadata.csv` and `images/`
         source: String = "{dataset}/sources/covid-chestxray-dataset".into(),
-        /// Another `metadata.csv`: a path, or a name in the source
+        /// Path of another `metadata.csv`, from the current folder or the source
         metadata: String = String::new(),
         /// Findings to keep, or `any`
         finding: Vec<String> = vec!["COVID-19".into()],
-        /// Views to keep, each in full, or `any`
+        /// Views to keep, compared as whole strings (`AP` does not match `AP Supine`), or `any`
         view: Vec<String> = vec!["PA".into()],
         /// Modalities to keep, or `any`
         modality: Vec<String> = vec!["X-ray".into()],
-        /// Folder for the films
+        /// Output folder for the images
         output: String = "{dataset}/covid".into(),
     }
 }
 
-/// The arguments.
+/// Arguments of `cxr-build-covid`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -44,20 +44,20 @@ pub struct Args {
     force: Force,
 }
 
-/// The stage.
+/// `cxr-build-covid`.
 #[derive(Debug)]
 pub struct BuildCovid;
 
 impl Stage for BuildCovid {
     const NAME: &'static str = "build-covid";
-    const ABOUT: &'static str = "Select the COVID-19 films from the covid-chestxray-dataset";
-    const READS: &'static str = "metadata.csv, in any of its versions, and images/";
-    const WRITES: &'static str = "dataset/covid/: the films, ledger.csv";
+    const ABOUT: &'static str = "Select the COVID-19 images from the covid-chestxray-dataset";
+    const READS: &'static str = "metadata.csv of any version, and images/";
+    const WRITES: &'static str = "dataset/covid/: the images, ledger.csv";
     const AFTER: &'static [&'static str] = &["fetch", "phantom"];
     const USES: &'static [Flag] = uses!(Dataset, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr build-covid --source covid-chestxray-dataset", "The PA X-rays of COVID-19"),
-        ("cxr build-covid --view 'PA,AP,AP Supine'", "Views from the front too"),
+        ("cxr build-covid --source covid-chestxray-dataset", "The PA X-rays with COVID-19"),
+        ("cxr build-covid --view 'PA,AP,AP Supine'", "Also AP views"),
         ("cxr build-covid --finding any --output dataset/all", "Every PA X-ray with a finding"),
     ];
     type Settings = Settings;
@@ -65,8 +65,9 @@ impl Stage for BuildCovid {
 
     fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
         let source = Source::open(ctx, settings)?;
-        let films = source.judged(settings).into_iter().filter_map(|judged| {
-            Some(Input::file(format!("source/{}", judged.row.filename.as_ref()?), judged.film?))
+        let films = source.select(settings).into_iter().filter_map(|candidate| {
+            let name = candidate.row.filename.as_ref()?;
+            Some(Input::file(format!("source/{name}"), candidate.film?))
         });
         let table = Input::file("source/metadata.csv", &source.table);
         Ok([table].into_iter().chain(films).collect())
@@ -90,24 +91,25 @@ impl Stage for BuildCovid {
         for note in &source.metadata.notes {
             ctx.ui.warn(format_args!("`{}`: {note}", source.table.display()));
         }
-        let judged = source.judged(&settings);
-        if !judged.iter().any(|j| j.verdict.kept()) {
-            return Err(source.nothing_selected(&judged, &settings));
+        let candidates = source.select(&settings);
+        if !candidates.iter().any(|candidate| candidate.verdict.kept()) {
+            return Err(source.nothing_selected(&candidates, &settings));
         }
         let job = Self::begin(ctx, &settings)?;
-        for judged in &judged {
-            if let (Some(film), Some(name)) = (&judged.film, &judged.row.filename) {
+        for candidate in &candidates {
+            if let (Some(film), Some(name)) = (&candidate.film, &candidate.row.filename) {
                 atomic::copy(film, &job.path(name)?)?;
             }
         }
-        let ledger = Ledger { rows: judged.iter().map(entry).collect(), notes: Vec::new() };
+        let rows = candidates.iter().map(log_row).collect();
+        let ledger = Ledger { rows, notes: Vec::new() };
         ledger.write(&job.path(ledger::FILE)?)?;
         job.publish()?;
         Ok(Outcome::new(&Collected::new(folder, &ledger)))
     }
 }
 
-/// The collection on disk.
+/// The collection in its folder.
 struct Source {
     table: PathBuf,
     metadata: Metadata,
@@ -121,24 +123,25 @@ impl Source {
         let table = match settings.metadata.as_str() {
             "" => folder.join("metadata.csv"),
             path => table_file(ctx, path, &folder)
-                .hint("name a table that is in the current folder or in the source")?,
+                .hint("give the path of a table in the current folder or in the source")?,
         };
-        let elsewhere = "name the folder of the collection with `--source`, \
-            or fetch it with `cxr fetch covid`";
+        let source_hint = "give the folder of the collection with `--source`, \
+            or download it with `cxr fetch covid`";
         let metadata = metadata::read(&table);
         let metadata = match metadata {
-            Err(e @ MetadataError::Missing { .. }) => Err(e).hint(elsewhere),
-            other => other.hint("take `metadata.csv` from a clone of the collection"),
+            Err(e @ MetadataError::Missing { .. }) => Err(e).hint(source_hint),
+            other => other.hint("use `metadata.csv` from a clone of the collection"),
         }?;
         let images = folder.join("images");
         let root = folder.canonicalize().ok().filter(|_| images.is_dir());
         let no_images = || Failure::new(format_args!("there is no folder `{}`", images.display()));
-        let root = root.ok_or_else(no_images).hint(elsewhere)?;
+        let root = root.ok_or_else(no_images).hint(source_hint)?;
         Ok(Self { images: root.join("images"), table, metadata, root })
     }
 
-    fn judged(&self, settings: &Settings) -> Vec<Judged<'_>> {
-        let list = |wanted: &[String]| match wanted {
+    /// Applies the criteria of `settings` to all rows.
+    fn select(&self, settings: &Settings) -> Vec<Judged<'_>> {
+        let list = |names: &[String]| match names {
             [any] if any.eq_ignore_ascii_case("any") => Vec::new(),
             names => names.to_vec(),
         };
@@ -150,16 +153,16 @@ impl Source {
         select(&self.metadata, &criteria, &self.root, &self.images)
     }
 
-    /// Why no row was kept, and what there is to choose from.
-    fn nothing_selected(&self, judged: &[Judged<'_>], settings: &Settings) -> Failure {
+    /// Error if no row was kept, with the available values of the column that excluded the rows.
+    fn nothing_selected(&self, candidates: &[Judged<'_>], settings: &Settings) -> Failure {
         use crate::dataset::verdict::{Reason::*, Verdict};
-        let passed = |stoppers: &[_]| {
-            let stopped =
-                |j: &&Judged<'_>| matches!(j.verdict, Verdict::Dropped(r) if stoppers.contains(&r));
-            judged.iter().filter(|j| !stopped(j)).map(|j| j.row).collect::<Vec<_>>()
+        let not_dropped_for = |reasons: &[_]| {
+            let dropped =
+                |c: &&Judged<'_>| matches!(c.verdict, Verdict::Dropped(r) if reasons.contains(&r));
+            candidates.iter().filter(|c| !dropped(c)).map(|c| c.row).collect::<Vec<_>>()
         };
-        let of_finding = passed(&[Unlabelled, OtherFinding]);
-        let of_words = passed(&[
+        let with_finding = not_dropped_for(&[Unlabelled, OtherFinding]);
+        let matching = not_dropped_for(&[
             Unlabelled,
             OtherFinding,
             NoView,
@@ -169,31 +172,31 @@ impl Source {
             OtherFolder,
         ]);
         let failure = Failure::new(format_args!(
-            "none of the {} rows of `{}` is a film of the finding {}, the view {} and the modality {}",
-            judged.len(),
+            "none of the {} rows of `{}` is an image with finding {}, view {} and modality {}",
+            candidates.len(),
             self.table.display(),
             quoted(&settings.finding),
             quoted(&settings.view),
             quoted(&settings.modality),
         ));
-        if of_finding.is_empty() {
-            let labelled = passed(&[Unlabelled]);
+        if with_finding.is_empty() {
+            let labelled = not_dropped_for(&[Unlabelled]);
             return failure.hint(format_args!(
-                "`--finding` takes what the file holds: {}",
+                "choose a `--finding` of the file: {}",
                 choices(&labelled, |row| row.finding.as_deref()),
             ));
         }
-        if of_words.is_empty() {
-            let views = choices(&of_finding, |row| row.view.as_deref());
-            let modalities = choices(&of_finding, |row| row.modality.as_deref());
-            let rows = of_finding.len();
+        if matching.is_empty() {
+            let views = choices(&with_finding, |row| row.view.as_deref());
+            let modalities = choices(&with_finding, |row| row.modality.as_deref());
+            let rows = with_finding.len();
             return failure.hint(format_args!(
-                "the {rows} rows of the finding have the views {views} and the modalities {modalities}; \
-                 `--view any` and `--modality any` take all"
+                "the {rows} rows with the finding have the views {views} and the modalities {modalities}; \
+                 `--view any` and `--modality any` select all"
             ));
         }
-        let (rows, images) = (of_words.len(), self.images.display());
-        failure.hint(format_args!("{rows} rows match, but `{images}` has a usable file for none"))
+        let (rows, images) = (matching.len(), self.images.display());
+        failure.hint(format_args!("{rows} rows match, but none has a usable file in `{images}`"))
     }
 }
 
@@ -201,7 +204,7 @@ fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
 }
 
-/// The values of a column, the most frequent first.
+/// Lists the values of a column with their counts, in descending order.
 fn choices<'a>(rows: &[&'a Row], column: impl Fn(&'a Row) -> Option<&'a str>) -> String {
     let counted = tally(rows.iter().map(|row| column(row)));
     let shown: Vec<_> =
@@ -213,8 +216,9 @@ fn choices<'a>(rows: &[&'a Row], column: impl Fn(&'a Row) -> Option<&'a str>) ->
     }
 }
 
-fn entry(judged: &Judged<'_>) -> LedgerRow {
-    let row = judged.row;
+/// Row of the selection log.
+fn log_row(candidate: &Judged<'_>) -> LedgerRow {
+    let row = candidate.row;
     let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
     let file = text(&row.filename);
     let source = if phantom::is_phantom(&file) { phantom::SOURCE } else { SOURCE };
@@ -236,5 +240,5 @@ fn entry(judged: &Judged<'_>) -> LedgerRow {
         file: file.clone(),
     }
     .identified(identity)
-    .judged(judged.verdict, &file)
+    .judged(candidate.verdict, &file)
 }

@@ -1,4 +1,4 @@
-//! `cxr-sample-normal`: films without a finding from the Kaggle set `chest_xray`.
+//! `cxr-sample-normal`: random sample of normal images from the Kaggle dataset `chest_xray`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,26 +18,26 @@ use crate::io::atomic;
 use crate::pipeline::Input;
 use crate::rng::PythonRandom;
 
-/// The collection, as ledgers and indices name it.
+/// Name of the dataset in the selection log and the index.
 const SOURCE: &str = "chest_xray";
 
 settings! {
     /// Settings of `cxr-sample-normal`: `[sample-normal]` in `pipeline.toml`.
     pub struct Settings {
-        /// Folder of the set, or one above it
+        /// Folder of the dataset, or a parent of it
         source: String = "{dataset}/sources/chest_xray".into(),
-        /// Films to draw
+        /// Number of images
         count: usize = 25,
-        /// Split of the set to draw from: train, test or val
+        /// Split of the dataset to sample from: `train`, `test` or `val`
         split: String = "train".into(),
-        /// Draw from all of train/, pneumonia included, as the tutorial did
+        /// Sample from all of train/, including pneumonia, as the tutorial did
         as_tutorial: bool = false,
-        /// Folder for the films
+        /// Output folder for the images
         output: String = "{dataset}/normal".into(),
     }
 }
 
-/// The arguments.
+/// Arguments of `cxr-sample-normal`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -46,27 +46,28 @@ pub struct Args {
     force: Force,
 }
 
-/// The stage.
+/// `cxr-sample-normal`.
 #[derive(Debug)]
 pub struct SampleNormal;
 
 impl Stage for SampleNormal {
     const NAME: &'static str = "sample-normal";
-    const ABOUT: &'static str = "Draw normal films from the Kaggle set of children's films";
-    const READS: &'static str = "chest_xray/, as it was unzipped";
-    const WRITES: &'static str = "dataset/normal/: the films, ledger.csv";
+    const ABOUT: &'static str =
+        "Sample normal images from the Kaggle dataset of children's chest X-rays";
+    const READS: &'static str = "chest_xray/, unzipped";
+    const WRITES: &'static str = "dataset/normal/: the images, ledger.csv";
     const AFTER: &'static [&'static str] = &["fetch", "phantom"];
     const USES: &'static [Flag] = uses!(Dataset, Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr sample-normal --source chest_xray --count 25 --seed 42", "25 normal films"),
-        ("cxr sample-normal --as-tutorial", "25 films of any kind, as the tutorial drew them"),
+        ("cxr sample-normal --source chest_xray --count 25 --seed 42", "25 normal images"),
+        ("cxr sample-normal --as-tutorial", "25 images, some with pneumonia, as in the tutorial"),
     ];
     type Settings = Settings;
     type Args = Args;
 
     fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
-        let drawn = draw(ctx, settings)?.into_iter().filter(|(_, verdict)| verdict.kept());
-        Ok(drawn
+        let sampled = sample(ctx, settings)?.into_iter().filter(|(_, verdict)| verdict.kept());
+        Ok(sampled
             .map(|(image, _)| Input::file(format!("source/{}", image.file), image.path))
             .collect())
     }
@@ -86,23 +87,21 @@ impl Stage for SampleNormal {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         let folder = Self::folder(ctx, &settings);
         args.force.claim_apart(&folder, &ctx.paths.expand(&settings.source), Self::NAME)?;
-        let drawn = draw(ctx, &settings)?;
+        let candidates = sample(ctx, &settings)?;
         let job = Self::begin(ctx, &settings)?;
-        let names = film_names(&drawn);
-        for (image, _) in drawn.iter().filter(|(_, verdict)| verdict.kept()) {
+        let names = output_names(&candidates);
+        for (image, _) in candidates.iter().filter(|(_, verdict)| verdict.kept()) {
             atomic::copy(&image.path, &job.path(&names[&image.file])?)?;
         }
-        let entry = |(i, (image, verdict))| entry(i + 1, image, verdict, &names);
-        let ledger = Ledger {
-            rows: drawn.iter().map(|(i, v)| (i, *v)).enumerate().map(entry).collect(),
-            notes: Vec::new(),
-        };
+        let log_row = |(i, (image, verdict))| log_row(i + 1, image, verdict, &names);
+        let rows = candidates.iter().map(|(i, v)| (i, *v)).enumerate().map(log_row).collect();
+        let ledger = Ledger { rows, notes: Vec::new() };
         ledger.write(&job.path(ledger::FILE)?)?;
         job.publish()?;
         let pneumonia = ledger.kept().filter(|row| row.finding != kaggle::NORMAL).count();
         if pneumonia > 0 {
             ctx.ui.warn(format_args!(
-                "{pneumonia} of the {} films are pneumonia, though the tutorial calls them normal",
+                "{pneumonia} of the {} images are pneumonia, but the tutorial labels them as normal",
                 settings.count
             ));
         }
@@ -116,8 +115,8 @@ impl Settings {
     }
 }
 
-/// Every image of the set and what became of it.
-fn draw(ctx: &Context, settings: &Settings) -> Result<Vec<(Image, Verdict)>, Failure> {
+/// Samples the images. Returns all images of the dataset with their exclusion reasons.
+fn sample(ctx: &Context, settings: &Settings) -> Result<Vec<(Image, Verdict)>, Failure> {
     let source = ctx.paths.expand(&settings.source);
     let pool = match settings.as_tutorial {
         true => Pool::AsTutorial,
@@ -126,43 +125,44 @@ fn draw(ctx: &Context, settings: &Settings) -> Result<Vec<(Image, Verdict)>, Fai
     settings.check()?;
     let images = kaggle::list(&source);
     let images = match images {
-        Err(e @ KaggleError::Unlistable { .. }) => Err(e).hint("check who may read it"),
-        other => {
-            other.hint("name the unzipped set with `--source`, or fetch it with `cxr fetch normal`")
+        Err(e @ KaggleError::Unlistable { .. }) => {
+            Err(e).hint("check the permissions of the folder")
         }
+        other => other.hint("give the unzipped folder with `--source`, or run `cxr fetch normal`"),
     }?;
     let mut random = PythonRandom::new(ctx.seed);
     let verdicts = pool.draw(&images, settings.count, |candidates| random.shuffle(candidates));
-    let there = verdicts.iter().filter(|verdict| verdict.kept()).count();
-    if there < settings.count {
-        let (wanted, place) = (settings.count, source.display());
+    let available = verdicts.iter().filter(|verdict| verdict.kept()).count();
+    if available < settings.count {
+        let (count, source) = (settings.count, source.display());
         let failure = Failure::new(format_args!(
-            "asked for {wanted} films, and {pool} of `{place}` has {there}"
+            "cannot sample {count} images: {pool} of `{source}` has {available}"
         ));
-        return Err(match there {
-            0 => failure.hint("`--split` takes `train`, `test` or `val`"),
-            _ => failure.hint(format_args!("ask for fewer with `--count {there}`")),
+        return Err(match available {
+            0 => failure.hint("`--split` is `train`, `test` or `val`"),
+            _ => failure.hint(format_args!("sample fewer with `--count {available}`")),
         });
     }
     Ok(images.into_iter().zip(verdicts).collect())
 }
 
-/// The names of the kept films in the class folder: their own, or, where
-/// several have the same, the whole path with hyphens.
-fn film_names(drawn: &[(Image, Verdict)]) -> BTreeMap<String, String> {
-    let kept = || drawn.iter().filter(|(_, verdict)| verdict.kept()).map(|(image, _)| image);
-    let mut bearers = BTreeMap::new();
+/// Maps the path of each kept image to its name in the output folder: its file name, or if
+/// several images have this name, its path with hyphens.
+fn output_names(candidates: &[(Image, Verdict)]) -> BTreeMap<String, String> {
+    let kept = || candidates.iter().filter(|(_, verdict)| verdict.kept()).map(|(image, _)| image);
+    let mut counts = BTreeMap::new();
     for image in kept() {
-        *bearers.entry(image.name()).or_insert(0) += 1;
+        *counts.entry(image.name()).or_insert(0) += 1;
     }
-    let name = |image: &Image| match bearers[image.name()] {
+    let name = |image: &Image| match counts[image.name()] {
         1 => image.name().to_owned(),
         _ => image.file.replace('/', "-"),
     };
     kept().map(|image| (image.file.clone(), name(image))).collect()
 }
 
-fn entry(
+/// Row of the selection log.
+fn log_row(
     row: usize,
     image: &Image,
     verdict: Verdict,

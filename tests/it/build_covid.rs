@@ -140,19 +140,19 @@ fn selecting_nothing_names_what_there_is() {
     exit: 1
     --- stdout
     --- stderr
-    error: none of the 4 rows of `source/metadata.csv` is a film of the finding `COVID`, the view `PA` and the modality `X-ray`
+    error: none of the 4 rows of `source/metadata.csv` is an image with finding `COVID`, view `PA` and modality `X-ray`
 
-    hint: `--finding` takes what the file holds: `COVID-19` (2), `COVID-19, ARDS` (1), `SARS` (1)
+    hint: choose a `--finding` of the file: `COVID-19` (2), `COVID-19, ARDS` (1), `SARS` (1)
     ");
     let hint = |flags: &str| {
         let text = sandbox.transcript(&format!("cxr-build-covid --source source {flags}"));
         text.split("hint: ").nth(1).unwrap().to_owned()
     };
-    insta::assert_snapshot!(hint("--view L"), @"the 3 rows of the finding have the views `PA` (3) and the modalities `X-ray` (3); `--view any` and `--modality any` take all");
+    insta::assert_snapshot!(hint("--view L"), @"the 3 rows with the finding have the views `PA` (3) and the modalities `X-ray` (3); `--view any` and `--modality any` select all");
     std::fs::remove_dir_all(sandbox.path("source/images")).unwrap();
     std::fs::create_dir(sandbox.path("source/images")).unwrap();
     assert!(
-        hint("").starts_with("3 rows match, but `[DIR]/source/images` has a usable file for none"),
+        hint("").starts_with("3 rows match, but none has a usable file in `[DIR]/source/images`"),
         "{}",
         hint("")
     );
@@ -221,7 +221,7 @@ fn a_table_that_excel_has_saved_is_found_in_the_source_and_read() {
     assert!(text.contains("exit: 0"), "{text}");
     let note = "warning: `source/metadata.tsv`: ";
     assert!(text.contains(&format!("{note}read as UTF-16LE")), "{text}");
-    assert!(text.contains(&format!("{note}its columns are separated by tabs")), "{text}");
+    assert!(text.contains(&format!("{note}the columns are separated by tabs")), "{text}");
     assert!(names(&sandbox, "out").contains(&"b.png".to_owned()));
     // A table in the current folder stands first.
     sandbox.write("metadata.tsv", table.replace(",b.png", ",gone.png"));

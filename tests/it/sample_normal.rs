@@ -60,7 +60,7 @@ fn normal_films_only_are_drawn() {
 fn the_tutorial_draws_pneumonia_too() {
     let sandbox = unzipped();
     let text = sandbox.transcript("cxr-sample-normal --as-tutorial --count 5");
-    assert!(text.contains("warning: 2 of the 5 films are pneumonia"), "{text}");
+    assert!(text.contains("warning: 2 of the 5 images are pneumonia"), "{text}");
     let expected = [
         "IM-0240-0002.jpeg",
         "NORMAL2-IM-0995-0001-0001.jpeg",
@@ -120,9 +120,9 @@ fn too_few_films_are_an_error_with_a_way_out() {
     exit: 1
     --- stdout
     --- stderr
-    error: asked for 9 films, and `train/NORMAL` of `dataset/sources/chest_xray` has 4
+    error: cannot sample 9 images: `train/NORMAL` of `dataset/sources/chest_xray` has 4
 
-    hint: ask for fewer with `--count 4`
+    hint: sample fewer with `--count 4`
     ");
     let error = |flags: &str| sandbox.transcript(&format!("cxr-sample-normal {flags}"));
     assert!(error("--split val").contains("`val/NORMAL` of `dataset/sources/chest_xray` has 0"));
