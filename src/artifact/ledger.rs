@@ -291,7 +291,7 @@ mod tests {
         let ledger = Ledger::read(&path).unwrap();
         let escape_formula = |row: &LedgerRow| LedgerRow { age: "'=65".into(), ..row.clone() };
         assert_eq!(ledger.rows, example().rows.iter().map(escape_formula).collect::<Vec<_>>());
-        assert_eq!(ledger.notes, ["its columns are separated by semicolons"]);
+        assert_eq!(ledger.notes, ["the columns are separated by semicolons"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! ZIP archives from elsewhere: looked through before anything is unpacked.
+//! ZIP archives from untrusted sources: all entries are checked before unpacking.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -11,166 +11,166 @@ use zip::result::{ZipError, ZipResult};
 
 use super::place::is_plain;
 
-/// What an archive may hold at most; more is refused, not cut off.
+/// Limits of an archive; larger archives are refused.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Files and folders.
+    /// Number of files and folders.
     pub entries: usize,
-    /// Bytes of all unpacked files together.
+    /// Total unpacked bytes.
     pub bytes: u64,
-    /// Unpacked bytes per packed byte, for files beyond 1 MiB.
+    /// Unpacked bytes per packed byte, for files above 1 MiB.
     pub ratio: u64,
 }
 
-/// Bytes that the list of entries may take for each of them; names are shorter than that.
-const LISTED: u64 = 256;
+/// Bytes of the central directory per entry; longer than usual names.
+const DIRECTORY_BYTES: u64 = 256;
 
-/// A file of which `left` more bytes may be read.
-struct Metered {
+/// File of which only `left` more bytes can be read.
+struct LimitedFile {
     file: BufReader<File>,
     left: Arc<AtomicU64>,
 }
 
-impl Read for Metered {
+impl Read for LimitedFile {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(bytes)?;
         let left = self.left.load(Ordering::Relaxed).checked_sub(read as u64);
-        let too_long = || io::Error::other("its list of entries is too long");
+        let too_long = || io::Error::other("the central directory is too large");
         self.left.store(left.ok_or_else(too_long)?, Ordering::Relaxed);
         Ok(read)
     }
 }
 
-impl Seek for Metered {
+impl Seek for LimitedFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
     }
 }
 
-/// Files up to this size may have any ratio: a mebibyte is no bomb.
-const SMALL: u64 = 1 << 20;
+/// Files up to this size in bytes may have any compression ratio.
+const ANY_RATIO_BYTES: u64 = 1 << 20;
 
-/// Why an archive was refused.
+/// Reason why an archive was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The archive cannot be opened, or a file in it cannot be written.
     #[error("`{}`", path.display())]
     Io {
-        /// The archive, or the file being written.
+        /// Archive, or file being written.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The bytes are no ZIP archive, are damaged, or use a method unknown here.
+    /// The file is not a ZIP archive, is damaged, or uses an unknown method.
     #[error("`{}` is not a usable ZIP archive", path.display())]
     Malformed {
-        /// The archive.
+        /// Path of the archive.
         path: PathBuf,
-        /// What the zip crate found.
+        /// Error of the zip crate.
         source: ZipError,
     },
-    /// An entry is an absolute path, leads out of the target by `..`, is a
-    /// symbolic link, or shares its name with another.
-    #[error("entry `{name}` {why}")]
+    /// An entry is an absolute path, leaves the target by `..`, is a symbolic link, or has a
+    /// duplicate name.
+    #[error("entry `{name}` {problem}")]
     Unsafe {
-        /// The entry's name.
+        /// Name of the entry.
         name: String,
-        /// What is wrong with it.
-        why: &'static str,
+        /// Problem.
+        problem: &'static str,
     },
-    /// The archive is beyond one of its [`Limits`].
+    /// The archive exceeds one of its [`Limits`].
     #[error("{what}: {got}, more than the limit of {limit}")]
     TooLarge {
-        /// What was counted.
+        /// Quantity.
         what: String,
-        /// The count.
+        /// Value.
         got: u64,
-        /// The limit.
+        /// Limit.
         limit: u64,
     },
-    /// No entry of this name.
+    /// There is no entry of this name.
     #[error("no entry `{name}`")]
     Missing {
-        /// The name asked for.
+        /// Requested name.
         name: String,
     },
 }
 
-/// What [`Archive::extract`] wrote.
+/// Result of [`Archive::extract`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extracted {
-    /// Files written.
+    /// Number of files.
     pub files: usize,
-    /// Their bytes.
+    /// Number of bytes.
     pub bytes: u64,
 }
 
-/// An archive whose every entry was found safe to unpack.
+/// Archive whose entries are all safe to unpack.
 pub struct Archive {
     path: PathBuf,
     limits: Limits,
-    zip: ZipArchive<Metered>,
-    /// The files, in archive order.
+    zip: ZipArchive<LimitedFile>,
+    /// File names in archive order.
     names: Vec<String>,
 }
 
 impl Archive {
-    /// Opens an archive and looks at all its entries, unpacking none.
+    /// Opens an archive and checks all entries without unpacking.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsafe`] and [`Error::TooLarge`] if any entry is unsafe or the
-    /// declared sizes pass the limits, whether or not it is ever asked for.
+    /// [`Error::Unsafe`] and [`Error::TooLarge`] if any entry is unsafe or the declared sizes
+    /// exceed the limits.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, Error> {
         let file = File::open(path).map_err(|source| Error::Io { path: path.into(), source })?;
         let malformed = |source| Error::Malformed { path: path.into(), source };
-        // The list of entries is held in memory; what they hold is not.
-        let left = Arc::new(AtomicU64::new(SMALL + LISTED * limits.entries as u64));
-        let file = Metered { file: BufReader::new(file), left: Arc::clone(&left) };
+        // The central directory is held in memory, the content is not.
+        let left =
+            Arc::new(AtomicU64::new(ANY_RATIO_BYTES + DIRECTORY_BYTES * limits.entries as u64));
+        let file = LimitedFile { file: BufReader::new(file), left: Arc::clone(&left) };
         let zip = ZipArchive::new(file).map_err(malformed)?;
         left.store(u64::MAX, Ordering::Relaxed);
         too_large("entries of the archive", zip.len() as u64, limits.entries as u64)?;
-        let (names, bytes) = survey(&zip).map_err(malformed)??;
+        let (names, bytes) = check_entries(&zip).map_err(malformed)??;
         too_large("unpacked bytes of the archive", bytes, limits.bytes)?;
         Ok(Archive { path: path.into(), limits, zip, names })
     }
 
-    /// The names of the files, without folders, in archive order; each is a
-    /// relative path of plain components.
+    /// Returns the names of the files, without folders, in archive order. Each is a plain
+    /// relative path.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The declared bytes of the files that a plan for [`Archive::extract`] takes.
+    /// Returns the total declared size in bytes of the files of a `plan` for
+    /// [`Archive::extract`].
     pub fn size_of(&self, plan: &BTreeMap<String, PathBuf>) -> u64 {
         let index = |name: &String| self.zip.index_for_name(name);
         let entries = plan.keys().filter_map(|name| self.zip.by_index_data(index(name)?).ok());
         entries.map(|entry| entry.size()).sum()
     }
 
-    /// The contents of one file.
+    /// Unpacks one file into memory.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`], [`Error::Malformed`] (a wrong checksum among others),
-    /// and [`Error::TooLarge`] if it holds more than `limit` bytes, or more
-    /// than its ratio allows.
+    /// [`Error::Missing`]; [`Error::Malformed`], also for a wrong checksum; [`Error::TooLarge`]
+    /// if the file exceeds `limit` bytes or the compression ratio.
     pub fn read(&mut self, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         self.unpack(name, limit, &mut bytes)?;
         Ok(bytes)
     }
 
-    /// Writes files into the folder `into`: `plan` gives each entry's path there.
-    /// Folders are made as needed; no existing file is replaced. On an error the
-    /// files written so far stay: unpack into a temporary folder.
+    /// Unpacks files into the folder `into`; `plan` maps entry names to relative paths. Creates
+    /// folders as needed and replaces no file. After an error, files written so far remain:
+    /// unpack into a temporary folder.
     ///
-    /// `progress` is told the bytes written so far.
+    /// `progress` receives the number of bytes written so far.
     ///
     /// # Errors
     ///
-    /// As [`Archive::read`], and [`Error::Io`] if a file exists or cannot be
-    /// written.
+    /// As [`Archive::read`], and [`Error::Io`] if a file exists or cannot be written.
     pub fn extract(
         &mut self,
         plan: &BTreeMap<String, PathBuf>,
@@ -180,8 +180,8 @@ impl Archive {
         let mut done = Extracted::default();
         for (name, relative) in plan {
             if !is_plain(relative) {
-                let why = "would be written outside its folder";
-                return Err(Error::Unsafe { name: name.clone(), why });
+                let problem = "would be written outside the folder";
+                return Err(Error::Unsafe { name: name.clone(), problem });
             }
             let path = into.join(relative);
             let io = |source| Error::Io { path: path.clone(), source };
@@ -195,14 +195,15 @@ impl Archive {
         Ok(done)
     }
 
-    /// Unpacks one file into `sink`, trusting no declared size.
+    /// Unpacks one file into `sink` without trusting declared sizes.
     fn unpack(&mut self, name: &str, limit: u64, sink: &mut dyn Write) -> Result<u64, Error> {
         let malformed = |source| Error::Malformed { path: self.path.clone(), source };
         let file = match self.zip.by_name(name) {
             Err(ZipError::FileNotFound) => return Err(Error::Missing { name: name.into() }),
             file => file.map_err(malformed)?,
         };
-        let limit = limit.min(SMALL.max(file.compressed_size().saturating_mul(self.limits.ratio)));
+        let limit = limit
+            .min(ANY_RATIO_BYTES.max(file.compressed_size().saturating_mul(self.limits.ratio)));
         let io = |source| Error::Io { path: self.path.join(name), source };
         let written = io::copy(&mut file.take(limit.saturating_add(1)), sink).map_err(io)?;
         too_large(&format!("unpacked bytes of `{name}`"), written, limit)?;
@@ -210,12 +211,12 @@ impl Archive {
     }
 }
 
-/// The files and their declared bytes, if every entry is safe.
-fn survey(zip: &ZipArchive<Metered>) -> ZipResult<Result<(Vec<String>, u64), Error>> {
+/// Returns the files and their total declared size, if every entry is safe.
+fn check_entries(zip: &ZipArchive<LimitedFile>) -> ZipResult<Result<(Vec<String>, u64), Error>> {
     let (mut names, mut bytes) = (Vec::new(), 0u64);
-    let unsafe_entry = |name: &str, why| Ok(Err(Error::Unsafe { name: name.into(), why }));
+    let unsafe_entry = |name: &str, problem| Ok(Err(Error::Unsafe { name: name.into(), problem }));
     if zip.has_duplicate_names() {
-        return unsafe_entry("?", "shares its name with another");
+        return unsafe_entry("?", "has the same name as another entry");
     }
     for index in 0..zip.len() {
         let entry = zip.by_index_data(index)?;
@@ -261,7 +262,7 @@ mod tests {
         zip.finish().unwrap().into_inner()
     }
 
-    fn saved(bytes: &[u8]) -> (TempDir, PathBuf) {
+    fn write_archive(bytes: &[u8]) -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.zip");
         OpenOptions::new()
@@ -274,12 +275,12 @@ mod tests {
     }
 
     fn open(bytes: &[u8]) -> Result<(TempDir, Archive), Error> {
-        let (folder, path) = saved(bytes);
+        let (folder, path) = write_archive(bytes);
         Archive::open(&path, LIMITS).map(|archive| (folder, archive))
     }
 
     #[test]
-    fn planned_files_are_written_and_others_left() {
+    fn only_planned_files_are_written() {
         let (folder, mut archive) = open(&pack(&[("top/a", b"AA"), ("top/b", b"B")])).unwrap();
         assert_eq!(archive.names(), ["top/a", "top/b"]);
         assert_eq!(archive.read("top/b", 1).unwrap(), b"B");
@@ -290,7 +291,7 @@ mod tests {
         assert_eq!((done, seen), (Extracted { files: 1, bytes: 2 }, vec![2]));
         assert_eq!(fs::read(into.join("deep/er/a")).unwrap(), b"AA");
         assert_eq!(fs::read_dir(&into).unwrap().count(), 1);
-        // What is there is not replaced.
+        // Existing files are not replaced.
         let error = archive.extract(&plan, &into, &mut |_| ()).unwrap_err();
         assert!(
             matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
@@ -319,11 +320,11 @@ mod tests {
     }
 
     #[test]
-    fn limits_hold() {
+    fn limits_are_enforced() {
         let names: Vec<String> = (0..11).map(|i| i.to_string()).collect();
         let many: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), &b""[..])).collect();
         assert!(matches!(open(&pack(&many)).err(), Some(Error::TooLarge { .. })));
-        // So many that not even the list is read.
+        // So many that not even the central directory is read.
         let names: Vec<String> = (0..30_000).map(|i| i.to_string()).collect();
         let many: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), &b""[..])).collect();
         assert!(matches!(open(&pack(&many)).err(), Some(Error::Malformed { .. })));
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_lies_does_not_pass() {
+    fn wrong_declared_sizes_are_detected() {
         // The declared size, four bytes at offset 24 of the central directory.
         let mut bytes = pack(&[("bomb", &vec![0u8; 3 << 20])]);
         let central = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_zip_is_refused() {
+    fn other_files_are_refused() {
         assert!(matches!(open(b"not a zip").err(), Some(Error::Malformed { .. })));
         assert!(matches!(
             Archive::open(Path::new("/nowhere.zip"), LIMITS).err(),
@@ -360,11 +361,11 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        fn damaged_archives_do_not_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
             let mut bytes = pack(&[("a/b", b"hello hello hello"), ("c", b"")]);
-            for (at, value) in changes {
-                let at = at.index(bytes.len());
-                bytes[at] = value;
+            for (position, value) in changes {
+                let position = position.index(bytes.len());
+                bytes[position] = value;
             }
             if let Ok((_folder, mut archive)) = open(&bytes) {
                 for name in archive.names().to_vec() {

@@ -1,36 +1,43 @@
-//! The only way files are put in place: a temporary file or folder beside the
-//! target, flushed, then renamed. A reader sees the old file or the new one,
-//! never a half of either, and a run that fails leaves what was there. Links are
-//! replaced, devices and pipes are not.
+//! Atomic writes: all files are written to a temporary file beside the target, flushed, and
+//! renamed. Readers see the old or the new file, never a partial one, and a failed write
+//! changes nothing. Symbolic links are replaced, devices and pipes are not.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// A file operation that failed: what was tried, on which path, and why.
+/// Failed file operation.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{}`", path.display())]
 pub struct FileError {
-    /// What was tried, as a verb: `write`, `create`, `read`.
+    /// Operation as a verb: `write`, `create`, `read`.
     pub action: &'static str,
-    /// The file or folder it was tried on.
+    /// File or folder.
     pub path: PathBuf,
-    /// The operating system's answer.
+    /// Error of the operating system.
     pub source: io::Error,
 }
 
-/// Adds the action and the path to an I/O error.
+/// Adds the operation and the path to an I/O error.
+///
+/// # Errors
+/// The error of `result`.
 pub fn at<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, FileError> {
     result.map_err(|source| FileError { action, path: path.to_owned(), source })
 }
 
-/// Writes `bytes` to `path`, whole or not at all; makes missing parent folders.
+/// Writes `bytes` to `path` atomically. Creates missing parent folders.
+///
+/// # Errors
+/// If the file cannot be written.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_with(path, |out| out.write_all(bytes))
 }
 
-/// Writes what `fill` produces to `path`, whole or not at all; makes missing
-/// parent folders. An error of `fill` leaves `path` as it was.
+/// Writes the output of `fill` to `path` atomically. Creates missing parent folders.
+///
+/// # Errors
+/// If the file cannot be written or `fill` fails; `path` is then unchanged.
 pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -45,15 +52,15 @@ fn replace(
     folder: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    // A rename would put a file in place of `/dev/null`, or of a pipe that somebody reads.
-    // `/dev/stdout` leads to whatever that is.
-    let special = |link: PathBuf| {
+    // A rename would replace `/dev/null` or a pipe in use by a regular file. `/dev/stdout` is a
+    // link to such a target.
+    let is_special = |link: PathBuf| {
         link.starts_with("/proc") || (link.starts_with("/dev") && !link.starts_with("/dev/shm"))
     };
-    if fs::metadata(path).is_ok_and(|there| !(there.is_file() || there.is_dir()))
-        || fs::read_link(path).is_ok_and(special)
+    if fs::metadata(path).is_ok_and(|metadata| !(metadata.is_file() || metadata.is_dir()))
+        || fs::read_link(path).is_ok_and(is_special)
     {
-        let text = "a device or a pipe is there, which no file replaces";
+        let text = "the path is a device or a pipe, which is not replaced";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
     let mut builder = tempfile::Builder::new();
@@ -76,13 +83,16 @@ fn replace(
     Ok(())
 }
 
-/// Copies the file `from` to `to`, whole or not at all.
+/// Copies the file `from` to `to` atomically.
+///
+/// # Errors
+/// If a file cannot be read or written.
 pub fn copy(from: &Path, to: &Path) -> Result<(), FileError> {
     let mut source = at("read", from, File::open(from))?;
     write_with(to, |out| io::copy(&mut source, out).map(drop))
 }
 
-/// The folder that holds `path`; `.` for a bare name.
+/// Returns the parent folder of `path`; `.` for a bare name.
 pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -92,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_litter() {
+    fn failed_writes_keep_the_old_file_and_leave_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.txt");
         write(&path, b"old").unwrap();
@@ -107,7 +117,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn no_file_replaces_a_socket_or_what_leads_to_one() {
+    fn sockets_and_links_to_them_are_not_replaced() {
         use std::os::unix::fs::{FileTypeExt, symlink};
         let dir = tempfile::tempdir().unwrap();
         let [socket, link, out] = ["socket", "link", "out"].map(|name| dir.path().join(name));
@@ -116,7 +126,10 @@ mod tests {
         symlink("/proc/self/exe", &out).unwrap();
         for path in [&socket, &link, &out] {
             let error = write(path, b"bytes").unwrap_err();
-            assert!(error.source.to_string().starts_with("a device or a pipe"), "{error}");
+            assert!(
+                error.source.to_string().starts_with("the path is a device or a pipe"),
+                "{error}"
+            );
         }
         assert!(fs::metadata(&socket).unwrap().file_type().is_socket() && link.is_symlink());
     }

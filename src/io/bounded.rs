@@ -1,18 +1,18 @@
-//! Whole files, up to a limit: nothing that lies where a small file should takes more
-//! memory than that. Pipes are read; devices, which may have no end, are not.
+//! Reading of whole files up to a size limit. Pipes are read; devices, which may be endless,
+//! are refused.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// The bytes of the file at `path`.
+/// Reads the file at `path`.
 ///
 /// # Errors
 ///
-/// What the system says; [`ErrorKind::FileTooLarge`] beyond `limit` bytes.
+/// Errors of the system; [`ErrorKind::FileTooLarge`] beyond `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
-    // What says its size is not read first to be refused then; pipes say 0.
+    // Fail before reading if the size is known; pipes report 0.
     let size = file.metadata()?.len();
     if size > limit {
         return Err(too_large(limit));
@@ -23,22 +23,22 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }
 
-/// The first bytes of the file at `path`, up to `length`.
+/// Reads at most `length` bytes from the start of the file at `path`.
 ///
 /// # Errors
 ///
-/// What the system says.
+/// Errors of the system.
 pub fn prefix(path: &Path, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The text of the file at `path`.
+/// Reads the file at `path` as UTF-8.
 ///
 /// # Errors
 ///
-/// As [`read`], and [`ErrorKind::InvalidData`] for what is not UTF-8.
+/// As [`read`], and [`ErrorKind::InvalidData`] for invalid UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     String::from_utf8(read(path, limit)?).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))
 }
@@ -50,23 +50,29 @@ fn open(path: &Path) -> io::Result<File> {
         use std::os::unix::fs::FileTypeExt;
         let kind = file.metadata()?.file_type();
         if kind.is_dir() {
-            return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder, not a file"));
+            return Err(io::Error::new(
+                ErrorKind::IsADirectory,
+                "the path is a folder, not a file",
+            ));
         }
         if kind.is_char_device() || kind.is_block_device() {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "it is a device, not a file"));
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "the path is a device, not a file",
+            ));
         }
     }
     Ok(file)
 }
 
-/// The error of an allocation that the system refuses.
+/// Error of a failed allocation.
 pub(super) fn no_memory(bytes: u64) -> io::Error {
-    let text = format!("there is no memory for its {bytes} bytes");
+    let text = format!("out of memory: {bytes} bytes are needed");
     io::Error::new(ErrorKind::OutOfMemory, text)
 }
 
 fn too_large(limit: u64) -> io::Error {
-    let text = format!("it has more than the {limit} bytes that such a file may have");
+    let text = format!("the file is larger than the limit of {limit} bytes");
     io::Error::new(ErrorKind::FileTooLarge, text)
 }
 
@@ -86,7 +92,7 @@ mod tests {
         assert_eq!(prefix(&path, 9).unwrap(), b"12345");
         let error = read(&path, 4).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::FileTooLarge);
-        assert_eq!(error.to_string(), "it has more than the 4 bytes that such a file may have");
+        assert_eq!(error.to_string(), "the file is larger than the limit of 4 bytes");
         atomic::write(&path, b"\xff").unwrap();
         assert_eq!(read_text(&path, 4).unwrap_err().kind(), ErrorKind::InvalidData);
         assert_eq!(read(&dir.path().join("none"), 4).unwrap_err().kind(), ErrorKind::NotFound);
@@ -94,12 +100,12 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_has_no_end_is_not_begun() {
+    fn folders_and_devices_are_refused() {
         let error = read(&std::env::temp_dir(), 1000).unwrap_err();
-        assert_eq!(error.to_string(), "it is a folder, not a file");
+        assert_eq!(error.to_string(), "the path is a folder, not a file");
         let error = read(Path::new("/dev/zero"), 1000).unwrap_err();
-        assert_eq!(error.to_string(), "it is a device, not a file");
-        // A pipe has no size to tell.
+        assert_eq!(error.to_string(), "the path is a device, not a file");
+        // A pipe reports no size.
         let (reading, mut writing) = io::pipe().unwrap();
         io::Write::write_all(&mut writing, &[0; 1001]).unwrap();
         drop(writing);

@@ -1,5 +1,5 @@
-//! Cache of computed numbers. The key of an entry is a hash of everything that
-//! determines the numbers, so an entry never has to be changed.
+//! Cache of computed numbers. The key of an entry is a hash of everything that determines the
+//! numbers, so entries never change.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,9 +10,9 @@ use std::time::SystemTime;
 use super::atomic::{self, FileError, at};
 use super::bounded;
 
-/// A folder of entries: `<first two digits of the key>/<key>`. An entry is the BLAKE3
-/// of all that follows it (32 bytes), the key, then the numbers, f32 little-endian. An
-/// entry that was copied to the path of another key is therefore not taken.
+/// Folder of entries `<first two digits of the key>/<key>`. An entry consists of the BLAKE3
+/// hash of the rest (32 bytes), the key, and the numbers as little-endian f32. The key detects
+/// entries copied to another path.
 #[derive(Debug, Clone)]
 pub struct Cache {
     folder: PathBuf,
@@ -21,26 +21,25 @@ pub struct Cache {
 /// Length of a BLAKE3 hash in bytes.
 const HASH: usize = 32;
 
-/// The result of a look-up in a [`Cache`].
+/// Result of a look-up in a [`Cache`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// The numbers.
+    /// Stored numbers.
     Hit(Vec<f32>),
     /// There is no entry.
     Miss,
-    /// The entry cannot be used: its path and the reason.
+    /// The entry is not usable: its path and the reason.
     Unusable(PathBuf, String),
 }
 
 impl Cache {
-    /// The cache in `folder`, which is made when first written to.
+    /// Opens the cache in `folder`, which is created by the first write.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
 
-    /// The entry of `key`, a hexadecimal hash, if it is whole and holds `len`
-    /// numbers. A file that cannot be read is [`Entry::Unusable`]: what it holds can
-    /// be computed again.
+    /// Looks up `key`, a hexadecimal hash, with `len` numbers. Unreadable or damaged files are
+    /// [`Entry::Unusable`], not errors, since the numbers can be computed again.
     pub fn get(&self, key: &str, len: usize) -> Entry {
         let path = self.path(key);
         let length = HASH + key.len() + 4 * len;
@@ -50,66 +49,68 @@ impl Cache {
             Err(e) => return Entry::Unusable(path, e.to_string()),
         };
         let reason = match bytes.split_first_chunk::<HASH>() {
-            Some((sum, rest)) if blake3::hash(rest) == *sum => {
+            Some((checksum, rest)) if blake3::hash(rest) == *checksum => {
                 match rest.strip_prefix(key.as_bytes()) {
                     Some(data) if data.len() == 4 * len => {
                         let numbers = data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
                         return Entry::Hit(numbers.collect());
                     }
-                    Some(data) => format!("it has {} numbers, expected {len}", data.len() / 4),
-                    None => "it is the entry of another key".to_owned(),
+                    Some(data) => {
+                        format!("the entry has {} numbers, expected {len}", data.len() / 4)
+                    }
+                    None => "the entry belongs to another key".to_owned(),
                 }
             }
-            _ => "it does not match its checksum".to_owned(),
+            _ => "the checksum does not match".to_owned(),
         };
         Entry::Unusable(path, reason)
     }
 
-    /// Stores `numbers` under `key`; replaces an entry that is there.
+    /// Stores `numbers` under `key`. Replaces an existing entry.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn put(&self, key: &str, numbers: &[f32]) -> Result<(), FileError> {
         let mut bytes = vec![0; HASH];
         bytes.extend(key.bytes());
         bytes.extend(numbers.iter().flat_map(|n| n.to_le_bytes()));
-        let sum = blake3::hash(&bytes[HASH..]);
-        bytes[..HASH].copy_from_slice(sum.as_bytes());
+        let checksum = blake3::hash(&bytes[HASH..]);
+        bytes[..HASH].copy_from_slice(checksum.as_bytes());
         atomic::write(&self.path(key), &bytes)
     }
 
-    /// The number of files and their size in bytes, what a killed process left
-    /// half written included.
+    /// Returns the number of files and their total size in bytes, including partial files of
+    /// killed processes.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be read.
+    /// If the folder cannot be read.
     pub fn size(&self) -> Result<(usize, u64), FileError> {
         let files = self.files()?;
         Ok((files.len(), files.iter().map(|f| f.bytes).sum()))
     }
 
-    /// Removes the files that were written longest ago until at most `limit`
-    /// bytes are left. Returns what went: files and bytes.
+    /// Removes the oldest files until at most `limit` bytes are left. Returns the number of
+    /// removed files and bytes.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be read or a file not removed.
+    /// If the folder cannot be read or a file cannot be removed.
     pub fn prune(&self, limit: u64) -> Result<(usize, u64), FileError> {
         let mut files = self.files()?;
         files.sort_by_key(|f| f.written);
         let mut left: u64 = files.iter().map(|f| f.bytes).sum();
-        let mut gone = (0, 0);
+        let mut removed = (0, 0);
         for file in files {
             if left <= limit {
                 break;
             }
             at("remove", &file.path, fs::remove_file(&file.path))?;
             left -= file.bytes;
-            gone = (gone.0 + 1, gone.1 + file.bytes);
+            removed = (removed.0 + 1, removed.1 + file.bytes);
         }
-        Ok(gone)
+        Ok(removed)
     }
 
     fn files(&self) -> Result<Vec<Stored>, FileError> {
@@ -133,16 +134,15 @@ impl Cache {
     }
 }
 
-/// A file of the cache.
+/// File of the cache.
 struct Stored {
     path: PathBuf,
     bytes: u64,
     written: SystemTime,
 }
 
-/// The folder of this machine's user for files that can be made again:
-/// `$XDG_CACHE_HOME`, else `~/.cache`. As the XDG specification asks, a relative
-/// path in the first counts for nothing. `variable` reads the environment.
+/// Returns the cache folder of the user: `$XDG_CACHE_HOME`, if absolute as the XDG
+/// specification requires, else `~/.cache`. `variable` reads the environment.
 pub fn user_cache(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = path("XDG_CACHE_HOME").filter(|path| path.is_absolute());
@@ -158,13 +158,13 @@ mod tests {
 
     #[track_caller]
     fn assert_unusable(entry: Entry, path: &Path, reason: &str) {
-        let Entry::Unusable(at, why) = entry else { panic!("{entry:?}") };
-        assert_eq!(at, path);
+        let Entry::Unusable(unusable, why) = entry else { panic!("{entry:?}") };
+        assert_eq!(unusable, path);
         assert!(why.contains(reason), "{why}");
     }
 
     #[test]
-    fn numbers_come_back_whole_or_not_at_all() {
+    fn damaged_entries_are_unusable() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path().join("features"));
         let numbers = vec![1.5, f32::MIN_POSITIVE, -0.0];
@@ -172,12 +172,12 @@ mod tests {
         cache.put("abc", &numbers).unwrap();
         assert_eq!(cache.get("abc", 3), Entry::Hit(numbers.clone()));
         let path = dir.path().join("features/ab/abc");
-        assert_unusable(cache.get("abc", 2), &path, "more than the");
-        assert_unusable(cache.get("abc", 4), &path, "it has 3 numbers, expected 4");
+        assert_unusable(cache.get("abc", 2), &path, "larger than the limit");
+        assert_unusable(cache.get("abc", 4), &path, "the entry has 3 numbers, expected 4");
         let good = fs::read(&path).unwrap();
-        for at in [0, 31, 32, good.len() - 1] {
+        for position in [0, 31, 32, good.len() - 1] {
             let mut bad = good.clone();
-            bad[at] ^= 1;
+            bad[position] ^= 1;
             atomic::write(&path, &bad).unwrap();
             assert_unusable(cache.get("abc", 3), &path, "checksum");
         }
@@ -190,21 +190,21 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_under_another_key_is_not_taken() {
+    fn entries_of_another_key_are_unusable() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path());
         cache.put("abc", &[1.0]).unwrap();
         cache.put("abd", &[2.0]).unwrap();
         fs::copy(cache.path("abc"), cache.path("abd")).unwrap();
-        assert_unusable(cache.get("abd", 1), &cache.path("abd"), "the entry of another key");
+        assert_unusable(cache.get("abd", 1), &cache.path("abd"), "belongs to another key");
     }
 
     #[test]
-    fn what_is_no_file_is_no_error() {
+    fn folders_in_place_of_entries_are_unusable() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path());
         fs::create_dir_all(cache.path("abc")).unwrap();
-        assert_unusable(cache.get("abc", 1), &cache.path("abc"), "it is a folder");
+        assert_unusable(cache.get("abc", 1), &cache.path("abc"), "is a folder");
         let cache = Cache::new(dir.path().join("file"));
         atomic::write(&dir.path().join("file"), b"x").unwrap();
         assert!(matches!(cache.get("abc", 1), Entry::Unusable(..)));

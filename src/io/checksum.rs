@@ -1,4 +1,4 @@
-//! The checksums that publishers print beside their files.
+//! Checksums as published beside downloads.
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
@@ -7,28 +7,36 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-/// A checksum in lower-case hexadecimal digits. It shows as `md5:…` or
-/// `sha256:…`.
+/// Checksum in lower-case hexadecimal digits. Displayed as `md5:…` or `sha256:…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checksum {
-    /// 32 digits: guards against accidents, not against forgers.
+    /// 32 digits; detects accidental changes, not forgeries.
     Md5(String),
     /// 64 digits.
     Sha256(String),
 }
 
 impl Checksum {
-    /// The MD5 of a file, read as a stream.
+    /// Returns the MD5 of a file, read as a stream.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
     pub fn md5(path: &Path) -> io::Result<Self> {
         digest::<Md5>(path).map(Checksum::Md5)
     }
 
-    /// The SHA-256 of a file, read as a stream.
+    /// Returns the SHA-256 of a file, read as a stream.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
     pub fn sha256(path: &Path) -> io::Result<Self> {
         digest::<Sha256>(path).map(Checksum::Sha256)
     }
 
-    /// The checksum of another file, of the same kind as this one.
+    /// Returns the checksum of a file with the same algorithm.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
     pub fn same_of(&self, path: &Path) -> io::Result<Self> {
         match self {
             Checksum::Md5(_) => Self::md5(path),

@@ -1,5 +1,5 @@
-//! Files over HTTP(S): resumed where they were cut off, checked before they are
-//! put in place.
+//! Downloads over HTTP(S): resumed after interruptions, and verified before the target is
+//! written.
 
 use super::checksum::Checksum;
 use std::fs::{self, File, OpenOptions};
@@ -11,109 +11,108 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::{Agent, Body};
 
-/// How often a download that was cut off is taken up again in one call.
+/// Number of attempts per call for an interrupted download.
 const ATTEMPTS: usize = 3;
 
-/// What to download, and how patient to be.
+/// Address, limits and timeouts of a download.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
-    /// An `http:` or `https:` address. Redirects are followed, from `https:` to
-    /// `https:` only.
+    /// Address, `http:` or `https:`. Redirects are followed, but from `https:` only to
+    /// `https:`.
     pub url: &'a str,
-    /// The value of the `Authorization` header; redirects do not get it.
+    /// Value of the `Authorization` header; not sent to redirects.
     pub authorization: Option<&'a str>,
-    /// What the whole file must hash to.
+    /// Expected checksum of the file.
     pub checksum: Option<&'a Checksum>,
-    /// The largest file that is accepted, in bytes.
+    /// Largest accepted file in bytes.
     pub max_bytes: u64,
-    /// How long the source may take to answer, from name lookup through all
-    /// redirects to the headers; and how long it may stall after that.
+    /// Timeout for the response, from name lookup over all redirects to the headers; then the
+    /// timeout of every read.
     pub patience: Duration,
 }
 
 impl<'a> Request<'a> {
-    /// A request that waits 8 seconds for an answer.
+    /// Creates a request with a timeout of 8 seconds.
     pub fn new(url: &'a str, max_bytes: u64) -> Self {
         let patience = Duration::from_secs(8);
         Request { url, authorization: None, checksum: None, max_bytes, patience }
     }
 }
 
-/// Why a download failed.
+/// Reason why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The source did not answer in time.
-    #[error("no answer from `{url}` within {patience:?}")]
+    /// The server did not respond in time.
+    #[error("no response from `{url}` within {patience:?}")]
     Silent {
-        /// The address asked for.
+        /// Requested address.
         url: String,
-        /// How long it was waited for.
+        /// Timeout.
         patience: Duration,
     },
-    /// The source cannot be reached, or does not speak HTTP.
+    /// The server cannot be reached, or does not speak HTTP.
     #[error("cannot reach `{url}`")]
     Unreachable {
-        /// The address asked for.
+        /// Requested address.
         url: String,
-        /// What went wrong.
+        /// Cause.
         source: Box<ureq::Error>,
     },
-    /// The source answered that it will not.
-    #[error("`{url}` answered {status}")]
+    /// The server refused the request.
+    #[error("`{url}` returned status {status}")]
     Status {
-        /// The address asked for.
+        /// Requested address.
         url: String,
-        /// The answer.
+        /// HTTP status.
         status: StatusCode,
     },
-    /// The source stopped before the end, again and again. The part that came
-    /// is kept, and the next call goes on from there.
+    /// The server closed the connection early in every attempt. The part received is kept, and
+    /// the next call resumes.
     #[error("`{url}` stopped after {got} bytes{}", expected.map(|n| format!(" of {n}")).unwrap_or_default())]
     Interrupted {
-        /// The address asked for.
+        /// Requested address.
         url: String,
-        /// Bytes on disk.
+        /// Bytes received.
         got: u64,
-        /// Bytes announced, if they were.
+        /// Announced bytes; none if not announced.
         expected: Option<u64>,
     },
     /// The file is larger than [`Request::max_bytes`].
     #[error("`{url}` is larger than {limit} bytes")]
     TooLarge {
-        /// The address asked for.
+        /// Requested address.
         url: String,
-        /// The limit.
+        /// Limit in bytes.
         limit: u64,
     },
-    /// The whole file came, but it is another one. It is deleted.
+    /// The file was received but has another checksum. It is deleted.
     #[error("`{url}` is not the expected file: {got}, expected {expected}")]
     Checksum {
-        /// The address asked for.
+        /// Requested address.
         url: String,
-        /// The checksum asked for.
+        /// Expected checksum.
         expected: Checksum,
-        /// The checksum found.
+        /// Checksum of the file.
         got: Checksum,
     },
     /// The file cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
 }
 
-/// Downloads a file to `target`, through `target` + `.part`, which a failed
-/// call leaves behind and the next one takes up. Both calls at once into one
-/// target must be kept apart by the caller.
+/// Downloads a file to `target`, through `target` + `.part`. A failed call leaves the part, and
+/// the next call resumes it. The caller must prevent concurrent downloads to the same target.
 ///
-/// `progress` is told the bytes on disk and, once known, the bytes in all.
+/// `progress` receives the bytes received and, if known, the total.
 ///
 /// # Errors
 ///
-/// See [`enum@Error`]; `target` is touched only on success.
+/// See [`enum@Error`]; `target` is written on success only.
 pub fn download(
     request: &Request,
     target: &Path,
@@ -123,17 +122,17 @@ pub fn download(
     let agent = agent(request);
     let mut interrupted = None;
     for _ in 0..ATTEMPTS {
-        let have = fs::metadata(&part).map_or(0, |metadata| metadata.len());
-        let response = answer(&agent, request, have)?;
+        let part_bytes = fs::metadata(&part).map_or(0, |metadata| metadata.len());
+        let response = send_request(&agent, request, part_bytes)?;
         let write = |source| Error::Write { path: part.clone(), source };
         let (start, total) = match response.status() {
             StatusCode::OK => (0, length(response.headers())),
-            StatusCode::PARTIAL_CONTENT if first_byte(response.headers()) == Some(have) => {
-                (have, length(response.headers()).map(|rest| have + rest))
+            StatusCode::PARTIAL_CONTENT if first_byte(response.headers()) == Some(part_bytes) => {
+                (part_bytes, length(response.headers()).map(|rest| part_bytes + rest))
             }
-            // What is on disk is no beginning of the file, or all of it.
-            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => {
-                if whole_length(response.headers()) == Some(have) {
+            // The part is either complete or not the beginning of the file.
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if part_bytes > 0 => {
+                if whole_length(response.headers()) == Some(part_bytes) {
                     return finish(request, &part, target);
                 }
                 fs::remove_file(&part).map_err(write)?;
@@ -149,18 +148,18 @@ pub fn download(
             .open(&part)
             .map_err(write)?;
         let mut body = response.into_body().into_reader();
-        let got = receive(request, &mut body, &mut file, &part, start, total, progress)?;
-        if got.complete {
+        let received = receive(request, &mut body, &mut file, &part, start, total, progress)?;
+        if received.complete {
             file.sync_all().map_err(write)?;
             return finish(request, &part, target);
         }
-        interrupted = Some((got.bytes, total));
+        interrupted = Some((received.bytes, total));
     }
     let (got, expected) = interrupted.unwrap_or((0, None));
     Err(Error::Interrupted { url: request.url.into(), got, expected })
 }
 
-/// The file that holds the beginning of `target` until the end has come.
+/// Returns the path of the partial download of `target`.
 pub fn part_of(target: &Path) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
     name.push(".part");
@@ -172,7 +171,7 @@ fn agent(request: &Request) -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)
         .https_only(request.url.starts_with("https:"))
-        // A compressed body could be neither measured nor resumed.
+        // A compressed body has no known length and cannot be resumed.
         .accept_encoding("identity")
         .user_agent(concat!("cxr/", env!("CARGO_PKG_VERSION")))
         .timeout_resolve(patience)
@@ -183,19 +182,23 @@ fn agent(request: &Request) -> Agent {
         .new_agent()
 }
 
-/// The answer to the request, from byte `have` on. Each phase and redirect has
-/// its own timeout in ureq; the whole is timed here, from outside.
-fn answer(agent: &Agent, request: &Request, have: u64) -> Result<Response<Body>, Error> {
+/// Requests the file from byte `have` on. ureq applies its timeouts to each phase and redirect;
+/// the timeout of the whole is applied here.
+fn send_request(
+    agent: &Agent,
+    request: &Request,
+    part_bytes: u64,
+) -> Result<Response<Body>, Error> {
     let mut get = agent.get(request.url);
-    if have > 0 {
-        get = get.header(header::RANGE, format!("bytes={have}-"));
+    if part_bytes > 0 {
+        get = get.header(header::RANGE, format!("bytes={part_bytes}-"));
     }
     if let Some(authorization) = request.authorization {
         get = get.header(header::AUTHORIZATION, authorization);
     }
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        // Nobody listens any more to an answer that comes too late.
+        // The receiver is gone after the timeout.
         let _ = sender.send(get.call());
     });
     let url = request.url.to_owned();
@@ -213,7 +216,7 @@ struct Received {
     complete: bool,
 }
 
-/// Copies the body to the end of the file.
+/// Appends the body to the file.
 fn receive(
     request: &Request,
     body: &mut dyn Read,
@@ -243,7 +246,7 @@ fn receive(
     }
 }
 
-/// Checks the part and puts it in place.
+/// Verifies the part and renames it to the target.
 fn finish(request: &Request, part: &Path, target: &Path) -> Result<(), Error> {
     let write = |source| Error::Write { path: part.into(), source };
     if let Some(expected) = request.checksum {
@@ -254,21 +257,21 @@ fn finish(request: &Request, part: &Path, target: &Path) -> Result<(), Error> {
             return Err(Error::Checksum { url, expected, got });
         }
     }
-    #[expect(clippy::disallowed_methods, reason = "the part is whole and flushed")]
+    #[expect(clippy::disallowed_methods, reason = "the part is complete and flushed")]
     fs::rename(part, target).map_err(|source| Error::Write { path: target.into(), source })
 }
 
-/// `Content-Length`.
+/// Value of `Content-Length`.
 fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The first byte of `Content-Range: bytes 5-9/10`.
+/// First byte in `Content-Range: bytes 5-9/10`.
 fn first_byte(headers: &HeaderMap) -> Option<u64> {
     content_range(headers)?.split('-').next()?.parse().ok()
 }
 
-/// The length of the whole in `Content-Range: bytes */10`.
+/// Total length in `Content-Range: bytes */10`.
 fn whole_length(headers: &HeaderMap) -> Option<u64> {
     content_range(headers)?.split('/').nth(1)?.parse().ok()
 }

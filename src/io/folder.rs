@@ -1,5 +1,5 @@
-//! A folder that is put in place as a whole, such as a clone, whose files mean
-//! nothing one by one. For a stage's set of files see [`super::staging::Staging`].
+//! Atomic replacement of a whole folder, such as a clone. For the output files of a stage see
+//! [`super::staging::Staging`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,40 +9,39 @@ use tempfile::TempDir;
 use super::atomic::{FileError, at, parent};
 use super::staging::alive;
 
-/// A folder being filled beside its target; it vanishes when dropped.
+/// Temporary folder beside its target; removed when dropped.
 #[derive(Debug)]
 pub struct Folder {
-    filling: TempDir,
+    temporary: TempDir,
     target: PathBuf,
 }
 
 impl Folder {
-    /// Opens an empty folder beside `target`, whose parents are made as needed.
-    /// What killed processes left there is removed, or put back if it is the
-    /// former `target`.
+    /// Creates an empty folder beside `target`, and the parents of `target`. Removes folders
+    /// left by dead processes, or restores a previous `target` from them.
     ///
     /// # Errors
-    /// If the parent of `target` cannot be written.
+    /// If the parent of `target` is not writable.
     pub fn begin(target: &Path) -> Result<Self, FileError> {
         let folder = parent(target);
         at("create", folder, fs::create_dir_all(folder))?;
         recover(target)?;
         let prefix = format!("{}{}-", prefix(target, "new"), std::process::id());
-        let filling = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder);
-        let filling = at("create a folder beside", target, filling)?;
-        Ok(Folder { filling, target: target.to_owned() })
+        let temporary = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder);
+        let temporary = at("create a folder beside", target, temporary)?;
+        Ok(Folder { temporary, target: target.to_owned() })
     }
 
-    /// Where to write what will be the target.
+    /// Returns the path of the temporary folder.
     pub fn path(&self) -> &Path {
-        self.filling.path()
+        self.temporary.path()
     }
 
-    /// Puts the folder in place of the target, if there is one.
+    /// Replaces the target by the folder.
     ///
     /// # Errors
-    /// If a rename fails; the former target is back then.
-    #[expect(clippy::disallowed_methods, reason = "this module puts folders in place")]
+    /// If a rename fails; the previous target is then restored.
+    #[expect(clippy::disallowed_methods, reason = "this module replaces folders")]
     pub fn publish(self) -> Result<(), FileError> {
         let target = &self.target;
         let old = format!("{}{}-", prefix(target, "old"), std::process::id());
@@ -56,8 +55,8 @@ impl Folder {
             at("put back", target, fs::rename(&old, target))?;
         }
         at("publish", target, renamed)?;
-        // The folder is no longer there to be removed on drop.
-        let _ = self.filling.keep();
+        // The folder has been moved: nothing to remove on drop.
+        let _ = self.temporary.keep();
         if had_target {
             at("remove", &old, fs::remove_dir_all(&old))?;
         }
@@ -65,10 +64,10 @@ impl Folder {
     }
 }
 
-/// Removes the folders of dead processes; the former target comes back if its
-/// process died before the new one was in place.
+/// Removes temporary folders of dead processes. Restores the previous target if its process
+/// died before the replacement.
 fn recover(target: &Path) -> Result<(), FileError> {
-    for (kind, worth_keeping) in [("old", true), ("new", false)] {
+    for (kind, is_previous) in [("old", true), ("new", false)] {
         let prefix = prefix(target, kind);
         for entry in at("list", parent(target), fs::read_dir(parent(target)))?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -76,8 +75,8 @@ fn recover(target: &Path) -> Result<(), FileError> {
             if pid.and_then(|pid| pid.parse().ok()).is_none_or(alive) {
                 continue;
             }
-            if worth_keeping && !target.exists() {
-                #[expect(clippy::disallowed_methods, reason = "this module puts folders in place")]
+            if is_previous && !target.exists() {
+                #[expect(clippy::disallowed_methods, reason = "this module replaces folders")]
                 at("put back", target, fs::rename(entry.path(), target))?;
             } else {
                 at("remove", &entry.path(), fs::remove_dir_all(entry.path()))?;
@@ -87,7 +86,7 @@ fn recover(target: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// `.covid.new-` for `sources/covid`.
+/// Returns `.covid.new-` for `sources/covid`.
 fn prefix(target: &Path, kind: &str) -> String {
     format!(".{}.{kind}-", target.file_name().unwrap_or_default().to_string_lossy())
 }
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_replaces_another_as_a_whole() {
+    fn publishing_replaces_the_whole_folder() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("sources/clone");
         for name in ["first", "second"] {
@@ -130,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn what_dead_processes_left_is_removed_or_put_back() {
+    fn folders_of_dead_processes_are_removed_or_restored() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("clone");
-        let beside = |kind: &str, pid: i64| dir.path().join(format!(".clone.{kind}-{pid}-x"));
+        let left_over = |kind: &str, pid: i64| dir.path().join(format!(".clone.{kind}-{pid}-x"));
         let (dead, live) = (i64::from(i32::MAX), i64::from(std::process::id()));
-        fs::create_dir_all(beside("old", dead).join("good")).unwrap();
-        fs::create_dir_all(beside("new", dead)).unwrap();
-        fs::create_dir_all(beside("new", live)).unwrap();
+        fs::create_dir_all(left_over("old", dead).join("good")).unwrap();
+        fs::create_dir_all(left_over("new", dead)).unwrap();
+        fs::create_dir_all(left_over("new", live)).unwrap();
         drop(Folder::begin(&target).unwrap());
         assert_eq!(names(&target), ["good"]);
         assert_eq!(names(dir.path()), [format!(".clone.new-{live}-x"), "clone".into()]);

@@ -1,4 +1,4 @@
-//! Content hashes: BLAKE3, as 64 hexadecimal digits.
+//! Content hashes: BLAKE3 as 64 hexadecimal digits.
 
 use std::fs::File;
 use std::io;
@@ -6,18 +6,20 @@ use std::path::Path;
 
 use super::atomic::{FileError, at};
 
-/// The hash of `bytes`.
+/// Returns the hash of `bytes`.
 pub fn bytes(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }
 
-/// The hash of a file's content, read as a stream; devices, which may have no end, have
-/// none.
+/// Returns the hash of a file's content, read as a stream.
+///
+/// # Errors
+/// If the file cannot be read, or is not a regular file: devices may be endless.
 pub fn file(path: &Path) -> Result<String, FileError> {
     let mut hasher = blake3::Hasher::new();
     let mut file = at("read", path, File::open(path))?;
     if !at("read", path, file.metadata())?.is_file() {
-        return at("read", path, Err(io::Error::other("it is no regular file")));
+        return at("read", path, Err(io::Error::other("the path is not a regular file")));
     }
     at("read", path, io::copy(&mut file, &mut hasher))?;
     Ok(hasher.finalize().to_hex().to_string())
@@ -26,7 +28,7 @@ pub fn file(path: &Path) -> Result<String, FileError> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_file_hashes_as_its_bytes() {
+    fn file_hash_equals_hash_of_its_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
         crate::io::atomic::write(&path, b"film").unwrap();

@@ -5,33 +5,32 @@ pub mod write;
 use super::tensor::{Budget, Error, Tensor};
 use hdf5_pure::{DType, Datatype, File, Group};
 
-/// The deepest nesting of groups that is followed; Keras uses four levels.
+/// Deepest accepted nesting of groups; Keras uses four levels.
 const MAX_DEPTH: usize = 16;
 
-/// Reads every f32 dataset of an HDF5 file, sorted by path (`group/name`, no
-/// leading slash). Datasets of other types, as Keras keeps beside its weights,
-/// are left out, but no matrix of another precision is.
+/// Reads every f32 dataset of an HDF5 file, sorted by path (`group/name`, no leading slash).
+/// Datasets of other types, such as optimizer steps, are skipped, but matrices of another
+/// precision are errors.
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] if the bytes are not HDF5, a group is nested deeper
-/// than 16 levels or leads back into itself, or a filter is unknown;
-/// [`Error::Precision`] for a matrix of float64 or float16; [`Error::TooMany`] and
-/// [`Error::TooLarge`] at the limits of [`tensor`](super::tensor).
+/// [`Error::Malformed`] if the bytes are not HDF5, groups are circular or nested deeper than 16
+/// levels, or a filter is unknown; [`Error::Precision`] for a matrix of float64 or float16;
+/// [`Error::TooMany`] and [`Error::TooLarge`] at the limits of [`tensor`](super::tensor).
 pub fn read(bytes: Vec<u8>) -> Result<Vec<Tensor>, Error> {
     let mut budget = Budget::packed(bytes.len());
     let file = File::from_bytes(bytes).map_err(malformed)?;
     let (length, expected) = (file.file_size(), file.superblock().eof_address);
     if length < expected {
-        return Err(malformed(format!("{length} bytes, cut off from {expected}")));
+        return Err(malformed(format!("the file is truncated after {length} of {expected} bytes")));
     }
     let mut tensors = Vec::new();
-    walk(&file.root(), "", 0, &mut budget, &mut tensors)?;
+    read_group(&file.root(), "", 0, &mut budget, &mut tensors)?;
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(tensors)
 }
 
-fn walk(
+fn read_group(
     group: &Group,
     prefix: &str,
     depth: usize,
@@ -39,7 +38,7 @@ fn walk(
     tensors: &mut Vec<Tensor>,
 ) -> Result<(), Error> {
     if depth > MAX_DEPTH {
-        return Err(malformed(format!("groups nested deeper than {MAX_DEPTH} levels")));
+        return Err(malformed(format!("groups are nested deeper than {MAX_DEPTH} levels")));
     }
     for (name, dataset) in group.iter_datasets().map_err(malformed)? {
         let name = format!("{prefix}{name}");
@@ -47,13 +46,13 @@ fn walk(
         if dtype != DType::F32 {
             budget.object()?;
             let rank = dataset.shape().map_err(malformed)?.len();
-            match precision(&dtype).filter(|_| rank > 1) {
+            match float_type(&dtype).filter(|_| rank > 1) {
                 Some(dtype) => return Err(Error::Precision { name, dtype }),
                 None => continue,
             }
         }
         let shape = budget.tensor(&name, &dataset.shape().map_err(malformed)?)?;
-        // A chunk is read whole, so it must stay within the limits as well.
+        // A chunk is read as a whole, so it is subject to the limits.
         if let Some(chunk) = dataset.chunk_shape().map_err(malformed)? {
             Budget::new().tensor(&name, &chunk)?;
         }
@@ -66,13 +65,13 @@ fn walk(
     }
     for (name, child) in group.iter_groups().map_err(malformed)? {
         budget.object()?;
-        walk(&child, &format!("{prefix}{name}/"), depth + 1, budget, tensors)?;
+        read_group(&child, &format!("{prefix}{name}/"), depth + 1, budget, tensors)?;
     }
     Ok(())
 }
 
-/// The name of a type of floating-point numbers other than f32.
-fn precision(dtype: &DType) -> Option<String> {
+/// Returns the name of a floating-point type other than f32.
+fn float_type(dtype: &DType) -> Option<String> {
     match dtype {
         DType::F64 => Some("float64".to_owned()),
         DType::Other(datatype) => match **datatype {
@@ -93,8 +92,8 @@ mod tests {
     use hdf5_pure::FileBuilder;
     use proptest::prelude::*;
 
-    /// A file with the layout of Keras' releases: a group for each layer.
-    fn keras_like() -> Vec<u8> {
+    /// File with the layout of Keras' releases: one group per layer.
+    fn keras_file() -> Vec<u8> {
         let mut file = FileBuilder::new();
         for layer in ["b", "a"] {
             let mut group = file.create_group(layer);
@@ -106,8 +105,8 @@ mod tests {
     }
 
     #[test]
-    fn datasets_come_sorted_with_their_groups() {
-        let tensors = read(keras_like()).unwrap();
+    fn datasets_are_sorted_by_path() {
+        let tensors = read(keras_file()).unwrap();
         let names: Vec<_> = tensors.iter().map(|t| t.name.as_str()).collect();
         assert_eq!(names, ["a/kernel:0", "b/kernel:0"]);
         assert_eq!(tensors[0].shape, [1, 2]);
@@ -115,18 +114,18 @@ mod tests {
     }
 
     #[test]
-    fn matrices_of_double_precision_are_named() {
+    fn matrices_of_double_precision_are_errors() {
         let mut file = FileBuilder::new();
         let mut group = file.create_group("dense");
         group.create_dataset("kernel").with_f64_data(&[1.0, 2.0]).with_shape(&[1, 2]);
         file.add_group(group.finish());
         let error = read(file.finish().unwrap()).unwrap_err().to_string();
-        assert_eq!(error, "tensor `dense/kernel` holds float64 numbers, expected float32");
+        assert_eq!(error, "tensor `dense/kernel` has the type float64, expected float32");
     }
 
-    /// `tests/golden/keras.h5` was written by h5py as Keras' own release was:
-    /// superblock 0, symbol tables, groups with `weight_names`, and one
-    /// deflated, shuffled dataset.
+    /// `tests/golden/keras.h5` was written by h5py with the features of Keras' files:
+    /// superblock 0, symbol tables, groups with `weight_names`, and one shuffled and deflated
+    /// dataset.
     #[test]
     fn files_of_h5py_are_read() {
         let bytes = include_bytes!("../../tests/golden/keras.h5").to_vec();
@@ -160,24 +159,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_hdf5_is_refused() {
+    fn other_and_truncated_files_are_refused() {
         for bytes in [&b""[..], b"\x89HDF\r\n\x1a\n", b"hello"] {
             assert!(matches!(read(bytes.to_vec()), Err(Error::Malformed { .. })));
         }
-        let whole = keras_like();
+        let whole = keras_file();
         for cut in [whole.len() / 4, whole.len() / 2, whole.len() - 1] {
             assert!(read(whole[..cut].to_vec()).is_err(), "cut at {cut}");
         }
     }
 
     proptest! {
-        /// Any change of any bytes gives tensors or an error, never a panic.
+        /// Any change of bytes gives tensors or an error.
         #[test]
-        fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-            for mut bytes in [keras_like(), include_bytes!("../../tests/golden/keras.h5").to_vec()] {
-                for (at, value) in &changes {
-                    let at = at.index(bytes.len());
-                    bytes[at] = *value;
+        fn damaged_files_do_not_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+            for mut bytes in [keras_file(), include_bytes!("../../tests/golden/keras.h5").to_vec()] {
+                for (position, value) in &changes {
+                    let position = position.index(bytes.len());
+                    bytes[position] = *value;
                 }
                 let _ = read(bytes);
             }

@@ -1,16 +1,15 @@
-//! One process at a time, across programs: an advisory lock on a file of its own.
+//! Advisory lock between processes, on a separate lock file.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use super::atomic::{FileError, at};
 
-/// Waits for `path`, an empty file made as needed, to be free, and holds it
-/// until the returned value is dropped; a process that dies lets go of it.
-/// `on_wait` is called once if another holds it.
+/// Waits for the lock file `path`, which is created if needed, and locks it until the returned
+/// file is dropped or the process ends. Calls `on_wait` once if another process holds the lock.
 ///
 /// # Errors
-/// If the file cannot be made or the file system knows no locks.
+/// If the file cannot be created, or the file system does not support locks.
 pub fn exclusive(path: &Path, on_wait: impl FnOnce()) -> Result<File, FileError> {
     let folder = path.parent().unwrap_or(path);
     at("create", folder, fs::create_dir_all(folder))?;
@@ -34,18 +33,18 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn the_second_waits_for_the_first() {
+    fn second_lock_waits_for_the_first() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/lock");
-        let first = exclusive(&path, || panic!("nobody else is here")).unwrap();
+        let first = exclusive(&path, || panic!("the lock is free")).unwrap();
         let released = AtomicBool::new(false);
-        let (told, waits) = std::sync::mpsc::channel();
+        let (notify, waiting) = std::sync::mpsc::channel();
         thread::scope(|scope| {
             let second = scope.spawn(|| {
-                let _held = exclusive(&path, || told.send(()).unwrap()).unwrap();
+                let _held = exclusive(&path, || notify.send(()).unwrap()).unwrap();
                 assert!(released.load(Ordering::SeqCst));
             });
-            waits.recv().unwrap();
+            waiting.recv().unwrap();
             released.store(true, Ordering::SeqCst);
             drop(first);
             second.join().unwrap();

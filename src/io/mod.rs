@@ -1,27 +1,27 @@
-//! Bytes on disk: atomic writes, hashing, and the file formats of others.
+//! Input and output: atomic writes, hashes, caches, and readers of external file formats.
 //!
 //! # Limits
 //!
-//! Whatever a file says, its reader takes no more than this, and checks sums and
-//! products of its sizes for overflow. Whole files come through [`bounded`], names out of
-//! files become paths through [`place`]; `fuzz/` puts all of them to the test.
+//! Every reader limits the memory and disk space that a file can require, and checks sizes for
+//! overflow. Whole files are read by [`bounded`]; names in files become paths through
+//! [`place`]. The targets in `fuzz/` test the readers.
 //!
-//! | file | bytes | what is in it |
+//! | file | size of the file | limits of the content |
 //! |---|---|---|
-//! | weights: HDF5, ONNX, safetensors | 1 GiB | 1 GiB of tensors, of HDF5 at most 1032 times the file; 10,000 tensors and groups; 8 dimensions; headers of 16 MiB; groups 16 deep; no external data |
-//! | a wheel or `.keras` with weights | any | 100,000 or 100 entries, 4 or 2 GiB, 1000 times its packed size; `config.json` of 16 MiB, 128 deep |
-//! | ZIP of films | 16 GiB if fetched | 200,000 entries, 16 GiB, 100 times its packed size; plain names, no links, none twice |
-//! | films | 512 MiB each | 2²⁶ pixels each; 512 MiB, beside their files, for all that are decoded at a time |
-//! | a dataset | any | 4,000,000 files; no link out of it unless asked for |
+//! | weights: HDF5, ONNX, safetensors | 1 GiB | 1 GiB of tensors, for HDF5 at most 1032 times the file; 10,000 tensors and groups; 8 dimensions; headers of 16 MiB; 16 levels of groups; no external data |
+//! | wheel or `.keras` with weights | any | 100,000 or 100 entries, 4 or 2 GiB, compression ratio 1000; `config.json` of 16 MiB, 128 levels |
+//! | ZIP of images | 16 GiB if downloaded | 200,000 entries, 16 GiB, compression ratio 100; plain unique names, no links |
+//! | image | 512 MiB | 2²⁶ pixels; 512 MiB for all images decoded in parallel, without their files |
+//! | data set | any | 4,000,000 files; no links to the outside unless allowed |
 //! | `metadata.csv` | 16 MiB | 250,000 rows, 1000 columns |
-//! | tables and heads between stages | 256 MiB | rows of the header's width |
-//! | JSON between stages | 64 MiB | 128 deep |
-//! | `.npy` | any | the shape that is expected, which must be the file's length; a header of 64 KiB |
-//! | a bundle | 1 GiB | as safetensors; its hashes must agree; films of 2048 pixels a side; 512 features |
-//! | `pipeline.toml` | 1 MiB | 80 deep |
+//! | tables and heads between stages | 256 MiB | rows as wide as the header |
+//! | JSON between stages | 64 MiB | 128 levels |
+//! | `.npy` | any | the expected shape, which must match the file size; a header of 64 KiB |
+//! | bundle | 1 GiB | as safetensors; matching hashes; images of 2048 x 2048 pixels; 512 features |
+//! | `pipeline.toml` | 1 MiB | 80 levels |
 //! | `pipeline.lock` | 16 MiB | |
-//! | known hashes, cached features | 256 MiB, as many as asked for | |
-//! | Kaggle's token | 64 KiB | |
+//! | known hashes, cached features | 256 MiB, the expected length | |
+//! | Kaggle token | 64 KiB | |
 
 pub mod archive;
 pub mod atomic;

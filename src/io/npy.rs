@@ -1,7 +1,7 @@
-//! numpy's `.npy`, row by row: arrays larger than memory can be written and
-//! read. Format: NEP 1, version 1.0, C order, little-endian.
+//! NumPy's `.npy` format, written and read by rows, for arrays larger than memory. Format: NEP
+//! 1, version 1.0, C order, little-endian.
 //!
-//! Arrays that fit in memory go through `ndarray-npy`.
+//! Arrays that fit in memory use `ndarray-npy`.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use super::atomic::{FileError, at};
 use super::bounded::no_memory;
 
-/// A number type that `.npy` files hold.
+/// Element type of `.npy` files.
 pub trait Element: bytemuck::Pod {
-    /// numpy's name for it.
+    /// NumPy's name of the type.
     const DESCR: &'static str;
 }
 
@@ -26,27 +26,26 @@ impl Element for f32 {
     const DESCR: &'static str = "<f4";
 }
 
-/// Why a `.npy` file could not be read or written.
+/// Reason why a `.npy` file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum NpyError {
-    /// The file system said no.
+    /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The bytes are not what this module writes.
+    /// The content is invalid or not supported.
     #[error("`{}` is not a usable .npy file: {reason}", path.display())]
     Malformed {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Problem.
         reason: String,
     },
 }
 
-/// The header is padded to this size, so that the number of rows can be filled
-/// in when the last one is written.
+/// Size in bytes of the padded header, which is overwritten when the number of rows is known.
 const HEADER: usize = 128;
 
-/// Writes rows of a fixed shape to a `.npy` file of `[rows, ..row]`.
+/// Writer of a `.npy` file of shape `[rows, ..row]`.
 #[derive(Debug)]
 pub struct Writer<T> {
     out: io::BufWriter<File>,
@@ -57,8 +56,11 @@ pub struct Writer<T> {
 }
 
 impl<T: Element> Writer<T> {
-    /// Creates the file `path`, which belongs to a staging folder: it is not
-    /// complete before [`Writer::finish`].
+    /// Creates the file `path` in a staging folder; the file is incomplete before
+    /// [`Writer::finish`].
+    ///
+    /// # Errors
+    /// If the file cannot be created.
     #[expect(clippy::disallowed_methods, reason = "the caller stages the file")]
     pub fn create(path: &Path, row: &[usize]) -> Result<Self, NpyError> {
         let mut out = io::BufWriter::new(at("create", path, File::create(path))?);
@@ -66,11 +68,14 @@ impl<T: Element> Writer<T> {
         Ok(Self { out, path: path.to_owned(), row: row.to_vec(), rows: 0, element: PhantomData })
     }
 
-    /// Appends whole rows.
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     ///
     /// # Panics
     ///
-    /// When the length of `values` is no multiple of the row's.
+    /// If the length of `values` is not a multiple of the row length.
     pub fn push(&mut self, values: &[T]) -> Result<(), NpyError> {
         let size: usize = self.row.iter().product();
         assert_eq!(values.len() % size, 0, "rows of {size} values");
@@ -79,7 +84,10 @@ impl<T: Element> Writer<T> {
         Ok(())
     }
 
-    /// Writes the header; returns the number of rows.
+    /// Writes the header and returns the number of rows.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn finish(mut self) -> Result<usize, NpyError> {
         let header = header(T::DESCR, self.rows, &self.row);
         let done = self.out.seek(SeekFrom::Start(0));
@@ -103,7 +111,7 @@ fn header(descr: &str, rows: usize, row: &[usize]) -> [u8; HEADER] {
     bytes
 }
 
-/// Reads rows of a `.npy` file without holding the others.
+/// Reader of single rows of a `.npy` file.
 #[derive(Debug)]
 pub struct Reader<T> {
     file: File,
@@ -114,57 +122,65 @@ pub struct Reader<T> {
 }
 
 impl<T: Element> Reader<T> {
-    /// Opens `path` and checks its type, that its rows have the shape `row`
-    /// (`None` stands for any size), and that its length agrees.
+    /// Opens `path` and checks the type, the row shape `row` (`None` for any size) and the file
+    /// size.
+    ///
+    /// # Errors
+    /// If the file cannot be read or does not match.
     pub fn open(path: &Path, row: &[Option<usize>]) -> Result<Self, NpyError> {
-        let wrong = |reason: String| NpyError::Malformed { path: path.to_owned(), reason };
+        let malformed = |reason: String| NpyError::Malformed { path: path.to_owned(), reason };
         let mut file = at("read", path, File::open(path))?;
         let mut prefix = [0; 10];
-        file.read_exact(&mut prefix).map_err(|_| wrong("it is too short".into()))?;
+        file.read_exact(&mut prefix).map_err(|_| malformed("the file is too short".into()))?;
         if &prefix[..6] != b"\x93NUMPY" || prefix[6] != 1 {
-            return Err(wrong("it does not start as a version 1 .npy file does".into()));
+            return Err(malformed("the start is not that of a version 1 .npy file".into()));
         }
         let length = u16::from_le_bytes([prefix[8], prefix[9]]);
         let mut text = vec![0; length.into()];
-        file.read_exact(&mut text).map_err(|_| wrong("its header is cut off".into()))?;
+        file.read_exact(&mut text).map_err(|_| malformed("the header is truncated".into()))?;
         let text = String::from_utf8_lossy(&text).into_owned();
         let (descr, shape) =
-            parse(&text).ok_or_else(|| wrong(format!("its header is `{text}`")))?;
+            parse(&text).ok_or_else(|| malformed(format!("the header is invalid: `{text}`")))?;
         if descr != T::DESCR {
-            return Err(wrong(format!("expected numbers of type {}, got {descr}", T::DESCR)));
+            return Err(malformed(format!("the type is {descr}, expected {}", T::DESCR)));
         }
-        let fits = shape.len() == row.len() + 1
+        let matches_row = shape.len() == row.len() + 1
             && row.iter().zip(&shape[1..]).all(|(want, got)| want.is_none_or(|w| w == *got));
-        if !fits {
-            return Err(wrong(format!("expected rows of {row:?}, got the shape {shape:?}")));
+        if !matches_row {
+            return Err(malformed(format!("the shape is {shape:?}, expected rows of {row:?}")));
         }
         let start = 10 + u64::from(length);
-        // Without the rows first: where there are none, the others must fit all the same.
+        // The rows are not counted yet: also without rows the sizes must not overflow.
         let row =
             shape[1..].iter().try_fold(size_of::<T>() as u64, |a, n| a.checked_mul(*n as u64));
         let size = row.and_then(|row| row.checked_mul(shape[0] as u64));
         let got = at("read", path, file.metadata())?.len();
         if size.and_then(|s| s.checked_add(start)) != Some(got) {
-            return Err(wrong(format!("the shape {shape:?} does not fit its {got} bytes")));
+            return Err(malformed(format!(
+                "the shape {shape:?} does not match the file size of {got} bytes"
+            )));
         }
         Ok(Self { file, path: path.to_owned(), start, shape, element: PhantomData })
     }
 
-    /// `[rows, ..row]`.
+    /// Returns the shape `[rows, ..row]`.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// The number of rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.shape[0]
     }
 
-    /// The values of the rows in `range`.
+    /// Reads the rows in `range`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or memory is insufficient.
     ///
     /// # Panics
     ///
-    /// When `range` reaches past the last row.
+    /// If `range` exceeds the number of rows.
     pub fn read(&mut self, range: Range<usize>) -> Result<Vec<T>, NpyError> {
         assert!(
             range.start <= range.end && range.end <= self.rows(),
@@ -186,7 +202,7 @@ impl<T: Element> Reader<T> {
     }
 }
 
-/// The type and the shape in a header's dictionary, C order only.
+/// Parses the type and the shape of a header in C order.
 fn parse(header: &str) -> Option<(String, Vec<usize>)> {
     let value = |key: &str| Some(header.split_once(&format!("'{key}':"))?.1.trim_start());
     let descr = value("descr")?.strip_prefix('\'')?.split('\'').next()?;
@@ -201,7 +217,7 @@ fn parse(header: &str) -> Option<(String, Vec<usize>)> {
 mod tests {
     use super::*;
 
-    fn written(dir: &Path) -> PathBuf {
+    fn write_example(dir: &Path) -> PathBuf {
         let path = dir.join("x.npy");
         let mut writer = Writer::<f32>::create(&path, &[2, 3]).unwrap();
         for row in 0..5 {
@@ -212,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn rows_come_back_and_ndarray_npy_agrees() {
+    fn rows_survive_a_round_trip_and_equal_ndarray_npy() {
         let dir = tempfile::tempdir().unwrap();
-        let path = written(dir.path());
+        let path = write_example(dir.path());
         let mut reader = Reader::<f32>::open(&path, &[None, Some(3)]).unwrap();
         assert_eq!(reader.shape(), [5, 2, 3]);
         assert_eq!(reader.read(3..5).unwrap()[..7], [3., 3., 3., 3., 3., 3., 4.]);
@@ -225,34 +241,34 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_wrong_are_named_not_read() {
+    fn malformed_files_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let path = written(dir.path());
+        let path = write_example(dir.path());
         let good = std::fs::read(&path).unwrap();
         let open = |bytes: &[u8], row: &[Option<usize>]| {
             crate::io::atomic::write(&path, bytes).unwrap();
             Reader::<f32>::open(&path, row).unwrap_err().to_string()
         };
         let row = [Some(2), Some(3)];
-        assert!(open(&good[..good.len() - 1], &row).contains("does not fit its"));
-        assert!(open(&good[..60], &row).contains("cut off"));
+        assert!(open(&good[..good.len() - 1], &row).contains("does not match the file size"));
+        assert!(open(&good[..60], &row).contains("truncated"));
         assert!(open(b"", &row).contains("too short"));
-        assert!(open(b"\x89PNG\r\n\x1a\n....", &row).contains("does not start"));
+        assert!(open(b"\x89PNG\r\n\x1a\n....", &row).contains("the start is not"));
         assert!(open(&good, &[Some(7)]).contains("expected rows of"));
         let text =
             String::from_utf8_lossy(&good[..HEADER]).replace("(5,", "(99999999999999999999,");
         assert!(
-            open(text.as_bytes(), &row).contains("does not start"),
-            "lossy text breaks the magic"
+            open(text.as_bytes(), &row).contains("the start is not"),
+            "lossy conversion changes the magic number"
         );
         let mut huge = good.clone();
-        let at = huge.windows(3).position(|w| w == b"(5,").unwrap();
-        huge[at..at + 24].copy_from_slice(b"(9999999999999999, 2, 3)");
-        assert!(open(&huge, &row).contains("does not fit its"));
+        let position = huge.windows(3).position(|w| w == b"(5,").unwrap();
+        huge[position..position + 24].copy_from_slice(b"(9999999999999999, 2, 3)");
+        assert!(open(&huge, &row).contains("does not match the file size"));
         assert!(Reader::<u8>::open(&path, &row).is_err());
         let empty = &good[..HEADER];
         let mut overflowing = empty.to_vec();
-        overflowing[at..at + 32].copy_from_slice(b"(0, 4611686018427387904, 16) , }");
-        assert!(open(&overflowing, &[None, None]).contains("does not fit its"));
+        overflowing[position..position + 32].copy_from_slice(b"(0, 4611686018427387904, 16) , }");
+        assert!(open(&overflowing, &[None, None]).contains("does not match the file size"));
     }
 }

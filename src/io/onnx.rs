@@ -1,15 +1,14 @@
-//! ONNX: the initializers of a model, that is, its weights; and [`mod@write`], whole models.
+//! ONNX: reading the weights (initializers) of a model; [`mod@write`] writes whole models.
 //!
-//! The file is a protobuf message; its fields are walked in place, and only
-//! those named here are looked at, so that nothing in the file can make the
-//! reader allocate more than the tensors it returns.
+//! The file is a protobuf message. Its fields are parsed in place, and only the fields named
+//! here are used, so that a file cannot cause allocations beyond the returned tensors.
 
 pub mod write;
 
 use super::tensor::{Budget, Error, MAX_RANK, Tensor};
 use prost::encoding::{WireType, decode_key, decode_varint};
 
-/// Field numbers of `onnx.proto`, the format's definition.
+/// Field numbers of `onnx.proto`.
 mod field {
     pub const MODEL_GRAPH: u32 = 7;
     pub const GRAPH_INITIALIZER: u32 = 5;
@@ -28,15 +27,15 @@ const OTHER_PRECISION: [(u64, &str); 3] = [(10, "float16"), (11, "float64"), (16
 /// `TensorProto.DataLocation.EXTERNAL`
 const EXTERNAL: u64 = 1;
 
-/// Reads every f32 initializer of an ONNX model, sorted by name. Initializers
-/// of other types (shapes, axes) are left out, but no matrix of another precision is.
+/// Reads every f32 initializer of an ONNX model, sorted by name. Initializers of other types,
+/// such as shapes, are skipped, but matrices of another precision are errors.
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] if the bytes are not a protobuf message with a graph;
-/// [`Error::Precision`] for a matrix of float64, float16 or bfloat16;
-/// [`Error::External`] for weights kept beside the file; [`Error::Length`],
-/// [`Error::TooMany`] and [`Error::TooLarge`] as they say.
+/// [`Error::Malformed`] if the bytes are not a protobuf message with one graph;
+/// [`Error::Precision`] for a matrix of float64, float16 or bfloat16; [`Error::External`] for
+/// weights in another file; [`Error::Length`], [`Error::TooMany`] and [`Error::TooLarge`] for
+/// wrong sizes.
 pub fn read(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
     let mut budget = Budget::new();
     let mut tensors = Vec::new();
@@ -54,7 +53,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
     Ok(tensors)
 }
 
-/// One `TensorProto`; `None` if it is not f32.
+/// Parses a `TensorProto`; `None` if the type is not f32.
 fn tensor(message: &[u8], budget: &mut Budget) -> Result<Option<Tensor>, Error> {
     let (mut name, mut shape, mut data_type, mut location) = ("", Vec::new(), 0, 0);
     let (mut raw, mut floats) = (None, Vec::new());
@@ -96,7 +95,7 @@ fn tensor(message: &[u8], budget: &mut Budget) -> Result<Option<Tensor>, Error> 
     Tensor::from_le_bytes(name.into(), shape, raw.unwrap_or(&floats)).map(Some)
 }
 
-/// The embedded messages with field number `tag`.
+/// Iterates over the embedded messages with field number `tag`.
 fn messages(bytes: &[u8], tag: u32) -> impl Iterator<Item = Result<&[u8], Error>> {
     Fields(bytes).filter_map(move |field| match field {
         Ok((found, Value::Bytes(message))) if found == tag => Some(Ok(message)),
@@ -105,7 +104,7 @@ fn messages(bytes: &[u8], tag: u32) -> impl Iterator<Item = Result<&[u8], Error>
     })
 }
 
-/// The value of one field, as it lies on the wire.
+/// Encoded value of a field.
 enum Value<'a> {
     Varint(u64),
     Fixed32(&'a [u8]),
@@ -113,7 +112,7 @@ enum Value<'a> {
     Bytes(&'a [u8]),
 }
 
-/// The fields of one protobuf message, in file order; ends after an error.
+/// Iterator over the fields of a protobuf message, in file order; ends after an error.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -128,7 +127,7 @@ impl<'a> Fields<'a> {
                 Value::Bytes(self.take(length)?)
             }
             WireType::StartGroup | WireType::EndGroup => {
-                return Err(malformed("a group, which ONNX does not use"));
+                return Err(malformed("a protobuf group, which ONNX does not use"));
             }
         };
         Ok((tag, value))
@@ -138,7 +137,7 @@ impl<'a> Fields<'a> {
         let (taken, rest) = usize::try_from(length)
             .ok()
             .and_then(|length| self.0.split_at_checked(length))
-            .ok_or_else(|| malformed(format!("a field of {length} bytes passes the end")))?;
+            .ok_or_else(|| malformed(format!("a field of {length} bytes exceeds the message")))?;
         self.0 = rest;
         Ok(taken)
     }
@@ -169,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
     use prost::Message;
 
-    /// The messages of `onnx.proto`, written by prost: the reader's oracle.
+    /// Messages of `onnx.proto` encoded by prost, as a reference for the reader.
     #[derive(Message)]
     struct Model {
         #[prost(int64, tag = "1")]
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_and_float_data_are_read_and_other_types_left_out() {
+    fn raw_and_float_data_are_read_and_other_types_skipped() {
         let floats =
             TensorProto { raw_data: None, float_data: vec![3.0, 4.0], ..proto("a", &[2], &[]) };
         let ints = TensorProto { data_type: 7, ..proto("shape", &[1], &[0.0]) };
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn every_defect_has_its_error() {
         let refused = |tensor| read(&model(vec![tensor])).unwrap_err();
         assert!(matches!(refused(proto("a", &[3], &[1.0])), Error::Length { .. }));
         assert!(matches!(refused(proto("a", &[-1], &[1.0])), Error::TooLarge { .. }));
@@ -261,16 +260,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_give_tensors_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn random_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = read(&bytes);
         }
 
         #[test]
-        fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        fn damaged_files_do_not_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
             let mut bytes = model(vec![proto("a", &[2, 2], &[1.0; 4]), proto("b", &[1], &[2.0])]);
-            for (at, value) in changes {
-                let at = at.index(bytes.len());
-                bytes[at] = value;
+            for (position, value) in changes {
+                let position = position.index(bytes.len());
+                bytes[position] = value;
             }
             let _ = read(&bytes);
         }

@@ -1,24 +1,23 @@
-//! Names that a file brings, as places below a folder: a record or an archive from
-//! elsewhere names nothing outside of it.
+//! Safe paths from names in untrusted files: such names cannot refer to files outside a folder.
 
 use std::path::{Component, Path, PathBuf};
 
-/// Whether a path is relative, not empty, and free of `.`, `..` and prefixes.
+/// Whether a path is relative, not empty, and without `.`, `..` and prefixes.
 pub fn is_plain(path: &Path) -> bool {
     path.components().next().is_some()
         && path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Where `name` lies in `folder`; none if it is no plain relative path, or a folder on the
-/// way is a link.
+/// Returns the path of `name` in `folder`. None if `name` is not a plain relative path, or if a
+/// folder between is a symbolic link.
 pub fn below(folder: &Path, name: &Path) -> Option<PathBuf> {
     let path = folder.join(name);
     let mut between = path.ancestors().skip(1).take_while(|parent| *parent != folder);
-    let straight = |parent: &Path| !parent.is_symlink();
-    (is_plain(name) && between.all(straight)).then_some(path)
+    let is_no_link = |parent: &Path| !parent.is_symlink();
+    (is_plain(name) && between.all(is_no_link)).then_some(path)
 }
 
-/// The absolute path without `..` and links. What does not exist yet is taken for folders.
+/// Returns the absolute path without `..` and links. Missing components are treated as folders.
 pub fn real(path: &Path) -> PathBuf {
     let parent = |rest: &Path| match rest.as_os_str().is_empty() {
         true => real(Path::new(".")),
@@ -33,13 +32,13 @@ pub fn real(path: &Path) -> PathBuf {
                 above.pop();
                 above
             }
-            // `.` fails where the working folder is gone.
+            // `.` fails if the working directory was deleted.
             _ => path.to_owned(),
         }
     })
 }
 
-/// Whether a spreadsheet that opens a table would take a cell for a formula, and run it.
+/// Whether a spreadsheet program would evaluate a cell as a formula.
 pub fn is_formula(cell: &str) -> bool {
     cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
@@ -50,7 +49,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn real_paths_have_neither_links_nor_parents() {
+    fn real_paths_have_no_links_and_no_parent_components() {
         let dir = tempfile::tempdir().unwrap();
         let top = dir.path().canonicalize().unwrap();
         std::fs::create_dir_all(top.join("a/b")).unwrap();
@@ -64,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn names_lead_below_the_folder_or_nowhere() {
+    fn only_names_inside_the_folder_are_accepted() {
         let dir = tempfile::tempdir().unwrap();
         let below = |name: &str| below(dir.path(), Path::new(name));
         assert_eq!(below("a/b.png"), Some(dir.path().join("a/b.png")));

@@ -1,4 +1,4 @@
-//! safetensors, the format the weights are cached in.
+//! safetensors files, the format of cached weights, heads and bundles.
 
 use super::tensor::{Budget, Error, Tensor};
 use safetensors::{Dtype, SafeTensors};
@@ -6,19 +6,19 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// The longest header that is parsed, in bytes.
+/// Longest accepted header in bytes.
 const MAX_HEADER: u64 = 1 << 24;
 
-/// Reads every f32 tensor, sorted by name; tensors of other types are left out, but no
-/// matrix of another precision is.
+/// Reads every f32 tensor, sorted by name. Tensors of other types are skipped, but matrices of
+/// another precision are errors.
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] as the safetensors crate finds it, or for a header of
-/// more than 16 MiB; [`Error::Precision`] for a matrix of F64, F16 or BF16;
-/// [`Error::TooMany`] and [`Error::TooLarge`] at the limits.
+/// [`Error::Malformed`] for invalid files, and for headers of more than 16 MiB;
+/// [`Error::Precision`] for a matrix of F64, F16 or BF16; [`Error::TooMany`] and
+/// [`Error::TooLarge`] at the limits.
 pub fn read(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
-    let file = SafeTensors::deserialize(checked(bytes)?).map_err(malformed)?;
+    let file = SafeTensors::deserialize(check_header(bytes)?).map_err(malformed)?;
     let mut budget = Budget::new();
     let mut views: Vec<_> = file.iter().collect();
     views.sort_by_key(|&(name, _)| name);
@@ -44,24 +44,24 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
     Ok(tensors)
 }
 
-/// Reads the `__metadata__` of a file; empty if it has none.
+/// Reads the `__metadata__` of a file; empty if missing.
 ///
 /// # Errors
 ///
 /// [`Error::Malformed`] as for [`read`].
 pub fn metadata(bytes: &[u8]) -> Result<BTreeMap<String, String>, Error> {
-    let (_, header) = SafeTensors::read_metadata(checked(bytes)?).map_err(malformed)?;
+    let (_, header) = SafeTensors::read_metadata(check_header(bytes)?).map_err(malformed)?;
     Ok(header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect())
 }
 
-/// A tensor to write, whose numbers lie elsewhere.
+/// Borrowed tensor to write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View<'a> {
-    /// Its name in the file.
+    /// Name in the file.
     pub name: String,
-    /// The length of each dimension, outermost first.
+    /// Length of each dimension, outermost first.
     pub shape: Vec<usize>,
-    /// The elements in row-major order.
+    /// Elements in row-major order.
     pub data: &'a [f32],
 }
 
@@ -71,21 +71,21 @@ impl<'a> From<&'a Tensor> for View<'a> {
     }
 }
 
-/// The bytes of a file, as [`write_to`] writes it.
+/// Returns the bytes of a file, see [`write_to`].
 pub fn write(tensors: &[Tensor], metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let views: Vec<View> = tensors.iter().map(View::from).collect();
     let mut bytes = Vec::new();
-    write_to(&mut bytes, &views, metadata).expect("a vector takes every byte");
+    write_to(&mut bytes, &views, metadata).expect("writing to memory");
     bytes
 }
 
-/// Writes a file with `tensors` in the given order and `metadata`, keys sorted:
-/// equal arguments give equal bytes, which the safetensors crate, with its hash map
-/// for the metadata, does not promise. The numbers are not copied as a whole.
+/// Writes `tensors` in the given order, and `metadata` with sorted keys. Equal arguments give
+/// equal bytes; the safetensors crate does not guarantee this, because its metadata are a hash
+/// map. The data are not copied as a whole.
 ///
 /// # Errors
 ///
-/// What `out` says.
+/// Errors of `out`.
 pub fn write_to(
     out: &mut dyn Write,
     tensors: &[View],
@@ -100,7 +100,7 @@ pub fn write_to(
         header.insert(name.clone(), info);
     }
     let mut header = Value::Object(header).to_string();
-    // The data start at a multiple of 8, so that they can be used in place.
+    // Data aligned to 8 bytes can be used in place.
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
     out.write_all(&(header.len() as u64).to_le_bytes())?;
     out.write_all(header.as_bytes())?;
@@ -111,10 +111,10 @@ pub fn write_to(
     Ok(())
 }
 
-fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
+fn check_header(bytes: &[u8]) -> Result<&[u8], Error> {
     match bytes.first_chunk() {
         Some(&length) if u64::from_le_bytes(length) > MAX_HEADER => {
-            Err(malformed(format!("a header of more than {MAX_HEADER} bytes")))
+            Err(malformed(format!("the header has more than {MAX_HEADER} bytes")))
         }
         _ => Ok(bytes),
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_by_the_crate() {
+    fn written_files_are_read_by_the_crate() {
         let notes = metadata_of(&[("source", "a \"quoted\" place"), ("licence", "CC BY 4.0")]);
         let bytes = write(&tensors(), &notes);
         assert_eq!(read(&bytes).unwrap(), tensors());
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn tensors_of_other_types_are_left_out() {
+    fn tensors_of_other_types_are_skipped() {
         let view = safetensors::tensor::TensorView::new(Dtype::U8, vec![2], &[1, 2]).unwrap();
         let bytes = safetensors::serialize([("bytes", view)], None).unwrap();
         assert_eq!(read(&bytes).unwrap(), []);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn matrices_of_another_precision_are_named() {
+    fn matrices_of_another_precision_are_errors() {
         for (dtype, size, name) in
             [(Dtype::F64, 8, "float64"), (Dtype::F16, 2, "float16"), (Dtype::BF16, 2, "bfloat16")]
         {
@@ -170,14 +170,13 @@ mod tests {
             let view = safetensors::tensor::TensorView::new(dtype, vec![1, 2], &data).unwrap();
             let bytes = safetensors::serialize([("dense_1.kernel", view)], None).unwrap();
             let error = read(&bytes).unwrap_err().to_string();
-            let expected =
-                format!("tensor `dense_1.kernel` holds {name} numbers, expected float32");
+            let expected = format!("tensor `dense_1.kernel` has the type {name}, expected float32");
             assert_eq!(error, expected);
         }
     }
 
     #[test]
-    fn what_is_not_safetensors_is_refused() {
+    fn other_files_are_refused() {
         let whole = write(&tensors(), &BTreeMap::new());
         let mut long_header = whole.clone();
         long_header[..8].copy_from_slice(&(MAX_HEADER + 1).to_le_bytes());
@@ -188,11 +187,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn damage_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        fn damaged_files_do_not_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
             let mut bytes = write(&tensors(), &metadata_of(&[("k", "v")]));
-            for (at, value) in changes {
-                let at = at.index(bytes.len());
-                bytes[at] = value;
+            for (position, value) in changes {
+                let position = position.index(bytes.len());
+                bytes[position] = value;
             }
             let _ = (read(&bytes), metadata(&bytes));
         }

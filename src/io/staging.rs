@@ -1,5 +1,4 @@
-//! Sets of files that change as one: a folder filled beside its target, then
-//! merged into it with one rename as the point of no return.
+//! Atomic update of a set of files in a folder.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -12,21 +11,20 @@ use tempfile::TempDir;
 use super::atomic::{FileError, at, parent, write};
 use super::{bounded, hash, place};
 
-/// A folder being filled beside its target, published as a whole.
+/// Temporary folder whose files are published into a target folder together.
 ///
-/// Dropped without [`Staging::publish`], it vanishes and the target is as it
-/// was. Publishing renames the finished folder to `.<target>.ready`, which is
-/// the point of no return, then moves its files into the target one by one. A
-/// process killed in between leaves the ready folder, and the next
-/// [`recover`] finishes the move, so a set of files changes as one.
+/// Dropped without [`Staging::publish`], it is removed and the target is unchanged. Publishing
+/// renames the complete folder to `.<target>.ready` and then moves its files into the target
+/// one by one. After the rename the update cannot be lost: if the process is killed, the next
+/// [`recover`] completes the moves.
 #[derive(Debug)]
 pub struct Staging {
     folder: Temporary,
     target: PathBuf,
 }
 
-/// A temporary folder beside a target. Its lock tells other processes, also those in other
-/// containers, that its owner is alive.
+/// Temporary folder beside a target. Its lock shows other processes, also in other containers,
+/// that its owner is alive.
 #[derive(Debug)]
 pub struct Temporary {
     folder: TempDir,
@@ -34,40 +32,49 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// The folder, which is removed when this is dropped.
+    /// Returns the path of the folder, which is removed on drop.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// Holds, inside a ready folder, the names to remove from the target.
+/// File in a ready folder with the names to remove from the target.
 const OBSOLETE: &str = ".obsolete.json";
 
-/// The largest such list that is read.
+/// Largest size in bytes of that file.
 const MAX_LIST: u64 = 64 << 20;
 
 impl Staging {
-    /// Starts filling a folder that will be merged into `target`. Finishes a
-    /// publication that was cut off, and sweeps what killed runs left behind.
+    /// Creates a temporary folder for files of `target`. Completes an interrupted publication
+    /// and removes temporary folders of killed processes.
+    ///
+    /// # Errors
+    /// If the target or its parent is not writable.
     pub fn begin(target: &Path) -> Result<Self, FileError> {
         recover(target)?;
         let folder = parent(target);
         at("create", folder, fs::create_dir_all(folder))?;
         if target.exists() {
-            // Better now than after hours of work.
+            // Fail now rather than after hours of work.
             at("write to", target, tempfile::tempfile_in(target))?;
         }
         sweep(target);
         Ok(Self { folder: temporary(target)?, target: target.to_owned() })
     }
 
-    /// A folder for temporary files, beside the target and removed when dropped.
+    /// Creates a folder for temporary files beside the target, removed on drop.
+    ///
+    /// # Errors
+    /// If the folder cannot be created.
     pub fn scratch(&self) -> Result<Temporary, FileError> {
         temporary(&self.target)
     }
 
-    /// Where to write the file that will be `name` in the target. Missing
-    /// folders of a nested `name` are made.
+    /// Returns the temporary path of the file `name` of the target. Creates the folders of a
+    /// nested `name`.
+    ///
+    /// # Errors
+    /// If a folder cannot be created.
     pub fn path(&self, name: impl AsRef<Path>) -> Result<PathBuf, FileError> {
         let path = self.folder.path().join(name);
         let folder = parent(&path);
@@ -75,29 +82,41 @@ impl Staging {
         Ok(path)
     }
 
-    /// Opens the file that will be `name` in the target.
-    #[expect(clippy::disallowed_methods, reason = "a staged file is not in place yet")]
+    /// Creates the temporary file for `name` of the target.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    #[expect(clippy::disallowed_methods, reason = "the file is temporary")]
     pub fn create(&self, name: impl AsRef<Path>) -> Result<BufWriter<File>, FileError> {
         let path = self.path(name)?;
         Ok(BufWriter::new(at("create", &path, File::create(&path))?))
     }
 
-    /// Copies `from` to what will be `name` in the target.
-    #[expect(clippy::disallowed_methods, reason = "a staged file is not in place yet")]
+    /// Copies `from` to the temporary file for `name` of the target.
+    ///
+    /// # Errors
+    /// If the file cannot be copied.
+    #[expect(clippy::disallowed_methods, reason = "the file is temporary")]
     pub fn copy(&self, from: &Path, name: impl AsRef<Path>) -> Result<(), FileError> {
         let path = self.path(name)?;
         at("copy", from, fs::copy(from, &path)).map(drop)
     }
 
-    /// The names of the files so far, sorted, with `/` between folders.
+    /// Returns the sorted names of the files so far, with `/` between folders.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
     pub fn files(&self) -> Result<Vec<String>, FileError> {
         let staged = self.folder.path();
         let files = at("read", staged, list(staged))?;
         Ok(files.iter().map(|f| f.to_string_lossy().replace('\\', "/")).collect())
     }
 
-    /// Puts every file in place and removes the `obsolete` ones (names relative
-    /// to the target) that this publication does not bring again.
+    /// Publishes all files, and removes the `obsolete` files (names relative to the target)
+    /// that are not among them.
+    ///
+    /// # Errors
+    /// If a file cannot be flushed, moved or removed.
     pub fn publish(self, obsolete: &[String]) -> Result<(), FileError> {
         let staged = self.folder.path();
         let files: BTreeSet<String> = self.files()?.into_iter().collect();
@@ -105,17 +124,18 @@ impl Staging {
             let path = staged.join(file);
             at("flush", &path, File::open(&path).and_then(|f| f.sync_all()))?;
         }
-        let gone: Vec<_> = obsolete.iter().filter(|o| !files.contains(*o)).collect();
-        let list = serde_json::to_vec(&gone).expect("strings serialise");
+        let removed: Vec<_> = obsolete.iter().filter(|o| !files.contains(*o)).collect();
+        let list = serde_json::to_vec(&removed).expect("strings serialise");
         write(&staged.join(OBSOLETE), &list)?;
         let _held = lock(parent(&self.target));
-        // One that was cut off comes first, or its files would be in the way of these.
+        // An interrupted publication must be completed first: its files would conflict with
+        // these.
         finish(&self.target)?;
         let ready = ready(&self.target);
-        live().remove(self.folder.path());
+        temporary_folders().remove(self.folder.path());
         let Temporary { folder, _lock } = self.folder;
         let staged = folder.keep();
-        #[expect(clippy::disallowed_methods, reason = "this module is the home of renames")]
+        #[expect(clippy::disallowed_methods, reason = "this module renames files")]
         let renamed = fs::rename(&staged, &ready);
         if renamed.is_err() {
             let _ = fs::remove_dir_all(&staged);
@@ -125,41 +145,44 @@ impl Staging {
     }
 }
 
-/// Makes a folder beside `target` whose name holds the id of this process, so that
-/// [`sweep`] and [`abandon`] find it.
+/// Creates a folder beside `target` with this process's ID in its name, for [`sweep`] and
+/// [`abandon`].
 fn temporary(target: &Path) -> Result<Temporary, FileError> {
-    let prefix = format!("{}{}-", beside(target, "tmp"), std::process::id());
+    let prefix = format!("{}{}-", hidden_name(target, "tmp"), std::process::id());
     let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent(target));
     let folder = at("create a folder beside", target, folder)?;
-    live().insert(folder.path().to_owned());
+    temporary_folders().insert(folder.path().to_owned());
     let _lock = File::open(folder.path()).ok().filter(|handle| handle.try_lock().is_ok());
     Ok(Temporary { folder, _lock })
 }
 
-/// Waits until no other process publishes in `folder`, and keeps others waiting until
-/// dropped. None where the system has no locks on folders.
+/// Waits until no other process publishes in `folder`, and locks it until dropped. None if the
+/// system does not support locks on folders.
 fn lock(folder: &Path) -> Option<File> {
     let handle = File::open(folder).ok()?;
     handle.lock().ok()?;
     Some(handle)
 }
 
-/// The staging folders of this process, for [`abandon`].
-fn live() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+/// Temporary folders of this process, for [`abandon`].
+fn temporary_folders() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     static LIVE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes every staging folder of this process: for a process that is told to
-/// stop. Publications under way are left to [`recover`].
+/// Removes all temporary folders of this process, when it is asked to stop. Publications in
+/// progress are left to [`recover`].
 pub fn abandon() {
-    for folder in std::mem::take(&mut *live()) {
+    for folder in std::mem::take(&mut *temporary_folders()) {
         let _ = fs::remove_dir_all(folder);
     }
 }
 
-/// Finishes the publication of `target` if one was cut off; else does nothing. Waits for
-/// one that is under way.
+/// Completes an interrupted publication of `target`, if any. Waits for a publication in
+/// progress.
+///
+/// # Errors
+/// If a file cannot be moved or removed.
 pub fn recover(target: &Path) -> Result<(), FileError> {
     if !ready(target).is_dir() {
         return Ok(());
@@ -168,21 +191,21 @@ pub fn recover(target: &Path) -> Result<(), FileError> {
     finish(target)
 }
 
-/// As [`recover`], by the one who holds the lock.
+/// Like [`recover`]; the caller holds the lock.
 fn finish(target: &Path) -> Result<(), FileError> {
     let ready = ready(target);
     if !ready.is_dir() {
         return Ok(());
     }
     let mut files = at("read", &ready, list(&ready))?;
-    // The record is the commit mark of a stage: it goes last.
+    // The record marks the outputs of a stage as complete, so it is moved last.
     files.sort_by_key(|f| (f.file_name().is_some_and(|n| n == RECORD), f.clone()));
     for file in files.iter().filter(|f| *f != Path::new(OBSOLETE)) {
-        let link = || io::Error::other("it lies behind a link, which may lead anywhere");
+        let link = || io::Error::other("a parent folder is a symbolic link");
         let to = at("write", &target.join(file), place::below(target, file).ok_or_else(link))?;
         let folder = parent(&to);
         at("create", folder, fs::create_dir_all(folder))?;
-        #[expect(clippy::disallowed_methods, reason = "this module is the home of renames")]
+        #[expect(clippy::disallowed_methods, reason = "this module renames files")]
         at("replace", &to, fs::rename(ready.join(file), &to))?;
     }
     let obsolete = bounded::read(&ready.join(OBSOLETE), MAX_LIST).unwrap_or_default();
@@ -196,16 +219,16 @@ fn finish(target: &Path) -> Result<(), FileError> {
     at("remove", &ready, fs::remove_dir_all(&ready))
 }
 
-/// The name of a stage's record, which marks its other files as complete.
+/// Name of a stage's record, which marks the other files as complete.
 pub const RECORD: &str = "record.json";
 
 fn ready(target: &Path) -> PathBuf {
-    parent(target).join(beside(target, "ready"))
+    parent(target).join(hidden_name(target, "ready"))
 }
 
-/// `.train.tmp` for `artifacts/tutorial/train`. A name that would become too long for the
-/// file system is replaced by its hash.
-fn beside(target: &Path, what: &str) -> String {
+/// Returns `.train.tmp` for `artifacts/tutorial/train`. A name too long for the file system is
+/// replaced by its hash.
+fn hidden_name(target: &Path, what: &str) -> String {
     let name = target.file_name().unwrap_or_default();
     if name.len() > MAX_NAME {
         return format!(".{}.{what}", hash::bytes(name.as_encoded_bytes()));
@@ -213,11 +236,11 @@ fn beside(target: &Path, what: &str) -> String {
     format!(".{}.{what}", name.to_string_lossy())
 }
 
-/// The longest name that is part of another: file systems take 255 bytes, and invalid
-/// UTF-8 becomes three times as long.
+/// Longest name in bytes that is extended: file systems allow 255 bytes, and replaced invalid
+/// UTF-8 is three times as long.
 const MAX_NAME: usize = 70;
 
-/// Every file below `folder`, relative to it.
+/// Returns every file below `folder`, relative to it.
 fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
@@ -229,16 +252,16 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Removes the folders from `folder` up to (not including) `top` that are empty.
+/// Removes empty folders from `folder` up to but excluding `top`.
 pub fn remove_empty(mut folder: &Path, top: &Path) {
     while folder != top && folder.starts_with(top) && fs::remove_dir(folder).is_ok() {
         folder = parent(folder);
     }
 }
 
-/// Removes staging folders of `target` whose process is gone.
+/// Removes temporary folders of `target` whose process has ended.
 pub fn sweep(target: &Path) {
-    let prefix = beside(target, "tmp");
+    let prefix = hidden_name(target, "tmp");
     for entry in fs::read_dir(parent(target)).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let pid = name.strip_prefix(&prefix).and_then(|rest| rest.split('-').next()?.parse().ok());
@@ -248,16 +271,16 @@ pub fn sweep(target: &Path) {
     }
 }
 
-/// Whether a living process, maybe one whose id means nothing here, has locked `folder`.
+/// Whether `folder` is locked by a living process, possibly in another container.
 fn is_locked(folder: &Path) -> bool {
     let tried = File::open(folder).map(|handle| handle.try_lock());
     matches!(tried, Ok(Err(TryLockError::WouldBlock)))
 }
 
-/// Whether a process with this id runs.
+/// Whether a process with this ID is running.
 pub fn alive(pid: i32) -> bool {
     let Some(pid) = rustix::process::Pid::from_raw(pid) else { return false };
-    // A process of another user answers `permission denied`: it is alive.
+    // `permission denied` means that the process of another user is alive.
     rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
 }
 
@@ -268,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dropped_staging_changes_nothing() {
+    fn dropping_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("train");
         write(&target.join("model"), b"good").unwrap();
@@ -280,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn publishing_replaces_ours_and_keeps_the_users_files() {
+    fn publishing_replaces_outputs_and_keeps_other_files() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("covid");
         for name in ["notes.txt", "old/a.png", "b.png"] {
@@ -295,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publication_cut_off_is_finished_later() {
+    fn interrupted_publications_are_completed_later() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("train");
         write(&target.join("a"), b"old").unwrap();
@@ -308,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_may_have_names_as_long_as_the_file_system_takes() {
+    fn longest_target_names_are_supported() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["a".repeat(255), "ä".repeat(127)] {
             let staging = Staging::begin(&dir.path().join(&name)).unwrap();
@@ -319,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn publications_of_one_target_take_turns() {
+    fn publications_of_one_target_are_serialised() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("train");
         std::thread::scope(|scope| {
@@ -342,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn litter_of_dead_processes_is_swept_and_of_live_ones_kept() {
+    fn only_folders_of_dead_processes_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("train");
         let dead = dir.path().join(format!(".train.tmp{}-x", i32::MAX));
@@ -351,7 +374,7 @@ mod tests {
         fs::create_dir_all(&live).unwrap();
         drop(Staging::begin(&target).unwrap());
         assert!(!dead.exists() && live.exists());
-        // Of a process in another container, whose id is nobody's here.
+        // A process in another container: its ID does not exist here.
         fs::create_dir_all(&dead).unwrap();
         let handle = File::open(&dead).unwrap();
         handle.lock().unwrap();

@@ -1,14 +1,13 @@
-//! Content hashes without reading: a file is taken to be unchanged since it was hashed
-//! if its size, modification time, change time and inode are unchanged.
+//! Cache of content hashes: a file is considered unchanged since it was hashed if size,
+//! modification time, change time and inode are unchanged.
 //!
-//! Restoring the modification time (`touch -d`, `cp -p`, `rsync -t`) does not hide a
-//! change: the change time cannot be set, and a replaced file has another inode. Not
-//! noticed are changes made below the file system or with the system clock set back, and
-//! edits of the store itself; [`StatCache::rehash`] reads every file instead. A file
-//! that was copied, moved or restored is read again: a matter of time, not of freshness.
+//! Restoring the modification time (`touch -d`, `cp -p`, `rsync -t`) does not hide a change:
+//! the change time cannot be set, and a replaced file has another inode. Not detected are
+//! changes below the file system or with the system clock set back, and edits of the cache
+//! file; [`StatCache::rehash`] reads every file. A copied, moved or restored file is read
+//! again, which only costs time.
 //!
-//! The known hashes are kept in the user's cache folder of this machine, never among the
-//! artifacts.
+//! The cache file is in the user's cache folder of this machine, not among the artifacts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,29 +23,29 @@ use super::cache::user_cache;
 use super::hash;
 use super::place::real;
 
-/// A file that changed this shortly before its state was read may change again without
-/// new times, so its hash is not kept. File systems keep times in steps of at most 10 ms.
-const RACY: Duration = Duration::from_millis(20);
+/// Minimum age of a change for a hash to be cached: a younger file may change again without new
+/// times. File systems have a time resolution of at most 10 ms.
+const MIN_AGE: Duration = Duration::from_millis(20);
 
-/// The same for file systems whose times are whole seconds: FAT has steps of 2 s.
-const RACY_SECONDS: Duration = Duration::from_secs(3);
+/// Minimum age on file systems with a resolution of seconds; FAT has 2 s.
+const MIN_AGE_SECONDS: Duration = Duration::from_secs(3);
 
-/// The largest store that is read: of a million files.
+/// Largest cache file in bytes, for a million files.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// The state of a file that changes with its content. Times in nanoseconds since 1970.
+/// State of a file that changes with its content. Times in nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stat {
     size: u64,
     modified: i128,
-    /// Set by the system on every change of content, times, name or permissions; 0 on
-    /// systems without.
+    /// Change time, set by the system on every change of content, times, name or permissions; 0
+    /// if not supported.
     changed: i128,
-    /// 0 on systems without.
+    /// Inode; 0 if not supported.
     inode: u64,
 }
 
-/// The hashes of files, by path and [`Stat`].
+/// Hashes of files by path and [`Stat`].
 #[derive(Debug, Default)]
 pub struct StatCache {
     store: Option<PathBuf>,
@@ -55,8 +54,8 @@ pub struct StatCache {
 }
 
 impl StatCache {
-    /// The cache called `name`, in `$XDG_CACHE_HOME/cxr/stat` or
-    /// `~/.cache/cxr/stat`. Without such a folder nothing is remembered.
+    /// Opens the cache `name` in `$XDG_CACHE_HOME/cxr/stat` or `~/.cache/cxr/stat`. Without
+    /// such a folder the cache is not saved.
     pub fn open(name: &Path) -> Self {
         let mut cache = Self::rehash(name);
         let bytes = cache.store.as_ref().and_then(|store| bounded::read(store, MAX_BYTES).ok());
@@ -65,7 +64,7 @@ impl StatCache {
         cache
     }
 
-    /// The cache called `name`, with everything forgotten: each file is read once.
+    /// Opens the cache `name` without its entries: every file is read again.
     pub fn rehash(name: &Path) -> Self {
         let id = hash::bytes(real(name).as_os_str().as_encoded_bytes());
         let store = user_cache(|name| std::env::var_os(name))
@@ -73,8 +72,10 @@ impl StatCache {
         Self { store, ..Self::default() }
     }
 
-    /// The BLAKE3 of every file, in order; only those that changed are read, in
-    /// parallel.
+    /// Returns the BLAKE3 hash of every file, in order. Reads changed files only, in parallel.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
     pub fn hashes(&mut self, paths: &[&Path]) -> Result<Vec<String>, FileError> {
         let folders: BTreeSet<&Path> = paths.iter().map(|path| parent(path)).collect();
         let folders: BTreeMap<&Path, PathBuf> =
@@ -103,14 +104,17 @@ impl StatCache {
         Ok(hashes)
     }
 
-    /// Takes the hashes of files in `folder` that were computed before the files were
-    /// put in place there. Waits until a later change shows in the files' times.
+    /// Adds hashes that were computed before the files were moved into `folder`. Waits until
+    /// later changes are visible in the files' times.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
     pub fn learn<'a>(
         &mut self,
         folder: &Path,
         files: impl IntoIterator<Item = (&'a String, &'a String)>,
     ) -> Result<(), FileError> {
-        thread::sleep(RACY);
+        thread::sleep(MIN_AGE);
         for (name, hash) in files {
             let path = folder.join(name);
             let stat = at("read", &path, stat(&path))?;
@@ -121,17 +125,17 @@ impl StatCache {
     }
 
     fn keep(&mut self, path: PathBuf, stat: Stat, hash: String) {
-        // A modification time may lie in the future: any program can set it.
+        // Programs can set a modification time in the future.
         let latest = if stat.changed == 0 { stat.modified } else { stat.changed };
-        let step = if stat.changed % 1_000_000_000 == 0 { RACY_SECONDS } else { RACY };
+        let step = if stat.changed % 1_000_000_000 == 0 { MIN_AGE_SECONDS } else { MIN_AGE };
         if latest < nanoseconds(SystemTime::now()) - step.as_nanos() as i128 {
             self.known.insert(path, (stat, hash));
             self.unsaved = true;
         }
     }
 
-    /// Keeps what was learnt, for files that still exist. Failing to is no
-    /// error: it only costs time later.
+    /// Saves the hashes of files that still exist. Errors are ignored: the files are then read
+    /// again.
     pub fn save(&mut self) {
         if let Some(store) = self.store.as_ref().filter(|_| self.unsaved) {
             self.known.retain(|path, _| path.exists());
@@ -155,7 +159,7 @@ fn stat(path: &Path) -> std::io::Result<Stat> {
     Ok(Stat { size: meta.len(), modified: nanoseconds(meta.modified()?), changed, inode })
 }
 
-/// Nanoseconds since 1970, negative before.
+/// Returns nanoseconds since 1970, negative before.
 fn nanoseconds(time: SystemTime) -> i128 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => after.as_nanos() as i128,
@@ -168,12 +172,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changed_files_are_read_again_and_others_are_not() {
+    fn only_changed_files_are_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
         super::super::atomic::write(&a, b"one").unwrap();
         super::super::atomic::write(&b, b"two").unwrap();
-        thread::sleep(2 * RACY);
+        thread::sleep(2 * MIN_AGE);
         let mut cache =
             StatCache { store: Some(dir.path().join("s/x.json")), ..Default::default() };
         let first = cache.hashes(&[&a, &b]).unwrap();
@@ -182,16 +186,16 @@ mod tests {
         let kept = std::fs::read(dir.path().join("s/x.json")).unwrap();
         cache.known = serde_json::from_slice(&kept).unwrap();
         assert_eq!(cache.known.len(), 2);
-        // A planted hash shows that the file is not read while its state agrees.
+        // A planted hash shows that the file is not read while its state is unchanged.
         for (_, hash) in cache.known.values_mut() {
             *hash = "planted".into();
         }
         super::super::atomic::write(&b, b"TWO").unwrap();
         assert_eq!(cache.hashes(&[&a, &b]).unwrap(), ["planted".into(), hash::bytes(b"TWO")]);
-        // The same file by another path.
+        // Same file, other path.
         std::fs::create_dir(dir.path().join("folder")).unwrap();
-        let around = dir.path().join("folder/../a");
-        assert_eq!(cache.hashes(&[&around]).unwrap(), ["planted"]);
+        let other_path = dir.path().join("folder/../a");
+        assert_eq!(cache.hashes(&[&other_path]).unwrap(), ["planted"]);
     }
 
     #[cfg(unix)]
@@ -200,7 +204,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         super::super::atomic::write(&path, b"one").unwrap();
-        thread::sleep(2 * RACY);
+        thread::sleep(2 * MIN_AGE);
         let mut cache = StatCache::default();
         cache.hashes(&[&path]).unwrap();
         assert_eq!(cache.known.len(), 1);
@@ -209,22 +213,22 @@ mod tests {
             file.set_modified(time).unwrap();
         };
         let time = std::fs::metadata(&path).unwrap().modified().unwrap();
-        // In place, as an editor of bytes does it.
+        // In place, like a hex editor.
         let mut file = std::fs::File::options().write(true).open(&path).unwrap();
         std::io::Write::write_all(&mut file, b"two").unwrap();
         drop(file);
         restore(time);
         assert_eq!(cache.hashes(&[&path]).unwrap(), [hash::bytes(b"two")]);
-        thread::sleep(2 * RACY);
+        thread::sleep(2 * MIN_AGE);
         cache.hashes(&[&path]).unwrap();
-        // By another file in its place, as `cp -p` and `rsync -t` do it.
+        // Replaced by another file, like `cp -p` and `rsync -t`.
         super::super::atomic::write(&path, b"six").unwrap();
         restore(time);
         assert_eq!(cache.hashes(&[&path]).unwrap(), [hash::bytes(b"six")]);
     }
 
     #[test]
-    fn files_that_have_just_changed_are_not_remembered() {
+    fn recently_changed_files_are_not_cached() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         super::super::atomic::write(&path, b"one").unwrap();

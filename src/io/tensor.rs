@@ -1,128 +1,126 @@
-//! A named tensor, as weight files of other frameworks hold it, and the limits
-//! that every reader of such a file keeps.
+//! Named tensors of weight files, and the limits of all readers of such files.
 
-/// The most bytes that the file, or all its tensors together, may take: 1 GiB.
+/// Largest size in bytes of a weight file, or of all its tensors: 1 GiB.
 ///
-/// VGG16 with its top, the largest net in sight, takes 553 MB.
+/// VGG16 with its top layers has 553 MB.
 pub const MAX_BYTES: u64 = 1 << 30;
 
-/// The most tensors (and, in HDF5, groups) that one file may hold.
+/// Largest number of tensors (and, in HDF5, groups) in a file.
 pub const MAX_TENSORS: usize = 10_000;
 
-/// The most bytes of tensors per byte of a file that packs them; deflate reaches this.
+/// Largest compression ratio of a file; the maximum of deflate.
 const MAX_RATIO: u64 = 1032;
 
-/// Tensors up to this size may have any ratio: a mebibyte is no bomb.
-const SMALL: u64 = 1 << 20;
+/// Tensors up to this size in bytes may have any compression ratio.
+const ANY_RATIO_BYTES: u64 = 1 << 20;
 
-/// The most dimensions of one tensor.
+/// Largest number of dimensions of a tensor.
 pub const MAX_RANK: usize = 8;
 
-/// The largest magnitude of a weight that is taken. Trained weights are below 1000; a
-/// sum of a thousand products of two numbers of this size is still finite in f32.
+/// Largest accepted magnitude of a weight. Trained weights are below 1000; a sum of a thousand
+/// products of two numbers of this magnitude is finite in f32.
 pub const MAX_WEIGHT: f32 = 1e10;
 
-/// A weight that no training ends in: NaN, infinite, or beyond [`MAX_WEIGHT`].
+/// Invalid weight: NaN, infinite, or of a magnitude above [`MAX_WEIGHT`].
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error(
-    "{value:?} at position {position}, expected finite numbers of magnitude {MAX_WEIGHT:e} at most"
+    "{value:?} at position {position}, expected finite numbers of magnitude at most {MAX_WEIGHT:e}"
 )]
 pub struct BadWeight {
     /// Position in row-major order, from 0.
     pub position: usize,
-    /// The value.
+    /// Invalid value.
     pub value: f32,
 }
 
-/// Whether a weight or a feature is finite and of magnitude [`MAX_WEIGHT`] at most.
+/// Whether a weight or a feature is finite and of magnitude at most [`MAX_WEIGHT`].
 pub fn is_plausible(value: f32) -> bool {
-    // Written so that NaN is not.
+    // False for NaN.
     value.abs() <= MAX_WEIGHT
 }
 
-/// Checks the numbers of a weight tensor.
+/// Checks the elements of a weight tensor.
 ///
 /// # Errors
 ///
-/// The first [`BadWeight`].
+/// The first invalid weight.
 pub fn check_weights(data: &[f32]) -> Result<(), BadWeight> {
     let bad = data.iter().position(|value| !is_plausible(*value));
     bad.map_or(Ok(()), |position| Err(BadWeight { position, value: data[position] }))
 }
 
-/// One tensor of single-precision numbers.
+/// Tensor of f32 elements.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
-    /// The name in the file, with its folders: `block1_conv1/kernel:0`.
+    /// Name in the file with its folders: `block1_conv1/kernel:0`.
     pub name: String,
-    /// The length of each dimension, outermost first; empty for a scalar.
+    /// Length of each dimension, outermost first; empty for a scalar.
     pub shape: Vec<usize>,
-    /// The elements in row-major order, as many as the product of `shape`.
+    /// Elements in row-major order, as many as the product of `shape`.
     pub data: Vec<f32>,
 }
 
-/// Why the bytes of a weight file were refused.
+/// Reason why a weight file was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The bytes break the rules of the format.
+    /// The bytes violate the format.
     #[error("malformed {format}: {detail}")]
     Malformed {
-        /// The format that was tried.
+        /// Expected format.
         format: &'static str,
-        /// What broke, where.
+        /// Problem.
         detail: String,
     },
-    /// The file holds more objects than [`MAX_TENSORS`].
+    /// The file has more than [`MAX_TENSORS`] objects.
     #[error("more than {MAX_TENSORS} tensors")]
     TooMany,
-    /// A tensor has more than [`MAX_RANK`] dimensions, or all of them together
-    /// more than [`MAX_BYTES`] bytes.
+    /// A tensor has more than [`MAX_RANK`] dimensions, or all tensors together more than
+    /// [`MAX_BYTES`] bytes.
     #[error(
-        "tensor `{name}` of shape {shape:?} is beyond {MAX_BYTES} bytes in all, or {MAX_RANK} dimensions"
+        "tensor `{name}` of shape {shape:?} exceeds {MAX_RANK} dimensions or {MAX_BYTES} bytes in all"
     )]
     TooLarge {
-        /// The tensor's name.
+        /// Name of the tensor.
         name: String,
-        /// The declared shape.
+        /// Declared shape.
         shape: Vec<u64>,
     },
-    /// A tensor has more or fewer elements than its shape asks for.
-    #[error("tensor `{name}` of shape {shape:?}: {got} bytes, expected {expected}")]
+    /// The number of elements does not match the shape.
+    #[error("tensor `{name}` of shape {shape:?} has {got} bytes, expected {expected}")]
     Length {
-        /// The tensor's name.
+        /// Name of the tensor.
         name: String,
-        /// The declared shape.
+        /// Declared shape.
         shape: Vec<usize>,
         /// Four times the product of the shape.
         expected: usize,
-        /// Bytes found.
+        /// Bytes in the file.
         got: usize,
     },
-    /// The tensor's numbers are of another precision than single; they are not
-    /// converted in silence.
-    #[error("tensor `{name}` holds {dtype} numbers, expected float32")]
+    /// The elements have another precision than f32; they are not converted silently.
+    #[error("tensor `{name}` has the type {dtype}, expected float32")]
     Precision {
-        /// The tensor's name.
+        /// Name of the tensor.
         name: String,
-        /// The type that it holds: `float64`, `float16`.
+        /// Type of the elements: `float64`, `float16`.
         dtype: String,
     },
-    /// The tensor's numbers lie in another file, which is not opened.
-    #[error("the data of tensor `{name}` lie in another file")]
+    /// The elements are in another file, which is not opened.
+    #[error("the data of tensor `{name}` are in another file")]
     External {
-        /// The tensor's name.
+        /// Name of the tensor.
         name: String,
     },
 }
 
 impl Error {
-    /// A [`Error::Malformed`] from the words of a format's own error.
+    /// Creates [`Error::Malformed`] from the error of a format's parser.
     pub(super) fn malformed(format: &'static str, detail: impl ToString) -> Self {
         Error::Malformed { format, detail: detail.to_string() }
     }
 }
 
-/// What a file may still claim; asked before anything is allocated for it.
+/// Remaining number of objects and elements of a file; checked before memory is allocated.
 pub(super) struct Budget {
     objects: usize,
     elements: u64,
@@ -133,9 +131,9 @@ impl Budget {
         Budget { objects: MAX_TENSORS, elements: MAX_BYTES / 4 }
     }
 
-    /// For a file of `length` bytes that are packed, or may not be there at all.
+    /// Budget of a file of `length` bytes, which may be compressed or incomplete.
     pub(super) fn packed(length: usize) -> Self {
-        let bytes = (length as u64).saturating_mul(MAX_RATIO).clamp(SMALL, MAX_BYTES);
+        let bytes = (length as u64).saturating_mul(MAX_RATIO).clamp(ANY_RATIO_BYTES, MAX_BYTES);
         Budget { elements: bytes / 4, ..Self::new() }
     }
 
@@ -145,8 +143,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Counts the elements of one tensor, or fails with [`Error::TooLarge`];
-    /// returns its shape.
+    /// Counts the elements of a tensor, or fails with [`Error::TooLarge`]. Returns the shape.
     pub(super) fn tensor(&mut self, name: &str, shape: &[u64]) -> Result<Vec<usize>, Error> {
         self.object()?;
         let left = (shape.len() <= MAX_RANK)
@@ -160,7 +157,7 @@ impl Budget {
 }
 
 impl Tensor {
-    /// A tensor from its little-endian bytes.
+    /// Creates a tensor from little-endian bytes.
     pub(super) fn from_le_bytes(
         name: String,
         shape: Vec<usize>,
@@ -181,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_is_for_all_tensors_together() {
+    fn budget_is_shared_by_all_tensors() {
         let mut budget = Budget::new();
         let half = MAX_BYTES / 8;
         assert_eq!(budget.tensor("a", &[half]).unwrap(), [half as usize]);
@@ -192,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_shapes_overflow_into_an_error() {
+    fn overflowing_shapes_are_errors() {
         let mut budget = Budget::new();
         for shape in [&[u64::MAX, 2][..], &[1 << 32, 1 << 32], &[1; 9]] {
             assert!(matches!(budget.tensor("a", shape), Err(Error::TooLarge { .. })));
@@ -209,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_no_training_ends_in_are_named() {
+    fn invalid_weights_are_reported() {
         assert!(check_weights(&[0.0, -1.5, MAX_WEIGHT]).is_ok());
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38, -1.1e10] {
             let bad = check_weights(&[0.0, value]).unwrap_err();
@@ -218,15 +215,15 @@ mod tests {
         }
         assert!(check_weights(&[3e38]).unwrap_err().to_string().starts_with("3e38 at"));
         let text = check_weights(&[f32::NAN]).unwrap_err().to_string();
-        assert_eq!(text, "NaN at position 0, expected finite numbers of magnitude 1e10 at most");
+        assert_eq!(text, "NaN at position 0, expected finite numbers of magnitude at most 1e10");
     }
 
     #[test]
-    fn bytes_must_fill_the_shape() {
+    fn number_of_bytes_must_match_the_shape() {
         let bytes = 1.5f32.to_le_bytes();
         let tensor = Tensor::from_le_bytes("a".into(), vec![1, 1], &bytes).unwrap();
         assert_eq!(tensor.data, [1.5]);
         let error = Tensor::from_le_bytes("a".into(), vec![2], &bytes).unwrap_err();
-        assert_eq!(error.to_string(), "tensor `a` of shape [2]: 4 bytes, expected 8");
+        assert_eq!(error.to_string(), "tensor `a` of shape [2] has 4 bytes, expected 8");
     }
 }

@@ -239,7 +239,7 @@ fn an_entry_copied_to_another_key_changes_nothing() {
     let summary = run(&sandbox, EXTRACT);
     assert_eq!(summary["cached"], 3);
     let warning = summary["warnings"][0].as_str().unwrap();
-    assert!(warning.contains("it is the entry of another key"), "{warning}");
+    assert!(warning.contains("the entry belongs to another key"), "{warning}");
     assert!(good == sandbox.tree("a"));
 }
 
@@ -255,7 +255,7 @@ fn a_cache_that_cannot_be_used_costs_time_only() {
     let summary = run(&sandbox, EXTRACT);
     assert_eq!(summary["cached"], 3);
     let warnings = summary["warnings"].to_string();
-    assert!(warnings.contains("it is a folder, not a file"), "{warnings}");
+    assert!(warnings.contains("the path is a folder, not a file"), "{warnings}");
     assert!(warnings.contains("the features of this run are not cached"), "{warnings}");
     assert!(good == sandbox.tree(FOLDER));
     std::fs::remove_dir_all(sandbox.path("a/cache")).unwrap();
@@ -307,7 +307,7 @@ fn inputs_that_are_wrong_are_named_and_the_last_features_stay() {
     let bytes = std::fs::read(&images).unwrap();
     std::fs::write(&images, &bytes[..bytes.len() - 1]).unwrap();
     let (code, text) = fails(&sandbox, EXTRACT);
-    assert!(code == 1 && text.contains("does not fit its"), "{text}");
+    assert!(code == 1 && text.contains("does not match the file size"), "{text}");
     assert!(text.contains("hint: run `cxr preprocess"), "{text}");
     let mut short = Writer::<u8>::create(&images, &[32, 32, 3]).unwrap();
     short.push(&[0; 32 * 32 * 3]).unwrap();

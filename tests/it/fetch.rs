@@ -216,7 +216,7 @@ fn a_file_that_is_no_weights_replaces_nothing() {
     command.env("CXR_WEIGHTS", &own);
     let (code, _, stderr) = run(command);
     assert_eq!(code, 1);
-    assert!(stderr.contains("is not HDF5, ONNX, safetensors or a wheel"), "{stderr}");
+    assert!(stderr.contains("is not an HDF5, ONNX or safetensors file, or a wheel"), "{stderr}");
     assert_eq!(sandbox.read("own.safetensors"), "mine");
 }
 
@@ -394,7 +394,7 @@ fn the_kaggle_token_is_used_and_never_shown() {
     sandbox.write("home/.kaggle/kaggle.json", r#"{"username": "ada", "key": "s3cr3t"}"#);
     let line = format!("cxr-fetch normal -vv --url {url}");
     let (code, stdout, refused) = run(kaggle(&sandbox, &line));
-    assert!(code == 1 && refused.contains("answered 401 Unauthorized"), "{refused}");
+    assert!(code == 1 && refused.contains("returned status 401 Unauthorized"), "{refused}");
     assert!(refused.contains("create a new token"), "{refused}");
     let (code, fetched, stderr) = run(kaggle(&sandbox, &line));
     assert_eq!(code, 0, "{stderr}");

@@ -301,7 +301,7 @@ fn a_table_of_patients_is_joined_by_path_and_its_matches_are_counted() {
     let line = "6 of 6 images have a row of their own (6 of 9 rows)";
     assert!(text.contains(&format!("`train.csv`: {line}")), "{text}");
     assert!(text.contains("table of patients: 6 of 6 images, 6 of 9 rows matched"), "{text}");
-    assert!(text.contains("warning: `train.csv`: its columns are separated by semicolons"));
+    assert!(text.contains("warning: `train.csv`: the columns are separated by semicolons"));
     let by_table = table(&sandbox, "index.csv", &["patient"]).concat();
     let expected = ["0", "2", "4", "1", "3", "5"].map(|id| format!("metadata:{id}"));
     assert_eq!(by_table, expected);

@@ -1,3 +1,5 @@
+//! Tests of downloads against a local HTTP server.
+//!
 use super::*;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -7,8 +9,8 @@ use tempfile::TempDir;
 const BODY: &[u8] = b"0123456789";
 const MD5: &str = "781e5e245d69b566979b86e28d23f2c7";
 
-/// A server on 127.0.0.1 that answers the n-th request with what `reply` makes
-/// of it, then closes the connection; it notes the requests.
+/// Server on 127.0.0.1 that handles the n-th request with `reply`, closes the connection, and
+/// records the requests.
 struct Server {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -38,7 +40,7 @@ impl Server {
         Server { url, requests }
     }
 
-    /// A server of `BODY` that knows ranges.
+    /// Server of `BODY` with support for ranges.
     fn with_ranges() -> Self {
         Self::start(|_, head, stream| match range_of(head) {
             None => send(stream, "200 OK", "", BODY),
@@ -76,7 +78,7 @@ impl Case {
         Case { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A folder in which the beginning of an earlier download lies.
+    /// Folder with the part of an earlier download.
     fn with_part(bytes: &[u8]) -> Self {
         let case = Case::new();
         let part = part_of(&case.target());
@@ -108,7 +110,7 @@ impl Case {
 }
 
 #[test]
-fn a_file_comes_whole_with_progress_and_checksum() {
+fn downloads_report_progress_and_verify_the_checksum() {
     let server = Server::with_ranges();
     let case = Case::new();
     let checksum = Checksum::Md5(MD5.into());
@@ -123,7 +125,7 @@ fn a_file_comes_whole_with_progress_and_checksum() {
 }
 
 #[test]
-fn a_part_is_taken_up() {
+fn parts_are_resumed() {
     let server = Server::with_ranges();
     let case = Case::with_part(b"0123");
     case.get(&server).unwrap();
@@ -132,7 +134,7 @@ fn a_part_is_taken_up() {
 }
 
 #[test]
-fn a_part_that_is_all_needs_no_more() {
+fn complete_parts_need_no_download() {
     let server = Server::with_ranges();
     let case = Case::with_part(BODY);
     case.get(&server).unwrap();
@@ -141,7 +143,7 @@ fn a_part_that_is_all_needs_no_more() {
 }
 
 #[test]
-fn a_part_that_is_too_long_is_dropped() {
+fn too_long_parts_are_dropped() {
     let server = Server::with_ranges();
     let case = Case::with_part(b"something else entirely");
     case.get(&server).unwrap();
@@ -150,7 +152,7 @@ fn a_part_that_is_too_long_is_dropped() {
 }
 
 #[test]
-fn a_server_without_ranges_starts_over() {
+fn servers_without_ranges_start_over() {
     let server = Server::start(|_, _, stream| send(stream, "200 OK", "", BODY));
     let case = Case::with_part(b"xxxx");
     case.get(&server).unwrap();
@@ -158,7 +160,7 @@ fn a_server_without_ranges_starts_over() {
 }
 
 #[test]
-fn a_range_other_than_asked_for_is_not_appended() {
+fn wrong_ranges_are_not_appended() {
     let server = Server::start(|n, _, stream| match n {
         0 => send(stream, "206 Partial Content", "Content-Range: bytes 2-9/10\r\n", &BODY[2..]),
         _ => send(stream, "200 OK", "", BODY),
@@ -169,7 +171,7 @@ fn a_range_other_than_asked_for_is_not_appended() {
 }
 
 #[test]
-fn a_body_cut_off_is_taken_up_in_the_same_call() {
+fn interrupted_bodies_are_resumed_in_the_same_call() {
     let server = Server::start(|n, head, stream| match n {
         0 => drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123")),
         _ => {
@@ -185,7 +187,7 @@ fn a_body_cut_off_is_taken_up_in_the_same_call() {
 }
 
 #[test]
-fn a_body_cut_off_again_and_again_is_kept_for_later() {
+fn parts_are_kept_after_repeated_interruptions() {
     let server = Server::start(|_, _, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123");
     });
@@ -198,7 +200,7 @@ fn a_body_cut_off_again_and_again_is_kept_for_later() {
 }
 
 #[test]
-fn a_wrong_file_is_deleted() {
+fn files_with_a_wrong_checksum_are_deleted() {
     let server = Server::with_ranges();
     let case = Case::with_part(b"other");
     let checksum = Checksum::Md5(MD5.into());
@@ -206,7 +208,7 @@ fn a_wrong_file_is_deleted() {
     let error = case.run(&request).unwrap_err();
     assert!(matches!(error, Error::Checksum { .. }), "{error}");
     assert_eq!(fs::read_dir(case.folder.path()).unwrap().count(), 0);
-    // Nothing is left that could spoil the next try.
+    // No part is left that could affect the next call.
     case.run(&request).unwrap();
     case.assert_done();
 }
@@ -228,7 +230,7 @@ fn redirects_are_followed_without_the_authorization() {
 }
 
 #[test]
-fn redirects_in_a_circle_end() {
+fn circular_redirects_are_errors() {
     let server =
         Server::start(|_, _, stream| send(stream, "302 Found", "Location: /again\r\n", b""));
     let Err(Error::Unreachable { source, .. }) = Case::new().get(&server) else { panic!() };
@@ -236,16 +238,16 @@ fn redirects_in_a_circle_end() {
 }
 
 #[test]
-fn refusals_are_named() {
+fn http_errors_are_reported() {
     let server = Server::start(|_, _, stream| send(stream, "404 Not Found", "", b"sorry"));
     let case = Case::new();
     let error = case.get(&server).unwrap_err().to_string();
-    assert!(error.ends_with("answered 404 Not Found"), "{error}");
+    assert!(error.ends_with("returned status 404 Not Found"), "{error}");
     assert_eq!(fs::read_dir(case.folder.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn too_large_a_file_is_refused_announced_or_not() {
+fn too_large_files_are_refused_with_and_without_announced_length() {
     let announced = Server::with_ranges();
     let silent = Server::start(|_, _, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n0123456789");
@@ -257,8 +259,8 @@ fn too_large_a_file_is_refused_announced_or_not() {
 }
 
 #[test]
-fn a_source_that_does_not_answer_is_given_up() {
-    // It accepts the connection and says nothing.
+fn silent_servers_time_out() {
+    // The server accepts the connection and sends nothing.
     let server = Server::start(|_, _, _| thread::sleep(Duration::from_secs(60)));
     let patience = Duration::from_millis(300);
     let begun = Instant::now();
@@ -268,8 +270,8 @@ fn a_source_that_does_not_answer_is_given_up() {
 }
 
 #[test]
-fn a_source_that_redirects_for_ever_is_given_up_in_time() {
-    // Each answer is prompt enough; together they are not.
+fn endless_redirects_time_out() {
+    // Each response is in time, but not their sum.
     let server = Server::start(|_, _, stream| {
         thread::sleep(Duration::from_millis(200));
         send(stream, "302 Found", "Location: /again\r\n", b"");
@@ -280,7 +282,7 @@ fn a_source_that_redirects_for_ever_is_given_up_in_time() {
 }
 
 #[test]
-fn nobody_listening_is_unreachable() {
+fn closed_ports_are_unreachable() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{address}/file");
     let error = Case::new().run(&Request::new(&url, 9)).unwrap_err();
@@ -290,7 +292,7 @@ fn nobody_listening_is_unreachable() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_named() {
+fn unwritable_folders_are_reported() {
     let server = Server::with_ranges();
     let target = Path::new("/proc/nowhere/file");
     let error = download(&Request::new(&server.url, 100), target, &mut |_, _| ()).unwrap_err();

@@ -1,4 +1,4 @@
-//! Writing a tree of groups.
+//! Writing of HDF5 files from a tree of groups.
 
 use std::io::Write;
 
@@ -7,23 +7,23 @@ use hdf5_pure::{AttrValue, FileBuilder, FinishedGroup, GroupBuilder};
 use crate::io::safetensors::View;
 use crate::io::tensor::Error;
 
-/// A group with what it holds.
+/// Group with its attributes, datasets and subgroups.
 #[derive(Debug, Clone, Default)]
 pub struct Tree<'a> {
     /// Attributes by name.
     pub attributes: Vec<(String, Attribute)>,
-    /// Its f32 datasets.
+    /// f32 datasets.
     pub datasets: Vec<View<'a>>,
-    /// The groups below it, by name.
+    /// Subgroups by name.
     pub groups: Vec<(String, Tree<'a>)>,
 }
 
-/// The value of an attribute.
+/// Value of an attribute.
 #[derive(Debug, Clone)]
 pub enum Attribute {
-    /// One text.
+    /// Single text.
     Text(String),
-    /// A list, which must not be empty: HDF5 has no room for that.
+    /// List of texts; must not be empty, since HDF5 does not support empty lists.
     Texts(Vec<String>),
 }
 
@@ -36,11 +36,11 @@ impl From<Attribute> for AttrValue {
     }
 }
 
-/// Writes a file whose root group is `root`. Equal trees give equal bytes.
+/// Writes a file with the root group `root`. Equal trees give equal bytes.
 ///
 /// # Errors
 ///
-/// [`Error::Malformed`] for what HDF5 cannot hold, and for what `out` says.
+/// [`Error::Malformed`] for content that HDF5 does not support, and for errors of `out`.
 pub fn write(out: &mut dyn Write, root: Tree) -> Result<(), Error> {
     let mut file = FileBuilder::new();
     for (name, value) in root.attributes {
@@ -52,12 +52,12 @@ pub fn write(out: &mut dyn Write, root: Tree) -> Result<(), Error> {
     }
     for (name, tree) in root.groups {
         let group = file.create_group(&name);
-        file.add_group(fill(group, tree));
+        file.add_group(build_group(group, tree));
     }
     file.finish_to(out).map_err(super::malformed)
 }
 
-fn fill(mut group: GroupBuilder, tree: Tree) -> FinishedGroup {
+fn build_group(mut group: GroupBuilder, tree: Tree) -> FinishedGroup {
     for (name, value) in tree.attributes {
         group.set_attr(&name, value.into());
     }
@@ -67,7 +67,7 @@ fn fill(mut group: GroupBuilder, tree: Tree) -> FinishedGroup {
     }
     for (name, tree) in tree.groups {
         let child = group.create_group(&name);
-        group.add_group(fill(child, tree));
+        group.add_group(build_group(child, tree));
     }
     group.finish()
 }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_comes_back() {
+    fn tree_survives_a_round_trip() {
         let view = |name: &str, data| View { name: name.into(), shape: vec![1, 2], data };
         let leaf = Tree { datasets: vec![view("0", &[1.0, 2.0])], ..Tree::default() };
         let vars = Tree {

@@ -1,8 +1,8 @@
-//! Writing a model: the messages of `onnx.proto`, and the weights after them.
+//! Writing of ONNX models: the messages of `onnx.proto`, followed by the weights.
 //!
-//! Protobuf lets the fields of a message stand in any order, so that a graph is
-//! encoded without its weights, and these follow tensor by tensor: the file is
-//! never held in memory, nor is any copy of the weights.
+//! Protobuf allows any order of fields. The graph is therefore encoded without its weights, and
+//! these are appended one tensor at a time: neither the file nor a copy of the weights is held
+//! in memory.
 
 use std::io::{self, Write};
 
@@ -11,25 +11,25 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, k
 
 use super::field;
 
-/// `ModelProto`, its graph left out.
+/// `ModelProto` without its graph.
 #[derive(Clone, PartialEq, Message)]
 pub struct Model {
-    /// Version of the format: 8 goes with operator set 17.
+    /// Version of the format; version 8 belongs to operator set 17.
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
-    /// What wrote it.
+    /// Name of the program.
     #[prost(string, tag = "2")]
     pub producer_name: String,
-    /// Its version.
+    /// Version of the program.
     #[prost(string, tag = "3")]
     pub producer_version: String,
-    /// For people.
+    /// Description for readers.
     #[prost(string, tag = "6")]
     pub doc_string: String,
-    /// The operator sets that nodes are of.
+    /// Operator sets of the nodes.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSet>,
-    /// Facts by name.
+    /// Metadata.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<Property>,
 }
@@ -37,10 +37,10 @@ pub struct Model {
 /// `OperatorSetIdProto`.
 #[derive(Clone, PartialEq, Message)]
 pub struct OperatorSet {
-    /// Empty for the standard's own.
+    /// Empty for the standard operators.
     #[prost(string, tag = "1")]
     pub domain: String,
-    /// Its version.
+    /// Version of the operator set.
     #[prost(int64, tag = "2")]
     pub version: i64,
 }
@@ -48,27 +48,27 @@ pub struct OperatorSet {
 /// `StringStringEntryProto`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Property {
-    /// The name.
+    /// Name.
     #[prost(string, tag = "1")]
     pub key: String,
-    /// The value.
+    /// Value.
     #[prost(string, tag = "2")]
     pub value: String,
 }
 
-/// `GraphProto`, its initializers left out.
+/// `GraphProto` without its initializers.
 #[derive(Clone, PartialEq, Message)]
 pub struct Graph {
-    /// In the order in which they run.
+    /// Nodes in the order of execution.
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<Node>,
-    /// Its name.
+    /// Name of the graph.
     #[prost(string, tag = "2")]
     pub name: String,
-    /// What it is fed.
+    /// Inputs.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfo>,
-    /// What it returns.
+    /// Outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfo>,
 }
@@ -76,33 +76,33 @@ pub struct Graph {
 /// `NodeProto`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Node {
-    /// The values it reads.
+    /// Names of the input values.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
-    /// The values it writes.
+    /// Names of the output values.
     #[prost(string, repeated, tag = "2")]
     pub output: Vec<String>,
-    /// Its name.
+    /// Name of the node.
     #[prost(string, tag = "3")]
     pub name: String,
-    /// What it does.
+    /// Operator.
     #[prost(string, tag = "4")]
     pub op_type: String,
-    /// How.
+    /// Attributes of the operator.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<Attribute>,
 }
 
-/// `AttributeProto` of an integer or of several.
+/// `AttributeProto` with one or several integers.
 #[derive(Clone, PartialEq, Message)]
 pub struct Attribute {
-    /// The name.
+    /// Name of the attribute.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// One integer.
+    /// Single integer.
     #[prost(int64, tag = "3")]
     pub i: i64,
-    /// Several.
+    /// List of integers.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     /// `AttributeType`: 2 for `i`, 7 for `ints`.
@@ -113,7 +113,7 @@ pub struct Attribute {
 /// `ValueInfoProto`.
 #[derive(Clone, PartialEq, Message)]
 pub struct ValueInfo {
-    /// The value's name.
+    /// Name of the value.
     #[prost(string, tag = "1")]
     pub name: String,
     /// `TypeProto`.
@@ -143,23 +143,23 @@ pub struct TensorType {
 /// `TensorShapeProto`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Shape {
-    /// Outermost first.
+    /// Dimensions, outermost first.
     #[prost(message, repeated, tag = "1")]
     pub dim: Vec<Dimension>,
 }
 
-/// `TensorShapeProto.Dimension`: a number, or a name for any.
+/// `TensorShapeProto.Dimension`: a fixed size or a name for a free size.
 #[derive(Clone, PartialEq, Message)]
 pub struct Dimension {
-    /// The number.
+    /// Fixed size.
     #[prost(int64, optional, tag = "1")]
     pub value: Option<i64>,
-    /// The name.
+    /// Name of a free size.
     #[prost(string, optional, tag = "2")]
     pub parameter: Option<String>,
 }
 
-/// `TensorProto` without its numbers.
+/// `TensorProto` without its data.
 #[derive(Clone, PartialEq, Message)]
 struct Tensor {
     #[prost(int64, repeated, packed = "false", tag = "1")]
@@ -170,23 +170,23 @@ struct Tensor {
     name: String,
 }
 
-/// Numbers that the graph starts from.
+/// Constant tensor of the graph.
 pub struct Initializer<'a> {
-    /// The value's name.
+    /// Name of the value.
     pub name: String,
-    /// The length of each dimension, outermost first.
+    /// Length of each dimension, outermost first.
     pub shape: Vec<usize>,
-    /// As many numbers as the shape asks for, in row-major order.
+    /// Elements in row-major order, as many as the product of `shape`.
     pub values: Box<dyn Iterator<Item = f32> + 'a>,
 }
 
 /// Writes a model file.
 ///
 /// # Errors
-/// What `out` says.
+/// Errors of `out`.
 ///
 /// # Panics
-/// If an initializer does not hold as many numbers as its shape asks for.
+/// If the number of elements of an initializer does not match its shape.
 pub fn write(
     out: &mut dyn Write,
     model: &Model,
@@ -202,21 +202,21 @@ pub fn write(
             (header.encode_to_vec(), initializer)
         })
         .collect();
-    let raw = |i: &Initializer| 4 * i.shape.iter().product::<usize>();
-    let tensor = |(header, i): &(Vec<u8>, Initializer)| {
-        header.len() + embedded(field::TENSOR_RAW_DATA, raw(i))
+    let data_bytes = |i: &Initializer| 4 * i.shape.iter().product::<usize>();
+    let tensor_bytes = |(header, i): &(Vec<u8>, Initializer)| {
+        header.len() + embedded_bytes(field::TENSOR_RAW_DATA, data_bytes(i))
     };
     let weights: usize =
-        tensors.iter().map(|t| embedded(field::GRAPH_INITIALIZER, tensor(t))).sum();
+        tensors.iter().map(|t| embedded_bytes(field::GRAPH_INITIALIZER, tensor_bytes(t))).sum();
     out.write_all(&model.encode_to_vec())?;
-    out.write_all(&start(field::MODEL_GRAPH, graph.encoded_len() + weights))?;
+    out.write_all(&message_start(field::MODEL_GRAPH, graph.encoded_len() + weights))?;
     out.write_all(&graph.encode_to_vec())?;
-    for one in tensors {
-        out.write_all(&start(field::GRAPH_INITIALIZER, tensor(&one)))?;
-        let (header, initializer) = one;
-        let count = raw(&initializer) / 4;
+    for tensor in tensors {
+        out.write_all(&message_start(field::GRAPH_INITIALIZER, tensor_bytes(&tensor)))?;
+        let (header, initializer) = tensor;
+        let count = data_bytes(&initializer) / 4;
         out.write_all(&header)?;
-        out.write_all(&start(field::TENSOR_RAW_DATA, 4 * count))?;
+        out.write_all(&message_start(field::TENSOR_RAW_DATA, 4 * count))?;
         let mut written = 0;
         for value in initializer.values {
             out.write_all(&value.to_le_bytes())?;
@@ -227,13 +227,13 @@ pub fn write(
     out.flush()
 }
 
-/// The bytes of an embedded message of `length` bytes, with what announces it.
-fn embedded(tag: u32, length: usize) -> usize {
+/// Returns the size in bytes of an embedded message of `length` bytes, with its key and length.
+fn embedded_bytes(tag: u32, length: usize) -> usize {
     key_len(tag) + encoded_len_varint(length as u64) + length
 }
 
-/// What announces an embedded message.
-fn start(tag: u32, length: usize) -> Vec<u8> {
+/// Encodes the key and the length of an embedded message.
+fn message_start(tag: u32, length: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode_key(tag, WireType::LengthDelimited, &mut bytes);
     encode_varint(length as u64, &mut bytes);
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_one_message_with_its_weights() {
+    fn written_files_are_one_message_with_the_weights() {
         let model = Model { ir_version: 8, producer_name: "cxr".into(), ..Model::default() };
         let node = Node { op_type: "Relu".into(), ..Node::default() };
         let graph = Graph { name: "net".into(), node: vec![node], ..Graph::default() };
@@ -262,7 +262,7 @@ mod tests {
         let found: Vec<_> = tensors.iter().map(|t| (t.name.as_str(), &t.shape[..])).collect();
         assert_eq!(found, [("a", &[][..]), ("b", &[100, 3]), ("c", &[0])]);
         assert_eq!(tensors[1].data[299], 299.0);
-        // Without the weights the message is the same.
+        // The model without its weights is unchanged.
         assert_eq!(Model::decode(&bytes[..]).unwrap(), model);
     }
 }
