@@ -1,4 +1,4 @@
-//! `cxr-train`: fits heads on the features.
+//! `cxr-train`: training of the classifier head on the features.
 
 mod import;
 
@@ -30,21 +30,21 @@ pub struct Train;
 crate::settings! {
     /// Settings of `cxr-train`: `[train]` in `pipeline.toml`.
     pub struct Settings {
-        /// Passes over the training films
+        /// Number of epochs
         epochs: usize = 25,
-        /// Films a step; an epoch leaves out those that fill no batch
+        /// Images per batch; each epoch drops the last incomplete batch
         batch_size: usize = 8,
-        /// Adam's rate at the first step; it decays by itself divided by the epochs
+        /// Initial learning rate of Adam; Keras' `decay` is this rate divided by the epochs
         learning_rate: f64 = 1e-3,
-        /// Hidden units
+        /// Number of hidden units
         hidden: usize = 64,
-        /// Share of hidden units left out in training
+        /// Dropout rate of the hidden units, from 0 to below 1
         dropout: f64 = 0.5,
-        /// Binary cross-entropy on `logits`, as Keras computes it, or on `probabilities`
+        /// Input of the binary cross-entropy: `logits`, as Keras computes it, or `probabilities`
         loss: Loss = Loss::Logits,
-        /// Heads to train, with the seeds that follow the pipeline's; the first is kept
+        /// Number of heads, trained with consecutive seeds; the first head is the model
         seeds: usize = 1,
-        /// Take the head of a Keras model, .keras or .h5 with the tutorial's layers, instead of training one
+        /// Import the head of a Keras model (.keras or .h5 with the tutorial's layers) instead of training
         from: String = String::new(),
     }
 }
@@ -56,9 +56,9 @@ pub struct Args {
     flags: Flags,
 }
 
-/// The last epoch of one head, and a line of `seeds.csv`.
+/// Metrics of a head after its last epoch: a row of `seeds.csv`.
 #[derive(Debug, Clone, Default, Serialize)]
-struct Seed {
+struct SeedResult {
     seed: u64,
     loss: f64,
     accuracy: f64,
@@ -66,10 +66,11 @@ struct Seed {
     val_accuracy: f64,
 }
 
+/// Distribution of a metric over the heads.
 #[derive(Debug, Serialize)]
 struct Spread {
     mean: f64,
-    /// Of a sample; missing for one head.
+    /// Sample standard deviation; none for one head.
     sd: Option<f64>,
     min: f64,
     max: f64,
@@ -79,9 +80,9 @@ struct Spread {
 struct Summary {
     classes: Vec<String>,
     train: usize,
-    /// Films of the validation curve.
+    /// Number of validation images.
     validation: usize,
-    /// Whether these are the test films.
+    /// Whether the validation images are the test images.
     validation_is_test: bool,
     epochs: usize,
     seeds: usize,
@@ -96,14 +97,14 @@ impl Stage for Train {
     const ABOUT: &'static str = "Train the classifier's head on the features";
     const READS: &'static str = "features.npy, bank.npy, split.json, index.csv";
     const WRITES: &'static str =
-        "model.safetensors, model.json, history.csv; seeds.csv, histories.csv of several";
+        "model.safetensors, model.json, history.csv; with several seeds seeds.csv, histories.csv";
     const AFTER: &'static [&'static str] = &["preprocess", "split", "extract"];
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr-train --profile tutorial", "As the tutorial does"),
-        ("cxr-train --seeds 30", "How much of the result is luck"),
-        ("cxr-train --from covid19.model.h5", "The head that the tutorial's own script trained"),
-        ("cxr-train --epochs 50 --loss probabilities", "Longer, towards honest probabilities"),
+        ("cxr-train --profile tutorial", "As in the tutorial"),
+        ("cxr-train --seeds 30", "Variation between seeds"),
+        ("cxr-train --from covid19.model.h5", "Import the head that the tutorial's script trained"),
+        ("cxr-train --epochs 50 --loss probabilities", "Longer training, loss on probabilities"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -118,7 +119,7 @@ impl Stage for Train {
         ];
         if !settings.from.is_empty() {
             if settings.from.contains("{dataset}") {
-                let error = "`from` names a path in `{dataset}`, which `cxr train` does not read";
+                let error = "`from` has `{dataset}`, which `cxr train` does not know";
                 return Err(Failure::usage(error).hint("write the path without `{dataset}`"));
             }
             inputs.push(Input::file("from", ctx.paths.expand(&settings.from)));
@@ -150,27 +151,29 @@ impl Stage for Train {
                 films.fit(&settings.fit(), seed, |number, epoch| {
                     progress.add(1);
                     if seed == ctx.seed && shown(number) {
-                        progress.ui().note(line(number, settings.epochs, epoch));
+                        progress.ui().note(format_epoch(number, settings.epochs, epoch));
                     }
                 })
             })
             .collect();
         drop(progress);
-        let fitted = fitted.map_err(|error| films.explain(ctx, error))?;
+        let fitted = fitted.map_err(|error| films.failure(ctx, error))?;
 
         let first = &fitted[0];
         let weights = first.head.to_safetensors();
         let path = job.path("model.safetensors")?;
         at("write", &path, job.create("model.safetensors")?.write_all(&weights))?;
         write_csv(&job.path("history.csv")?, &history(first))?;
-        let last: Vec<Seed> = seeds.iter().zip(&fitted).map(|(s, f)| Seed::of(*s, f)).collect();
+        let last: Vec<SeedResult> =
+            seeds.iter().zip(&fitted).map(|(s, f)| SeedResult::new(*s, f)).collect();
         if settings.seeds > 1 {
             write_csv(&job.path("seeds.csv")?, &last)?;
-            let of_seed = |(seed, fitted): (&u64, &Fitted)| {
+            let seed_history = |(seed, fitted): (&u64, &Fitted)| {
                 let epochs = history(fitted).into_iter();
                 epochs.map(|epoch| SeedEpoch::new(*seed, epoch)).collect::<Vec<_>>()
             };
-            let histories: Vec<SeedEpoch> = seeds.iter().zip(&fitted).flat_map(of_seed).collect();
+            let histories: Vec<SeedEpoch> =
+                seeds.iter().zip(&fitted).flat_map(seed_history).collect();
             write_csv(&job.path("histories.csv")?, &histories)?;
         }
         let model = Model {
@@ -198,7 +201,7 @@ impl Stage for Train {
         model.write(&job.path("model.json")?)?;
         job.publish()?;
 
-        let spread = |value: fn(&Seed) -> f64| Spread::of(last.iter().map(value).collect());
+        let spread = |value: fn(&SeedResult) -> f64| Spread::new(last.iter().map(value).collect());
         Ok(Outcome::new(&Summary {
             classes: model.classes,
             train: films.split.train.len(),
@@ -214,12 +217,14 @@ impl Stage for Train {
     }
 }
 
-/// What the heads learn from.
+/// Training and validation data of the heads.
 struct Films {
     index: Index,
     split: Split,
     description: Features,
+    /// Augmented features `[rotations, training images, width]`.
     bank: Array3<f32>,
+    /// Features `[validation images, width]`.
     validation: Array2<f32>,
     train_labels: Vec<usize>,
     validation_labels: Vec<usize>,
@@ -236,12 +241,12 @@ impl Films {
         let (train_labels, validation_labels) = (pick(&split.train), pick(split.validated()));
         for (label, class) in index.classes.iter().enumerate() {
             if !train_labels.contains(&label) {
-                let error = format!("the class `{class}` has no training film");
-                return Err(Failure::new(error).hint("add films, or split again with another seed"));
+                let error = format!("the class `{class}` has no training image");
+                return Err(Failure::new(error).hint("add images, or split with another seed"));
             }
         }
-        let (films, width) = (index.rows.len(), description.extractor.width);
-        let features: Array2<f32> = upstream::array(ctx, "features.npy", &[films, width])?;
+        let (count, width) = (index.rows.len(), description.extractor.width);
+        let features: Array2<f32> = upstream::array(ctx, "features.npy", &[count, width])?;
         let shape = [description.rotations, split.train.len(), width];
         let bank = upstream::array(ctx, "bank.npy", &shape)?;
         let validation = features.select(Axis(0), split.validated());
@@ -263,8 +268,8 @@ impl Films {
         fit(&inputs, settings, seed, on_epoch)
     }
 
-    /// The error with the films' names and a way out.
-    fn explain(&self, ctx: &Context, error: FitError) -> Failure {
+    /// Converts the error to a message with the image's path and a hint.
+    fn failure(&self, ctx: &Context, error: FitError) -> Failure {
         let rows = match error {
             FitError::NotFinite { what: "training", .. } => self.split.train.as_slice(),
             _ => self.split.validated(),
@@ -276,13 +281,14 @@ impl Films {
                     .hint(ctx.rerun("extract"))
             }
             FitError::TooFewFilms { .. } => {
-                Failure::from(error).hint("add films, or take a smaller `--batch-size`")
+                Failure::from(error).hint("add images, or use a smaller `--batch-size`")
             }
             FitError::TooFewClasses(_) => {
                 Failure::from(error).hint("the dataset needs a folder for each class")
             }
-            FitError::Diverged { .. } => Failure::from(error)
-                .hint("take a lower `--learning-rate`; Adam's usual rate is 0.001"),
+            FitError::Diverged { .. } => {
+                Failure::from(error).hint("use a lower `--learning-rate`; Adam's default is 0.001")
+            }
             FitError::Setting { .. } => Err::<(), _>(error).usage().expect_err("it is an error"),
             other => other.into(),
         }
@@ -295,7 +301,7 @@ impl Settings {
         if !self.from.is_empty() {
             return match self.seeds {
                 1 => Ok(()),
-                _ => Err(Failure::usage("`from` brings one head, `seeds` asks for more")),
+                _ => Err(Failure::usage("`from` imports one head: `seeds` must be 1")),
             };
         }
         self.fit().check().usage()
@@ -313,18 +319,18 @@ impl Settings {
     }
 }
 
-/// Whether an epoch has a line where no progress bar shows: the first, and up to
-/// [`LINES`] at equal distances, the last of them. `number` counts from 0.
+/// Whether an epoch is printed if there is no progress bar: the first epoch, and up to [`LINES`]
+/// equally spaced epochs that end with the last one. `number` counts from 0.
 fn is_shown(number: usize, epochs: usize) -> bool {
     let step = epochs.div_ceil(LINES).max(1);
     number == 0 || (epochs - 1 - number).is_multiple_of(step)
 }
 
-/// Lines of epochs where no progress bar shows; `--verbose` prints all.
+/// Number of printed epochs if there is no progress bar; `--verbose` prints all.
 const LINES: usize = 5;
 
-/// An epoch as Keras prints it; `number` counts from 0.
-fn line(number: usize, epochs: usize, epoch: &Epoch) -> String {
+/// Formats an epoch as Keras does; `number` counts from 0.
+fn format_epoch(number: usize, epochs: usize, epoch: &Epoch) -> String {
     let validation =
         epoch.val_loss.zip(epoch.val_accuracy).map_or(String::new(), |(loss, accuracy)| {
             format!(" - val_loss: {loss:.4} - val_accuracy: {accuracy:.4}")
@@ -340,14 +346,14 @@ fn history(fitted: &Fitted) -> Vec<history::Epoch> {
             epoch: number + 1,
             loss: widen(epoch.loss),
             accuracy: widen(epoch.accuracy),
-            val_loss: widen(epoch.val_loss.expect("a split has films to validate on")),
-            val_accuracy: widen(epoch.val_accuracy.expect("a split has films to validate on")),
+            val_loss: widen(epoch.val_loss.expect("a split has validation images")),
+            val_accuracy: widen(epoch.val_accuracy.expect("a split has validation images")),
         })
         .collect()
 }
 
-impl Seed {
-    fn of(seed: u64, fitted: &Fitted) -> Self {
+impl SeedResult {
+    fn new(seed: u64, fitted: &Fitted) -> Self {
         let last = history(fitted).pop().expect("at least one epoch");
         let history::Epoch { loss, accuracy, val_loss, val_accuracy, .. } = last;
         Self { seed, loss, accuracy, val_loss, val_accuracy }
@@ -355,7 +361,7 @@ impl Seed {
 }
 
 impl Spread {
-    fn of(values: Vec<f64>) -> Self {
+    fn new(values: Vec<f64>) -> Self {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
@@ -382,10 +388,11 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let heads = if self.seeds == 1 { "1 head" } else { &format!("{} heads", self.seeds) };
         let Self { train, validation, epochs, .. } = self;
-        let which = if self.validation_is_test { "the test films" } else { "other patients" };
+        let which =
+            if self.validation_is_test { "test images" } else { "images of other patients" };
         writeln!(
             f,
-            "{heads} of {}: {epochs} epochs on {train} films, validated on {validation}, {which}",
+            "{heads} for {}: {epochs} epochs on {train} images, validated on {validation} {which}",
             self.classes.join(", ")
         )?;
         writeln!(f, "loss          {}", self.loss)?;
@@ -393,7 +400,7 @@ impl fmt::Display for Summary {
         writeln!(f, "val_loss      {}", self.val_loss)?;
         write!(f, "val_accuracy  {}", self.val_accuracy)?;
         if self.seeds > 1 {
-            write!(f, "\nthe model is that of the first seed; seeds.csv has them all")?;
+            write!(f, "\nthe model is the head of the first seed; seeds.csv has all heads")?;
         }
         Ok(())
     }

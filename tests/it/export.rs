@@ -352,7 +352,7 @@ fn what_goes_out_as_keras_comes_back_in() {
     std::fs::remove_file(sandbox.path("artifacts/tutorial/extract/record.json")).unwrap();
     sandbox.write(features, text.replace(&weights, IMAGENET_FINGERPRINT));
     let said = sandbox.transcript("cxr-train --from m.h5");
-    assert!(said.contains("exit: 1") && said.contains("its backbone is not ImageNet's"), "{said}");
+    assert!(said.contains("exit: 1") && said.contains("are neither ImageNet's"), "{said}");
     sandbox.write(features, text.replace("\"tutorial\"", "\"global\""));
     let said = sandbox.transcript("cxr-train --from m.h5");
     assert!(said.contains("hint: extract again with `--pooling tutorial`"), "{said}");

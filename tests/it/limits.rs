@@ -240,7 +240,7 @@ fn a_training_that_diverges_leaves_the_last_model() {
     let text = sandbox.transcript("cxr-train --learning-rate 1e30");
     assert!(text.contains("exit: 1"), "{text}");
     assert!(text.contains("error: training diverged in epoch 1: the loss is "), "{text}");
-    assert!(text.contains("hint: take a lower `--learning-rate`"), "{text}");
+    assert!(text.contains("hint: use a lower `--learning-rate`"), "{text}");
     assert_eq!(sandbox.tree("artifacts/demo/train"), good);
 }
 

@@ -176,7 +176,7 @@ fn films_that_cannot_train_are_explained_and_the_last_model_stays() {
     --- stderr
     error: 12 training films, but a batch takes 13
 
-    hint: add films, or take a smaller `--batch-size`
+    hint: add images, or use a smaller `--batch-size`
     ");
     let (code, text) = said("cxr-train --artifacts a --dropout 1");
     assert!(code == 2 && text.contains("`dropout` is 1, expected 0 or more and below 1"), "{text}");
@@ -223,7 +223,7 @@ fn every_class_needs_a_training_film() {
     let sandbox = films(&["covid", "normal"]);
     write_split(&sandbox, vec![0, 2, 4, 6], vec![1, 3]);
     let text = sandbox.transcript(TRAIN);
-    assert!(text.contains("error: the class `normal` has no training film"), "{text}");
+    assert!(text.contains("error: the class `normal` has no training image"), "{text}");
     let text = films(&["covid"]).transcript(TRAIN);
     assert!(text.contains("error: 1 class, expected at least 2"), "{text}");
     assert!(text.contains("hint: the dataset needs a folder for each class"), "{text}");

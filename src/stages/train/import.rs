@@ -1,4 +1,4 @@
-//! `cxr-train --from`: a head that Keras trained in place of one trained here.
+//! `cxr-train --from`: import of a head that Keras trained.
 
 use std::fmt;
 use std::io::Write;
@@ -21,11 +21,14 @@ struct Summary {
     from: String,
     classes: Vec<String>,
     hidden: usize,
-    /// Whether its backbone has ImageNet's weights.
+    /// Whether the backbone of the Keras model has ImageNet's weights.
     imagenet: bool,
 }
 
-/// Takes the head out of the file that `settings` name, if it fits the features.
+/// Imports the head of the Keras model `settings.from`.
+///
+/// # Errors
+/// If the file cannot be read, or the model does not fit the features.
 pub fn run(
     ctx: &Context,
     settings: &Settings,
@@ -35,17 +38,17 @@ pub fn run(
     let path = ctx.paths.expand(&settings.from);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let imported = Imported::read(&path)
-        .hint("save the model of the tutorial's layers whole: `model.save(\"model.keras\")`")
-        .context(format!("cannot take a head from `{}`", path.display()))?;
+        .hint("save the whole model, with the tutorial's layers: `model.save(\"model.keras\")`")
+        .context(format!("cannot import the head of `{}`", path.display()))?;
     let imagenet = imported.backbone == IMAGENET_FINGERPRINT;
     check(&imported, films, imagenet)
         .context(format!("cannot use the head of `{}`", path.display()))?;
     if !imagenet {
-        ctx.ui.warn("its backbone is not ImageNet's, but that of the features");
+        ctx.ui.warn("the backbone does not have ImageNet's weights, but those of the features");
     }
     ctx.ui.warn(
-        "which films it was trained on is not known: if films of the test set are among them, \
-         its figures are too good",
+        "the training images of the imported head are unknown: if they include test images, the \
+         test performance is overestimated",
     );
     let weights = imported.head.to_safetensors();
     let file = job.path("model.safetensors")?;
@@ -79,23 +82,24 @@ pub fn run(
     Ok(Outcome::new(&Summary { from: name, classes: model.classes, hidden, imagenet }))
 }
 
-/// Whether the head reads the features that it is to be judged on.
+/// Checks that backbone, pooling, image size and classes of the model fit the features.
 fn check(imported: &Imported, films: &Films, imagenet: bool) -> Result<(), Failure> {
     let extractor = &films.description.extractor;
     if imported.backbone != extractor.weights {
         let which = if imagenet {
-            "ImageNet's, the features were made with another"
+            "ImageNet's, but not those of the features"
         } else {
-            "not ImageNet's, with which the features were made; was it trained, too?"
+            "neither ImageNet's nor those of the features; was the backbone trained too?"
         };
-        return Err(Failure::new(format_args!("its backbone is {which}"))
+        return Err(Failure::new(format_args!("the weights of the backbone are {which}"))
             .hint("`CXR_WEIGHTS=own.safetensors cxr fetch weights --allow-unknown --from FILE`")
-            .hint("then, with that `CXR_WEIGHTS`, `cxr extract` and this again"));
+            .hint("then, with the same `CXR_WEIGHTS`, run `cxr extract` and this command again"));
     }
     if (imported.pooling, imported.side) != (extractor.pooling, extractor.side) {
         let Imported { pooling, side, .. } = imported;
         let failure = Failure::new(format_args!(
-            "it pools as `{pooling}` on films of {side} pixels a side, the features as `{}` on {}",
+            "the model has the pooling `{pooling}` and images of {side} pixels per side, the features \
+             `{}` and {}",
             extractor.pooling, extractor.side
         ));
         return Err(failure.hint(format_args!("extract again with `--pooling {pooling}`")));
@@ -103,7 +107,7 @@ fn check(imported: &Imported, films: &Films, imagenet: bool) -> Result<(), Failu
     let (got, expected) = (imported.head.classes(), films.index.classes.len());
     if got != expected || imported.head.inputs() != extractor.width {
         return Err(Failure::new(format_args!(
-            "it tells {got} classes apart from {} features, expected {expected} from {}",
+            "the head has {got} classes and {} features, expected {expected} and {}",
             imported.head.inputs(),
             extractor.width
         )));
@@ -114,9 +118,9 @@ fn check(imported: &Imported, films: &Films, imagenet: bool) -> Result<(), Failu
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, classes, hidden, imagenet } = self;
-        writeln!(f, "the head of {from}, {hidden} hidden units, not trained here")?;
-        writeln!(f, "its outputs are taken for {}, in this order", classes.join(", "))?;
+        writeln!(f, "imported the head of {from}, {hidden} hidden units")?;
+        writeln!(f, "assumed order of the classes: {}", classes.join(", "))?;
         let backbone = if *imagenet { "ImageNet's" } else { "not ImageNet's" };
-        writeln!(f, "its backbone is {backbone}, as that of the features")
+        writeln!(f, "the backbone's weights are {backbone}, as for the features")
     }
 }
