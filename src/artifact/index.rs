@@ -104,8 +104,8 @@ impl Index {
 
     /// Returns the patient of every image; none if unknown.
     pub fn patients(&self) -> Vec<Option<String>> {
-        let known = |patient: &String| !patient.is_empty();
-        self.rows.iter().map(|r| Some(r.patient.clone()).filter(known)).collect()
+        let is_known = |patient: &String| !patient.is_empty();
+        self.rows.iter().map(|r| Some(r.patient.clone()).filter(is_known)).collect()
     }
 }
 

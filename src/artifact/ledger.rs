@@ -119,13 +119,13 @@ impl Ledger {
         let rows = parsed.map_err(|e| malformed(e.to_string()))?;
         let mut films = BTreeSet::new();
         for (i, row) in rows.iter().enumerate() {
-            let kept = row.status == Status::Kept;
+            let is_kept = row.status == Status::Kept;
             let is_file_name = !row.film.contains(['/', '\\']) && row.film != "..";
             let reason = if row.row != i + 1 {
                 format!("line {} has the row number {}, expected {}", i + 2, row.row, i + 1)
-            } else if kept != row.reason.is_empty() || kept == row.film.is_empty() {
+            } else if is_kept != row.reason.is_empty() || is_kept == row.film.is_empty() {
                 format!("line {} must have either an image or an exclusion reason", i + 2)
-            } else if !is_file_name || (kept && !films.insert(&row.film)) {
+            } else if !is_file_name || (is_kept && !films.insert(&row.film)) {
                 format!("line {} has an invalid or repeated image name: `{}`", i + 2, row.film)
             } else if [&row.patient, &row.source].into_iter().any(|cell| is_formula(cell)) {
                 format!("line {} has a patient or source that starts like a formula", i + 2)

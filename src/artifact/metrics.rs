@@ -635,8 +635,8 @@ mod tests {
             predicted,
             probabilities: p.row(i).to_vec(),
         };
-        let named = crate::metrics::predicted(p.view()).into_iter().enumerate();
-        let predictions = Predictions { classes, rows: named.map(row).collect() };
+        let predicted_classes = crate::metrics::predicted(p.view()).into_iter().enumerate();
+        let predictions = Predictions { classes, rows: predicted_classes.map(row).collect() };
         judge(Judge { resamples: 0, ..JUDGE }, &predictions)
     }
 
@@ -699,15 +699,15 @@ mod tests {
                 let column = |name: &str, i: usize| -> Vec<f64> {
                     golden[name][i].as_array().unwrap().iter().map(number).collect()
                 };
-                let known = |thresholds: &[Option<f64>]| -> Vec<f64> {
+                let defined = |thresholds: &[Option<f64>]| -> Vec<f64> {
                     thresholds.iter().filter_map(|threshold| *threshold).collect()
                 };
                 let roc = class_metrics.roc.as_ref().unwrap();
                 assert_eq!((&roc.fpr, &roc.tpr), (&column("roc", 0), &column("roc", 1)));
-                assert_eq!(known(&roc.thresholds), column("roc", 2)[1..]);
+                assert_eq!(defined(&roc.thresholds), column("roc", 2)[1..]);
                 let pr = class_metrics.precision_recall.as_ref().unwrap();
                 assert_eq!((&pr.precision, &pr.recall), (&column("pr", 0), &column("pr", 1)));
-                assert_eq!(known(&pr.thresholds), column("pr", 2));
+                assert_eq!(defined(&pr.thresholds), column("pr", 2));
                 let inside = |(y, (low, high)): (&f64, (&f64, &f64))| {
                     *low <= *y + 1e-12 && *y <= *high + 1e-12
                 };

@@ -113,8 +113,8 @@ impl Provenance {
     /// precedence over the path, because viewers export images of many patients under the same
     /// names.
     pub fn of(&self, film: &Candidate, header: Option<String>) -> Origin {
-        let known = self.ledgers.get(&film.path).or_else(|| self.table.get(&film.path));
-        match (known.cloned(), header) {
+        let origin = self.ledgers.get(&film.path).or_else(|| self.table.get(&film.path));
+        match (origin.cloned(), header) {
             (Some(known), Some(patient)) if known.patient.is_empty() => Origin { patient, ..known },
             (Some(known), _) => known,
             (None, Some(patient)) => Origin { patient, ..Origin::default() },

@@ -108,8 +108,8 @@ impl Condition {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = COMPARISONS.iter().find(|(_, comparison)| *comparison == self.comparison);
-        let (sign, _) = named.expect("every comparison has a sign");
+        let entry = COMPARISONS.iter().find(|(_, comparison)| *comparison == self.comparison);
+        let (sign, _) = entry.expect("every comparison has a sign");
         write!(f, "{}{sign}{}", self.metric, self.bound)
     }
 }

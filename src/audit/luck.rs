@@ -168,13 +168,13 @@ mod tests {
             let mut rng = Rng::new(set);
             let kernels = [5, 40, 40].map(|columns| kernel(&judge, columns, 0.5, &mut rng));
             let folds = vec![judge.groups.iter().map(|group| group / 4).collect::<Vec<_>>()];
-            let by_luck = kernels.each_ref().map(|kernel| judge.by_luck(kernel, &folds, 100));
-            let luck = best_by_luck(&by_luck).unwrap();
+            let null_aucs = kernels.each_ref().map(|kernel| judge.by_luck(kernel, &folds, 100));
+            let luck = best_by_luck(&null_aucs).unwrap();
             let auc = |kernel| judge.judge(&[judge.deal(kernel, &folds[0])]).auc.unwrap();
             let aucs = kernels.each_ref().map(auc);
             exceeding += usize::from(aucs.iter().any(|auc| *auc > luck));
             let exceeds = |(auc, own): (&f64, Vec<_>)| Some(*auc) > best_by_luck(&[own]);
-            exceeding_own += usize::from(aucs.iter().zip(by_luck).any(exceeds));
+            exceeding_own += usize::from(aucs.iter().zip(null_aucs).any(exceeds));
         }
         assert!(exceeding <= 6 && exceeding < exceeding_own, "{exceeding}, {exceeding_own}");
     }

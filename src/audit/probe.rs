@@ -197,7 +197,7 @@ mod tests {
         let judge = Judge { truth: vec![0, 0], classes: 2, groups: vec![0, 1], ..judge(2, 2) };
         let probe = judge.judge(&[Deal { folds: &[0, 1], scores: judge.targets() }]);
         assert_eq!((probe.auc, probe.n), (None, 2));
-        assert_eq!(probe.undefined, "no film is negative");
+        assert_eq!(probe.undefined, "no image is negative");
     }
 
     /// Balanced classes and uninformative inputs. Pooled over folds, the AUC lies far below
@@ -235,8 +235,8 @@ mod tests {
         };
         let deal = |swap| Deal { folds: &folds, scores: scores(swap) };
         let probe = |swap| judge.judge(&[deal(swap)]).auc.unwrap();
-        let both = judge.judge(&[deal(0), deal(4)]).auc.unwrap();
+        let pooled = judge.judge(&[deal(0), deal(4)]).auc.unwrap();
         assert!(probe(0) > probe(4));
-        assert!((both - (probe(0) + probe(4)) / 2.0).abs() < 1e-12);
+        assert!((pooled - (probe(0) + probe(4)) / 2.0).abs() < 1e-12);
     }
 }

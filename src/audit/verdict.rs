@@ -111,8 +111,8 @@ impl Verdict {
             let text = format!("{summary}: this data cannot show that the model uses the lungs");
             return verdict(Answer::Shortcut, text);
         }
-        let by_luck = probes.get("shuffled").and_then(|probe| probe.high);
-        if !model.is_some_and(|model| above(model, by_luck)) {
+        let shuffled_high = probes.get("shuffled").and_then(|probe| probe.high);
+        if !model.is_some_and(|model| above(model, shuffled_high)) {
             let text = format!(
                 "{RETRAINED} reach AUC {auc:.2} in cross-validation, which may be chance: \
                  the model is not shown to have learnt anything"

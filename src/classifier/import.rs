@@ -78,8 +78,8 @@ impl ModelConfig {
         let mut layers = Vec::new();
         flatten(config, 0, &mut layers)?;
         let of_class = |class: &str| -> Vec<&Value> {
-            let named = layers.iter().filter(|(c, _)| *c == class);
-            named.map(|(_, config)| *config).collect()
+            let matching = layers.iter().filter(|(c, _)| *c == class);
+            matching.map(|(_, config)| *config).collect()
         };
         let size = |config: &Value, key: &str, position: usize| -> Option<usize> {
             config.get(key)?.get(position)?.as_u64()?.try_into().ok()
@@ -282,8 +282,8 @@ mod tests {
             let mut bad = good.clone();
             bad[position].data[1] = value;
             let error = head(&bad).unwrap_err();
-            let named = format!("`{}` has ", good[position].name);
-            assert!(error.starts_with(&named) && error.contains("at position 1"), "{error}");
+            let prefix = format!("`{}` has ", good[position].name);
+            assert!(error.starts_with(&prefix) && error.contains("at position 1"), "{error}");
         }
         let square = [tensor("a/kernel", &[3, 3]), tensor("b/kernel", &[3, 3])];
         assert_eq!(

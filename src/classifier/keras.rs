@@ -70,8 +70,8 @@ impl Bundle {
         let mut model_attributes = versions();
         model_attributes.push(("layer_names".to_owned(), Attribute::Texts(names)));
         let groups = layers.into_iter().map(|layer| {
-            let named = |view: &View| format!("{}/{}", layer.name, view.name);
-            let names: Vec<String> = layer.weights.iter().map(named).collect();
+            let full_name = |view: &View| format!("{}/{}", layer.name, view.name);
+            let names: Vec<String> = layer.weights.iter().map(full_name).collect();
             let mut group = Tree::default();
             if !names.is_empty() {
                 group.attributes.push(("weight_names".to_owned(), Attribute::Texts(names)));

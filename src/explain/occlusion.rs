@@ -89,7 +89,8 @@ mod tests {
         let film = Array3::zeros((2, 2, 3));
         let failed = Occlusion { grid: 1, batch: 1 }.map(film.view(), |_| Err("no"));
         assert_eq!(failed, Err("no"));
-        let kept = Occlusion { grid: 1, batch: 1 }.map(film.view(), |_| Ok::<_, ()>(vec![0.5]));
-        assert_eq!(kept, Ok(array![[0.0]]));
+        let unchanged =
+            Occlusion { grid: 1, batch: 1 }.map(film.view(), |_| Ok::<_, ()>(vec![0.5]));
+        assert_eq!(unchanged, Ok(array![[0.0]]));
     }
 }

@@ -337,16 +337,16 @@ mod tests {
     #[test]
     fn darkened_and_blurred_images_are_flagged() {
         let mut rng = Rng::new(2);
-        let known = images(&mut rng, 100, false);
-        let score = OutOfDistribution::fit(&known, &unknown(100), 0.05).unwrap();
+        let training = images(&mut rng, 100, false);
+        let score = OutOfDistribution::fit(&training, &unknown(100), 0.05).unwrap();
         for (gain, blur) in [(0.4, 1), (1.0, 3)] {
             let pixels = levels(&mut rng, gain, blur);
-            let result = score.score(known.features.row(0), &pixels, 32);
+            let result = score.score(training.features.row(0), &pixels, 32);
             let is_expected = (result.part == "sharpness") == (blur > 1);
             assert!(result.is_out && result.part != "features" && is_expected, "{result:?}");
         }
         let mut is_out =
-            || score.score(known.features.row(0), &levels(&mut rng, 1.0, 1), 32).is_out;
+            || score.score(training.features.row(0), &levels(&mut rng, 1.0, 1), 32).is_out;
         assert!((0..40).filter(|_| is_out()).count() < 8);
     }
 
