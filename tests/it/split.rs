@@ -171,7 +171,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     exit: 1
     --- stdout
     --- stderr
-    error: the test side gets too few films: 1, expected one of each of 2 classes
+    error: the test set has too few images: 1, expected at least 1 for each of 2 classes
 
     hint: add films, or change `--test-size`
     ");
@@ -193,7 +193,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     exit: 1
     --- stdout
     --- stderr
-    error: class `normal` has too few films: 1, expected at least 2
+    error: class `normal` has too few images: 1, expected at least 2
 
     hint: add films of this class, or take its folder away
     ");
@@ -203,7 +203,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     exit: 1
     --- stdout
     --- stderr
-    error: with groups kept together, no draw puts films of every class on both sides
+    error: no split by group has every class in both training and test set
 
     hint: add films of more patients, try another `--seed`, or accept patients on both sides with `--method image`
     ");
@@ -260,7 +260,7 @@ fn a_source_or_a_folder_is_held_out_whole() {
     exit: 2
     --- stdout
     --- stderr
-    error: nothing is held out to test on
+    error: the test set is empty: no image is held out
 
     hint: give `--hold-out a` or `--hold-out b`
     ");

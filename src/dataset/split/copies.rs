@@ -1,21 +1,22 @@
+//! Leakage by byte-identical files.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// Images whose files are equal byte for byte, where that falsifies a test.
+/// Byte-identical files that invalidate a test result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copies {
-    /// Rows of the test with a row of the training of the same file, ascending.
+    /// Test rows whose file is also in the training set, ascending.
     pub in_training: Vec<usize>,
-    /// Rows of the test with a row of the validation of the same file and none of the
-    /// training, ascending.
+    /// Test rows whose file is in the validation set and not in the training set, ascending.
     #[serde(default)]
     pub in_validation: Vec<usize>,
-    /// Rows of the same file that are of several classes, each list ascending.
+    /// Rows of one file with several classes; each list ascending.
     pub in_classes: Vec<Vec<usize>>,
 }
 
-/// The copies among images, by the hash of each file; a blank hash is none.
+/// Finds byte-identical images by the hash of each file; an empty hash matches nothing.
 pub fn copies<C: Ord>(
     hashes: &[&str],
     classes: &[C],
@@ -26,12 +27,12 @@ pub fn copies<C: Ord>(
     let hashes_of = |rows: &[usize]| -> BTreeSet<&str> {
         rows.iter().map(|row| hashes[*row]).filter(|hash| !hash.is_empty()).collect()
     };
-    let (trained, validated) = (hashes_of(train), hashes_of(validation));
+    let (train_hashes, validation_hashes) = (hashes_of(train), hashes_of(validation));
     let (mut in_training, mut in_validation) = (Vec::new(), Vec::new());
     for &row in test {
-        if trained.contains(hashes[row]) {
+        if train_hashes.contains(hashes[row]) {
             in_training.push(row);
-        } else if validated.contains(hashes[row]) {
+        } else if validation_hashes.contains(hashes[row]) {
             in_validation.push(row);
         }
     }
@@ -41,8 +42,8 @@ pub fn copies<C: Ord>(
     for (row, hash) in hashes.iter().enumerate().filter(|(_, hash)| !hash.is_empty()) {
         by_hash.entry(hash).or_default().push(row);
     }
-    let of_several = |rows: &Vec<usize>| rows.iter().any(|row| classes[*row] != classes[rows[0]]);
-    let mut in_classes: Vec<Vec<usize>> = by_hash.into_values().filter(of_several).collect();
+    let is_mixed = |rows: &Vec<usize>| rows.iter().any(|row| classes[*row] != classes[rows[0]]);
+    let mut in_classes: Vec<Vec<usize>> = by_hash.into_values().filter(is_mixed).collect();
     in_classes.sort();
     Copies { in_training, in_validation, in_classes }
 }
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn copies_count_across_the_sides_and_across_classes() {
+    fn copies_are_found_across_sets_and_across_classes() {
         let hashes = ["x", "y", "x", "z", "y", "", "", "x", "v", "v"];
         let classes = ["a", "a", "a", "b", "b", "a", "b", "a", "a", "a"];
         let expected = Copies {

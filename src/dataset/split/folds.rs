@@ -1,19 +1,21 @@
+//! Fold assignment for cross-validation.
+
 use std::fmt::Display;
 
-use super::{SplitError, TrainTest, enough_films, members, unique};
+use super::{SplitError, TrainTest, check_class_sizes, members, unique};
 use crate::{metrics::pairwise_sum, rng::NumpyRandom};
 
-/// Films dealt into folds, each of which is the test once.
+/// Fold assignment of images for cross-validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folds {
-    of: Vec<usize>,
+    fold_of: Vec<usize>,
     count: usize,
 }
 
 impl Folds {
-    /// The fold, from 0, in which each film is tested.
+    /// Returns the test fold of each image, from 0.
     pub fn of_films(&self) -> &[usize] {
-        &self.of
+        &self.fold_of
     }
 
     /// Number of folds.
@@ -21,17 +23,18 @@ impl Folds {
         self.count
     }
 
-    /// The rows tested in `fold` and the rows of all other folds, both ascending.
+    /// Returns the rows of `fold` as test set and all other rows as training set, both ascending.
     pub fn split(&self, fold: usize) -> TrainTest {
-        let (test, train) = (0..self.of.len()).partition(|row| self.of[*row] == fold);
+        let (test, train) = (0..self.fold_of.len()).partition(|row| self.fold_of[*row] == fold);
         TrainTest { train, test }
     }
 }
 
-/// Deals each class evenly into `folds`, as scikit-learn's
+/// Assigns images to `folds`, stratified by class. Equals scikit-learn's
 /// `StratifiedKFold(folds, shuffle=True, random_state=seed)`.
 ///
-/// Errors, where scikit-learn but warns, if a class has fewer films than folds.
+/// # Errors
+/// See [`SplitError`]. A class with fewer images than folds is an error; scikit-learn warns.
 pub fn stratified_kfold<C: Ord + Display>(
     labels: &[C],
     folds: usize,
@@ -39,67 +42,69 @@ pub fn stratified_kfold<C: Ord + Display>(
 ) -> Result<Folds, SplitError> {
     let (classes, inverse) = unique(labels);
     let mut members = members(&inverse, classes.len());
-    check(&classes, &members, folds)?;
-    // Classes draw in the order of their first film.
+    check_folds(&classes, &members, folds)?;
+    // scikit-learn shuffles classes in the order of their first image.
     members.sort_unstable_by_key(|rows| rows[0]);
     let mut random = NumpyRandom::new(seed);
-    let mut of = vec![0; labels.len()];
-    let mut dealt = 0;
+    let mut fold_of = vec![0; labels.len()];
+    let mut assigned = 0;
     for rows in &members {
-        // Films sorted by class are dealt round robin, each class going on
-        // where the last one ended.
-        let mut numbers: Vec<usize> = (dealt..dealt + rows.len()).map(|i| i % folds).collect();
-        dealt += rows.len();
+        // Round robin over all images sorted by class.
+        let mut numbers: Vec<usize> =
+            (assigned..assigned + rows.len()).map(|i| i % folds).collect();
+        assigned += rows.len();
         numbers.sort_unstable();
         random.shuffle(&mut numbers);
-        rows.iter().zip(numbers).for_each(|(row, fold)| of[*row] = fold);
+        rows.iter().zip(numbers).for_each(|(row, fold)| fold_of[*row] = fold);
     }
-    Ok(Folds { of, count: folds })
+    Ok(Folds { fold_of, count: folds })
 }
 
-/// Deals whole groups into `folds` so that each class spreads as evenly as it
-/// can, as scikit-learn's `StratifiedGroupKFold(folds, shuffle=True,
-/// random_state=seed)`: groups with the most uneven classes first, each to the
-/// fold that it suits best.
+/// Assigns whole groups to `folds`, stratified by class as evenly as possible. Equals
+/// scikit-learn's `StratifiedGroupKFold(folds, shuffle=True, random_state=seed)`: the groups
+/// with the most uneven class counts are assigned first.
 ///
-/// Errors if there are fewer groups than folds and, where scikit-learn but
-/// warns, if a class has fewer films than folds.
+/// # Errors
+/// See [`SplitError`]. Fewer groups than folds are an error, and so is a class with fewer
+/// images than folds, for which scikit-learn warns.
 pub fn stratified_group_kfold<C: Ord + Display, G: Ord>(
     labels: &[C],
     groups: &[G],
     folds: usize,
     seed: u64,
 ) -> Result<Folds, SplitError> {
-    assert_eq!(labels.len(), groups.len(), "a group for each film");
+    assert_eq!(labels.len(), groups.len(), "one group per image");
     let (classes, class_of) = unique(labels);
     let class_sizes = members(&class_of, classes.len());
-    check(&classes, &class_sizes, folds)?;
+    check_folds(&classes, &class_sizes, folds)?;
     let class_sizes: Vec<f64> = class_sizes.iter().map(|rows| rows.len() as f64).collect();
     let (names, group_of) = unique(groups);
     if names.len() < folds {
         return Err(SplitError::TooFewGroups { groups: names.len(), folds });
     }
-    let mut films = vec![vec![0.0; classes.len()]; names.len()];
+    let mut counts = vec![vec![0.0; classes.len()]; names.len()];
     for (&group, &class) in group_of.iter().zip(&class_of) {
-        films[group][class] += 1.0;
+        counts[group][class] += 1.0;
     }
 
     let mut order: Vec<usize> = (0..names.len()).collect();
     NumpyRandom::new(seed).shuffle(&mut order);
-    let unevenness: Vec<f64> = films.iter().map(|films| deviation(films, pairwise_sum)).collect();
+    let unevenness: Vec<f64> =
+        counts.iter().map(|counts| standard_deviation(counts, pairwise_sum)).collect();
     order.sort_by(|a, b| unevenness[*b].total_cmp(&unevenness[*a]));
 
-    let mut dealt = vec![vec![0.0; classes.len()]; folds];
-    let mut fold_of = vec![0; names.len()];
+    let mut fold_counts = vec![vec![0.0; classes.len()]; folds];
+    let mut fold_of_group = vec![0; names.len()];
     for group in order {
-        let fold = best_fold(&mut dealt, &films[group], &class_sizes);
-        add(&mut dealt[fold], &films[group], 1.0);
-        fold_of[group] = fold;
+        let fold = best_fold(&mut fold_counts, &counts[group], &class_sizes);
+        add(&mut fold_counts[fold], &counts[group], 1.0);
+        fold_of_group[group] = fold;
     }
-    Ok(Folds { of: group_of.iter().map(|group| fold_of[*group]).collect(), count: folds })
+    let fold_of = group_of.iter().map(|group| fold_of_group[*group]).collect();
+    Ok(Folds { fold_of, count: folds })
 }
 
-fn check<C: Display>(
+fn check_folds<C: Display>(
     classes: &[&C],
     members: &[Vec<usize>],
     folds: usize,
@@ -110,24 +115,25 @@ fn check<C: Display>(
     if folds < 2 {
         return Err(SplitError::FoldCount(folds));
     }
-    enough_films(classes, members, folds)
+    check_class_sizes(classes, members, folds)
 }
 
-/// The fold in which `group` leaves the classes spread most evenly over the
-/// folds, the one with the fewest films among equals.
-fn best_fold(dealt: &mut [Vec<f64>], group: &[f64], class_sizes: &[f64]) -> usize {
+/// Returns the fold for `group` that minimises the mean standard deviation of class proportions
+/// over folds; ties go to the fold with the fewest images.
+fn best_fold(fold_counts: &mut [Vec<f64>], group: &[f64], class_sizes: &[f64]) -> usize {
     let (mut best, mut least, mut fewest) = (0, f64::INFINITY, f64::INFINITY);
-    for fold in 0..dealt.len() {
-        add(&mut dealt[fold], group, 1.0);
+    for fold in 0..fold_counts.len() {
+        add(&mut fold_counts[fold], group, 1.0);
         let spread = |class: usize| {
-            let shares: Vec<f64> = dealt.iter().map(|d| d[class] / class_sizes[class]).collect();
-            deviation(&shares, |values| values.iter().sum())
+            let proportions: Vec<f64> =
+                fold_counts.iter().map(|counts| counts[class] / class_sizes[class]).collect();
+            standard_deviation(&proportions, |values| values.iter().sum())
         };
         let spreads: Vec<f64> = (0..class_sizes.len()).map(spread).collect();
         let unevenness = pairwise_sum(&spreads) / spreads.len() as f64;
-        add(&mut dealt[fold], group, -1.0);
-        let films: f64 = dealt[fold].iter().sum();
-        // numpy's `isclose`
+        add(&mut fold_counts[fold], group, -1.0);
+        let films: f64 = fold_counts[fold].iter().sum();
+        // Tolerances of numpy's `isclose`.
         let tied = (unevenness - least).abs() <= 1e-8 + 1e-5 * least;
         if unevenness < least || (tied && films < fewest) {
             (best, least, fewest) = (fold, unevenness, films);
@@ -140,8 +146,9 @@ fn add(fold: &mut [f64], group: &[f64], sign: f64) {
     fold.iter_mut().zip(group).for_each(|(fold, films)| *fold += sign * films);
 }
 
-/// numpy's `std`, which sums along and across an array in different orders.
-fn deviation(values: &[f64], sum: impl Fn(&[f64]) -> f64) -> f64 {
+/// Population standard deviation, as numpy's `std`. `sum` is a parameter because numpy's order
+/// of summation depends on the axis.
+fn standard_deviation(values: &[f64], sum: impl Fn(&[f64]) -> f64) -> f64 {
     let n = values.len() as f64;
     let mean = sum(values) / n;
     let squares: Vec<f64> = values.iter().map(|v| (v - mean) * (v - mean)).collect();
@@ -153,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_dealt_is_named() {
+    fn impossible_fold_assignments_are_errors() {
         let labels = ["a", "a", "b", "b"];
         assert_eq!(stratified_kfold::<&str>(&[], 2, 0), Err(SplitError::NoFilms));
         assert_eq!(stratified_kfold(&labels, 1, 0), Err(SplitError::FoldCount(1)));
@@ -165,8 +172,8 @@ mod tests {
     }
 
     #[test]
-    fn a_fold_is_tested_against_all_others() {
-        let folds = Folds { of: vec![0, 2, 1, 2], count: 3 };
+    fn one_fold_is_the_test_set_and_all_others_the_training_set() {
+        let folds = Folds { fold_of: vec![0, 2, 1, 2], count: 3 };
         assert_eq!(folds.split(2), TrainTest { train: vec![0, 2], test: vec![1, 3] });
     }
 }

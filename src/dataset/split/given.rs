@@ -1,44 +1,47 @@
+//! Published splits: data sets with `train`, `val` and `test` folders.
+
 use std::fmt::Display;
 
 use super::{SplitError, TrainTest, hold_out};
 use crate::dataset::words::Part;
 
-/// A split in which the data set comes.
+/// Published split of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
-    /// The rows of the training and of the test part, ascending.
+    /// Rows of the training and test part, ascending.
     pub sides: TrainTest,
-    /// The rows of the validation part where there is a test part too, ascending.
+    /// Rows of the validation part, ascending; empty if the validation part is the test set.
     pub validation: Vec<usize>,
-    /// Rows of other parts and of none, ascending.
+    /// Rows of all other parts and of no part, ascending.
     pub others: Vec<usize>,
-    /// Whether the validation part is the test, because there is no test part.
+    /// Whether the validation part is the test set, because there is no test part.
     pub test_is_validation: bool,
 }
 
-/// Whether a data set comes with a split: with images to train on and images to test on.
+/// Returns whether a data set has a published split: a training part, and a test or validation
+/// part.
 pub fn is_given(parts: &[Option<Part>]) -> bool {
     let has = |part| parts.contains(&Some(part));
     has(Part::Train) && (has(Part::Test) || has(Part::Validation))
 }
 
-/// Splits as the data set comes. `parts` has the part of each image.
+/// Returns the published split. `parts` has the part of each image.
 ///
 /// # Errors
 /// As [`hold_out`].
 pub fn given<C: Ord + Display>(labels: &[C], parts: &[Option<Part>]) -> Result<Given, SplitError> {
-    assert_eq!(labels.len(), parts.len(), "a part for each image");
+    assert_eq!(labels.len(), parts.len(), "one part per image");
     let test_is_validation = !parts.contains(&Some(Part::Test));
     let test = if test_is_validation { Part::Validation } else { Part::Test };
     let is_side = |row: &usize| parts[*row] == Some(Part::Train) || parts[*row] == Some(test);
     let (rows, rest): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(is_side);
     let is_validation = |row: &usize| parts[*row] == Some(Part::Validation);
     let (validation, others) = rest.into_iter().partition(is_validation);
-    let of_sides: Vec<&C> = rows.iter().map(|row| &labels[*row]).collect();
-    let tested: Vec<bool> = rows.iter().map(|row| parts[*row] == Some(test)).collect();
-    let TrainTest { train, test } = hold_out(&of_sides, &tested)?;
-    let of_all = |side: Vec<usize>| side.into_iter().map(|i| rows[i]).collect();
-    let sides = TrainTest { train: of_all(train), test: of_all(test) };
+    let side_labels: Vec<&C> = rows.iter().map(|row| &labels[*row]).collect();
+    let held_out: Vec<bool> = rows.iter().map(|row| parts[*row] == Some(test)).collect();
+    let TrainTest { train, test } = hold_out(&side_labels, &held_out)?;
+    let to_rows = |side: Vec<usize>| side.into_iter().map(|i| rows[i]).collect();
+    let sides = TrainTest { train: to_rows(train), test: to_rows(test) };
     Ok(Given { sides, validation, others, test_is_validation })
 }
 
@@ -47,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parts_are_the_sides() {
+    fn published_parts_become_training_and_test_set() {
         use Part::*;
         let labels = ["a", "b", "a", "b", "a", "b", "a"];
         let parts = [Test, Test, Train, Train, Validation, Train, Fold].map(Some);

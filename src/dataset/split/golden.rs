@@ -1,4 +1,4 @@
-//! Index for index with scikit-learn: `tests/golden/splits.json`, and the
+//! Tests of equality with scikit-learn, index for index: `tests/golden/splits.json` and the
 //! reference in `../shared`.
 
 use serde::Deserialize;
@@ -18,7 +18,7 @@ struct Case {
     stratified_group: Vec<usize>,
 }
 
-fn halves([train, test]: [Vec<usize>; 2]) -> TrainTest {
+fn train_test([train, test]: [Vec<usize>; 2]) -> TrainTest {
     TrainTest { train, test }
 }
 
@@ -29,8 +29,8 @@ fn equals_scikit_learn() {
     for case in cases {
         let Case { labels, groups, test_share, folds, seed, .. } = case;
         let split = |order| train_test_split(&labels, test_share, seed, order).unwrap();
-        assert_eq!(split(ClassOrder::Labels), halves(case.plain));
-        assert_eq!(split(ClassOrder::OneHot), halves(case.one_hot));
+        assert_eq!(split(ClassOrder::Labels), train_test(case.plain));
+        assert_eq!(split(ClassOrder::OneHot), train_test(case.one_hot));
         assert_eq!(stratified_kfold(&labels, folds, seed).unwrap().of_films(), case.stratified);
         let grouped = stratified_group_kfold(&labels, &groups, folds, seed).unwrap();
         assert_eq!(grouped.of_films(), case.stratified_group);
@@ -77,7 +77,7 @@ fn equals_the_reference() {
         let tests =
             |folds: Folds| (0..folds.count()).map(|k| folds.split(k).test).collect::<Vec<_>>();
         let split = train_test_split(&y, 0.2, 42, ClassOrder::Labels).unwrap();
-        assert_eq!(split, halves(splits.stratified_20pct_seed42));
+        assert_eq!(split, train_test(splits.stratified_20pct_seed42));
         let folds = stratified_kfold(&y, 5, 42).unwrap();
         assert_eq!(tests(folds), splits.stratified_kfold5_shuffle_seed42);
         if let Some(expected) = splits.stratified_group_kfold3_shuffle_seed42 {

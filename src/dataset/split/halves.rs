@@ -1,37 +1,40 @@
+//! Random splits into training and test set, and of a validation set from the training set.
+
 use std::fmt::Display;
 
-use super::{SplitError, enough_films, members, stratified_group_kfold, unique};
+use super::{SplitError, check_class_sizes, members, stratified_group_kfold, unique};
 use crate::rng::NumpyRandom;
 
-/// The rows to train on and the rows to test on.
+/// Rows of a training and a test set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrainTest {
-    /// Rows to train on, in the order drawn.
+    /// Rows of the training set, in sampling order.
     pub train: Vec<usize>,
-    /// Rows to test on, in the order drawn.
+    /// Rows of the test set, in sampling order.
     pub test: Vec<usize>,
 }
 
-/// The order in which the classes draw from the random stream.
+/// Order in which classes consume the random stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClassOrder {
     /// Ascending, as with `stratify=labels`.
     Labels,
-    /// Descending, as with `stratify` given as one-hot rows: scikit-learn orders
-    /// those by their text, and `0.0 1.0` comes before `1.0 0.0`. The tutorial
-    /// does so.
+    /// Descending, as with one-hot rows in `stratify`, which the tutorial passes: scikit-learn
+    /// sorts the rows' text, so that `0.0 1.0` precedes `1.0 0.0`.
     OneHot,
 }
 
-/// Draws a share `test_share` (0 to 1, rounded up to whole films) of each class
-/// for the test, as scikit-learn's `train_test_split(…, test_size=test_share,
-/// stratify=labels, random_state=seed)`.
+/// Samples the proportion `test_size` of the images as test set, stratified by class.
 ///
-/// Errors where a class has a single film, or a side gets fewer films than
-/// there are classes.
+/// `test_size` is between 0 and 1; the number of test images is rounded up. Equals scikit-learn's
+/// `train_test_split(…, test_size=test_size, stratify=labels, random_state=seed)`.
+///
+/// # Errors
+/// See [`SplitError`]: for example, if a class has a single image, or the training or test set
+/// has fewer images than there are classes.
 pub fn train_test_split<C: Ord + Display>(
     labels: &[C],
-    test_share: f64,
+    test_size: f64,
     seed: u64,
     order: ClassOrder,
 ) -> Result<TrainTest, SplitError> {
@@ -39,13 +42,13 @@ pub fn train_test_split<C: Ord + Display>(
     if films == 0 {
         return Err(SplitError::NoFilms);
     }
-    if !(test_share > 0.0 && test_share < 1.0) {
-        return Err(SplitError::TestShare(test_share));
+    if !(test_size > 0.0 && test_size < 1.0) {
+        return Err(SplitError::TestShare(test_size));
     }
     let (mut classes, inverse) = unique(labels);
     let mut members = members(&inverse, classes.len());
-    enough_films(&classes, &members, 2)?;
-    let n_test = (test_share * films as f64).ceil() as usize;
+    check_class_sizes(&classes, &members, 2)?;
+    let n_test = (test_size * films as f64).ceil() as usize;
     let n_train = films - n_test;
     for (side, films) in [("training", n_train), ("test", n_test)] {
         if films < classes.len() {
@@ -59,55 +62,62 @@ pub fn train_test_split<C: Ord + Display>(
 
     let mut random = NumpyRandom::new(seed);
     let all: Vec<usize> = members.iter().map(Vec::len).collect();
-    let of_train = allot(&all, n_train, &mut random);
-    let left: Vec<usize> = all.iter().zip(&of_train).map(|(all, train)| all - train).collect();
-    let of_test = allot(&left, n_test, &mut random);
+    let train_counts = apportion(&all, n_train, &mut random);
+    let left: Vec<usize> = all.iter().zip(&train_counts).map(|(all, train)| all - train).collect();
+    let test_counts = apportion(&left, n_test, &mut random);
     let (mut train, mut test) = (Vec::with_capacity(n_train), Vec::with_capacity(n_test));
     for (class, rows) in members.iter().enumerate() {
-        let mut drawn = random.permutation(rows.len()).into_iter().map(|i| rows[i]);
-        train.extend(drawn.by_ref().take(of_train[class]));
-        test.extend(drawn.take(of_test[class]));
+        let mut shuffled = random.permutation(rows.len()).into_iter().map(|i| rows[i]);
+        train.extend(shuffled.by_ref().take(train_counts[class]));
+        test.extend(shuffled.take(test_counts[class]));
     }
     random.shuffle(&mut train);
     random.shuffle(&mut test);
     Ok(TrainTest { train, test })
 }
 
-/// Splits so that no group stands on both sides: one fold of
-/// [`stratified_group_kfold`] with `1 / test_share` folds (rounded) is the test,
-/// the first that leaves every class on both sides. Groups stay whole, so the
-/// share of test films is near `test_share`, not equal to it.
+/// Splits so that no group is in both training and test set.
+///
+/// The test set is one fold of [`stratified_group_kfold`] with `1 / test_size` folds (rounded):
+/// the first fold that leaves every class in both sets. The proportion of test images
+/// approximates `test_size`, because groups are not divided.
+///
+/// # Errors
+/// See [`SplitError`]: for example, if `test_size` is above 0.5, or no fold leaves every class in
+/// both sets.
 pub fn stratified_group_split<C: Ord + Display, G: Ord>(
     labels: &[C],
     groups: &[G],
-    test_share: f64,
+    test_size: f64,
     seed: u64,
 ) -> Result<TrainTest, SplitError> {
-    if !(test_share > 0.0 && test_share < 1.0) {
-        return Err(SplitError::TestShare(test_share));
+    if !(test_size > 0.0 && test_size < 1.0) {
+        return Err(SplitError::TestShare(test_size));
     }
-    if test_share > 0.5 {
-        return Err(SplitError::GroupTestShare(test_share));
+    if test_size > 0.5 {
+        return Err(SplitError::GroupTestShare(test_size));
     }
-    let folds = stratified_group_kfold(labels, groups, (1.0 / test_share).round() as usize, seed)?;
+    let folds = stratified_group_kfold(labels, groups, (1.0 / test_size).round() as usize, seed)?;
     let (classes, inverse) = unique(labels);
-    let whole = |rows: &[usize]| {
-        let of = |class| rows.iter().any(|row| inverse[*row] == class);
-        (0..classes.len()).all(of)
+    let has_all_classes = |rows: &[usize]| {
+        (0..classes.len()).all(|class| rows.iter().any(|row| inverse[*row] == class))
     };
-    let mut halves = (0..folds.count()).map(|fold| folds.split(fold));
-    halves.find(|h| whole(&h.train) && whole(&h.test)).ok_or(SplitError::OneSided)
+    let mut splits = (0..folds.count()).map(|fold| folds.split(fold));
+    splits
+        .find(|split| has_all_classes(&split.train) && has_all_classes(&split.test))
+        .ok_or(SplitError::OneSided)
 }
 
-/// Sets aside whole groups of the rows `train` for validation: about the proportion `share`
-/// of them, with films of every class on both sides, in the order of `train`. `labels` and
-/// `groups` are those of all rows. A fold of [`stratified_group_kfold`], as in
-/// [`stratified_group_split`], but of no more folds than there are groups or films of a
-/// class, so that a few films are enough.
+/// Splits a validation set of whole groups off the rows `train`.
+///
+/// Returns training and validation rows, in the order of `train`, both with every class. `labels`
+/// and `groups` have an element for every row of the data set. The validation set has about the
+/// proportion `share` of the rows: one fold of [`stratified_group_kfold`], with at most as many
+/// folds as there are groups and images of the smallest class, so that few images suffice.
 ///
 /// # Errors
-///
-/// If `share` is not above 0 and at most 0.5, or the groups cannot be parted so.
+/// [`SplitError::ValidationShare`] if `share` is not above 0 and at most 0.5;
+/// [`SplitError::NoValidation`] if no fold leaves every class in both sets.
 pub fn set_aside<C: Ord + Display, G: Ord>(
     train: &[usize],
     labels: &[C],
@@ -118,31 +128,32 @@ pub fn set_aside<C: Ord + Display, G: Ord>(
     if !(share > 0.0 && share <= 0.5) {
         return Err(SplitError::ValidationShare(share));
     }
-    let of_train: Vec<&C> = train.iter().map(|row| &labels[*row]).collect();
+    let labels: Vec<&C> = train.iter().map(|row| &labels[*row]).collect();
     let groups: Vec<&G> = train.iter().map(|row| &groups[*row]).collect();
-    let (classes, inverse) = unique(&of_train);
+    let (classes, inverse) = unique(&labels);
     let fewest = members(&inverse, classes.len()).iter().map(Vec::len).min().unwrap_or(0);
     let folds = ((1.0 / share).round() as usize).min(unique(&groups).0.len()).min(fewest);
     if folds < 2 {
         return Err(SplitError::NoValidation);
     }
-    let folds = stratified_group_kfold(&of_train, &groups, folds, seed)?;
-    let whole =
+    let folds = stratified_group_kfold(&labels, &groups, folds, seed)?;
+    let has_all_classes =
         |rows: &[usize]| (0..classes.len()).all(|c| rows.iter().any(|row| inverse[*row] == c));
-    let mut parts = (0..folds.count()).map(|fold| folds.split(fold));
-    let part = parts.find(|p| whole(&p.train) && whole(&p.test)).ok_or(SplitError::NoValidation)?;
-    let rows = |part: &[usize]| part.iter().map(|at| train[*at]).collect();
-    Ok((rows(&part.train), rows(&part.test)))
+    let mut splits = (0..folds.count()).map(|fold| folds.split(fold));
+    let split = splits
+        .find(|split| has_all_classes(&split.train) && has_all_classes(&split.test))
+        .ok_or(SplitError::NoValidation)?;
+    let rows = |positions: &[usize]| positions.iter().map(|i| train[*i]).collect();
+    Ok((rows(&split.train), rows(&split.test)))
 }
 
-/// How many of `n` draws fall to each class of `counts` films: in proportion,
-/// what is left over going to the largest remainders, ties broken by `random`
-/// (scikit-learn's `_approximate_mode`).
-fn allot(counts: &[usize], n: usize, random: &mut NumpyRandom) -> Vec<usize> {
+/// Distributes `n` images over classes in proportion to `counts`. The rest goes to the largest
+/// remainders, with ties broken at random. Equals scikit-learn's `_approximate_mode`.
+fn apportion(counts: &[usize], n: usize, random: &mut NumpyRandom) -> Vec<usize> {
     let all: usize = counts.iter().sum();
     let exact: Vec<f64> = counts.iter().map(|c| *c as f64 / all as f64 * n as f64).collect();
-    let mut allotted: Vec<usize> = exact.iter().map(|e| e.floor() as usize).collect();
-    let mut missing = n - allotted.iter().sum::<usize>();
+    let mut result: Vec<usize> = exact.iter().map(|e| e.floor() as usize).collect();
+    let mut missing = n - result.iter().sum::<usize>();
     let remainders: Vec<f64> = exact.iter().map(|e| e - e.floor()).collect();
     let mut distinct = remainders.clone();
     distinct.sort_unstable_by(|a, b| b.total_cmp(a));
@@ -153,11 +164,11 @@ fn allot(counts: &[usize], n: usize, random: &mut NumpyRandom) -> Vec<usize> {
         }
         let tied: Vec<usize> = (0..counts.len()).filter(|c| remainders[*c] == remainder).collect();
         for i in random.permutation(tied.len()).into_iter().take(missing) {
-            allotted[tied[i]] += 1;
+            result[tied[i]] += 1;
             missing -= 1;
         }
     }
-    allotted
+    result
 }
 
 #[cfg(test)]
@@ -167,13 +178,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_split_is_named() {
+    fn impossible_splits_are_errors() {
         let split =
             |labels: &[&str], share| train_test_split(labels, share, 42, ClassOrder::Labels);
         assert_eq!(split(&[], 0.2), Err(SplitError::NoFilms));
         assert_eq!(split(&["a", "a"], 1.0), Err(SplitError::TestShare(1.0)));
-        let lonely = SplitError::TooFewFilms { class: "b".into(), films: 1, needed: 2 };
-        assert_eq!(split(&["a", "a", "b"], 0.5), Err(lonely));
+        let few = SplitError::TooFewFilms { class: "b".into(), films: 1, needed: 2 };
+        assert_eq!(split(&["a", "a", "b"], 0.5), Err(few));
         let small = SplitError::TooSmall { side: "test", films: 1, classes: 2 };
         assert_eq!(split(&["a", "a", "b", "b"], 0.2), Err(small));
         let small = SplitError::TooSmall { side: "training", films: 1, classes: 2 };
@@ -181,17 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn a_validation_part_that_cannot_be_is_named() {
+    fn impossible_validation_sets_are_errors() {
         let (labels, groups) = (["a", "a", "b", "b"], [0, 1, 2, 3]);
         let set_aside = |rows: &[usize], share| set_aside(rows, &labels, &groups, share, 42);
         assert_eq!(set_aside(&[0, 1, 2, 3], 0.6), Err(SplitError::ValidationShare(0.6)));
         assert_eq!(set_aside(&[0, 2, 3], 0.1), Err(SplitError::NoValidation));
-        let (train, aside) = set_aside(&[3, 1, 2, 0], 0.1).unwrap();
-        assert_eq!((train.len(), aside.len()), (2, 2), "two folds of two films of a class");
+        let (train, validation) = set_aside(&[3, 1, 2, 0], 0.1).unwrap();
+        assert_eq!((train.len(), validation.len()), (2, 2), "2 folds: 2 images per class");
     }
 
     #[test]
-    fn groups_that_cannot_be_split_are_named() {
+    fn impossible_group_splits_are_errors() {
         let labels = ["a", "a", "b", "b"];
         let split = |groups: &[u32], share| stratified_group_split(&labels, groups, share, 42);
         assert_eq!(split(&[0, 1, 2, 3], 0.6), Err(SplitError::GroupTestShare(0.6)));
@@ -208,53 +219,53 @@ mod tests {
 
     proptest! {
         #[test]
-        fn halves_hold_every_row_once_in_proportion(
+        fn every_row_is_split_once_and_classes_keep_their_proportion(
             labels in prop::collection::vec(0..4u8, 30..120), share in 0.1..0.9, seed: u32,
         ) {
             for order in [ClassOrder::Labels, ClassOrder::OneHot] {
-                let Ok(halves) = train_test_split(&labels, share, seed.into(), order) else { continue };
-                let mut rows = [halves.train, halves.test.clone()].concat();
+                let Ok(split) = train_test_split(&labels, share, seed.into(), order) else { continue };
+                let mut rows = [split.train, split.test.clone()].concat();
                 rows.sort_unstable();
                 prop_assert_eq!(rows, (0..labels.len()).collect::<Vec<_>>());
                 for class in 0..4 {
                     let all = labels.iter().filter(|l| **l == class).count() as f64;
-                    let tested = halves.test.iter().filter(|r| labels[**r] == class).count() as f64;
-                    let exact = all * halves.test.len() as f64 / labels.len() as f64;
+                    let tested = split.test.iter().filter(|r| labels[**r] == class).count() as f64;
+                    let exact = all * split.test.len() as f64 / labels.len() as f64;
                     prop_assert!((tested - exact).abs() < 2.0, "{} of {}", tested, exact);
                 }
             }
         }
 
         #[test]
-        fn validation_takes_whole_groups_of_the_training_part_alone(
+        fn the_validation_set_has_whole_groups_of_the_training_rows(
             films in prop::collection::vec((0..2u8, 0..15u8), 30..80), seed: u32,
         ) {
             let (labels, groups): (Vec<u8>, Vec<u8>) = films.into_iter().unzip();
             let rows: Vec<usize> = (0..labels.len()).filter(|row| row % 5 != 0).rev().collect();
-            if let Ok((train, aside)) = set_aside(&rows, &labels, &groups, 0.2, seed.into()) {
-                let mut all = [train.clone(), aside.clone()].concat();
+            if let Ok((train, validation)) = set_aside(&rows, &labels, &groups, 0.2, seed.into()) {
+                let mut all = [train.clone(), validation.clone()].concat();
                 all.sort_unstable_by(|a, b| b.cmp(a));
                 prop_assert_eq!(&all, &rows);
-                prop_assert!(train.is_sorted_by(|a, b| a > b) && aside.is_sorted_by(|a, b| a > b));
+                prop_assert!(train.is_sorted_by(|a, b| a > b) && validation.is_sorted_by(|a, b| a > b));
                 for class in 0..2 {
-                    prop_assert!(aside.iter().any(|row| labels[*row] == class));
+                    prop_assert!(validation.iter().any(|row| labels[*row] == class));
                     prop_assert!(train.iter().any(|row| labels[*row] == class));
                 }
-                for row in &aside {
+                for row in &validation {
                     prop_assert!(train.iter().all(|other| groups[*other] != groups[*row]));
                 }
             }
         }
 
         #[test]
-        fn no_group_stands_on_both_sides(
+        fn no_group_is_in_both_training_and_test_set(
             films in prop::collection::vec((0..2u8, 0..15u8), 20..80), seed: u32,
         ) {
             let (labels, groups): (Vec<u8>, Vec<u8>) = films.into_iter().unzip();
-            if let Ok(halves) = stratified_group_split(&labels, &groups, 0.25, seed.into()) {
-                prop_assert_eq!(halves.train.len() + halves.test.len(), labels.len());
-                for row in &halves.test {
-                    prop_assert!(halves.train.iter().all(|other| groups[*other] != groups[*row]));
+            if let Ok(split) = stratified_group_split(&labels, &groups, 0.25, seed.into()) {
+                prop_assert_eq!(split.train.len() + split.test.len(), labels.len());
+                for row in &split.test {
+                    prop_assert!(split.train.iter().all(|other| groups[*other] != groups[*row]));
                 }
             }
         }

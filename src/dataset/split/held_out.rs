@@ -1,17 +1,19 @@
+//! Splits with a given test set.
+
 use std::fmt::Display;
 
 use super::{SplitError, TrainTest, unique};
 
-/// Tests on the films that are `held_out` and trains on all others, both in the
-/// order of the rows. Nothing is drawn: the sides are given, as with an external
-/// test set.
+/// Splits into the images that are `held_out` as test set and all others as training set, both
+/// in row order, as for an external test set.
 ///
-/// Errors if a side is empty, or a class has no film to train on.
+/// # Errors
+/// If there are no images, the test set is empty, or a class has no training image.
 pub fn hold_out<C: Ord + Display>(
     labels: &[C],
     held_out: &[bool],
 ) -> Result<TrainTest, SplitError> {
-    assert_eq!(labels.len(), held_out.len(), "a side for each film");
+    assert_eq!(labels.len(), held_out.len(), "one flag per image");
     let (test, train): (Vec<usize>, Vec<usize>) = (0..labels.len()).partition(|row| held_out[*row]);
     if labels.is_empty() {
         return Err(SplitError::NoFilms);
@@ -33,10 +35,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_held_out_is_tested_and_every_class_is_trained() {
+    fn held_out_rows_are_the_test_set_and_every_class_has_training_rows() {
         let labels = ["a", "b", "a", "b"];
-        let sides = hold_out(&labels, &[false, false, true, true]).unwrap();
-        assert_eq!(sides, TrainTest { train: vec![0, 1], test: vec![2, 3] });
+        let split = hold_out(&labels, &[false, false, true, true]).unwrap();
+        assert_eq!(split, TrainTest { train: vec![0, 1], test: vec![2, 3] });
         let one_class = hold_out(&labels, &[true, false, false, false]).unwrap();
         assert_eq!(one_class.test, [0]);
         assert_eq!(hold_out(&labels, &[false; 4]), Err(SplitError::NothingHeldOut));

@@ -1,20 +1,22 @@
+//! Leakage by groups (patients) in both training and test set.
+
 use std::collections::BTreeMap;
 
 use super::TrainTest;
 
-/// A group with films on both sides of a split.
+/// Group with images in both training and test set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leak<G> {
     /// The group.
     pub group: G,
-    /// Its rows to train on, ascending.
+    /// Training rows of the group, ascending.
     pub train: Vec<usize>,
-    /// Its rows to test on, ascending.
+    /// Test rows of the group, ascending.
     pub test: Vec<usize>,
 }
 
-/// The groups that stand on both sides, ascending; none in a clean split. A film
-/// whose group is not known (`None`) leaks nothing that could be seen.
+/// Returns the groups that are in both training and test set, ascending. Images of an unknown
+/// group (`None`) are ignored.
 pub fn leaks<G: Ord + Clone>(groups: &[Option<G>], split: &TrainTest) -> Vec<Leak<G>> {
     let mut sides: BTreeMap<&G, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
     for &row in &split.train {
@@ -37,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_on_both_sides_are_named() {
+    fn groups_in_both_sets_are_found() {
         let groups = [Some("b"), None, Some("a"), Some("b"), None, Some("c"), Some("a"), Some("a")];
         let split = TrainTest { train: vec![7, 3, 1, 2, 5], test: vec![6, 0, 4] };
         let expected = [

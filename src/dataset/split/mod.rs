@@ -1,8 +1,7 @@
-//! Which films train and which test.
+//! Train/test splits, folds and leakage checks.
 //!
-//! Labels and groups are given per film, of any type that can be ordered; films
-//! are named by their row. The draws are scikit-learn's, index for index, for
-//! seeds below 2^32.
+//! Labels and groups have one element per image, of any ordered type; results are row indices.
+//! Random splits equal scikit-learn's, index for index, for seeds below 2^32.
 
 mod copies;
 mod folds;
@@ -20,72 +19,72 @@ pub use halves::{ClassOrder, TrainTest, set_aside, stratified_group_split, train
 pub use held_out::hold_out;
 pub use leak::{Leak, leaks};
 
-/// Why films cannot be split as asked.
+/// Error of splitting.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SplitError {
-    /// There is nothing to split.
-    #[error("there are no films to split")]
+    /// There are no images.
+    #[error("there are no images to split")]
     NoFilms,
-    /// The test share leaves one side empty.
+    /// The test proportion is not between 0 and 1.
     #[error("`test-size` is {0}, expected more than 0 and less than 1")]
     TestShare(f64),
-    /// A group cannot be cut, so a share above one half is no fold.
-    #[error("`test-size` is {0}, expected at most 0.5 where groups stay together")]
+    /// The test proportion of a group split is above 0.5: the test set is one of at least 2 folds.
+    #[error("`test-size` is {0}, expected at most 0.5 for a split by group")]
     GroupTestShare(f64),
-    /// A validation part that is none, or the larger part.
+    /// The validation proportion is not between 0 and 0.5.
     #[error("the proportion for validation is `{0}`, expected 0 to 0.5")]
     ValidationShare(f64),
-    /// No part of the training films has films of every class and leaves others.
-    #[error("the training films cannot be parted by patient so that both parts have every class")]
+    /// No split of the training images by group has every class in both parts.
+    #[error("no validation set by patient leaves every class in both training and validation set")]
     NoValidation,
     /// Fewer than two folds.
     #[error("the number of folds is {0}, expected at least 2")]
     FoldCount(usize),
-    /// A class has too few films to stand on every side.
-    #[error("class `{class}` has too few films: {films}, expected at least {needed}")]
+    /// A class has fewer images than the split requires.
+    #[error("class `{class}` has too few images: {films}, expected at least {needed}")]
     TooFewFilms {
         /// The class.
         class: String,
-        /// Its films.
+        /// Number of images of the class.
         films: usize,
-        /// What the split takes.
+        /// Minimum number of images.
         needed: usize,
     },
-    /// A side has fewer films than there are classes.
+    /// The training or test set has fewer images than there are classes.
     #[error(
-        "the {side} side gets too few films: {films}, expected one of each of {classes} classes"
+        "the {side} set has too few images: {films}, expected at least 1 for each of {classes} classes"
     )]
     TooSmall {
         /// `training` or `test`.
         side: &'static str,
-        /// Its films.
+        /// Number of images in the set.
         films: usize,
         /// Number of classes.
         classes: usize,
     },
     /// Fewer groups than folds.
-    #[error("there are too few groups: {groups}, expected one for each of {folds} folds")]
+    #[error("there are too few groups: {groups}, expected at least 1 for each of {folds} folds")]
     TooFewGroups {
         /// Number of groups.
         groups: usize,
         /// Number of folds.
         folds: usize,
     },
-    /// Keeping groups together puts all films of a class on one side.
-    #[error("with groups kept together, no draw puts films of every class on both sides")]
+    /// No fold has every class in both training and test set.
+    #[error("no split by group has every class in both training and test set")]
     OneSided,
-    /// No film is held out for the test.
-    #[error("nothing is held out to test on")]
+    /// No image is held out.
+    #[error("the test set is empty: no image is held out")]
     NothingHeldOut,
-    /// All films of a class are held out.
-    #[error("all films of class `{class}` are held out, so none is left to train on")]
+    /// All images of a class are held out.
+    #[error("all images of class `{class}` are held out, none is left for training")]
     AllHeldOut {
         /// The class.
         class: String,
     },
 }
 
-/// The distinct values, ascending, and the position of each item's value there:
+/// Returns the distinct values, ascending, and the index of each item's value among them, as
 /// numpy's `unique(…, return_inverse=True)`.
 fn unique<T: Ord>(items: &[T]) -> (Vec<&T>, Vec<usize>) {
     let mut values: Vec<&T> = items.iter().collect();
@@ -96,7 +95,7 @@ fn unique<T: Ord>(items: &[T]) -> (Vec<&T>, Vec<usize>) {
     (values, inverse)
 }
 
-/// The rows of each of `n` values, from the position of each row's value.
+/// Returns the rows of each of `n` values, given the value's index for each row.
 fn members(inverse: &[usize], n: usize) -> Vec<Vec<usize>> {
     let mut members = vec![vec![]; n];
     for (row, &value) in inverse.iter().enumerate() {
@@ -105,8 +104,8 @@ fn members(inverse: &[usize], n: usize) -> Vec<Vec<usize>> {
     members
 }
 
-/// Checks that every class has at least `needed` films.
-fn enough_films<C: Display>(
+/// Checks that every class has at least `needed` images.
+fn check_class_sizes<C: Display>(
     classes: &[&C],
     members: &[Vec<usize>],
     needed: usize,
