@@ -1,24 +1,24 @@
-//! Who is on a film, as far as its metadata or its name tells.
+//! Patient identity of an image, from its metadata, path or file name.
 
 use std::fmt;
 
 use super::phantom::is_phantom;
 
-/// What an identity rests on, the strongest first.
+/// Evidence for an identity, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
-    /// A patient id in a table, or in a path of a set that names its folders or files
-    /// by patient.
+    /// Patient ID in a table, or in a path of a data set whose folders or files are named by
+    /// patient.
     PatientId,
-    /// The patient's number in a file name of the Kaggle set.
+    /// Patient number in a file name of the Kaggle set.
     KaggleName,
-    /// File names that differ only in day, view, or numbering of one case.
-    /// Weaker: a guess from how such files are named, not a record.
+    /// File names that differ only in day, view, or image number of one case. Weaker: inferred
+    /// from naming habits, not from a record.
     NameSeries,
 }
 
 impl Evidence {
-    /// The text in tables; scripts may rely on it.
+    /// Returns the stable text used in tables.
     pub fn text(self) -> &'static str {
         match self {
             Self::PatientId => "patient id",
@@ -34,83 +34,85 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// A person: films with equal keys show the same one.
+/// Patient identity: images with equal keys show the same patient.
 ///
-/// Keys carry their origin (`cohen:311a`, `kaggle:IM-0240`,
-/// `kaggle:person1102`, `name:lancet-case2`), so that numbers of different
-/// sources do not meet. Films without an identity are of unknown persons, not of one.
+/// Keys begin with their origin (`cohen:311a`, `kaggle:IM-0240`, `kaggle:person1102`,
+/// `name:lancet-case2`), so that IDs of different sources never collide. Images without an
+/// identity are of unknown patients, not of one patient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Origin and id.
+    /// Origin and ID.
     pub key: String,
-    /// What it rests on.
+    /// Evidence for the identity.
     pub evidence: Evidence,
 }
 
-/// The identity that a patient id of the covid-chestxray-dataset gives; ids
-/// are text (`311a`) and compared without regard to case.
+/// Returns the identity for a patient ID of the covid-chestxray-dataset. IDs are text (`311a`)
+/// and compared without regard to case.
 pub fn from_patient_id(id: &str) -> Option<Identity> {
-    by_id("cohen", id)
+    from_id("cohen", id)
 }
 
-/// The identity that a patient id of another set's table gives.
+/// Returns the identity for a patient ID of any other table.
 pub fn from_other_id(id: &str) -> Option<Identity> {
-    by_id("metadata", id)
+    from_id("metadata", id)
 }
 
-/// Cells that say that the patient is not known.
+/// Cells for an unknown patient.
 const UNKNOWN: [&str; 8] = ["", "?", "-", "na", "n/a", "nan", "none", "unknown"];
 
-fn by_id(origin: &str, id: &str) -> Option<Identity> {
+fn from_id(origin: &str, id: &str) -> Option<Identity> {
     let id = id.trim().to_lowercase();
     let known = !UNKNOWN.contains(&id.as_str());
     known.then(|| Identity { key: format!("{origin}:{id}"), evidence: Evidence::PatientId })
 }
 
-/// A public set whose paths name the patients.
-struct NamedByPatient {
-    /// The set, as indices name it; empty for a convention of many sets.
+/// Public data set with the patient ID in its paths.
+struct PathConvention {
+    /// Name of the data set in the column `source`; empty for a convention of many data sets.
     source: &'static str,
-    /// The origin in keys.
+    /// Origin in keys.
     origin: &'static str,
-    /// The patient in the folders, outermost first, and the file name without extension.
+    /// Returns the patient ID for the folders, outermost first, and the file name without
+    /// extension.
     patient: fn(&[&str], &str) -> Option<String>,
 }
 
-/// Sets whose paths name the patients, where no other set is named alike.
-const NAMED_BY_PATIENT: [NamedByPatient; 4] = [
+/// Path conventions that are unique to a data set.
+const PATH_CONVENTIONS: [PathConvention; 4] = [
     // train/patient00001/study1/view1_frontal.jpg; also joined by `_` or `-`.
-    NamedByPatient {
+    PathConvention {
         source: "CheXpert",
         origin: "chexpert",
         patient: |folders, stem| {
             let in_name = stem.split(['_', '-']).next().filter(|_| stem.contains("study"));
             let mut parts = folders.iter().copied().chain(in_name);
-            parts.find(|part| numbered(part, "patient", 5..=6)).map(str::to_owned)
+            parts.find(|part| is_prefixed_number(part, "patient", 5..=6)).map(str::to_owned)
         },
     },
     // files/p10/p10000032/s50414267/02aa804e-….jpg
-    NamedByPatient {
+    PathConvention {
         source: "MIMIC-CXR",
         origin: "mimic",
         patient: |folders, _| {
-            let part = folders.iter().find(|part| numbered(part, "p1", 7..=7))?;
+            let part = folders.iter().find(|part| is_prefixed_number(part, "p1", 7..=7))?;
             Some((*part).to_owned())
         },
     },
-    // 00000001_000.png: patients up to 00030805. Dates would begin with 19 or 20.
-    NamedByPatient {
+    // 00000001_000.png: patients up to 00030805. Three zeros exclude dates (19…, 20…).
+    PathConvention {
         source: "NIH ChestX-ray14",
         origin: "nih",
         patient: |_, stem| {
             let (patient, follow_up) = stem.split_once('_')?;
-            let known = numbered(patient, "000", 5..=5) && numbered(follow_up, "", 3..=3);
+            let known = is_prefixed_number(patient, "000", 5..=5)
+                && is_prefixed_number(follow_up, "", 3..=3);
             known.then(|| patient.to_owned())
         },
     },
-    // sub-S03044_ses-E06155_run-1_bp-chest_vp-pa_cr.png, as the Brain Imaging Data
-    // Structure (BIDS) prescribes and BIMCV follows.
-    NamedByPatient {
+    // sub-S03044_ses-E06155_run-1_bp-chest_vp-pa_cr.png: Brain Imaging Data Structure (BIDS),
+    // used by BIMCV.
+    PathConvention {
         source: "",
         origin: "bids",
         patient: |_, stem| {
@@ -121,38 +123,37 @@ const NAMED_BY_PATIENT: [NamedByPatient; 4] = [
     },
 ];
 
-/// Whether `part` is `prefix` and as many digits as `digits` allows.
-fn numbered(part: &str, prefix: &str, digits: std::ops::RangeInclusive<usize>) -> bool {
+/// Returns whether `part` is `prefix` followed by a number of digits in the range `digits`.
+fn is_prefixed_number(part: &str, prefix: &str, digits: std::ops::RangeInclusive<usize>) -> bool {
     part.strip_prefix(prefix).is_some_and(|number| {
         digits.contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit())
     })
 }
 
-/// The set that names its paths like `path`, which may be empty, and the patient that
-/// the path names.
-fn named_by_patient(path: &str) -> Option<(&'static str, Identity)> {
+/// Returns the data set whose convention `path` follows (may be empty), and the patient.
+fn match_convention(path: &str) -> Option<(&'static str, Identity)> {
     let mut folders: Vec<&str> = path.split('/').collect();
     let name = folders.pop()?;
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    NAMED_BY_PATIENT.iter().find_map(|set| {
-        let key = format!("{}:{}", set.origin, (set.patient)(&folders, stem)?);
-        Some((set.source, Identity { key, evidence: Evidence::PatientId }))
+    PATH_CONVENTIONS.iter().find_map(|convention| {
+        let key = format!("{}:{}", convention.origin, (convention.patient)(&folders, stem)?);
+        Some((convention.source, Identity { key, evidence: Evidence::PatientId }))
     })
 }
 
-/// The identity that a path gives, with `/` between folders: that of a set whose paths
-/// name the patients, else what [`from_name`] makes of the file name.
+/// Returns the identity for a path with `/` between folders: by a data set's path convention,
+/// otherwise by [`from_name`].
 pub fn from_path(path: &str) -> Option<Identity> {
     let name = path.rsplit('/').next().unwrap_or_default();
-    named_by_patient(path).map(|(_, identity)| identity).or_else(|| from_name(name))
+    match_convention(path).map(|(_, identity)| identity).or_else(|| from_name(name))
 }
 
-/// The set whose paths name the patients in the way of `path`; empty if none does.
+/// Returns the name of the data set whose path convention `path` follows; empty if there is none.
 pub fn source_of_path(path: &str) -> &'static str {
-    named_by_patient(path).map_or("", |(source, _)| source)
+    match_convention(path).map_or("", |(source, _)| source)
 }
 
-/// The identity that a bare file name gives: the Kaggle pattern, else the series.
+/// Returns the identity for a file name: by the Kaggle pattern, otherwise by name series.
 pub fn from_name(name: &str) -> Option<Identity> {
     match KaggleName::parse(name) {
         Some(parsed) => {
@@ -160,14 +161,14 @@ pub fn from_name(name: &str) -> Option<Identity> {
             let key = format!("{origin}:{}", parsed.person());
             Some(Identity { key, evidence: Evidence::KaggleName })
         }
-        None => series(name).map(|series| Identity {
+        None => name_series(name).map(|series| Identity {
             key: format!("name:{series}"),
             evidence: Evidence::NameSeries,
         }),
     }
 }
 
-/// What a Kaggle name says about the germ.
+/// Pathogen in a Kaggle file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pathogen {
     /// `person1_bacteria_2.jpeg`
@@ -176,19 +177,19 @@ pub enum Pathogen {
     Virus,
 }
 
-/// A file name of the Kaggle set (Kermany et al. 2018), after any prefix
-/// that ends in a hyphen (`NORMAL2-`).
+/// Parsed file name of the Kaggle set (Kermany et al. 2018), after an optional prefix that ends
+/// in a hyphen (`NORMAL2-`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KaggleName {
     /// `IM-0240-0001.jpeg`, `NORMAL2-IM-0995-0001-0001.jpeg`: the first number is the patient.
     Normal {
-        /// The number, leading zeros kept.
+        /// Patient number with leading zeros.
         patient: String,
     },
-    /// `person1102_bacteria_3043.jpeg`. A number recurs with both germs and
-    /// in several splits; it is held to be one person, which at worst keeps strangers together.
+    /// `person1102_bacteria_3043.jpeg`. One number occurs with both pathogens and in several
+    /// splits. All are treated as one patient: at worst, different patients are kept together.
     Pneumonia {
-        /// The number after `person`.
+        /// Number after `person`.
         patient: String,
         /// Bacteria or virus.
         pathogen: Pathogen,
@@ -196,34 +197,33 @@ pub enum KaggleName {
 }
 
 impl KaggleName {
-    /// Parses a file name; `None` if it follows neither pattern, or is one of DICOM:
-    /// viewers export `IM-0001-0001.dcm` whoever is on it.
+    /// Parses a file name; `None` for other patterns and for DICOM: viewers export
+    /// `IM-0001-0001.dcm` for any patient.
     pub fn parse(name: &str) -> Option<Self> {
         let (stem, extension) = name.rsplit_once('.')?;
         if extension.eq_ignore_ascii_case("dcm") {
             return None;
         }
-        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-        let at = |mark: &str| {
+        let after = |mark: &str| {
             let (prefix, rest) = stem.split_once(mark)?;
             (prefix.is_empty() || prefix.ends_with('-')).then_some(rest)
         };
-        if let Some(rest) = at("IM-") {
+        if let Some(rest) = after("IM-") {
             let numbers: Vec<_> = rest.split('-').collect();
-            let normal = (2..=3).contains(&numbers.len()) && numbers.iter().all(|n| digits(n));
+            let normal = (2..=3).contains(&numbers.len()) && numbers.iter().all(|n| is_number(n));
             return normal.then(|| Self::Normal { patient: numbers[0].into() });
         }
-        let parts: Vec<_> = at("person")?.split('_').collect();
-        let &[patient, germ, film] = parts.as_slice() else {
+        let parts: Vec<_> = after("person")?.split('_').collect();
+        let &[patient, pathogen, number] = parts.as_slice() else {
             return None;
         };
-        let pathogen = match germ {
+        let pathogen = match pathogen {
             "bacteria" => Pathogen::Bacteria,
             "virus" => Pathogen::Virus,
             _ => return None,
         };
-        let numbered = digits(patient) && digits(film);
-        numbered.then(|| Self::Pneumonia { patient: patient.into(), pathogen })
+        let is_valid = is_number(patient) && is_number(number);
+        is_valid.then(|| Self::Pneumonia { patient: patient.into(), pathogen })
     }
 
     fn person(&self) -> String {
@@ -234,28 +234,31 @@ impl KaggleName {
     }
 }
 
-/// What names of one person's films have in common, for three habits of
-/// naming that are right for all 53 series of the covid-chestxray-dataset
-/// (June 2020, 751 rows), where they join films of one patient id only:
+/// Returns the common part of the file names of one patient's images, for three naming habits:
 ///
 /// - words for day and view at the end: `ryct.2020200034.fig5-day0`, `-day4`; `x-PA`, `x-L`
 /// - a letter after a case number: `lancet-case2a`, `lancet-case2b`
 /// - Eurorad's case, figure and panel: `16745_2_1`, `16745_2_2`
 ///
-/// Panels of a figure with letters (`…gr2_lrg-a`, `…fig2a`) are left out:
-/// in 9 of 94 such figures the panels show different persons.
-fn series(name: &str) -> Option<String> {
+/// In the covid-chestxray-dataset (June 2020, 751 rows), they find 53 series, each of one patient
+/// ID only. Figure panels with letters (`…gr2_lrg-a`, `…fig2a`) are not joined: in 9 of 94 such
+/// figures, the panels show different patients.
+fn name_series(name: &str) -> Option<String> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_lowercase();
-    let common =
-        eurorad_figure(&stem).or_else(|| lettered_case(&stem)).unwrap_or_else(|| undated(&stem));
+    let common = eurorad_figure(&stem)
+        .or_else(|| lettered_case(&stem))
+        .unwrap_or_else(|| strip_day_and_view(&stem));
     (common != stem && common.chars().any(char::is_alphanumeric)).then(|| common.to_string())
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn eurorad_figure(stem: &str) -> Option<&str> {
     let (figure, panel) = stem.rsplit_once('_')?;
     let (case, number) = figure.split_once('_')?;
-    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    (case.len() == 5 && digits(case) && digits(number) && digits(panel)).then_some(figure)
+    (case.len() == 5 && [case, number, panel].into_iter().all(is_number)).then_some(figure)
 }
 
 fn lettered_case(stem: &str) -> Option<&str> {
@@ -266,18 +269,17 @@ fn lettered_case(stem: &str) -> Option<&str> {
 
 /// Strips words for day and view from the end: `-day4`, `-day-4`, `-day6-1`,
 /// `-3-days`, `-12-hours`, `-admission`, `-on-admission`, `-prior`, `-pa`, `-ap`, `-aps`, `-l`.
-fn undated(stem: &str) -> &str {
-    let number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+fn strip_day_and_view(stem: &str) -> &str {
     let mut rest = stem;
     while let Some((before, last)) = rest.rsplit_once('-') {
         let (earlier, middle) = before.rsplit_once('-').unwrap_or(("", before));
         rest = match last {
-            "days" | "hours" if number(middle) => earlier,
+            "days" | "hours" if is_number(middle) => earlier,
             "admission" if middle == "on" => earlier,
             "admission" | "prior" | "pa" | "ap" | "aps" | "l" => before,
-            _ if last.strip_prefix("day").is_some_and(number) => before,
-            _ if number(last) && middle == "day" => earlier,
-            _ if number(last) && middle.strip_prefix("day").is_some_and(number) => earlier,
+            _ if last.strip_prefix("day").is_some_and(is_number) => before,
+            _ if is_number(last) && middle == "day" => earlier,
+            _ if is_number(last) && middle.strip_prefix("day").is_some_and(is_number) => earlier,
             _ => break,
         };
     }
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn kaggle_names_name_the_patient() {
+    fn kaggle_names_give_the_patient() {
         let known = [
             ("IM-0240-0001.jpeg", "kaggle:IM-0240"),
             ("IM-0033-0001-0001.jpeg", "kaggle:IM-0033"),
@@ -332,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_public_sets_name_the_patient() {
+    fn paths_of_public_data_sets_give_the_patient() {
         let key = |path: &str| from_path(path).map(|identity| identity.key);
         let known = [
             ("effusion/patient00001/study1/view1_frontal.jpg", "chexpert:patient00001", "CheXpert"),
@@ -364,12 +366,12 @@ mod tests {
         assert_eq!(key(" 311A "), Some("cohen:311a".into()));
         assert_eq!(key("97"), Some("cohen:97".into()));
         assert_eq!((key(" "), key("?")), (None, None));
-        assert_eq!(key("Unknown"), None, "it is not one patient");
+        assert_eq!(key("Unknown"), None);
     }
 
     #[test]
-    fn series_are_joined_by_their_common_part() {
-        let together = [
+    fn name_series_have_one_key() {
+        let series = [
             &["lancet-case2a.jpg", "lancet-case2b.jpg"][..],
             &["ryct.2020200034.fig5-day0.jpeg", "ryct.2020200034.fig5-day4.jpeg"],
             &["chlamydia-pneumonia-L.png", "chlamydia-pneumonia-PA.png"],
@@ -378,13 +380,13 @@ mod tests {
             &["y-12-hours.jpg", "y-3-days.jpg", "y-admission.jpg", "y-l-on-admission.jpg"],
             &["16745_2_1.PNG", "16745_2_2.PNG"],
         ];
-        for names in together {
+        for names in series {
             let keys: BTreeSet<_> = names.iter().map(|name| key(name)).collect();
             assert!(keys.len() == 1 && !keys.contains(&None), "{names:?}: {keys:?}");
         }
         assert_eq!(key("lancet-case2a.jpg"), Some("name:lancet-case2".into()));
         assert_ne!(key("16745_2_1.PNG"), key("16745_3_1.png"));
-        let alone = [
+        let unrelated = [
             "gr2_lrg-a.jpg",
             "radiol.2020201160.fig2a.jpeg",
             "day1.png",
@@ -392,14 +394,14 @@ mod tests {
             "film-1.png",
             "a.png",
         ];
-        for name in alone {
+        for name in unrelated {
             assert_eq!(key(name), None, "{name}");
         }
     }
 
     #[test]
     #[cfg_attr(not(shared), ignore = "needs ../shared")]
-    fn no_series_of_the_real_set_joins_two_patient_ids() {
+    fn no_name_series_of_the_published_set_joins_two_patient_ids() {
         let path = crate::testing::shared("data/cohen/metadata.csv");
         let mut patients: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut films: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

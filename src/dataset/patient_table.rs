@@ -1,9 +1,8 @@
-//! Patients of images by a table of any data set, joined by path.
+//! Patient IDs, sex and age of images from a table of any data set, joined by path.
 //!
-//! A row belongs to the image whose path ends most like the row's path. CheXpert's
-//! table names `CheXpert-v1.0/train/patient00001/study1/view1_frontal.jpg`: its file
-//! name is that of 191,000 images, so that only the folders tell. No patient is
-//! assigned where the table leaves a choice.
+//! A row belongs to the image with the longest common path suffix. Example: CheXpert has
+//! `CheXpert-v1.0/train/patient00001/study1/view1_frontal.jpg`; 191,000 images have this file
+//! name and differ in their folders only. Ambiguous rows assign no patient.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -15,14 +14,14 @@ use super::words;
 use crate::io::bounded;
 use crate::io::table::{self, Table};
 
-/// Largest table that is read. That of MIMIC-CXR has 56 MB.
+/// Maximum file size in bytes. MIMIC-CXR's table has 56 MB.
 pub const MAX_BYTES: u64 = 256 << 20;
 
-/// Most rows that are read. MIMIC-CXR has 377,110.
+/// Maximum number of rows. MIMIC-CXR has 377,110.
 pub const MAX_ROWS: usize = 4_000_000;
 
-/// Names of the column of image files, compared by letters and digits alone, the most
-/// telling first: ieee8023, CheXpert, CheXpert Plus, NIH, PadChest, MIMIC-CXR, BIMCV.
+/// Names of the column of image files, by decreasing priority: ieee8023, CheXpert,
+/// CheXpert Plus, NIH, PadChest, MIMIC-CXR, BIMCV. Only letters and digits are compared.
 const FILE_COLUMNS: [&str; 22] = [
     "path",
     "filepath",
@@ -48,7 +47,7 @@ const FILE_COLUMNS: [&str; 22] = [
     "filenames",
 ];
 
-/// Names of the column of patients, compared likewise.
+/// Names of the column of patient IDs.
 const PATIENT_COLUMNS: [&str; 10] = [
     "patientid",
     "patient",
@@ -62,83 +61,82 @@ const PATIENT_COLUMNS: [&str; 10] = [
     "patientnumber",
 ];
 
-/// Names of the column of sexes.
+/// Names of the column of sex.
 const SEX_COLUMNS: [&str; 4] = ["sex", "gender", "patientsex", "patientgender"];
 
-/// Names of the column of ages, in years.
+/// Names of the column of age in years.
 const AGE_COLUMNS: [&str; 2] = ["age", "patientage"];
 
-/// Extensions of image files. What follows another dot is part of the name, as in
-/// DICOM's UIDs.
+/// Extensions of image files. Other text after a dot is part of the name, as in DICOM UIDs.
 const EXTENSIONS: [&str; 11] =
     ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp", "gif", "dcm", "dicom", "jp2"];
 
-/// The columns to use; an empty name is recognised.
+/// Names of the columns to use; empty names are detected.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Columns<'a> {
-    /// The column of image files.
+    /// Column of image files.
     pub file: &'a str,
-    /// The column of patients.
+    /// Column of patient IDs.
     pub patient: &'a str,
 }
 
-/// A table of images and patients.
+/// Table of images and patients.
 #[derive(Debug)]
 pub struct PatientTable {
     rows: Vec<Row>,
-    /// Rows by [`stem`] of their file name.
+    /// Row indices by the [`stem`] of the file name.
     by_stem: HashMap<String, Vec<usize>>,
-    /// Whether it is a version of the covid-chestxray-dataset's `metadata.csv`.
+    /// Whether the table is a version of the covid-chestxray-dataset's `metadata.csv`.
     pub is_cohen: bool,
-    /// What had to be forgiven while reading, for the user to know.
+    /// Notes for the user about irregularities of the file.
     pub notes: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Row {
-    /// The parts of the path in lower case, the file name last.
+    /// Path components in lower case, the file name last.
     path: Vec<String>,
     known: Known,
 }
 
-/// What a row says of the patient.
+/// Patient data of a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The patient's key, if known.
+    /// Patient key, if known.
     pub patient: Option<String>,
     /// `F` or `M`; empty if unknown.
     pub sex: &'static str,
-    /// In years; empty if unknown.
+    /// Age in years; empty if unknown.
     pub age: String,
 }
 
-/// What the table says of one image.
+/// Result of the join for one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match {
-    /// No row has its name.
+    /// No row matches.
     None,
-    /// A row is its own.
+    /// One row matches, or several rows of one patient.
     Row(Known),
-    /// Rows of several patients fit it equally well.
+    /// Rows of several patients match equally well.
     SeveralPatients,
-    /// The row that fits it fits other images equally well.
+    /// The matching row matches other images equally well.
     SeveralImages,
 }
 
-/// How the images and the rows came together.
+/// Counts of the join.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct JoinCounts {
-    /// Rows that name a file.
+    /// Rows with a file name.
     pub rows: usize,
-    /// Rows that belong to an image.
+    /// Rows assigned to an image.
     pub rows_matched: usize,
-    /// Images.
+    /// All images.
     pub images: usize,
-    /// Images with a row of their own.
+    /// Images with a matching row.
     pub images_matched: usize,
-    /// Images that rows of several patients fit.
+    /// Images that match rows of several patients.
     pub of_several_patients: usize,
-    /// Images whose row fits other images too.
+    /// Images whose matching row also matches other images.
     pub of_shared_rows: usize,
 }
 
@@ -153,7 +151,7 @@ impl PatientTable {
         Self::parse(&bytes, path, columns)
     }
 
-    /// Parses the bytes of a table; `path` is only named in errors.
+    /// Parses the bytes of a table; `path` is used in error messages only.
     ///
     /// # Errors
     /// [`MetadataError::NotCsv`] or [`MetadataError::MissingColumns`].
@@ -164,10 +162,10 @@ impl PatientTable {
         let is_cohen = ["patientid", "finding", "filename"]
             .iter()
             .all(|name| header.iter().any(|column| column == name));
-        let file = position(&header, columns.file, &FILE_COLUMNS);
-        let patient = position(&header, columns.patient, &PATIENT_COLUMNS);
-        let sex = position(&header, "", &SEX_COLUMNS);
-        let age = position(&header, "", &AGE_COLUMNS);
+        let file = column_index(&header, columns.file, &FILE_COLUMNS);
+        let patient = column_index(&header, columns.patient, &PATIENT_COLUMNS);
+        let sex = column_index(&header, "", &SEX_COLUMNS);
+        let age = column_index(&header, "", &AGE_COLUMNS);
         let mut missing = Vec::new();
         if file.is_none() {
             missing.push(if columns.file.is_empty() { "path" } else { columns.file }.to_owned());
@@ -185,11 +183,11 @@ impl PatientTable {
             let known = match table::cell(record, patient) {
                 Some(id) if is_cohen => identity::from_patient_id(id),
                 Some(id) => identity::from_other_id(id),
-                // Such as CheXpert's, whose table has no column of patients.
-                None if patient.is_none() => identity_by_path(file),
+                // CheXpert's table has no column of patients.
+                None if patient.is_none() => identity_from_path(file),
                 None => None,
             };
-            let path = parts(file);
+            let path = components(file);
             if !path.is_empty() {
                 rows.push(Row {
                     path,
@@ -214,23 +212,23 @@ impl PatientTable {
         Ok(Self { rows, by_stem, is_cohen, notes: table.notes })
     }
 
-    /// Joins the images at `paths`, relative to the dataset folder with `/`, with the
-    /// rows. Returns a match for each image, in their order.
+    /// Joins the images at `paths`, relative to the dataset folder with `/`, with the rows.
+    /// Returns the result for each image, in order, and the counts.
     ///
-    /// A row fits an image whose file name is equal, or equal but for the extension
-    /// where no name is equal, without regard to case. Of the rows that fit, those with
-    /// the longest common path suffix count. A row is out of the question if the first
-    /// folder that differs differs in digits only (`patient00001`, `patient00002`).
+    /// A row matches an image of the same file name or, if there is no such row, of the same file
+    /// name without extension; case is ignored. The rows with the longest common path suffix
+    /// win. A row never matches if the first differing folders differ in digits only
+    /// (`patient00001`, `patient00002`).
     pub fn join(&self, paths: &[&str]) -> (Vec<Match>, JoinCounts) {
         let best: Vec<(usize, Vec<usize>)> =
-            paths.iter().map(|path| self.best_rows(&parts(path))).collect();
-        // The images of each row, with the length of the common suffix.
-        let mut claims: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            paths.iter().map(|path| self.best_rows(&components(path))).collect();
+        // Lengths of the common suffix with each image of a row, by row.
+        let mut suffixes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (length, rows) in &best {
-            rows.iter().for_each(|row| claims.entry(*row).or_default().push(*length));
+            rows.iter().for_each(|row| suffixes.entry(*row).or_default().push(*length));
         }
         let mut matched_rows: BTreeSet<usize> = BTreeSet::new();
-        let mut of = |(length, rows): &(usize, Vec<usize>)| {
+        let mut match_image = |(length, rows): &(usize, Vec<usize>)| {
             let Some(first) = rows.first() else { return Match::None };
             let mut known = self.rows[*first].known.clone();
             for other in rows.iter().map(|row| &self.rows[*row].known) {
@@ -241,8 +239,8 @@ impl PatientTable {
                     (known.sex, known.age) = ("", String::new());
                 }
             }
-            let longest = claims[first].iter().max().expect("this image claims the row");
-            match claims[first].iter().filter(|claim| *claim == longest).count() {
+            let longest = suffixes[first].iter().max().expect("this image has the row");
+            match suffixes[first].iter().filter(|suffix| *suffix == longest).count() {
                 _ if length < longest => Match::None,
                 1 => {
                     matched_rows.extend(rows.iter());
@@ -251,7 +249,7 @@ impl PatientTable {
                 _ => Match::SeveralImages,
             }
         };
-        let matches: Vec<Match> = best.iter().map(&mut of).collect();
+        let matches: Vec<Match> = best.iter().map(&mut match_image).collect();
         let count = |wanted: fn(&Match) -> bool| matches.iter().filter(|m| wanted(m)).count();
         let counts = JoinCounts {
             rows: self.rows.len(),
@@ -264,14 +262,14 @@ impl PatientTable {
         (matches, counts)
     }
 
-    /// The length of the longest common path suffix, and the rows that have it.
+    /// Returns the length of the longest common path suffix, and the rows that have it.
     fn best_rows(&self, image: &[String]) -> (usize, Vec<usize>) {
         let name = image.last().map_or("", String::as_str);
-        let of_stem = self.by_stem.get(stem(name)).map_or(&[][..], Vec::as_slice);
-        let exact = of_stem.iter().any(|row| self.rows[*row].name() == name);
-        let fits = |row: &&usize| !exact || self.rows[**row].name() == name;
+        let candidates = self.by_stem.get(stem(name)).map_or(&[][..], Vec::as_slice);
+        let exact = candidates.iter().any(|row| self.rows[*row].name() == name);
+        let matches = |row: &&usize| !exact || self.rows[**row].name() == name;
         let mut best = (0, Vec::new());
-        for row in of_stem.iter().filter(fits) {
+        for row in candidates.iter().filter(matches) {
             match common_suffix(&self.rows[*row].path, image) {
                 Some(length) if length > best.0 => best = (length, vec![*row]),
                 Some(length) if length == best.0 => best.1.push(*row),
@@ -288,43 +286,44 @@ impl Row {
     }
 }
 
-/// The parts of the common suffix, the file name taken as equal; `None` if the first
-/// folders that differ are those of two patients.
+/// Returns the number of components in the common suffix, with the file names taken as equal;
+/// `None` if the first differing folders are those of two patients.
 fn common_suffix(row: &[String], image: &[String]) -> Option<usize> {
     let folders = |path: &[String]| path[..path.len() - 1].to_vec();
     let (row, image) = (folders(row), folders(image));
     let equal = row.iter().rev().zip(image.iter().rev()).take_while(|(a, b)| a == b).count();
-    let at = |path: &[String]| path.len().checked_sub(equal + 1).map(|i| path[i].clone());
-    match (at(&row), at(&image)) {
+    let differing = |path: &[String]| path.len().checked_sub(equal + 1).map(|i| path[i].clone());
+    match (differing(&row), differing(&image)) {
         (Some(a), Some(b)) if words::differ_in_digits(&a, &b) => None,
         _ => Some(equal + 1),
     }
 }
 
-fn identity_by_path(path: &str) -> Option<Identity> {
+fn identity_from_path(path: &str) -> Option<Identity> {
     let identity = identity::from_path(&path.replace('\\', "/"))?;
     (identity.evidence == Evidence::PatientId).then_some(identity)
 }
 
-/// The position of the column `wanted`, or of the first of `known` that there is.
-fn position(header: &[String], wanted: &str, known: &[&str]) -> Option<usize> {
-    let bare = |name: &str| {
+/// Returns the index of the column `wanted` or, if `wanted` is empty, of the first column in
+/// `known` that exists.
+fn column_index(header: &[String], wanted: &str, known: &[&str]) -> Option<usize> {
+    let alphanumeric = |name: &str| {
         name.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
     };
-    let find = |name: &str| header.iter().position(|column| bare(column) == name);
+    let find = |name: &str| header.iter().position(|column| alphanumeric(column) == name);
     match wanted {
         "" => known.iter().find_map(|name| find(name)),
-        wanted => find(&bare(wanted)),
+        wanted => find(&alphanumeric(wanted)),
     }
 }
 
-/// The parts of a path in lower case; Windows' separators too.
-fn parts(path: &str) -> Vec<String> {
+/// Splits a path with `/` or `\` into components in lower case.
+fn components(path: &str) -> Vec<String> {
     let parts = path.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".");
     parts.map(str::to_lowercase).collect()
 }
 
-/// A file name, in lower case, without the extension of an image.
+/// Returns a file name, given in lower case, without an image extension.
 fn stem(name: &str) -> &str {
     match name.rsplit_once('.') {
         Some((stem, extension)) if EXTENSIONS.contains(&extension) => stem,
@@ -345,9 +344,9 @@ mod tests {
         Match::Row(Known { patient: Some(key.to_owned()), ..Known::default() })
     }
 
-    /// A row without sex and age.
-    fn bare(of: Match) -> Match {
-        match of {
+    /// The result without sex and age.
+    fn without_demographics(result: Match) -> Match {
+        match result {
             Match::Row(known) => Match::Row(Known { patient: known.patient, ..Known::default() }),
             other => other,
         }
@@ -370,7 +369,7 @@ mod tests {
         let (matches, counts) = table(CHEXPERT).join(&paths);
         let Match::Row(first) = &matches[0] else { panic!("{matches:?}") };
         assert_eq!((first.sex, first.age.as_str()), ("F", "87"));
-        let matches: Vec<Match> = matches.into_iter().map(bare).collect();
+        let matches: Vec<Match> = matches.into_iter().map(without_demographics).collect();
         let (one, two) = (patient("chexpert:patient00001"), patient("chexpert:patient00002"));
         assert_eq!(matches, [two.clone(), two, one, Match::None, Match::SeveralPatients]);
         let expected = JoinCounts {
@@ -396,14 +395,14 @@ mod tests {
             [Match::SeveralPatients, shared.clone(), shared, patient("metadata:3")]
         );
         assert_eq!((counts.images_matched, counts.rows_matched), (1, 1));
-        // One of the two is named by its folder, so the other is not meant.
+        // The folder makes the row unambiguous.
         let rows = "patient,file\n3,covid\\a.png\n";
         let (matches, _) = table(rows).join(&["covid/a.png", "normal/a.png"]);
         assert_eq!(matches, [patient("metadata:3"), Match::None]);
     }
 
     #[test]
-    fn tables_of_public_sets_are_understood() {
+    fn tables_of_public_data_sets_are_joined() {
         let one = |text: &str, path: &str| table(text).join(&[path]).0.remove(0);
         let nih = "Image Index,Finding Labels,Follow-up #,Patient ID\n00000001_000.png,Cardiomegaly,0,1\n";
         assert_eq!(one(nih, "cardiomegaly/00000001_000.png"), patient("metadata:1"));
@@ -423,13 +422,13 @@ mod tests {
     }
 
     #[test]
-    fn columns_can_be_named_and_missing_ones_are() {
+    fn columns_can_be_given_and_missing_columns_are_errors() {
         let parse = |file, patient| {
             let columns = Columns { file, patient };
             let text = "patientId,Target\n0004cfab,0\n";
             PatientTable::parse(text.as_bytes(), Path::new("t.csv"), columns)
         };
-        // RSNA's, whose files are named by the patient.
+        // RSNA's files are named by the patient.
         let (matches, _) = parse("patientId", "patientId").unwrap().join(&["a/0004cfab.dcm"]);
         assert_eq!(matches, [patient("metadata:0004cfab")]);
         let error = |file, patient| parse(file, patient).unwrap_err().to_string();

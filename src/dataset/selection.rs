@@ -1,4 +1,4 @@
-//! Which rows of a `metadata.csv` are films of the wanted class.
+//! Selection of the rows of a `metadata.csv` by finding, view and modality.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,57 +7,55 @@ use super::metadata::{Metadata, Row};
 use super::source;
 use super::verdict::{Reason, Verdict};
 
-/// Findings that say that nobody has looked yet.
+/// Findings of unlabelled rows.
 const UNLABELLED: [&str; 3] = ["todo", "unknown", "?"];
 
-/// What a row must say to be kept. An empty list lets everything pass.
+/// Selection criteria. An empty list accepts every row.
 ///
 /// Names are compared without regard to case and blanks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Criteria {
-    /// Wanted findings. `COVID-19` matches the list `COVID-19, ARDS` and the
-    /// path `Pneumonia/Viral/COVID-19`, never a part of a word; it also matches
-    /// `SARS-CoV-2`, which the first version of the file (2020-03-01) wrote: the
-    /// virus for the disease. Rows that nobody has labelled never match.
+    /// Wanted findings. `COVID-19` matches the list `COVID-19, ARDS` and the path
+    /// `Pneumonia/Viral/COVID-19`, but never a part of a word. It also matches `SARS-CoV-2`, the
+    /// spelling of the first version of the file (2020-03-01). Unlabelled rows never match.
     pub findings: Vec<String>,
-    /// Wanted views, each in full: `AP` does not match `AP Supine`.
+    /// Wanted views, compared as a whole: `AP` does not match `AP Supine`.
     pub views: Vec<String>,
-    /// Wanted modalities. Where a row gives none, as all did before
-    /// 2020-03-17, its view tells: `PA`, `AP…` and `L` are X-rays, `CT`,
-    /// `Axial`, `Coronal` and `Sagittal` CT.
+    /// Wanted modalities. In rows without a modality, such as all before 2020-03-17, the view
+    /// implies it: X-ray for `PA`, `AP…` and `L`; CT for `CT`, `Axial`, `Coronal` and `Sagittal`.
     pub modalities: Vec<String>,
 }
 
-/// What became of one row.
+/// Selection result of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged<'a> {
     /// The row.
     pub row: &'a Row,
-    /// Kept, or why not.
+    /// Kept, or the exclusion reason.
     pub verdict: Verdict,
-    /// The film, for kept rows.
+    /// Path of the image, for kept rows.
     pub film: Option<PathBuf>,
 }
 
 impl Criteria {
-    /// Judges a row by its words alone.
+    /// Evaluates a row by its cells, without its file.
     pub fn judge(&self, row: &Row) -> Verdict {
-        match self.first_objection(row) {
+        match self.exclusion(row) {
             Some(reason) => Verdict::Dropped(reason),
             None => Verdict::Kept,
         }
     }
 
-    fn first_objection(&self, row: &Row) -> Option<Reason> {
+    fn exclusion(&self, row: &Row) -> Option<Reason> {
         let finding =
-            row.finding.as_deref().map(folded).filter(|f| !UNLABELLED.contains(&f.as_str()));
+            row.finding.as_deref().map(normalised).filter(|f| !UNLABELLED.contains(&f.as_str()));
         let Some(finding) = finding else {
             return Some(Reason::Unlabelled);
         };
         if !any_or_empty(&self.findings, |wanted| finding_matches(&finding, wanted)) {
             return Some(Reason::OtherFinding);
         }
-        let view = row.view.as_deref().map(folded).filter(|v| v != "?");
+        let view = row.view.as_deref().map(normalised).filter(|v| v != "?");
         match &view {
             None if !self.views.is_empty() => return Some(Reason::NoView),
             Some(view) if !any_or_empty(&self.views, |wanted| wanted == view) => {
@@ -65,7 +63,7 @@ impl Criteria {
             }
             _ => {}
         }
-        let modality = row.modality.as_deref().map(folded);
+        let modality = row.modality.as_deref().map(normalised);
         match modality.as_deref().or(view.as_deref().and_then(implied_modality)) {
             None if !self.modalities.is_empty() => return Some(Reason::NoModality),
             Some(modality) if !any_or_empty(&self.modalities, |wanted| wanted == modality) => {
@@ -73,16 +71,15 @@ impl Criteria {
             }
             _ => {}
         }
-        let elsewhere = row.folder.as_deref().is_some_and(|folder| folded(folder) != "images");
+        let elsewhere = row.folder.as_deref().is_some_and(|folder| normalised(folder) != "images");
         elsewhere.then_some(Reason::OtherFolder)
     }
 }
 
-/// Judges every row by its words and by its file, in the order of the rows.
+/// Evaluates every row by its cells and its file, in row order.
 ///
-/// Films are looked for in `images`, a folder of the source `root`, a
-/// canonical path that no film may lie outside of. Of several kept rows with one
-/// file the first is kept.
+/// `images` is the image folder of the source `root`, a canonical path; files outside `root` are
+/// excluded. If several rows have the same file, the first one is kept.
 pub fn select<'a>(
     metadata: &'a Metadata,
     criteria: &Criteria,
@@ -98,14 +95,14 @@ pub fn select<'a>(
         let film = source::film(root, images, name)?;
         if taken.insert(film.clone()) { Ok(film) } else { Err(Reason::SameFile) }
     };
-    let judged = |row: &'a Row| match film_of(row) {
+    let select_row = |row: &'a Row| match film_of(row) {
         Ok(film) => Judged { row, verdict: Verdict::Kept, film: Some(film) },
         Err(reason) => Judged { row, verdict: Verdict::Dropped(reason), film: None },
     };
-    metadata.rows.iter().map(judged).collect()
+    metadata.rows.iter().map(select_row).collect()
 }
 
-/// How often each value occurs, the most frequent first; blanks are left out.
+/// Returns the number of occurrences of each value, most frequent first, without blanks.
 pub fn tally<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Vec<(&'a str, usize)> {
     let mut counts = BTreeMap::new();
     for value in values.flatten() {
@@ -116,8 +113,7 @@ pub fn tally<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Vec<(&'a str,
     counts
 }
 
-/// Whether `wanted`, a name or a part of a path, is among the members of the
-/// list `finding`, which is already folded.
+/// Returns whether a member of the normalised list `finding` contains the path `wanted`.
 fn finding_matches(finding: &str, wanted: &str) -> bool {
     let wanted = segments(wanted);
     finding
@@ -143,11 +139,11 @@ fn implied_modality(view: &str) -> Option<&'static str> {
 }
 
 fn any_or_empty(wanted: &[String], matches: impl Fn(&str) -> bool) -> bool {
-    wanted.is_empty() || wanted.iter().any(|w| matches(&folded(w)))
+    wanted.is_empty() || wanted.iter().any(|w| matches(&normalised(w)))
 }
 
-/// Lower case, single blanks.
-fn folded(name: &str) -> String {
+/// Converts to lower case with single blanks.
+fn normalised(name: &str) -> String {
     name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -162,7 +158,7 @@ mod tests {
         Criteria { findings: list(finding), views: list(view), modalities: list(modality) }
     }
 
-    fn default() -> Criteria {
+    fn covid_pa() -> Criteria {
         criteria("COVID-19", "PA", "X-ray")
     }
 
@@ -186,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_is_a_member_or_a_segment_never_a_part_of_a_word() {
+    fn a_finding_matches_list_members_and_path_segments_but_no_part_of_a_word() {
         let judge = |finding: &str, wanted: &str| {
             criteria(wanted, "", "").judge(&row(finding, "PA", "X-ray"))
         };
@@ -216,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_view_is_compared_in_full() {
+    fn a_view_is_compared_as_a_whole() {
         let judge =
             |view: &str, wanted: &str| criteria("", wanted, "").judge(&row("SARS", view, "X-ray"));
         assert_eq!(judge(" pa", "PA"), Verdict::Kept);
@@ -230,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_modality_is_told_by_the_view() {
+    fn the_view_implies_a_missing_modality() {
         let judge = |view: &str, modality: &str| {
             criteria("", "", "X-ray").judge(&row("SARS", view, modality))
         };
@@ -248,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_judged_after_words() {
+    fn files_are_checked_after_cells() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         let images = root.join("images");
@@ -264,7 +260,7 @@ mod tests {
             7,SARS,PA,images,../a.jpg\n";
         let metadata = metadata::parse(table.as_bytes(), Path::new("metadata.csv")).unwrap();
         let verdicts: Vec<_> =
-            select(&metadata, &default(), &root, &images).into_iter().map(|j| j.verdict).collect();
+            select(&metadata, &covid_pa(), &root, &images).into_iter().map(|j| j.verdict).collect();
         use Reason::*;
         let reasons =
             [SameFile, NoFile, OtherFolder, UnsafePath, NoFileName, OtherFinding].map(dropped);
@@ -272,15 +268,15 @@ mod tests {
         assert_eq!(verdicts[1..], reasons);
     }
 
-    /// The tutorial selected 25 films with the file of 2020-03-11.
+    /// The tutorial selected 25 images with the file of 2020-03-11.
     #[test]
     #[cfg_attr(not(shared), ignore = "needs ../shared")]
-    fn history_selects_what_it_should() {
+    fn historical_versions_select_the_expected_images() {
         let shared = crate::testing::shared("data");
         let kept = |version: &str| {
             let metadata = metadata::read(&shared.join("cohen").join(version)).unwrap();
             let rows = metadata.rows.into_iter();
-            rows.filter(|row| default().judge(row).kept()).collect::<Vec<_>>()
+            rows.filter(|row| covid_pa().judge(row).kept()).collect::<Vec<_>>()
         };
         let mut films: Vec<_> = kept("metadata-history/2020-03-11.csv")
             .into_iter()
@@ -299,7 +295,7 @@ mod tests {
             june.iter().filter(|row| row.finding.as_deref() == Some("COVID-19")).count(),
             206
         );
-        assert_eq!(june.len(), 217, "206 and 11 of `COVID-19, ARDS`");
+        assert_eq!(june.len(), 217, "206 of `COVID-19` and 11 of `COVID-19, ARDS`");
         let october = kept("metadata-history/2020-10-schema.csv");
         let names = |rows: &[Row]| rows.iter().map(|row| row.filename.clone()).collect::<Vec<_>>();
         assert_eq!(names(&october), names(&june));

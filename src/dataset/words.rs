@@ -1,6 +1,6 @@
-//! What the names of folders and files in public data sets say.
+//! Meaning of folder and file names in public data sets: parts, findings, images, masks.
 
-/// The part of a data set that a folder holds, by its name.
+/// Part of a data set, recognised by its folder name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// `train`, `training`.
@@ -9,26 +9,26 @@ pub enum Part {
     Validation,
     /// `test`, `testing`.
     Test,
-    /// `fold1`, `split_2`: folds of a cross-validation.
+    /// `fold1`, `split_2`: a fold of cross-validation.
     Fold,
 }
 
-/// Words that may stand beside the name of a part: `training_set`, `test images`.
+/// Words that may accompany the name of a part: `training_set`, `test images`.
 const FILLERS: [&str; 8] = ["set", "data", "dataset", "split", "folder", "images", "image", "imgs"];
 
-/// The part that a folder called `name` holds, if its name says so.
+/// Returns the part for a folder name; `None` for other names.
 pub fn part(name: &str) -> Option<Part> {
     let words = words(name);
-    let telling: Vec<&str> =
+    let significant: Vec<&str> =
         words.iter().map(String::as_str).filter(|word| !FILLERS.contains(word)).collect();
-    match telling.as_slice() {
+    match significant.as_slice() {
         ["train" | "training" | "trn"] => Some(Part::Train),
         ["val" | "valid" | "validation" | "dev"] => Some(Part::Validation),
         ["test" | "testing" | "tst"] => Some(Part::Test),
         ["fold" | "split" | "cv", number] if is_number(number) => Some(Part::Fold),
         [word] => {
             let after = ["fold", "split", "cv"].iter().find_map(|fold| word.strip_prefix(fold));
-            // `split 1`, whose first word is a filler.
+            // In `split 1`, the first word is removed as a filler.
             let after_split = Some(*word).filter(|_| words[0] == "split");
             after.or(after_split).filter(|number| is_number(number)).map(|_| Part::Fold)
         }
@@ -36,7 +36,7 @@ pub fn part(name: &str) -> Option<Part> {
     }
 }
 
-/// Words that name what a radiograph shows.
+/// Words for the finding of a radiograph.
 const FINDINGS: [&str; 48] = [
     "normal",
     "healthy",
@@ -88,12 +88,12 @@ const FINDINGS: [&str; 48] = [
     "malignant",
 ];
 
-/// Whether a folder called `name` is a class by its name.
+/// Returns whether a folder name contains a finding, so that the folder is a class.
 pub fn is_finding(name: &str) -> bool {
     words(name).iter().any(|word| FINDINGS.contains(&word.as_str()))
 }
 
-/// Words for images, whatever they show.
+/// Words for images, without regard to their finding.
 const IMAGES: [&str; 18] = [
     "image",
     "images",
@@ -115,39 +115,40 @@ const IMAGES: [&str; 18] = [
     "films",
 ];
 
-/// Whether a folder called `name` holds images, and its name says no more: `images`,
-/// `CXR_png`, `images_001`.
+/// Returns whether a folder name only states that the folder has images: `images`, `CXR_png`,
+/// `images_001`.
 pub fn is_images(name: &str) -> bool {
     let words = words(name);
-    let of_images = |word: &String| IMAGES.contains(&word.as_str());
-    words.iter().any(of_images) && words.iter().all(|word| of_images(word) || is_number(word))
+    let is_image_word = |word: &String| IMAGES.contains(&word.as_str());
+    words.iter().any(is_image_word)
+        && words.iter().all(|word| is_image_word(word) || is_number(word))
 }
 
-/// Words for masks and label maps that nothing else is called by.
+/// Unambiguous words for masks and label maps.
 const MASKS: [&str; 7] =
     ["mask", "masks", "segmentation", "segmentations", "labelmap", "labelmaps", "groundtruth"];
 
-/// Words that are also used otherwise.
-const PERHAPS_MASKS: [&str; 8] =
+/// Ambiguous words for masks.
+const POSSIBLE_MASKS: [&str; 8] =
     ["seg", "segs", "gt", "roi", "rois", "labels", "annotations", "contours"];
 
-/// Whether a name says that what bears it is a mask: `masks`, `lung masks`, `LungMasks`,
+/// Returns whether a file or folder name is that of a mask: `masks`, `lung masks`, `LungMasks`,
 /// `x_mask`, `label map`.
 pub fn is_mask(name: &str) -> bool {
     let words = words(name);
-    let of_pair = |pair: &[String]| {
+    let is_mask_pair = |pair: &[String]| {
         matches!([&*pair[0], &*pair[1]], ["label", "map" | "maps"] | ["ground", "truth"])
     };
-    words.iter().any(|word| MASKS.contains(&word.as_str())) || words.windows(2).any(of_pair)
+    words.iter().any(|word| MASKS.contains(&word.as_str())) || words.windows(2).any(is_mask_pair)
 }
 
-/// Whether a name may say so: `labels`, `seg`.
+/// Returns whether a name may be that of a mask: `labels`, `seg`.
 pub fn is_perhaps_mask(name: &str) -> bool {
-    words(name).iter().any(|word| PERHAPS_MASKS.contains(&word.as_str()))
+    words(name).iter().any(|word| POSSIBLE_MASKS.contains(&word.as_str()))
 }
 
-/// Words of masks' names that the names of their images lack, or bear instead.
-const BESIDE_MASK: [&str; 14] = [
+/// Words that may differ between the file names of a mask and of its image.
+const MASK_COMPANIONS: [&str; 14] = [
     "label",
     "map",
     "maps",
@@ -164,18 +165,18 @@ const BESIDE_MASK: [&str; 14] = [
     "heart",
 ];
 
-/// What the file names of an image and of its mask have in common: `COVID-1` of
-/// `COVID-1.png`, `COVID-1_mask.png` and `mask_COVID-1.png`; in lower case.
+/// Returns the common part, in lower case, of the file names of an image and its mask: `covid-1`
+/// for `COVID-1`, `COVID-1_mask` and `mask_COVID-1`.
 pub fn subject(stem: &str) -> String {
-    let of_mask = |word: &String| {
+    let is_mask_word = |word: &String| {
         let word = word.as_str();
-        MASKS.contains(&word) || PERHAPS_MASKS.contains(&word) || BESIDE_MASK.contains(&word)
+        MASKS.contains(&word) || POSSIBLE_MASKS.contains(&word) || MASK_COMPANIONS.contains(&word)
     };
-    let left: Vec<String> = words(stem).into_iter().filter(|word| !of_mask(word)).collect();
-    left.join("-")
+    let rest: Vec<String> = words(stem).into_iter().filter(|word| !is_mask_word(word)).collect();
+    rest.join("-")
 }
 
-/// Whether the names are equal but for the digits in them, which both have.
+/// Returns whether both names contain digits and are equal without them.
 pub fn differ_in_digits(a: &str, b: &str) -> bool {
     let text = |name: &str| {
         let parts = name.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty());
@@ -189,8 +190,8 @@ fn is_number(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The words of a name in lower case: split at what is no letter or digit, and where a
-/// capital follows a small letter.
+/// Splits a name into words in lower case: at every character that is not a letter or digit, and
+/// between a lower-case and an upper-case letter.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_known_by_name() {
+    fn parts_are_recognised_by_name() {
         for (name, expected) in [
             ("train", Part::Train),
             ("Training", Part::Train),
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_images_and_findings_are_known_by_name() {
+    fn masks_images_and_findings_are_recognised_by_name() {
         for name in ["masks", "Mask", "lung masks", "infection_masks", "LungMasks", "a_mask"] {
             assert!(is_mask(name), "{name}");
         }
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_and_its_mask_have_one_subject() {
+    fn an_image_and_its_mask_have_the_same_subject() {
         for (image, mask) in [
             ("CHNCXR_0001_0", "CHNCXR_0001_0_mask"),
             ("COVID-1", "mask COVID-1"),
