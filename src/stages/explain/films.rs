@@ -1,4 +1,4 @@
-//! The images to explain: those asked for, and the test images, the worst errors first.
+//! Images to explain: the requested images, then the test images, the worst errors first.
 
 use std::path::Path;
 
@@ -18,8 +18,11 @@ use crate::io::npy::{NpyError, Reader};
 use crate::metrics::predicted;
 use crate::pipeline::Job;
 
-/// The row of the image that `given` names: its path in the data set, or the path of its
-/// file, absolute or from the working folder.
+/// Returns the row of the image `given`: its path in the dataset, or the path of its file,
+/// absolute or from the current folder.
+///
+/// # Errors
+/// If `given` is not an image of the index.
 pub fn find(index: &Index, dataset: &Path, given: &str) -> Result<usize, Failure> {
     let row = |path: &str| index.rows.iter().position(|row| row.path == path);
     let below = |file: &Path, dataset: &Path| {
@@ -32,17 +35,17 @@ pub fn find(index: &Index, dataset: &Path, given: &str) -> Result<usize, Failure
         row(&parts.join("/"))
     };
     let (file, folder) = (std::path::absolute(given), std::path::absolute(dataset));
-    let as_given = || below(file.as_ref().ok()?, folder.as_ref().ok()?);
-    let behind_links =
+    let by_path = || below(file.as_ref().ok()?, folder.as_ref().ok()?);
+    let by_canonical_path =
         || below(&Path::new(given).canonicalize().ok()?, &dataset.canonicalize().ok()?);
-    // The data set may lie elsewhere: the end of the path and the content tell.
+    // The dataset may have been moved: compares the end of the path and the content.
     let by_content = || {
         let hash = hash::file(Path::new(given)).ok()?;
         let same = |row: &IndexRow| row.hash == hash && Path::new(given).ends_with(&row.path);
         index.rows.iter().position(same)
     };
     let plain = given.strip_prefix("./").unwrap_or(given);
-    let found = row(plain).or_else(as_given).or_else(behind_links).or_else(by_content);
+    let found = row(plain).or_else(by_path).or_else(by_canonical_path).or_else(by_content);
     found.ok_or_else(|| {
         let failure = Failure::usage(format_args!("`{given}` is not an image of this data set"));
         match Path::new(given).is_file() {
@@ -51,29 +54,29 @@ pub fn find(index: &Index, dataset: &Path, given: &str) -> Result<usize, Failure
                 shell_word(given)
             )),
             false => failure.hint(
-                "name it as the column `path` of `index.csv` does (`covid/x.jpg`), or by the path \
-                 of its file",
+                "give the `path` of an image in `index.csv`, such as `covid/x.jpg`, or the path of \
+                 its file",
             ),
         }
     })
 }
 
-/// A film to explain.
+/// An image to explain.
 pub struct Film {
-    /// Its row in the index.
+    /// Row of the index.
     pub row: usize,
-    /// The class that the model names.
+    /// Index of the predicted class.
     pub predicted: usize,
-    /// The probabilities of the classes.
+    /// Probability of each class.
     probabilities: Vec<f32>,
-    /// What the head is given.
+    /// Input of the head.
     pub features: Array1<f32>,
-    /// Whether there is a picture of it.
+    /// Whether a figure is made.
     pub shown: bool,
     path: String,
 }
 
-/// The films, and the model that judges them.
+/// Images of the index, and the model.
 pub struct Films {
     pub model: Model,
     pub head: Head,
@@ -98,69 +101,69 @@ impl Films {
         let features = upstream::table(ctx, &index, &description)?;
         let images = upstream::images(ctx, &index)?;
         if images.shape()[1] != model.extractor.side {
-            let error = Failure::new("the model was trained on films of another size");
+            let error = Failure::new("the model was trained on images of another size");
             return Err(error.hint(ctx.rerun("train")));
         }
         Ok(Self { model, head, index, split, features, images })
     }
 
-    /// Height and width of a film.
+    /// Height and width of an image in pixels.
     pub fn side(&self) -> usize {
         self.model.extractor.side
     }
 
-    /// The films asked for by path, then the test films, the worst errors first.
+    /// Returns the requested images, then the test images by ascending probability of the true
+    /// class.
     pub fn choose(&self, dataset: &Path, settings: &Settings) -> Result<Vec<Film>, Failure> {
         let probabilities = self.head.predict(self.features.view());
-        let named = predicted(probabilities.mapv(widen).view());
+        let predictions = predicted(probabilities.mapv(widen).view());
         let labels = self.index.labels();
         let film = |row: usize, shown: bool| Film {
             row,
-            predicted: named[row],
+            predicted: predictions[row],
             probabilities: probabilities.row(row).to_vec(),
             features: self.features.row(row).to_owned(),
             shown,
             path: self.index.rows[row].path.clone(),
         };
         let find = |path: &String| find(&self.index, dataset, path);
-        let asked: Vec<usize> = settings.film.iter().map(find).collect::<Result<_, _>>()?;
+        let requested: Vec<usize> = settings.film.iter().map(find).collect::<Result<_, _>>()?;
         let mut test: Vec<usize> =
-            self.split.test.iter().copied().filter(|row| !asked.contains(row)).collect();
-        // The less the model believes in the truth, the worse.
-        let belief = |row: &usize| probabilities[[*row, labels[*row]]];
-        test.sort_by(|a, b| belief(a).total_cmp(&belief(b)).then(a.cmp(b)));
+            self.split.test.iter().copied().filter(|row| !requested.contains(row)).collect();
+        let true_class = |row: &usize| probabilities[[*row, labels[*row]]];
+        test.sort_by(|a, b| true_class(a).total_cmp(&true_class(b)).then(a.cmp(b)));
         test.truncate(settings.films);
-        let errors = test.iter().filter(|row| named[**row] != labels[**row]).count();
+        let errors = test.iter().filter(|row| predictions[**row] != labels[**row]).count();
         let shown = errors.min(settings.errors);
         let test = test.iter().enumerate().map(|(rank, row)| film(*row, rank < shown));
-        Ok(asked.iter().map(|row| film(*row, true)).chain(test).collect())
+        Ok(requested.iter().map(|row| film(*row, true)).chain(test).collect())
     }
 
-    /// The films as the net takes them, `[n, side, side, 3]`.
+    /// Reads the inputs of the backbone, `[images, side, side, 3]`.
     pub fn load(&mut self, films: &[Film]) -> Result<Array4<f32>, NpyError> {
         let side = self.side();
-        let mut images = Vec::with_capacity(films.len());
+        let mut inputs = Vec::with_capacity(films.len());
         for film in films {
-            images.push(scaled(&self.images.read(film.row..film.row + 1)?, side));
+            inputs.push(scaled(&self.images.read(film.row..film.row + 1)?, side));
         }
-        Ok(stack(&images))
+        Ok(stack(&inputs))
     }
 
-    /// Its path in the dataset.
+    /// Path of the image in the dataset.
     pub fn path<'a>(&self, film: &'a Film) -> &'a str {
         &film.path
     }
 
-    /// What it is, and what the model takes it for.
-    pub fn says(&self, film: &Film) -> String {
-        let (class, named) =
+    /// Caption with true class, predicted class and probability.
+    pub fn caption(&self, film: &Film) -> String {
+        let (class, predicted) =
             (&self.index.rows[film.row].class, &self.model.classes[film.predicted]);
         let probability = film.probabilities[film.predicted];
-        format!("{class}, taken for {named} with probability {probability:.2}")
+        format!("{class}, predicted as {predicted} with probability {probability:.2}")
     }
 
-    /// Its line in `explain.csv`.
-    pub fn line(&self, film: &Film, outside: Option<f64>) -> Line {
+    /// Row of `explain.csv`.
+    pub fn csv_row(&self, film: &Film, outside: Option<f64>) -> Line {
         Line {
             path: film.path.clone(),
             class: self.index.rows[film.row].class.clone(),
@@ -174,7 +177,7 @@ impl Films {
 }
 
 impl Film {
-    /// The probability of the predicted class.
+    /// Probability of the predicted class.
     pub fn probability(&self) -> f64 {
         f64::from(self.probabilities[self.predicted])
     }
@@ -185,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_is_found_by_every_path_that_leads_to_it() {
+    fn image_is_found_by_every_path_to_its_file() {
         let dir = tempfile::tempdir().unwrap();
         let dataset = dir.path().join("data");
         let file = dataset.join("covid/a,b.png");
@@ -197,7 +200,7 @@ mod tests {
         let found = |given: &str| find(&index, &dataset, given);
         let absolute = file.display().to_string();
         let linked = dir.path().join("link/covid/a,b.png").display().to_string();
-        // From the working folder, as a shell completes it.
+        // Relative to the current folder.
         let here = std::env::current_dir().unwrap();
         let up = "../".repeat(here.components().count() - 1);
         let relative = format!("{up}{}", &absolute[1..]);

@@ -1,10 +1,9 @@
-//! `cxr-explain`: where on a film the heat lies that explains the model's answer.
+//! `cxr-explain`: saliency maps of the model's predictions.
 //!
-//! Grad-CAM of the class that the model names, for the test films and those
-//! asked for; overlays of the worst errors, of the mean of each class, and of the
-//! films asked for. The worst also by occlusion, which takes a pass of the net
-//! for every patch. Where the head pools a part of the cells, each film is also run with
-//! the pixels of that part black, and with all others black.
+//! Grad-CAM of the predicted class, for the test images and the requested images. Figures show
+//! the worst errors, the requested images, and the mean of each predicted class; some also show
+//! occlusion, which needs a forward pass per patch. If the head pools only a part of the cells,
+//! each image is also run with the pooled region black, and with the rest black.
 
 mod films;
 mod summary;
@@ -34,24 +33,24 @@ use crate::metrics::predicted;
 use crate::pipeline::{Input, Job};
 use crate::plot::Overlay;
 
-/// The stage.
+/// `cxr-explain`.
 #[derive(Debug)]
 pub struct Explain;
 
 crate::settings! {
     /// Settings of `cxr-explain`: `[explain]` in `pipeline.toml`.
     pub struct Settings {
-        /// An image to explain whatever the split, with an overlay: its path in the dataset (`covid/x.jpg`), or the path of its file; repeatable
+        /// Image to explain in addition to the test images, with a figure: its path in the dataset (`covid/x.jpg`) or the path of its file; repeatable
         film: Vec<String> = Vec::new(),
-        /// Most test films to explain; those that the model errs on most come first
+        /// Maximum number of test images; the lowest predicted probabilities of the true class come first
         films: usize = 100,
-        /// Overlays of the worst errors
+        /// Number of figures of the worst errors
         errors: usize = 4,
-        /// Films to explain by occlusion too, of those with overlays
+        /// Number of images with figures that are also explained by occlusion
         occlude: usize = 1,
-        /// Patches that occlusion covers along each side of a film
+        /// Number of occlusion patches along each side of an image
         grid: usize = 7,
-        /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
+        /// Weights file [default: `CXR_WEIGHTS`, else the file of `cxr fetch weights`]
         weights: String = String::new(),
     }
 }
@@ -63,12 +62,12 @@ pub struct Args {
     flags: Flags,
 }
 
-/// Films that go through the net at once.
+/// Number of images per forward pass.
 const BATCH: usize = 8;
 
 impl Stage for Explain {
     const NAME: &'static str = "explain";
-    const ABOUT: &'static str = "Show where on the films the model finds its answers";
+    const ABOUT: &'static str = "Compute saliency maps of the model's predictions";
     const READS: &'static str = "index.csv, images.npy, split.json, features.npy, \
                                  model.safetensors, the weights of VGG16";
     const WRITES: &'static str =
@@ -77,8 +76,8 @@ impl Stage for Explain {
     const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-explain --profile tutorial", "The worst errors, and the mean of each class"),
-        ("cxr-explain --film covid/lancet-case2a.jpg --errors 0", "One film, and why"),
-        ("cxr-explain --occlude 4 --grid 14", "By occlusion too, in small patches: slow"),
+        ("cxr-explain --film covid/lancet-case2a.jpg --errors 0", "A figure of one image"),
+        ("cxr-explain --occlude 4 --grid 14", "Also occlusion, with small patches: slow"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -102,10 +101,10 @@ impl Stage for Explain {
     }
 
     fn run(ctx: &Context, mut args: Args) -> Result<Outcome, Failure> {
-        if let Some(asked) = &mut args.flags.film {
-            // The record names them as the data set does, wherever it lies.
+        if let Some(requested) = &mut args.flags.film {
+            // Makes the paths in the record independent of the location of the dataset.
             let index = upstream::index(ctx)?;
-            for path in asked {
+            for path in requested {
                 let row = films::find(&index, &ctx.paths.dataset, path)?;
                 *path = index.rows[row].path.clone();
             }
@@ -122,7 +121,7 @@ impl Stage for Explain {
             .hint("name another file with `--weights`, or run `cxr fetch weights`")?;
         let pooling = films.model.extractor.pooling;
         let net = Vgg16::new(&weights, Options { pooling, engine });
-        // The net keeps its own, transformed; these are 59 MB.
+        // Frees 59 MB: the backbone has a transformed copy.
         drop(weights);
         let explainer = Explainer { net: &net, pooling, side: films.side() };
 
@@ -133,25 +132,25 @@ impl Stage for Explain {
         let mut lines = Vec::new();
         let mut means: BTreeMap<usize, Mean> = BTreeMap::new();
         let mut pictures = BTreeMap::new();
-        let bar = ctx.ui.progress("explaining", chosen.len(), "films");
+        let bar = ctx.ui.progress("explaining", chosen.len(), "images");
         let mut occluded = 0;
         for batch in chosen.chunks(BATCH) {
-            let images = films.load(batch)?;
-            let maps = net.last_conv(images.view());
+            let inputs = films.load(batch)?;
+            let maps = net.last_conv(inputs.view());
             let black = partial.then(|| {
                 [Region::Pooled, Region::Unpooled]
-                    .map(|region| explainer.blackened(&films.head, &images, region))
+                    .map(|region| explainer.blackened(&films.head, &inputs, region))
             });
-            for (i, ((film, image), maps)) in
-                batch.iter().zip(images.outer_iter()).zip(maps.outer_iter()).enumerate()
+            for (i, ((film, input), maps)) in
+                batch.iter().zip(inputs.outer_iter()).zip(maps.outer_iter()).enumerate()
             {
                 let heat = explainer.heat(&films.head, film.features.view(), film.predicted, maps);
                 let outside = outside_centre(heat.view(), explainer.side);
                 means
                     .entry(film.predicted)
-                    .or_insert_with(|| Mean::new(&heat, image))
-                    .add(&heat, image, outside);
-                let mut line = films.line(film, outside);
+                    .or_insert_with(|| Mean::new(&heat, input))
+                    .add(&heat, input, outside);
+                let mut line = films.csv_row(film, outside);
                 if let Some([pooled, unpooled]) = &black {
                     line.pooled_black = Some(pooled[[i, film.predicted]]);
                     line.unpooled_black = Some(unpooled[[i, film.predicted]]);
@@ -161,14 +160,14 @@ impl Stage for Explain {
                 lines.push((line, heat.clone()));
                 if film.shown {
                     let covered = (occluded < settings.occlude)
-                        .then(|| occlude(&net, &films.head, film, image, settings.grid));
+                        .then(|| occlude(&net, &films.head, film, input, settings.grid));
                     occluded += usize::from(covered.is_some());
                     let name = picture_name(films.path(film));
                     let overlays = overlays(&explainer, &heat, covered.as_ref());
-                    let titles = (films.path(film).to_owned(), films.says(film));
-                    let picture = explainer.picture(&name, image, titles, overlays);
+                    let titles = (films.path(film).to_owned(), films.caption(film));
+                    let picture = explainer.picture(&name, input, titles, overlays);
                     atomic::write(&job.path(&format!("{name}.png"))?, &picture)?;
-                    pictures.insert(format!("{name}.png"), films.says(film));
+                    pictures.insert(format!("{name}.png"), films.caption(film));
                 }
             }
             bar.add(batch.len());
@@ -177,10 +176,10 @@ impl Stage for Explain {
         for (class, mean) in &means {
             let class = &films.model.classes[*class];
             let name = format!("mean-{class}");
-            let title = format!("{} films taken for {class}", mean.films);
+            let title = format!("{} images predicted as {class}", mean.films);
             let (film, heat) = mean.mean();
-            let overlay = explainer.overlay("mean of Grad-CAM, each film's scaled to 1", &heat);
-            let titles = ("Where the model finds its answers".to_owned(), title.clone());
+            let overlay = explainer.overlay("mean of the Grad-CAM maps, each scaled to 1", &heat);
+            let titles = ("Mean image and saliency map".to_owned(), title.clone());
             let picture = explainer.picture(&name, film.view(), titles, vec![overlay]);
             atomic::write(&job.path(&format!("{name}.png"))?, &picture)?;
             pictures.insert(format!("{name}.png"), title);
@@ -208,7 +207,7 @@ impl Settings {
     }
 }
 
-/// Writes the heat of the films as `heat.npy`, f32 `[films, cells, cells]`.
+/// Writes the saliency maps as `heat.npy`, f32 `[images, cells, cells]`.
 fn write_heat<'a>(job: &Job, heat: impl Iterator<Item = &'a Array2<f32>>) -> Result<(), Failure> {
     let heat: Vec<_> = heat.map(|heat| heat.view()).collect();
     let heat = ndarray::stack(Axis(0), &heat).unwrap_or_default();
@@ -219,35 +218,37 @@ fn write_heat<'a>(job: &Job, heat: impl Iterator<Item = &'a Array2<f32>>) -> Res
     Ok(())
 }
 
-/// How much the probability of the named class falls for each covered patch.
+/// Returns the decrease of the probability of the predicted class for each covered patch,
+/// `[grid, grid]`.
 fn occlude(
     net: &Vgg16,
     head: &Head,
     film: &Film,
-    image: ArrayView3<f32>,
+    input: ArrayView3<f32>,
     grid: usize,
 ) -> Array2<f32> {
-    let score = |films: &Array4<f32>| {
-        let probabilities = head.predict(net.pooled(films.view()).view());
+    let score = |inputs: &Array4<f32>| {
+        let probabilities = head.predict(net.pooled(inputs.view()).view());
         Ok::<_, std::convert::Infallible>(probabilities.column(film.predicted).to_vec())
     };
-    let Ok(falls) = Occlusion { grid, batch: BATCH }.map(image, score);
-    falls
+    let Ok(decrease) = Occlusion { grid, batch: BATCH }.map(input, score);
+    decrease
 }
 
+/// Overlays of the Grad-CAM map and, if present, of the occlusion map `covered`.
 fn overlays(
     explainer: &Explainer,
     heat: &Array2<f32>,
     covered: Option<&Array2<f32>>,
 ) -> Vec<Overlay> {
     let mut overlays = vec![explainer.overlay(&explainer.note(heat), heat)];
-    if let Some(falls) = covered {
-        let most = falls.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if let Some(decrease) = covered {
+        let max = decrease.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         overlays.push(Overlay {
             label: "occlusion".to_owned(),
-            note: format!("fall of the probability when a patch is covered, {most:.2} at most"),
-            cells: falls.nrows(),
-            heat: falls.iter().copied().collect(),
+            note: format!("decrease of the probability when a patch is covered, {max:.2} at most"),
+            cells: decrease.nrows(),
+            heat: decrease.iter().copied().collect(),
             pooled: (1, 1),
         });
     }
@@ -265,8 +266,8 @@ fn explanation(
     let mean = |values: Vec<f64>| {
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
-    let of_class = |(class, of): (&usize, &Mean)| {
-        Some((films.model.classes[*class].clone(), mean(of.outside.clone())?))
+    let class_outside = |(class, of_class): (&usize, &Mean)| {
+        Some((films.model.classes[*class].clone(), mean(of_class.outside.clone())?))
     };
     Explanation {
         schema: Explanation::SCHEMA.to_owned(),
@@ -275,59 +276,62 @@ fn explanation(
         cells: (pooled * pooled, all * all),
         outside: mean(lines.iter().filter_map(|line| line.outside).collect()),
         even: even_outside(pooled, all, explainer.side),
-        by_class: means.iter().filter_map(of_class).collect(),
+        by_class: means.iter().filter_map(class_outside).collect(),
         blackened: None,
         pictures,
     }
 }
 
-/// The absolute change of the predicted class's probability, and whether another class is
-/// predicted, where `probabilities` are those of the image with a region black.
+/// Returns the absolute change of the predicted class's probability, and whether another class
+/// is predicted. `probabilities` are those of the image with a region black.
 fn change(film: &Film, probabilities: ArrayView1<f32>) -> (f64, bool) {
     let black = probabilities.mapv(widen).insert_axis(Axis(0));
     let change = (black[[0, film.predicted]] - film.probability()).abs();
     (change, predicted(black.view())[0] != film.predicted)
 }
 
-/// Films taken for one class, and their heat, each film's scaled to 1.
+/// Sums over the images predicted as one class.
 struct Mean {
     films: usize,
+    /// Sum of the saliency maps, each scaled to a maximum of 1.
     heat: Array2<f32>,
-    image: Array3<f32>,
+    input: Array3<f32>,
+    /// Proportion of the saliency outside the centre, for each image with saliency.
     outside: Vec<f64>,
 }
 
 impl Mean {
-    /// Of no films yet, like these.
-    fn new(heat: &Array2<f32>, image: ArrayView3<f32>) -> Self {
-        let (heat, image) = (Array2::zeros(heat.dim()), Array3::zeros(image.dim()));
-        Self { films: 0, heat, image, outside: Vec::new() }
+    /// Empty sums with the shapes of `heat` and `input`.
+    fn new(heat: &Array2<f32>, input: ArrayView3<f32>) -> Self {
+        let (heat, input) = (Array2::zeros(heat.dim()), Array3::zeros(input.dim()));
+        Self { films: 0, heat, input, outside: Vec::new() }
     }
 
-    fn add(&mut self, heat: &Array2<f32>, image: ArrayView3<f32>, outside: Option<f64>) {
-        let most = heat.iter().copied().fold(0.0, f32::max);
-        if most > 0.0 {
-            self.heat.scaled_add(1.0 / most, heat);
+    fn add(&mut self, heat: &Array2<f32>, input: ArrayView3<f32>, outside: Option<f64>) {
+        let max = heat.iter().copied().fold(0.0, f32::max);
+        if max > 0.0 {
+            self.heat.scaled_add(1.0 / max, heat);
         }
-        self.image += &image;
+        self.input += &input;
         self.films += 1;
         self.outside.extend(outside);
     }
 
+    /// Mean image and mean saliency map.
     fn mean(&self) -> (Array3<f32>, Array2<f32>) {
-        let films = self.films as f32;
-        (&self.image / films, &self.heat / films)
+        let count = self.films as f32;
+        (&self.input / count, &self.heat / count)
     }
 }
 
-/// A film as the net takes it.
+/// Input of the backbone `[side, side, 3]` from the pixels of an image.
 fn scaled(pixels: &[u8], side: usize) -> Array3<f32> {
-    let mut image = Array3::zeros((side, side, 3));
-    scale(pixels, image.as_slice_mut().expect("standard layout"));
-    image
+    let mut input = Array3::zeros((side, side, 3));
+    scale(pixels, input.as_slice_mut().expect("standard layout"));
+    input
 }
 
-fn stack(images: &[Array3<f32>]) -> Array4<f32> {
-    let views: Vec<_> = images.iter().map(|image| image.view()).collect();
-    ndarray::stack(Axis(0), &views).expect("films of one shape")
+fn stack(inputs: &[Array3<f32>]) -> Array4<f32> {
+    let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
+    ndarray::stack(Axis(0), &views).expect("equal shapes")
 }

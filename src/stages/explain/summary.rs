@@ -1,3 +1,5 @@
+//! Printed summary of the saliency maps.
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -5,12 +7,12 @@ use serde::Serialize;
 
 use crate::artifact::explanation::Explanation;
 
-/// What is said of explanations.
+/// Summary of the saliency maps.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// Where the pictures are.
+    /// Folder of the figures.
     pub folder: PathBuf,
-    /// All figures.
+    /// All results.
     #[serde(flatten)]
     pub explanation: Explanation,
 }
@@ -18,30 +20,30 @@ pub struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Explanation { films, outside, even, by_class, pictures, .. } = &self.explanation;
-        let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+        let percent = |proportion: f64| format!("{:.0} %", 100.0 * proportion);
         writeln!(
             f,
-            "Grad-CAM of {films} films, {} pictures in {}",
+            "Grad-CAM of {films} images, {} figures in {}",
             pictures.len(),
             self.folder.display()
         )?;
         match outside {
             Some(outside) => writeln!(
                 f,
-                "{} of the heat lies outside the centre of the films; spread evenly it would be {}",
+                "{} of the saliency is outside the centre of the images; uniform saliency would have {}",
                 percent(*outside),
                 percent(*even)
             )?,
-            None => writeln!(f, "there is no heat on any film")?,
+            None => writeln!(f, "no image has positive saliency")?,
         }
         for (class, outside) in by_class {
-            writeln!(f, "  taken for {class}: {}", percent(*outside))?;
+            writeln!(f, "  predicted as {class}: {}", percent(*outside))?;
         }
         if let Some(region) = self.explanation.pooled_region() {
             writeln!(f, "{region}")?;
         }
-        for (name, what) in pictures {
-            writeln!(f, "  {name}  {what}")?;
+        for (name, caption) in pictures {
+            writeln!(f, "  {name}  {caption}")?;
         }
         Ok(())
     }
