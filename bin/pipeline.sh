@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds in release, fetches the weights if they are missing, and runs the
-# pipeline: on dataset/ if it holds class folders, else on synthetic films.
-# Arguments go to `cxr run`.
+# Builds the release binaries, downloads the weights if they are missing, and runs the
+# pipeline: on dataset/ if it has class folders, else on synthetic images.
+# Arguments are passed to `cxr run`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,6 @@ cxr fetch weights
 if compgen -G 'dataset/*/' | grep -qv '^dataset/sources/$'; then
     cxr run "$@"
 else
-    echo 'no films in dataset/: running the demo on synthetic films' >&2
+    echo 'no images in dataset/: running the demo on synthetic images' >&2
     cxr run --profile demo "$@"
 fi
