@@ -1,3 +1,5 @@
+//! Benchmark of the convolution layers.
+
 use std::time::Instant;
 
 use ndarray::{Array3, Array4};
@@ -6,26 +8,26 @@ use serde::Serialize;
 use super::{LAYERS, LayerSpec, Weights, weights::Layer};
 use crate::conv::{Algorithm, Extent, Isa, Maps, Scratch, Shallow, Winograd, direct};
 
-/// How fast a layer is.
+/// Computation time of one layer with one algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LayerTiming {
-    /// Keras' name.
+    /// Layer name in Keras.
     pub name: &'static str,
-    /// How it was computed.
+    /// Algorithm of the convolution.
     pub algorithm: Algorithm,
-    /// Milliseconds an image.
+    /// Milliseconds per image.
     pub milliseconds: f64,
-    /// 10^9 additions and multiplications of the definition a second, whatever
-    /// the algorithm saves of them.
+    /// 10^9 operations per second, where operations are the additions and multiplications of
+    /// the direct convolution, for all algorithms.
     pub gflops: f64,
 }
 
-/// Times each layer on whole maps of 224 x 224 images, by each algorithm: the
-/// best of `rounds` on a batch of `images`; the direct convolution, which is
-/// slow, once on one.
+/// Measures each layer with each algorithm on whole maps of 224 x 224 images: the minimum
+/// time of `rounds` runs on a batch of `images`. The direct convolution is slow, so it runs
+/// once on one image.
 ///
 /// # Panics
-/// If `rounds` or `images` is 0, or the processor lacks `isa`.
+/// If `rounds` or `images` is 0, or the processor does not support `isa`.
 pub fn bench_layers(weights: &Weights, isa: Isa, images: usize, rounds: usize) -> Vec<LayerTiming> {
     let mut timings = Vec::new();
     let mut side = 224;
@@ -34,7 +36,7 @@ pub fn bench_layers(weights: &Weights, isa: Isa, images: usize, rounds: usize) -
         for algorithm in Algorithm::ALL {
             let seconds = match algorithm {
                 Algorithm::Direct => time_direct(layer, spec, side),
-                Algorithm::Winograd => time(layer, spec, side, isa, images, rounds),
+                Algorithm::Winograd => time_winograd(layer, spec, side, isa, images, rounds),
             };
             timings.push(LayerTiming {
                 name: spec.name,
@@ -52,13 +54,13 @@ pub fn bench_layers(weights: &Weights, isa: Isa, images: usize, rounds: usize) -
 
 fn time_direct(layer: &Layer, spec: &LayerSpec, side: usize) -> f64 {
     let map = Array3::from_elem((side, side, spec.inputs), 0.5);
-    best(1, || {
+    minimum_time(1, || {
         let keep = Extent::square(side);
         direct::conv3x3(map.view(), layer.kernel.view(), layer.bias.view(), keep);
     })
 }
 
-fn time(
+fn time_winograd(
     layer: &Layer,
     spec: &LayerSpec,
     side: usize,
@@ -71,16 +73,16 @@ fn time(
     let (keep, mut output) = (Extent::square(side), Maps::default());
     let seconds = if spec.inputs == 3 {
         let layer = Shallow::new(kernel, bias, isa);
-        best(rounds, || layer.forward(input.view(), keep, &mut output))
+        minimum_time(rounds, || layer.forward(input.view(), keep, &mut output))
     } else {
         let (layer, mut scratch) = (Winograd::new(kernel, bias, isa), Scratch::default());
         let input = Maps::from_array(input.view());
-        best(rounds, || layer.forward(&input, keep, spec.pool, &mut output, &mut scratch))
+        minimum_time(rounds, || layer.forward(&input, keep, spec.pool, &mut output, &mut scratch))
     };
     seconds / images as f64
 }
 
-fn best(rounds: usize, mut run: impl FnMut()) -> f64 {
+fn minimum_time(rounds: usize, mut run: impl FnMut()) -> f64 {
     let times = (0..rounds).map(|_| {
         let start = Instant::now();
         run();

@@ -1,4 +1,4 @@
-//! Frozen nets as tables over [`crate::conv`], and their weights.
+//! The frozen backbone VGG16, computed with [`crate::conv`], and its weights.
 
 mod bench;
 mod locate;

@@ -1,4 +1,4 @@
-//! What other frameworks call the tensors of VGG16, and how they lay them out.
+//! Names and layouts of VGG16's tensors in other frameworks.
 //!
 //! | file | kernel of the first layer | layout |
 //! |---|---|---|
@@ -9,56 +9,55 @@
 //! | tf2onnx | `functional_1/block1_conv1_1/convolution/ReadVariableOp:0` | OIHW |
 //! | torchvision, timm | `features.0.weight` | OIHW |
 //!
-//! A tensor's layer is read off its name; whether it is a kernel or a bias, and
-//! in which layout, off its shape, which leaves no doubt: no layer of VGG16 has
-//! three output channels.
+//! The name of a tensor determines its layer. Its shape determines kernel or bias, and the
+//! layout: this is unambiguous because no layer of VGG16 has 3 output channels.
 
 use super::LAYERS;
 use crate::io::tensor::Tensor;
 
-/// Why a set of tensors is not VGG16.
+/// Reason why a set of tensors is not VGG16.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum Error {
-    /// No tensor carries a name that belongs here.
-    #[error("no f32 tensor for `{layer}.{role}`")]
+    /// No tensor matches.
+    #[error("no f32 tensor matches `{layer}.{role}`")]
     Missing {
-        /// The layer's Keras name.
+        /// Layer name in Keras.
         layer: &'static str,
         /// `kernel` or `bias`.
         role: &'static str,
     },
-    /// Two tensors could be meant.
-    #[error("both `{first}` and `{second}` could be `{layer}.{role}`")]
+    /// More than one tensor matches.
+    #[error("both `{first}` and `{second}` match `{layer}.{role}`")]
     Ambiguous {
-        /// The layer's Keras name.
+        /// Layer name in Keras.
         layer: &'static str,
         /// `kernel` or `bias`.
         role: &'static str,
-        /// The first name in the file.
+        /// Name of the first match in the file.
         first: String,
-        /// The second.
+        /// Name of the second match in the file.
         second: String,
     },
-    /// A tensor has the shape of another net.
+    /// A tensor has the wrong shape.
     #[error("`{name}` has shape {got:?}, expected {expected:?}")]
     Shape {
-        /// The tensor's name in the file.
+        /// Name of the tensor in the file.
         name: String,
-        /// The shape of VGG16's tensor, in the project's layout.
+        /// Shape in VGG16, in this project's layout.
         expected: Vec<usize>,
-        /// The shape found.
+        /// Shape in the file.
         got: Vec<usize>,
     },
 }
 
-/// Picks VGG16's 26 tensors out of a file of any framework: in network order,
-/// each layer's kernel [3, 3, in, out] before its bias `[out]`, named
-/// `block1_conv1.kernel`, `block1_conv1.bias` and so on. Tensors of the top, of
-/// optimizers and of anything else are dropped.
+/// Selects VGG16's 26 tensors from the tensors of a file of any framework. Returns them in
+/// network order, each kernel [3, 3, in, out] before its bias `[out]`, named
+/// `block1_conv1.kernel`, `block1_conv1.bias` and so on. Other tensors, such as those of the
+/// top and of optimizers, are ignored.
 ///
 /// # Errors
 ///
-/// See [`enum@Error`].
+/// If a tensor is missing, ambiguous, or has the wrong shape.
 pub fn vgg16(tensors: &[Tensor]) -> Result<Vec<Tensor>, Error> {
     let mut arranged = Vec::with_capacity(2 * LAYERS.len());
     for (index, spec) in LAYERS.iter().enumerate() {
@@ -97,35 +96,35 @@ pub fn vgg16(tensors: &[Tensor]) -> Result<Vec<Tensor>, Error> {
     Ok(arranged)
 }
 
-/// The position among the 13 convolutions that a tensor's name tells.
+/// Index of the convolution (0 to 12) that a tensor name belongs to.
 fn layer_index(name: &str) -> Option<usize> {
     let segments: Vec<&str> = name.split(['/', '.']).collect();
     if segments.iter().any(|segment| segment.starts_with("optimizer")) {
         return None;
     }
-    let is = |segment: &str, layer| {
+    let names_layer = |segment: &str, layer| {
         segment.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
     };
     LAYERS.iter().enumerate().position(|(index, spec)| {
-        segments.iter().any(|segment| is(segment, spec.name))
+        segments.iter().any(|segment| names_layer(segment, spec.name))
             || segments.windows(2).any(|pair| pair == ["features", &torch_index(index)])
-            || segments.windows(2).any(|pair| pair == [&counted(index)[..], "vars"])
+            || segments.windows(2).any(|pair| pair == [&archive_name(index)[..], "vars"])
     })
 }
 
-/// What Keras 3 calls the layer in an archive: its class, counted.
-fn counted(index: usize) -> String {
+/// Layer name in a `.keras` archive: class name with a counter.
+fn archive_name(index: usize) -> String {
     if index == 0 { "conv2d".to_owned() } else { format!("conv2d_{index}") }
 }
 
-/// The index in torchvision's `features`, where each convolution is followed by
-/// a ReLU and each block by a pooling layer.
+/// Index in torchvision's `features`, where a ReLU follows each convolution and a pooling
+/// layer each block.
 fn torch_index(index: usize) -> String {
     let pools = LAYERS[..index].iter().filter(|spec| spec.pool).count();
     (2 * index + pools).to_string()
 }
 
-/// A 3x3 kernel from [out, in, 3, 3] to [3, 3, in, out].
+/// Transposes a 3x3 kernel from [out, in, 3, 3] to [3, 3, in, out].
 fn hwio_from_oihw(kernel: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
     let mut hwio = Vec::with_capacity(kernel.len());
     for tap in 0..9 {
@@ -148,18 +147,18 @@ fn shape_error(tensor: &Tensor, expected: &[usize]) -> Error {
 mod tests {
     use super::*;
 
-    /// Tensors of VGG16's shapes under the names `of(index, layer)` gives to
-    /// kernel and bias. The first kernel counts up in HWIO order, the rest is 0.
-    fn net(of: impl Fn(usize, &str) -> (String, String), oihw: bool) -> Vec<Tensor> {
+    /// Tensors with VGG16's shapes. `names(index, layer)` returns the names of kernel and
+    /// bias. The first kernel counts up in HWIO order, the other kernels are 0.
+    fn net(names: impl Fn(usize, &str) -> (String, String), oihw: bool) -> Vec<Tensor> {
         let mut tensors = Vec::new();
         for (index, spec) in LAYERS.iter().enumerate() {
             let (inputs, outputs) = (spec.inputs, spec.outputs);
-            let (kernel, bias) = of(index, spec.name);
+            let (kernel, bias) = names(index, spec.name);
             let mut data = vec![0.0; 9 * inputs * outputs];
             if index == 0 {
-                for (at, value) in data.iter_mut().enumerate() {
-                    let (output, input, tap) = (at / 27, at / 9 % 3, at % 9);
-                    let hwio = if oihw { (tap * 3 + input) * 64 + output } else { at };
+                for (i, value) in data.iter_mut().enumerate() {
+                    let (output, input, tap) = (i / 27, i / 9 % 3, i % 9);
+                    let hwio = if oihw { (tap * 3 + input) * 64 + output } else { i };
                     *value = hwio as f32;
                 }
             }
@@ -168,7 +167,7 @@ mod tests {
             tensors.push(Tensor { name: kernel, shape, data });
             tensors.push(Tensor { name: bias, shape: vec![outputs], data: vec![0.5; outputs] });
         }
-        // The file's order means nothing.
+        // The order in the file must not matter.
         tensors.reverse();
         tensors
     }
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn every_naming_leads_to_the_same_tensors() {
+    fn all_frameworks_give_the_same_tensors() {
         let expected = vgg16(&net(keras3, false)).unwrap();
         assert_eq!(expected.len(), 26);
         assert_eq!(expected[0].name, "block1_conv1.kernel");
@@ -211,10 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn unsuitable_tensors_are_errors() {
         let good = net(keras3, false);
         let mut tensors = good.clone();
-        // Neither tops nor optimizers count.
+        // Tensors of the top and of optimizers are ignored.
         for name in ["fc1.kernel", "optimizer_weights/block1_conv1/bias/m:0", "features.1.bias"] {
             tensors.push(Tensor { name: name.into(), shape: vec![64], data: vec![0.0; 64] });
         }
@@ -224,7 +223,7 @@ mod tests {
         let error = vgg16(&tensors).unwrap_err().to_string();
         assert_eq!(
             error,
-            "both `block1_conv1.bias` and `block1_conv1/bias:0` could be `block1_conv1.bias`"
+            "both `block1_conv1.bias` and `block1_conv1/bias:0` match `block1_conv1.bias`"
         );
         let error = vgg16(&good[1..]).unwrap_err();
         assert_eq!(error, Error::Missing { layer: "block5_conv3", role: "bias" });

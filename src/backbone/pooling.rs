@@ -1,3 +1,5 @@
+//! Pooling of the last feature maps.
+
 use std::{fmt, str::FromStr};
 
 use ndarray::{Array2, ArrayView4, Axis, s};
@@ -6,26 +8,26 @@ use thiserror::Error;
 
 use crate::conv::Extent;
 
-/// How the head reads the net's last maps.
+/// Pooling of the backbone's last feature maps to the features of the head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
-    /// Keras' `AveragePooling2D(4)`, `valid`, on 7x7 maps: the mean of rows and
-    /// columns 0 to 3. The other 33 of the 49 cells are not pooled; pixels there still
-    /// act through the receptive fields of the pooled cells, [`super::Vgg16::reach`].
+    /// Keras' `AveragePooling2D(4)` with `valid` padding: mean of rows and columns 0 to 3. Of
+    /// 7x7 maps, 33 of 49 cells are not pooled. Their pixels still affect the pooled cells
+    /// through the receptive fields, see [`super::Vgg16::reach`].
     #[default]
     Tutorial,
-    /// The mean of all cells.
+    /// Mean of all cells.
     Global,
 }
 
-/// A word that names no [`Pooling`].
+/// Unknown name of a [`Pooling`].
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("unknown pooling `{0}`, expected `tutorial` or `global`")]
 pub struct UnknownPooling(String);
 
 impl Pooling {
-    /// The corner of the last maps, of size `whole`, that is read.
+    /// Size of the pooled region (top left corner) of maps of size `whole`.
     pub fn reads(self, whole: Extent) -> Extent {
         match self {
             Self::Tutorial => Extent { rows: whole.rows.min(4), cols: whole.cols.min(4) },
@@ -33,16 +35,14 @@ impl Pooling {
         }
     }
 
-    /// The mean over the cells that are read of `maps` [n, rows, cols, channels]: [n, channels].
-    ///
-    /// # Panics
-    /// If the maps have no cells.
+    /// Averages the pooled region of `maps` [n, rows, cols, channels]. Returns [n, channels].
+    /// The maps must have at least one cell.
     pub fn apply(self, maps: ArrayView4<f32>) -> Array2<f32> {
         let (_, rows, cols, _) = maps.dim();
-        let seen = self.reads(Extent { rows, cols });
-        let corner = maps.slice(s![.., ..seen.rows, ..seen.cols, ..]);
+        let region = self.reads(Extent { rows, cols });
+        let corner = maps.slice(s![.., ..region.rows, ..region.cols, ..]);
         let sum = corner.sum_axis(Axis(1)).sum_axis(Axis(1));
-        sum / (seen.rows * seen.cols) as f32
+        sum / (region.rows * region.cols) as f32
     }
 }
 
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tutorial_sees_one_corner() {
+    fn tutorial_pooling_averages_the_top_left_corner() {
         let maps =
             Array4::from_shape_fn(
                 (1, 7, 7, 2),

@@ -1,5 +1,4 @@
-//! The films, weights and features that the engine is held against, read from
-//! `../shared`.
+//! Images, weights and features of Keras for the tests, read from `../shared`.
 
 use std::{
     fs::{self, File},
@@ -17,13 +16,14 @@ pub fn weights() -> Weights {
     Weights::read(&shared("weights/vgg16_imagenet_notop.safetensors")).unwrap()
 }
 
-/// Array `name` of the archive `file` (`.npz`).
+/// Reads the array `name` of the archive `file` (`.npz`).
 pub fn array<T: ReadableElement, D: Dimension>(file: &str, name: &str) -> Array<T, D> {
     let file = File::open(shared("reference").join(file)).unwrap();
-    entry(file, name).into_dimensionality().unwrap()
+    read_entry(file, name).into_dimensionality().unwrap()
 }
 
-/// The tutorial's films, 224 x 224, scaled to 0..1, and the rows of its test set.
+/// Images of the tutorial, [n, 224, 224, 3], scaled to [0, 1], and the indices of its test
+/// images.
 pub fn films() -> (Array4<f32>, Vec<usize>) {
     let images: Array4<u8> = array("images_u8.npz", "images");
     let split = fs::read_to_string(shared("reference/split.json")).unwrap();
@@ -32,7 +32,7 @@ pub fn films() -> (Array4<f32>, Vec<usize>) {
     (images.mapv(|pixel| f32::from(pixel) / 255.0), test)
 }
 
-fn entry<T: ReadableElement>(npz: impl Read + Seek, name: &str) -> ArrayD<T> {
+fn read_entry<T: ReadableElement>(npz: impl Read + Seek, name: &str) -> ArrayD<T> {
     let mut archive = zip::ZipArchive::new(npz).unwrap();
     ArrayD::read_npy(archive.by_name(&format!("{name}.npy")).unwrap()).unwrap()
 }

@@ -1,3 +1,5 @@
+//! The VGG16 network: its layers and its forward pass.
+
 use std::{
     mem,
     sync::{Mutex, PoisonError},
@@ -9,20 +11,20 @@ use rayon::prelude::*;
 use super::{Pooling, Weights};
 use crate::conv::{Algorithm, Engine, Extent, Maps, Scratch, Shallow, Winograd, direct};
 
-/// One convolution of a net: 3x3, SAME, ReLU, and perhaps a 2x2 max pool.
+/// Description of a 3x3 SAME convolution with ReLU and an optional 2x2 max pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerSpec {
-    /// Keras' name.
+    /// Layer name in Keras.
     pub name: &'static str,
-    /// Channels read.
+    /// Number of input channels.
     pub inputs: usize,
-    /// Channels written.
+    /// Number of output channels.
     pub outputs: usize,
-    /// Whether a 2x2 max pool of stride 2 follows.
+    /// True if a 2x2 max pool with stride 2 follows.
     pub pool: bool,
 }
 
-/// VGG16 without its top (Simonyan & Zisserman 2015, configuration D).
+/// Layers of VGG16 without its top (Simonyan & Zisserman 2015, configuration D).
 #[rustfmt::skip]
 pub const LAYERS: [LayerSpec; 13] = [
     LayerSpec { name: "block1_conv1", inputs:   3, outputs:  64, pool: false },
@@ -40,16 +42,16 @@ pub const LAYERS: [LayerSpec; 13] = [
     LayerSpec { name: "block5_conv3", inputs: 512, outputs: 512, pool: true  },
 ];
 
-/// How a net is run.
+/// Options of [`Vgg16`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// How [`Vgg16::pooled`] reads the last maps; only what it reads is computed.
+    /// Pooling in [`Vgg16::pooled`]; only the pooled region is computed.
     pub pooling: Pooling,
-    /// Which of the convolution engine's paths to take.
+    /// Algorithm and instruction set of the convolutions.
     pub engine: Engine,
 }
 
-/// VGG16 without its top, its weights prepared for the engine.
+/// VGG16 without its top, with weights prepared for the convolution engine.
 #[derive(Debug)]
 pub struct Vgg16 {
     layers: Layers,
@@ -62,45 +64,45 @@ enum Layers {
     Winograd { first: Shallow, others: Vec<Winograd>, memory: Mutex<Vec<Memory>> },
 }
 
-/// What an image or a batch passes through, kept for the next.
+/// Feature maps and scratch memory, reused for later images and batches.
 #[derive(Debug, Default)]
 struct Memory {
     from: Maps,
     to: Maps,
     scratch: Scratch,
-    /// Where the images of a batch meet.
+    /// Output of the per-image layers for a batch.
     batch: Maps,
-    /// Whether batches pass through it, which makes it the largest.
+    /// True if used for batches, which need the most memory.
     large: bool,
 }
 
-/// So many layers see each image alone, side by side: its maps are large and stay
-/// in the cache, and cores need not wait for each other.
-const ALONE: usize = 7;
+/// Number of layers, from the first, that process one image per thread: their maps are large
+/// and stay in the cache, and the threads need not synchronise.
+const PER_IMAGE_LAYERS: usize = 7;
 
-/// So many images pass through the others together: their kernels are large.
-const BATCH: usize = 8;
+/// Number of images that the other layers process together, because their kernels are large.
+const BATCH_SIZE: usize = 8;
 
 impl Vgg16 {
-    /// Channels of the last maps.
+    /// Number of channels of the last maps.
     pub const CHANNELS: usize = 512;
 
-    /// Rows (or columns) of pixels, counted from the first, that act on the first
-    /// `cells` rows (or columns) of the last maps of an image of `side` pixels.
+    /// Number of pixel rows (or columns), from the first, in the receptive field of the first
+    /// `cells` rows (or columns) of the last maps of an image of `side` x `side` pixels.
     ///
-    /// A cell's receptive field has 212 pixels a side and the cells are 32 pixels apart
-    /// (Araujo et al. 2019, doi:10.23915/distill.00021): the tutorial's 4 cells of 7 are
-    /// acted on by 218 of 224 rows and columns.
+    /// The receptive field of a cell is 212 x 212 pixels; neighbouring cells are 32 pixels apart
+    /// (Araujo et al. 2019, doi:10.23915/distill.00021). The 4 of 7 cells that the tutorial
+    /// pools are affected by 218 of 224 rows and columns.
     pub fn reach(cells: usize, side: usize) -> usize {
         let image = Extent::square(side);
         let [first, ..] = extents(image, Extent::square(cells), true);
         first.before_conv(image).rows
     }
 
-    /// Prepares `weights` to be run as `options` say.
+    /// Prepares `weights` for the engine given in `options`.
     ///
     /// # Panics
-    /// If the processor lacks [`Engine::isa`].
+    /// If the processor does not support [`Engine::isa`].
     pub fn new(weights: &Weights, options: Options) -> Self {
         let Engine { algorithm, isa } = options.engine;
         let layers = match algorithm {
@@ -120,21 +122,21 @@ impl Vgg16 {
         Self { layers, pooling: options.pooling }
     }
 
-    /// The features that the head reads: the last maps of `images`
-    /// [n, side, side, 3], pooled as [`Options::pooling`] says, [n, 512].
+    /// Computes the features of the head: the last maps of `images` [n, rows, cols, 3], pooled
+    /// by [`Options::pooling`]. Returns [n, 512].
     ///
-    /// The images are RGB, as the net was asked to see them (the tutorial
-    /// scales to 0..1); `side` is a multiple of 32, VGG's own is 224.
+    /// The images are RGB with preprocessed values (the tutorial scales to [0, 1]). `rows` and
+    /// `cols` are multiples of 32; VGG16 was trained with 224.
     ///
     /// # Panics
-    /// If the images have another shape.
+    /// If the images do not have this shape.
     pub fn pooled(&self, images: ArrayView4<f32>) -> Array2<f32> {
         let whole = Extent { rows: images.dim().1 / 32, cols: images.dim().2 / 32 };
         let maps = self.run(images, self.pooling.reads(whole), true);
         self.pooling.apply(maps.view())
     }
 
-    /// The last maps, after the last pool, whole: [n, side / 32, side / 32, 512].
+    /// Computes the whole maps after the last pool, [n, rows / 32, cols / 32, 512].
     ///
     /// # Panics
     /// As [`Vgg16::pooled`].
@@ -143,8 +145,8 @@ impl Vgg16 {
         self.run(images, Extent { rows: rows / 32, cols: cols / 32 }, true)
     }
 
-    /// The last convolution's maps after ReLU and before the pool, whole:
-    /// [n, side / 16, side / 16, 512]. Grad-CAM reads them.
+    /// Computes the whole maps of the last convolution after ReLU, before the pool,
+    /// [n, rows / 16, cols / 16, 512]. Used by Grad-CAM.
     ///
     /// # Panics
     /// As [`Vgg16::pooled`].
@@ -153,14 +155,15 @@ impl Vgg16 {
         self.run(images, Extent { rows: rows / 16, cols: cols / 16 }, false)
     }
 
-    /// The `keep` corner of the last maps, after the last pool or before it.
+    /// Computes the `keep` corner of the last maps, after the last pool if `last_pool`,
+    /// otherwise before it.
     fn run(&self, images: ArrayView4<f32>, keep: Extent, last_pool: bool) -> Array4<f32> {
         let (n, rows, cols, channels) = images.dim();
         assert!(rows % 32 == 0 && cols % 32 == 0 && channels == 3, "images are [n, 32r, 32c, 3]");
         let plan = extents(Extent { rows, cols }, keep, last_pool);
         let mut maps = Array4::zeros((n, keep.rows, keep.cols, Self::CHANNELS));
         let pools = |i: usize| LAYERS[i].pool && (last_pool || i + 1 < LAYERS.len());
-        let made = |i: usize| if pools(i) { plan[i].after_pool() } else { plan[i] };
+        let output_extent = |i: usize| if pools(i) { plan[i].after_pool() } else { plan[i] };
         match &self.layers {
             Layers::Direct(weights) => {
                 for (image, mut map) in images.outer_iter().zip(maps.outer_iter_mut()) {
@@ -168,30 +171,33 @@ impl Vgg16 {
                 }
             }
             Layers::Winograd { first, others, memory } => {
-                let lock = || memory.lock().unwrap_or_else(PoisonError::into_inner);
-                let take = || lock().pop().unwrap_or_default();
-                let take_large = || {
-                    let mut memory = lock();
-                    let large = memory.iter().position(|memory| memory.large);
+                let lock_memory = || memory.lock().unwrap_or_else(PoisonError::into_inner);
+                let take_memory = || lock_memory().pop().unwrap_or_default();
+                let take_large_memory = || {
+                    let mut memories = lock_memory();
+                    let large = memories.iter().position(|memory| memory.large);
                     large
-                        .map(|i| memory.swap_remove(i))
-                        .or_else(|| memory.pop())
+                        .map(|i| memories.swap_remove(i))
+                        .or_else(|| memories.pop())
                         .unwrap_or_default()
                 };
                 let layer = |i: usize, Memory { from, to, scratch, .. }: &mut Memory| {
                     others[i - 1].forward(from, plan[i], pools(i), to, scratch);
                     mem::swap(from, to);
                 };
-                let (extent, channels) = (made(ALONE - 1), LAYERS[ALONE - 1].outputs);
-                let batches = images.axis_chunks_iter(Axis(0), BATCH);
-                for (images, mut maps) in batches.zip(maps.axis_chunks_iter_mut(Axis(0), BATCH)) {
-                    let mut held = take_large();
-                    let mut batch = mem::take(&mut held.batch);
-                    lock().push(held);
-                    let places = batch.places(images.len_of(Axis(0)), extent, channels);
+                let (extent, channels) =
+                    (output_extent(PER_IMAGE_LAYERS - 1), LAYERS[PER_IMAGE_LAYERS - 1].outputs);
+                let batches = images.axis_chunks_iter(Axis(0), BATCH_SIZE);
+                for (images, mut maps) in
+                    batches.zip(maps.axis_chunks_iter_mut(Axis(0), BATCH_SIZE))
+                {
+                    let mut large_memory = take_large_memory();
+                    let mut batch = mem::take(&mut large_memory.batch);
+                    lock_memory().push(large_memory);
+                    let slots = batch.slots(images.len_of(Axis(0)), extent, channels);
                     let images = images.axis_chunks_iter(Axis(0), 1).into_par_iter();
-                    images.with_max_len(1).zip(places).for_each(|(image, place)| {
-                        let mut alone = take();
+                    images.with_max_len(1).zip(slots).for_each(|(image, slot)| {
+                        let mut memory = take_memory();
                         let second = &others[0];
                         second.forward_after(
                             first,
@@ -199,18 +205,24 @@ impl Vgg16 {
                             plan[0],
                             plan[1],
                             pools(1),
-                            &mut alone.from,
+                            &mut memory.from,
                         );
-                        (2..ALONE).for_each(|i| layer(i, &mut alone));
-                        place.fill(&alone.from);
-                        lock().push(alone);
+                        (2..PER_IMAGE_LAYERS).for_each(|i| layer(i, &mut memory));
+                        slot.fill(&memory.from);
+                        lock_memory().push(memory);
                     });
-                    let mut held = take_large();
-                    let Memory { from, scratch, .. } = &mut held;
-                    others[ALONE - 1].forward(&batch, plan[ALONE], pools(ALONE), from, scratch);
-                    (ALONE + 1..LAYERS.len()).for_each(|i| layer(i, &mut held));
-                    maps.assign(&held.from.to_array());
-                    lock().push(Memory { batch, large: true, ..held });
+                    let mut large_memory = take_large_memory();
+                    let Memory { from, scratch, .. } = &mut large_memory;
+                    others[PER_IMAGE_LAYERS - 1].forward(
+                        &batch,
+                        plan[PER_IMAGE_LAYERS],
+                        pools(PER_IMAGE_LAYERS),
+                        from,
+                        scratch,
+                    );
+                    (PER_IMAGE_LAYERS + 1..LAYERS.len()).for_each(|i| layer(i, &mut large_memory));
+                    maps.assign(&large_memory.from.to_array());
+                    lock_memory().push(Memory { batch, large: true, ..large_memory });
                 }
             }
         }
@@ -235,8 +247,8 @@ fn run_direct(
     map
 }
 
-/// How much of each convolution's output, before its pool, must be computed
-/// from images of size `image` for the `keep` corner of the last maps.
+/// Corner of the output of each convolution, before its pool, that is needed for the `keep`
+/// corner of the last maps. `image` is the size of the images.
 fn extents(image: Extent, keep: Extent, last_pool: bool) -> [Extent; LAYERS.len()] {
     let mut plan = [keep; LAYERS.len()];
     let mut whole = Extent { rows: image.rows / 32, cols: image.cols / 32 };
@@ -263,8 +275,8 @@ mod tests {
     use crate::backbone::reference;
 
     #[test]
-    fn receptive_fields_reach_beyond_the_pooled_cells() {
-        // (212 - 1) / 2 pixels beyond the centre of cell 3, which is 15.5 + 3 * 32.
+    fn receptive_fields_extend_beyond_the_pooled_cells() {
+        // (212 - 1) / 2 pixels beyond the center of cell 3, which is at 15.5 + 3 * 32.
         assert_eq!(Vgg16::reach(4, 224), 218);
         assert_eq!(Vgg16::reach(7, 224), 224);
     }
@@ -275,29 +287,29 @@ mod tests {
         (difference / expected.iter().map(|&x| square(x)).sum::<f64>()).sqrt()
     }
 
-    /// The released weights, the test films, their last maps by Keras.
+    /// Released weights, two test images, and their last maps computed by Keras.
     fn keras() -> (Weights, Array4<f32>, Array4<f32>) {
-        let (films, test) = reference::films();
+        let (images, test) = reference::films();
         let maps = reference::array("features.npz", "maps_test");
-        (reference::weights(), films.select(Axis(0), &test[..2]), maps)
+        (reference::weights(), images.select(Axis(0), &test[..2]), maps)
     }
 
     #[test]
     #[cfg_attr(not(shared), ignore = "needs ../shared")]
-    fn real_films_have_the_features_that_keras_finds() {
-        let (weights, films, expected) = keras();
+    fn features_of_radiographs_equal_keras() {
+        let (weights, images, expected) = keras();
         let expected = expected.slice(s![..2, .., .., ..]);
         let net = Vgg16::new(&weights, Options::default());
-        let error = relative_error(&net.maps(films.view()), &expected);
+        let error = relative_error(&net.maps(images.view()), &expected);
         assert!(error < 1e-5, "{error:e}");
         let pooled = Pooling::Tutorial.apply(expected);
-        let error = relative_error(&net.pooled(films.view()), &pooled.view());
+        let error = relative_error(&net.pooled(images.view()), &pooled.view());
         assert!(error < 1e-5, "{error:e}");
     }
 
     #[test]
     #[cfg_attr(not(shared), ignore = "needs ../shared")]
-    fn the_direct_path_agrees_on_a_small_image() {
+    fn direct_and_winograd_agree() {
         let weights = reference::weights();
         let image = Array4::from_shape_fn((1, 64, 32, 3), |(_, y, x, c)| {
             ((7 * y + 13 * x + 29 * c) % 256) as f32 / 255.0
@@ -312,8 +324,8 @@ mod tests {
         assert!(error < 1e-5, "{error:e}");
     }
 
-    /// Small numbers that no layer's pattern repeats, as a file of weights.
-    fn random() -> Weights {
+    /// Pseudorandom weights.
+    fn random_weights() -> Weights {
         let mut state = 1_u32;
         let mut next = |size: f32| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -336,11 +348,11 @@ mod tests {
         Weights::from_safetensors(&safetensors::serialize(views, None).unwrap()).unwrap()
     }
 
-    /// Bit for bit where each output is a sum of its own; a Winograd tile at the
-    /// region's rim shares its sums with cells outside, so those round differently.
+    /// Bit-identical with the direct algorithm. A Winograd tile at the border of the region
+    /// also contains cells outside, so its rounding differs.
     #[test]
-    fn what_the_head_sees_is_the_same_in_whole_maps() {
-        let weights = random();
+    fn pooled_features_equal_those_of_whole_maps() {
+        let weights = random_weights();
         let images = Array4::from_shape_fn((2, 160, 192, 3), |(n, y, x, c)| {
             ((7 * y + 13 * x + 29 * c + 31 * n) % 256) as f32 / 255.0
         });
@@ -365,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tutorial_leaves_out_a_border_that_grows_towards_the_image() {
+    fn only_the_needed_corner_of_each_map_is_computed() {
         let plan = extents(Extent::square(224), Extent::square(4), true);
         let sides = [217, 216, 107, 106, 52, 51, 50, 24, 23, 22, 10, 9, 8];
         assert_eq!(plan, sides.map(Extent::square));

@@ -1,3 +1,5 @@
+//! The weights of VGG16 and their safetensors file.
+
 use std::{fs::File, io, path::Path};
 
 use memmap2::Mmap;
@@ -11,126 +13,126 @@ use super::LAYERS;
 use crate::io::safetensors::View;
 use crate::io::tensor::{BadWeight, check_weights};
 
-/// What can be wrong with a file of weights.
+/// Error in a weights file.
 #[derive(Debug, Error)]
 pub enum WeightsError {
     /// The file cannot be read.
     #[error("cannot read `{path}`")]
     Read {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
-    /// The file is not one of VGG16's weights.
+    /// The file does not contain the weights of VGG16.
     #[error("`{path}` does not hold the weights of VGG16")]
     Unusable {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// Cause.
         source: Box<WeightsError>,
     },
-    /// The bytes are no safetensors file.
+    /// The bytes are not a safetensors file.
     #[error("not a safetensors file")]
     Format(#[source] safetensors::SafeTensorError),
-    /// A layer's kernel or bias is not there.
-    #[error("no tensor `{name}`")]
+    /// The kernel or bias of a layer is missing.
+    #[error("tensor `{name}` is missing")]
     Missing {
-        /// Its Keras name.
+        /// Name of the tensor in Keras.
         name: String,
     },
-    /// A tensor of another net.
+    /// A tensor has the wrong shape.
     #[error("tensor `{name}` has shape {got:?}, expected {expected:?}")]
     Shape {
-        /// Its Keras name.
+        /// Name of the tensor in Keras.
         name: String,
-        /// The shape it must have.
+        /// Expected shape.
         expected: Vec<usize>,
-        /// The shape it has.
+        /// Shape in the file.
         got: Vec<usize>,
     },
-    /// A tensor that is not f32.
-    #[error("tensor `{name}` holds {got}, expected F32")]
+    /// A tensor is not f32.
+    #[error("tensor `{name}` has type {got}, expected F32")]
     Dtype {
-        /// Its Keras name.
+        /// Name of the tensor in Keras.
         name: String,
-        /// The type it holds.
+        /// Type in the file.
         got: Dtype,
     },
-    /// A tensor holds a number that no training ends in.
+    /// A tensor contains an implausible weight.
     #[error("tensor `{name}` holds {bad}")]
     Value {
-        /// Its Keras name.
+        /// Name of the tensor in Keras.
         name: String,
-        /// The number.
+        /// The weight.
         bad: BadWeight,
     },
 }
 
-/// A convolution's parameters.
+/// Parameters of a convolution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// The kernel, [3, 3, in, out], in standard layout.
+    /// Kernel, [3, 3, in, out], in standard layout.
     pub kernel: Array4<f32>,
-    /// The bias, `[out]`.
+    /// Bias, `[out]`.
     pub bias: Array1<f32>,
 }
 
-/// The parameters of VGG16's 13 convolutions.
+/// Parameters of VGG16's 13 convolutions.
 ///
-/// The ImageNet weights are of the VGG group, Oxford, CC BY 4.0.
+/// The ImageNet weights were published by the VGG group, Oxford, under CC BY 4.0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     layers: Vec<Layer>,
 }
 
 impl Weights {
-    /// Reads a safetensors file with Keras' names: `block1_conv1.kernel`
-    /// [3, 3, in, out], `block1_conv1.bias` `[out]` and so on. Other tensors are ignored.
+    /// Reads a safetensors file with the names of Keras: `block1_conv1.kernel` [3, 3, in, out],
+    /// `block1_conv1.bias` `[out]` and so on. Other tensors are ignored.
     ///
     /// # Errors
-    /// If the file cannot be read, or as [`Weights::from_safetensors`].
+    /// If the file cannot be read, or [`Weights::from_safetensors`] fails.
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
-        let read = |source| WeightsError::Read { path: path.display().to_string(), source };
-        let file = File::open(path).map_err(read)?;
-        #[expect(unsafe_code, reason = "half of the time to the first result would go to a copy")]
-        // SAFETY: as with any mapped file, nobody may cut it off meanwhile. Files of
-        // weights are replaced by renaming (`io::atomic`), never written in place.
-        let bytes = unsafe { Mmap::map(&file) }.map_err(read)?;
+        let read_error = |source| WeightsError::Read { path: path.display().to_string(), source };
+        let file = File::open(path).map_err(read_error)?;
+        #[expect(unsafe_code, reason = "a copy would double the time to the first result")]
+        // SAFETY: the file must not be truncated while it is mapped. Weights files are replaced by
+        // renaming (`io::atomic`), never written in place.
+        let bytes = unsafe { Mmap::map(&file) }.map_err(read_error)?;
         Self::from_safetensors(&bytes).map_err(|source| WeightsError::Unusable {
             path: path.display().to_string(),
             source: Box::new(source),
         })
     }
 
-    /// As [`Weights::read`], from the bytes of such a file.
+    /// Reads the bytes of a file as described at [`Weights::read`].
     ///
     /// # Errors
-    /// If it is no safetensors file, or a tensor is missing, has another shape or type, or
-    /// holds NaN, infinite or absurdly large numbers.
+    /// If the bytes are not a safetensors file, or a tensor is missing, has the wrong shape or
+    /// type, or contains a weight that is NaN, infinite or implausibly large.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, WeightsError> {
         let file = SafeTensors::deserialize(bytes).map_err(WeightsError::Format)?;
         let layers = LAYERS.par_iter().map(|spec| {
             let shape = [3, 3, spec.inputs, spec.outputs];
-            let kernel = tensor(&file, format!("{}.kernel", spec.name), &shape)?;
-            let bias = tensor(&file, format!("{}.bias", spec.name), &shape[3..])?;
+            let kernel = read_tensor(&file, format!("{}.kernel", spec.name), &shape)?;
+            let bias = read_tensor(&file, format!("{}.bias", spec.name), &shape[3..])?;
             let kernel = Array4::from_shape_vec(shape, kernel).expect("the shape was checked");
             Ok(Layer { kernel, bias: bias.into() })
         });
-        // Of several errors the first, whichever thread is done first.
+        // Collected first, so that the reported error does not depend on the threads.
         let layers: Vec<_> = layers.collect();
         Ok(Self { layers: layers.into_iter().collect::<Result<_, _>>()? })
     }
 
-    /// The layers' parameters, in the order of [`LAYERS`].
+    /// Parameters of the layers, in the order of [`LAYERS`].
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
-    /// Its 26 tensors in network order, named as [`Weights::read`] expects them.
+    /// Views of the 26 tensors in network order, named as in [`Weights::read`].
     pub fn views(&self) -> Vec<View<'_>> {
-        let named = LAYERS.iter().zip(&self.layers);
-        let views = named.flat_map(|(spec, layer)| {
+        let layers = LAYERS.iter().zip(&self.layers);
+        let views = layers.flat_map(|(spec, layer)| {
             let view = |part, shape: &[usize], data| View {
                 name: format!("{}.{part}", spec.name),
                 shape: shape.to_vec(),
@@ -144,9 +146,8 @@ impl Weights {
         views.collect()
     }
 
-    /// SHA-256, in hexadecimal, over the layers in order: each kernel's bytes,
-    /// then its bias' bytes, little-endian, HWIO. Whatever the file looked like,
-    /// the same numbers have the same fingerprint.
+    /// SHA-256, in hexadecimal, of all weights: for each layer in order, the kernel (HWIO) and
+    /// the bias, as little-endian bytes. Independent of the file format.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for block in self.views().iter().flat_map(|view| view.data.chunks(1 << 14)) {
@@ -157,7 +158,11 @@ impl Weights {
     }
 }
 
-fn tensor(file: &SafeTensors, name: String, shape: &[usize]) -> Result<Vec<f32>, WeightsError> {
+fn read_tensor(
+    file: &SafeTensors,
+    name: String,
+    shape: &[usize],
+) -> Result<Vec<f32>, WeightsError> {
     let Ok(tensor) = file.tensor(&name) else { return Err(WeightsError::Missing { name }) };
     if tensor.dtype() != Dtype::F32 {
         return Err(WeightsError::Dtype { name, got: tensor.dtype() });
@@ -182,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    /// A file of zeros, with one tensor replaced by `dtype` and `shape` or left out.
+    /// Weights file of zeros. The tensor `changed` gets the dtype and shape `to`, or is left out.
     fn file(changed: &str, to: Option<(Dtype, Vec<usize>)>) -> Vec<u8> {
         let zeros = vec![0; 3 * 3 * 512 * 512 * 4];
         let mut tensors = BTreeMap::new();
@@ -206,16 +211,16 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_be_wrong_has_its_error() {
+    fn invalid_weights_files_are_errors() {
         assert!(Weights::from_safetensors(&file("", Some((Dtype::F32, vec![1])))).is_ok());
-        assert_eq!(error("block3_conv2.bias", None), "no tensor `block3_conv2.bias`");
+        assert_eq!(error("block3_conv2.bias", None), "tensor `block3_conv2.bias` is missing");
         assert_eq!(
             error("block1_conv1.kernel", Some((Dtype::F32, vec![64, 3, 3, 3]))),
             "tensor `block1_conv1.kernel` has shape [64, 3, 3, 3], expected [3, 3, 3, 64]"
         );
         assert_eq!(
             error("block2_conv1.bias", Some((Dtype::F16, vec![128]))),
-            "tensor `block2_conv1.bias` holds F16, expected F32"
+            "tensor `block2_conv1.bias` has type F16, expected F32"
         );
         let error = Weights::from_safetensors(b"<html>").unwrap_err();
         assert_eq!(error.to_string(), "not a safetensors file");
@@ -225,7 +230,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(not(shared), ignore = "needs ../shared")]
-    fn the_fingerprint_is_that_of_the_released_weights() {
+    fn the_fingerprint_of_the_released_weights_is_known() {
         let weights = crate::backbone::reference::weights();
         let expected = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd";
         assert_eq!(weights.fingerprint(), expected);

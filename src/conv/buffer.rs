@@ -1,3 +1,5 @@
+//! Zeroed memory of the engine, on huge pages if available.
+
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -8,41 +10,47 @@ use memmap2::MmapMut;
 
 use super::lanes::Lanes;
 
-/// The payload with which a thread unwinds when the system refuses memory to the engine.
+/// Panic payload if the engine cannot allocate memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no memory for {bytes} bytes of the network")]
 pub struct OutOfMemory {
-    /// Bytes asked for.
+    /// Size of the failed allocation.
     pub bytes: usize,
 }
 
-/// [`Lanes`] on huge pages where the system has them: the kernels of a net are
-/// far larger than what the processor remembers small pages of.
+/// Array of [`Lanes`] on huge pages if available: with small pages, the kernels of a net
+/// exceed the capacity of the TLB (translation lookaside buffer).
 #[derive(Default)]
 pub(super) struct Buffer(Option<MmapMut>);
 
 impl Buffer {
-    /// `len` [`Lanes`], all zero. Unwinds with [`OutOfMemory`] if the system has no memory.
+    /// Allocates `len` zeroed [`Lanes`].
+    ///
+    /// # Panics
+    /// With the payload [`OutOfMemory`] if the allocation fails.
     pub fn zeros(len: usize) -> Self {
         if len == 0 {
             return Self(None);
         }
         let bytes = len * size_of::<Lanes>();
         let Ok(map) = MmapMut::map_anon(bytes) else {
-            // Unwinds through the threads of the engine, without the message of a bug.
+            // Skips the panic hook, which would report a bug.
             resume_unwind(Box::new(OutOfMemory { bytes }))
         };
         #[cfg(all(target_os = "linux", not(miri)))]
-        // Small pages do as well, so a refusal is no error.
+        // Huge pages are optional.
         let _ = map.advise(memmap2::Advice::HugePage);
         Self(Some(map))
     }
 
-    /// The first `len`; it grows to hold them, and then they are zero, and never
-    /// shrinks, and then they hold what they held.
-    pub fn room(&mut self, len: usize) -> &mut [Lanes] {
+    /// Returns the first `len` lanes. Grows if needed (new buffer, zero-filled), never
+    /// shrinks; otherwise keeps the old contents.
+    ///
+    /// # Panics
+    /// As [`Buffer::zeros`].
+    pub fn grow_to(&mut self, len: usize) -> &mut [Lanes] {
         if self.len() < len {
-            // First the old memory goes back.
+            // Frees the old memory before the allocation.
             *self = Self(None);
             *self = Self::zeros(len);
         }
@@ -77,19 +85,19 @@ mod tests {
     use super::{Buffer, Lanes, OutOfMemory};
 
     #[test]
-    fn memory_that_cannot_be_had_has_a_name() {
+    fn a_failed_allocation_panics_with_its_size() {
         let lanes = (1 << 60) / size_of::<Lanes>();
         let payload = catch_unwind(|| Buffer::zeros(lanes)).unwrap_err();
         assert_eq!(payload.downcast_ref(), Some(&OutOfMemory { bytes: 1 << 60 }));
     }
 
     #[test]
-    fn room_is_made_once() {
+    fn the_buffer_grows_and_keeps_its_contents() {
         let mut buffer = Buffer::default();
-        assert_eq!(buffer.room(0), []);
-        buffer.room(3)[2].0[5] = 1.0;
-        assert_eq!(buffer.room(3)[2].0[5], 1.0);
-        assert_eq!(buffer.room(2).len(), 2);
-        assert!(buffer.room(100_000).iter().all(|lanes| *lanes == Lanes::ZERO));
+        assert_eq!(buffer.grow_to(0), []);
+        buffer.grow_to(3)[2].0[5] = 1.0;
+        assert_eq!(buffer.grow_to(3)[2].0[5], 1.0);
+        assert_eq!(buffer.grow_to(2).len(), 2);
+        assert!(buffer.grow_to(100_000).iter().all(|lanes| *lanes == Lanes::ZERO));
     }
 }

@@ -1,16 +1,15 @@
-//! Convolution and pooling as their definitions say: the reference that every
-//! faster kernel is held against.
+//! Convolution, ReLU and pooling by definition: the reference for the fast kernels.
 
 use ndarray::{Array3, ArrayView1, ArrayView3, ArrayView4, Axis, NdFloat, s};
 use rayon::prelude::*;
 
 use super::Extent;
 
-/// The `keep` corner of the 3x3 SAME convolution of `input` [rows, cols, in]
-/// with `kernel` [3, 3, in, out], plus `bias` `[out]`; beyond the map there are zeros.
+/// Top left corner of size `keep` of the 3x3 SAME convolution (zero padding) of `input`
+/// [rows, cols, in] with `kernel` [3, 3, in, out], plus `bias` `[out]`.
 ///
 /// # Panics
-/// If the channels do not agree or `keep` is larger than the map.
+/// If the numbers of channels differ or `keep` is larger than the map.
 pub fn conv3x3<T: NdFloat>(
     input: ArrayView3<T>,
     kernel: ArrayView4<T>,
@@ -18,12 +17,12 @@ pub fn conv3x3<T: NdFloat>(
     keep: Extent,
 ) -> Array3<T> {
     let (rows, cols, _) = input.dim();
-    assert!(keep.rows <= rows && keep.cols <= cols, "more wanted than the map holds");
+    assert!(keep.rows <= rows && keep.cols <= cols, "the kept corner is larger than the map");
     let mut output = Array3::zeros((keep.rows, keep.cols, bias.len()));
     output.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(y, mut row)| {
         for (x, mut cell) in row.axis_iter_mut(Axis(0)).enumerate() {
             cell.assign(&bias);
-            // Row `y + ky` and column `x + kx` of the map inside its border of zeros.
+            // `y + ky` and `x + kx` are indices into the map padded by one zero.
             for (ky, kx) in (0..9).map(|tap| (tap / 3, tap % 3)) {
                 if (1..=rows).contains(&(y + ky)) && (1..=cols).contains(&(x + kx)) {
                     let pixel = input.slice(s![y + ky - 1, x + kx - 1, ..]);
@@ -38,13 +37,13 @@ pub fn conv3x3<T: NdFloat>(
     output
 }
 
-/// `max(x, 0)` in place; NaN stays NaN.
+/// Replaces each value by `max(x, 0)`; NaN stays NaN.
 pub fn relu<T: NdFloat>(map: &mut Array3<T>) {
     map.mapv_inplace(|x| if x < T::zero() { T::zero() } else { x });
 }
 
-/// The greatest of each 2x2 window of `map` [rows, cols, channels]; an odd
-/// last row or column is dropped, and NaN outweighs every number.
+/// Maximum of each 2x2 window (stride 2) of `map` [rows, cols, channels]. An odd last row
+/// or column is dropped. The maximum is NaN if the window contains NaN.
 pub fn max_pool2x2<T: NdFloat>(map: ArrayView3<T>) -> Array3<T> {
     let (rows, cols, channels) = map.dim();
     Array3::from_shape_fn((rows / 2, cols / 2, channels), |(y, x, c)| {
@@ -60,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_centre_tap_copies_the_map() {
+    fn a_kernel_with_only_the_center_tap_copies_the_map() {
         let input = Array3::from_shape_fn((3, 4, 1), |(y, x, _)| (10 * y + x) as f64);
         let mut kernel = Array4::zeros((3, 3, 1, 1));
         kernel[[1, 1, 0, 0]] = 1.0;
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn ones_count_the_neighbours_inside_the_map() {
+    fn padding_is_zero() {
         let input = Array3::<f32>::ones((3, 3, 2));
         let kernel = Array4::ones((3, 3, 2, 1));
         let bias = Array1::zeros(1);

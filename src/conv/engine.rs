@@ -1,44 +1,46 @@
+//! Choice of the convolution algorithm and the instruction set.
+
 use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 use thiserror::Error;
 
-/// An environment variable that asks for an engine this machine or program does not have.
+/// Invalid value of `CXR_CONV` or `CXR_ISA`.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum EngineError {
-    /// The value is not one of the choices.
+    /// The value is unknown.
     #[error("`{variable}` is `{got}`, expected one of {choices}")]
     Unknown {
         /// `CXR_CONV` or `CXR_ISA`.
         variable: &'static str,
-        /// What it holds.
+        /// Its value.
         got: String,
-        /// What it may hold.
+        /// Valid values.
         choices: String,
     },
-    /// The processor lacks the instructions.
-    #[error("`{variable}` is `{got}`, but this processor has only {choices}")]
+    /// The processor does not support the instruction set.
+    #[error("`{variable}` is `{got}`, but this processor supports only {choices}")]
     Unsupported {
         /// `CXR_ISA`.
         variable: &'static str,
-        /// The instruction set asked for.
+        /// Requested instruction set.
         got: Isa,
-        /// The instruction sets it has.
+        /// Supported instruction sets.
         choices: String,
     },
 }
 
-/// How a convolution is computed.
+/// Algorithm of the 3x3 convolutions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
-    /// Nine multiplications an output, as the definition says: the reference.
+    /// By definition: 9 multiplications per output and input channel. The reference.
     Direct,
-    /// F(4x4, 3x3): 36 multiplications for 16 outputs (Lavin & Gray 2016).
+    /// Winograd F(4x4, 3x3): 36 multiplications per 16 outputs (Lavin & Gray 2016).
     Winograd,
 }
 
-/// The instruction set that the Winograd kernels are compiled for.
+/// Instruction set of the Winograd kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
     /// x86-64 with AVX-512 F.
@@ -50,15 +52,15 @@ pub enum Isa {
 }
 
 impl Algorithm {
-    /// Every algorithm, the reference first.
+    /// All algorithms, the reference first.
     pub const ALL: [Self; 2] = [Self::Direct, Self::Winograd];
 }
 
 impl Isa {
-    /// Every instruction set, the fastest first.
+    /// All instruction sets, the fastest first.
     pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
 
-    /// Whether this processor has it.
+    /// Returns true if this processor supports the instruction set.
     pub fn is_supported(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -71,19 +73,19 @@ impl Isa {
         }
     }
 
-    /// The fastest that this processor has.
+    /// Fastest instruction set that this processor supports.
     pub fn best() -> Self {
         let supported = Self::ALL.into_iter().find(|isa| isa.is_supported());
         supported.expect("portable is always supported")
     }
 }
 
-/// Which of the engine's paths to take. The default is the fastest.
+/// Algorithm and instruction set of the convolutions. The default is the fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Engine {
-    /// How convolutions are computed.
+    /// Algorithm of the convolutions.
     pub algorithm: Algorithm,
-    /// With which instructions; [`Algorithm::Direct`] does without.
+    /// Instruction set; ignored by [`Algorithm::Direct`].
     pub isa: Isa,
 }
 
@@ -94,11 +96,11 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// The fastest engine, unless `CXR_CONV` (`direct`, `winograd`) or `CXR_ISA`
-    /// (`avx512`, `avx2`, `portable`) force another.
+    /// Fastest engine, unless `CXR_CONV` (`direct`, `winograd`) or `CXR_ISA` (`avx512`,
+    /// `avx2`, `portable`) selects another.
     ///
     /// # Errors
-    /// A value that is no choice, or an instruction set that the processor lacks.
+    /// If a value is unknown, or the processor does not support the instruction set.
     pub fn from_env() -> Result<Self, EngineError> {
         let value = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         Self::from_values(value("CXR_CONV").as_deref(), value("CXR_ISA").as_deref())
@@ -114,7 +116,7 @@ impl Engine {
         }
         if !engine.isa.is_supported() {
             let supported = Isa::ALL.into_iter().filter(|isa| isa.is_supported());
-            let choices = listed(supported);
+            let choices = join_quoted(supported);
             return Err(EngineError::Unsupported { variable: "CXR_ISA", got: engine.isa, choices });
         }
         Ok(engine)
@@ -144,7 +146,7 @@ impl FromStr for Algorithm {
     type Err = EngineError;
 
     fn from_str(text: &str) -> Result<Self, EngineError> {
-        named("CXR_CONV", text, Self::ALL)
+        parse_choice("CXR_CONV", text, Self::ALL)
     }
 }
 
@@ -152,11 +154,11 @@ impl FromStr for Isa {
     type Err = EngineError;
 
     fn from_str(text: &str) -> Result<Self, EngineError> {
-        named("CXR_ISA", text, Self::ALL)
+        parse_choice("CXR_ISA", text, Self::ALL)
     }
 }
 
-fn named<T: Copy + fmt::Display, const N: usize>(
+fn parse_choice<T: Copy + fmt::Display, const N: usize>(
     variable: &'static str,
     text: &str,
     all: [T; N],
@@ -165,11 +167,11 @@ fn named<T: Copy + fmt::Display, const N: usize>(
     found.ok_or_else(|| EngineError::Unknown {
         variable,
         got: text.to_owned(),
-        choices: listed(all.into_iter()),
+        choices: join_quoted(all.into_iter()),
     })
 }
 
-fn listed<T: fmt::Display>(choices: impl Iterator<Item = T>) -> String {
+fn join_quoted<T: fmt::Display>(choices: impl Iterator<Item = T>) -> String {
     choices.map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -178,19 +180,19 @@ mod tests {
     use super::{Algorithm, Engine, Isa};
 
     #[test]
-    fn the_default_is_the_fastest() {
+    fn the_default_is_the_fastest_engine() {
         let engine = Engine { algorithm: Algorithm::Winograd, isa: Isa::best() };
         assert_eq!(Engine::from_values(None, None), Ok(engine));
     }
 
     #[test]
-    fn a_path_can_be_forced() {
+    fn the_engine_can_be_selected() {
         let engine = Engine { algorithm: Algorithm::Direct, isa: Isa::Portable };
         assert_eq!(Engine::from_values(Some("direct"), Some("portable")), Ok(engine));
     }
 
     #[test]
-    fn a_bad_value_names_the_choices() {
+    fn an_unknown_value_lists_the_choices() {
         let error = Engine::from_values(Some("fft"), None).unwrap_err();
         let text = "`CXR_CONV` is `fft`, expected one of `direct`, `winograd`";
         assert_eq!(error.to_string(), text);

@@ -1,28 +1,30 @@
+//! The unit of all feature maps and kernels: 16 channels.
+
 use bytemuck::{Pod, Zeroable};
 
-/// Sixteen neighbouring channels: one cache line, one AVX-512 register.
+/// 16 consecutive channels of f32: one cache line, one AVX-512 register.
 ///
-/// All maps and transformed kernels are made of them, so channels are padded
+/// Feature maps and transformed kernels are arrays of `Lanes`; their channels are padded
 /// with zeros to a multiple of [`Lanes::COUNT`].
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub(super) struct Lanes(pub [f32; 16]);
 
 impl Lanes {
-    /// How many channels.
+    /// Number of channels in one `Lanes`.
     pub const COUNT: usize = size_of::<Self>() / size_of::<f32>();
-    /// Nothing but zeros.
+    /// All zeros.
     pub const ZERO: Self = Self([0.0; Self::COUNT]);
 
-    /// How many `Lanes` hold `channels`.
+    /// Number of `Lanes` (groups of channels) for `channels` channels.
     pub const fn groups(channels: usize) -> usize {
         channels.div_ceil(Self::COUNT)
     }
 
-    /// `values`, padded with zeros.
+    /// Copies `values`, padded with zeros.
     ///
     /// # Panics
-    /// If there are more than [`Lanes::COUNT`].
+    /// If there are more than [`Lanes::COUNT`] values.
     pub fn padded(values: &[f32]) -> Self {
         let mut lanes = Self::ZERO;
         lanes.0[..values.len()].copy_from_slice(values);

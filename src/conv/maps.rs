@@ -1,10 +1,13 @@
+//! Batches of feature maps in the memory layout of the engine.
+
 use ndarray::{Array4, ArrayView4};
 use rayon::prelude::*;
 
 use super::{Extent, buffer::Buffer, lanes::Lanes, winograd::TILE};
 
-/// A batch of maps as the engine reads and writes them: NHWC, channels padded
-/// to [`Lanes`], each map inside a border of zeros that completes its last tiles.
+/// Batch of feature maps: NHWC, channels padded to [`Lanes`]. Each map has a border of one
+/// zero cell at the top and left, and zeros up to a whole tile plus one cell at the bottom
+/// and right.
 #[derive(Debug, Default)]
 pub struct Maps {
     images: usize,
@@ -13,34 +16,35 @@ pub struct Maps {
     data: Buffer,
 }
 
-/// The place of one map in a batch.
+/// Memory of one map in a batch.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub struct MapSlot<'a> {
     extent: Extent,
     channels: usize,
     map: &'a mut [Lanes],
 }
 
-impl Place<'_> {
-    /// Puts `one`, a single map, here.
+impl MapSlot<'_> {
+    /// Copies `source`, which must have one map.
     ///
     /// # Panics
-    /// If it is not single, or has another extent or number of channels.
-    pub fn fill(self, one: &Maps) {
-        let alike = (one.images, one.extent, one.channels) == (1, self.extent, self.channels);
-        assert!(alike, "a map unlike its place");
-        self.map.copy_from_slice(&one.data[..self.map.len()]);
+    /// If `source` does not have exactly one map, or its extent or channels differ.
+    pub fn fill(self, source: &Maps) {
+        let fits =
+            (source.images, source.extent, source.channels) == (1, self.extent, self.channels);
+        assert!(fits, "the map does not fit its slot");
+        self.map.copy_from_slice(&source.data[..self.map.len()]);
     }
 }
 
 impl Maps {
-    /// Makes room for `images` maps of `extent` cells with `channels`. The
-    /// border is zero, the cells hold whatever they held.
+    /// Resizes to `images` maps of `extent` cells with `channels`. The border is set to
+    /// zero; the cells keep old, unspecified values.
     pub(super) fn reset(&mut self, images: usize, extent: Extent, channels: usize) {
         *self = Self { images, channels, extent, data: std::mem::take(&mut self.data) };
         let (row, image, groups) = (self.row_len(), self.image_len(), self.groups());
         let last = (extent.cols + 1) * groups;
-        for image in self.data.room(images * image).chunks_exact_mut(image) {
+        for image in self.data.grow_to(images * image).chunks_exact_mut(image) {
             let (above, rest) = image.split_at_mut(row);
             let (rows, below) = rest.split_at_mut(extent.rows * row);
             above.fill(Lanes::ZERO);
@@ -52,21 +56,21 @@ impl Maps {
         }
     }
 
-    /// Makes these `images` maps of `extent` cells with `channels`, whose places
-    /// wait to be filled, on any thread and in any order.
-    pub fn places(
+    /// Resizes to `images` maps of `extent` cells with `channels`. Returns the memory of
+    /// each map, to be filled on any thread and in any order.
+    pub fn slots(
         &mut self,
         images: usize,
         extent: Extent,
         channels: usize,
-    ) -> impl IndexedParallelIterator<Item = Place<'_>> {
+    ) -> impl IndexedParallelIterator<Item = MapSlot<'_>> {
         self.reset(images, extent, channels);
         let len = self.image_len();
         let maps = self.data[..images * len].par_chunks_exact_mut(len);
-        maps.map(move |map| Place { extent, channels, map })
+        maps.map(move |map| MapSlot { extent, channels, map })
     }
 
-    /// How many maps.
+    /// Number of maps.
     pub fn images(&self) -> usize {
         self.images
     }
@@ -76,12 +80,12 @@ impl Maps {
         self.extent
     }
 
-    /// Channels of each cell.
+    /// Number of channels, without padding.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// The maps as `[images, rows, cols, channels]`.
+    /// Copies the maps to an array [images, rows, cols, channels].
     pub fn to_array(&self) -> Array4<f32> {
         let Extent { rows, cols } = self.extent;
         Array4::from_shape_fn((self.images, rows, cols, self.channels), |(n, y, x, c)| {
@@ -90,7 +94,7 @@ impl Maps {
         })
     }
 
-    /// The maps that `array` [images, rows, cols, channels] holds.
+    /// Copies an `array` [images, rows, cols, channels].
     pub fn from_array(array: ArrayView4<f32>) -> Self {
         let (images, rows, cols, channels) = array.dim();
         let mut maps = Self::default();
@@ -106,38 +110,39 @@ impl Maps {
         maps
     }
 
-    /// [`Lanes`] of a cell.
+    /// Number of [`Lanes`] per cell.
     pub(super) fn groups(&self) -> usize {
         Lanes::groups(self.channels)
     }
 
-    /// [`Lanes`] of a row, border included.
+    /// Number of [`Lanes`] per row, including the border.
     pub(super) fn row_len(&self) -> usize {
         (self.extent.cols.next_multiple_of(TILE) + 2) * self.groups()
     }
 
-    /// [`Lanes`] of a map, border included.
+    /// Number of [`Lanes`] per map, including the border.
     pub(super) fn image_len(&self) -> usize {
         (self.extent.rows.next_multiple_of(TILE) + 2) * self.row_len()
     }
 
-    /// Where a cell begins, counted from the corner of the border.
+    /// Index of the first [`Lanes`] of a cell; rows and columns are counted from the corner
+    /// of the border.
     pub(super) fn cell(&self, image: usize, row: usize, col: usize) -> usize {
         image * self.image_len() + row * self.row_len() + col * self.groups()
     }
 
-    /// All cells, borders included.
+    /// All cells, including the borders.
     pub(super) fn data(&self) -> &[Lanes] {
         &self.data
     }
 
-    /// All rows of all maps, borders included.
+    /// All rows of all maps, including the borders.
     pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut [Lanes]> {
         let (row, len) = (self.row_len(), self.images * self.image_len());
         self.data[..len].chunks_exact_mut(row)
     }
 
-    /// Strips of `rows` rows, from the first inside the border, all maps' in order.
+    /// Strips of `rows` rows of all maps in order, without the top and bottom border.
     pub(super) fn strips_mut(
         &mut self,
         rows: usize,

@@ -1,7 +1,7 @@
-//! The convolution engine: 3x3 SAME convolutions and 2x2 max pooling over NHWC f32 maps.
+//! Convolution engine: 3x3 SAME convolutions and 2x2 max pooling of NHWC f32 feature maps.
 //!
-//! `suite` holds every kernel to the direct convolution in f64. Miri runs its
-//! smallest case on the portable kernels:
+//! The tests in `suite` compare every kernel with the direct convolution in f64. Miri runs
+//! the smallest case on the portable kernels:
 //!
 //! ```sh
 //! MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-ignore-leaks" \
@@ -27,6 +27,6 @@ mod x86_64;
 pub use buffer::OutOfMemory;
 pub use engine::{Algorithm, Engine, EngineError, Isa};
 pub use extent::Extent;
-pub use maps::{Maps, Place};
+pub use maps::{MapSlot, Maps};
 pub use shallow::Shallow;
 pub use winograd::{Scratch, Winograd};

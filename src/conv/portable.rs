@@ -1,3 +1,5 @@
+//! Kernels in plain Rust, for any processor.
+
 use std::array;
 
 use super::{
@@ -5,7 +7,7 @@ use super::{
     simd::{Loop, RowLoop, Simd},
 };
 
-/// Plain Rust that compilers vectorise well for any processor.
+/// Arithmetic in plain Rust, which the compiler vectorises.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portable;
 
@@ -61,7 +63,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg {
-        // Without the instruction `f32::mul_add` is a slow call.
+        // `f32::mul_add` is a slow library call on processors without FMA.
         array::from_fn(|i| a[i] * b[i] + c[i])
     }
 

@@ -1,3 +1,5 @@
+//! Convolution of RGB images: the first layer of a net.
+
 use std::array;
 
 use ndarray::{ArrayView1, ArrayView3, ArrayView4, Axis};
@@ -10,29 +12,29 @@ use super::{
     simd::{RowLoop, Simd},
 };
 
-/// Red, green and blue.
+/// Number of input channels: red, green and blue.
 const INPUTS: usize = 3;
 
-/// A 3x3 SAME convolution of an image's three channels, with bias and ReLU:
-/// computed directly, a run of pixels at a time in registers.
+/// 3x3 SAME convolution of RGB images, with bias and ReLU. Computed by definition, several
+/// consecutive pixels at a time in registers.
 #[derive(Debug)]
 pub struct Shallow {
     isa: Isa,
     outputs: usize,
-    /// [block of `Simd::WIDTH` groups of outputs][tap and input][width].
+    /// [block of `Simd::WIDTH` groups of outputs][tap and input][group in block].
     kernel: Vec<Lanes>,
     bias: Vec<Lanes>,
 }
 
 impl Shallow {
-    /// Prepares `kernel` `[3, 3, 3, out]` and `bias` `[out]`.
+    /// Prepares `kernel` [3, 3, 3, out] and `bias` `[out]` for `isa`.
     ///
     /// # Panics
-    /// If the channels do not agree or the processor lacks the instructions.
+    /// If the numbers of channels differ or the processor does not support `isa`.
     pub fn new(kernel: ArrayView4<f32>, bias: ArrayView1<f32>, isa: Isa) -> Self {
         let (_, _, inputs, outputs) = kernel.dim();
-        assert_eq!(inputs, INPUTS, "channels of the kernel");
-        assert_eq!(bias.len(), outputs, "a bias for each output channel");
+        assert_eq!(inputs, INPUTS, "input channels of the kernel");
+        assert_eq!(bias.len(), outputs, "one bias per output channel");
         let width = dispatch!(isa, simd => width(simd));
         let block = width * Lanes::COUNT;
         let padded = |values: &[f32]| -> Vec<Lanes> {
@@ -57,35 +59,36 @@ impl Shallow {
     /// Writes the `keep` corner of the convolution of `images` [n, rows, cols, 3] to `output`.
     ///
     /// # Panics
-    /// If the channels do not agree or `keep` is larger than the images.
+    /// If the images do not have 3 channels or `keep` is larger than the images.
     pub fn forward(&self, images: ArrayView4<f32>, keep: Extent, output: &mut Maps) {
         self.check(images, keep);
         output.reset(images.len_of(Axis(0)), keep, self.outputs);
         dispatch!(self.isa, simd => {
             output.strips_mut(1).enumerate().for_each(|(row, to)| {
                 let image = images.index_axis(Axis(0), row / keep.rows);
-                self.row(simd, image, row % keep.rows, keep.cols, to);
+                self.write_row(simd, image, row % keep.rows, keep.cols, to);
             });
         });
     }
 
+    /// Checks the shape of the images.
+    ///
     /// # Panics
-    /// If the images have other channels, or `keep` is larger than they.
+    /// If the images do not have 3 channels or `keep` is larger than the images.
     pub(super) fn check(&self, images: ArrayView4<f32>, keep: Extent) {
         let (_, rows, cols, inputs) = images.dim();
         assert_eq!(inputs, INPUTS, "channels of the images");
-        assert!(keep.rows <= rows && keep.cols <= cols, "more than the image holds");
+        assert!(keep.rows <= rows && keep.cols <= cols, "the kept corner is larger than the image");
     }
 
-    /// Channels written.
+    /// Number of output channels.
     pub(super) fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Makes `to` the rows of the maps of `image` from `top` on, `rows` of them,
-    /// with the row before and the row after in its border; cells outside `keep`
-    /// are zero.
-    pub(super) fn strip<S: Simd>(
+    /// Writes `rows` output rows of `image`, starting with row `top`, to `to`. The border of
+    /// `to` holds the row before and the row after. Cells outside `keep` are zero.
+    pub(super) fn write_strip<S: Simd>(
         &self,
         simd: S,
         image: ArrayView3<f32>,
@@ -97,15 +100,15 @@ impl Shallow {
         to.reset(1, Extent { rows, cols: keep.cols }, self.outputs);
         for (i, row) in to.rows_mut().take(rows + 2).enumerate() {
             match (top + i).checked_sub(1).filter(|&y| y < keep.rows) {
-                Some(y) => self.row(simd, image, y, keep.cols, row),
+                Some(y) => self.write_row(simd, image, y, keep.cols, row),
                 None => row.fill(Lanes::ZERO),
             }
         }
     }
 
-    /// Writes the first `cols` cells of row `y` of the maps of `image` to `to`, a
-    /// row and its border.
-    fn row<S: Simd>(
+    /// Writes the first `cols` cells of output row `y` of `image` to `to`, a row with its
+    /// border.
+    fn write_row<S: Simd>(
         &self,
         simd: S,
         image: ArrayView3<f32>,
@@ -114,7 +117,7 @@ impl Shallow {
         to: &mut [Lanes],
     ) {
         let (rows, width, _) = image.dim();
-        // Rows `y - 1` to `y + 1` inside a border of zeros.
+        // Input rows `y - 1` to `y + 1`, padded with zeros.
         let lines: [Vec<f32>; 3] = array::from_fn(|i| {
             let mut line = vec![0.0; (width + S::ROWS + 2) * INPUTS];
             if (1..=rows).contains(&(y + i)) {
@@ -139,7 +142,7 @@ impl Shallow {
     }
 }
 
-/// A run of `ROWS` pixels, `WIDTH` [`Lanes`] of outputs each.
+/// Computes `ROWS` consecutive pixels with `WIDTH` [`Lanes`] of outputs each.
 struct Pixels<'a> {
     lines: [&'a [f32]; 3],
     kernel: &'a [Lanes],

@@ -1,58 +1,59 @@
+//! The interface of an instruction set, and how loops are compiled for it.
+
 use super::lanes::Lanes;
 
-/// The arithmetic of one instruction set on [`Lanes`].
+/// Arithmetic of one instruction set on [`Lanes`].
 ///
-/// A value of the type proves that the processor has the instructions. The
-/// methods are inlined into the loops that [`Simd::run`] compiles for them.
+/// A value of an implementing type exists only if the processor supports the
+/// instructions. The methods are inlined into the loops that [`Simd::run`] compiles.
 pub(super) trait Simd: Copy + Send + Sync {
-    /// [`Lanes`] in registers.
+    /// One [`Lanes`] in one or more registers.
     type Reg: Copy;
 
-    /// How many rows of a product the registers hold, at [`Simd::WIDTH`].
+    /// Rows of a matrix product that fit into the registers, with [`Simd::WIDTH`] columns.
     const ROWS: usize;
-    /// How many [`Lanes`] of a row they hold.
+    /// Columns, in [`Lanes`], of a matrix product that fit into the registers.
     const WIDTH: usize;
 
     /// Runs `inner`, compiled for this instruction set.
     fn run(self, inner: impl Loop);
 
-    /// Runs `inner`, compiled for this instruction set and for `rows`, which is
-    /// 1 to [`Simd::ROWS`].
+    /// Runs `inner`, compiled for this instruction set and `rows` (1 to [`Simd::ROWS`]).
     fn run_rows(self, rows: usize, inner: impl RowLoop);
 
-    /// Asks for `from` to be brought into the cache, where there is a way; it need
-    /// not be valid.
+    /// Prefetches `from` into the cache if the instruction set can; the pointer need not be
+    /// valid.
     fn prefetch(self, from: *const Lanes);
-    /// `x` in all lanes.
+    /// Register with `x` in all lanes.
     fn splat(self, x: f32) -> Self::Reg;
-    /// Reads from memory.
+    /// Loads from memory.
     fn load(self, from: &Lanes) -> Self::Reg;
-    /// Writes to memory.
+    /// Stores to memory.
     fn store(self, value: Self::Reg, to: &mut Lanes);
     /// `a + b`.
     fn add(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     /// `a - b`.
     fn sub(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
-    /// `a * b + c`, rounded once where the instruction set can.
+    /// `a * b + c`, rounded once if the instruction set has FMA.
     fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
-    /// The greater, and NaN where either is NaN.
+    /// Maximum per lane; NaN if `a` or `b` is NaN.
     fn max(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
 }
 
-/// An inner loop over [`Simd::Reg`]; `run` must be `#[inline(always)]`.
+/// Inner loop over [`Simd::Reg`]; `run` must be `#[inline(always)]`.
 pub(super) trait Loop {
-    /// The loop.
+    /// Runs the loop.
     fn run<S: Simd>(self, simd: S);
 }
 
-/// An inner loop that keeps a product of `ROWS` x `WIDTH` [`Lanes`] in
-/// registers; `run` must be `#[inline(always)]`.
+/// Inner loop that keeps a product of `ROWS` x `WIDTH` [`Lanes`] in registers; `run` must
+/// be `#[inline(always)]`.
 pub(super) trait RowLoop {
-    /// The loop.
+    /// Runs the loop.
     fn run<S: Simd, const ROWS: usize, const WIDTH: usize>(self, simd: S);
 }
 
-/// The part of a [`Simd`] that decides what its loops are compiled for.
+/// Implements the items of [`Simd`] that compile loops for CPU features and sizes.
 macro_rules! compiled {
     ($(features: $features:literal,)? width: $width:literal, rows: [$($rows:literal)+]) => {
         const ROWS: usize = [$($rows),+].len();
@@ -64,7 +65,7 @@ macro_rules! compiled {
             fn compiled<S: Simd>(simd: S, inner: impl Loop) {
                 inner.run(simd);
             }
-            // SAFETY: `self` proves that the processor has the features.
+            // SAFETY: `self` exists only if the processor has the features.
             unsafe { compiled(self, inner) }
         }
 

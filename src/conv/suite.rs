@@ -1,5 +1,5 @@
-//! What every kernel must do, held against the direct convolution in f64. A
-//! kernel is one line at the end.
+//! Tests of every kernel against the direct convolution in f64. Each kernel is one line at
+//! the end of the file.
 
 use ndarray::{Array1, Array3, Array4, ArrayView3, Axis, concatenate, s};
 use proptest::prelude::*;
@@ -7,8 +7,8 @@ use rayon::ThreadPoolBuilder;
 
 use super::{Extent, Isa, Maps, Scratch, Shallow, Winograd, direct, winograd::Schedule};
 
-/// The layers of VGG16, a quarter as high and wide and an eighth as deep:
-/// side, channels in and out, and whether a pool follows.
+/// Layers of VGG16 with a quarter of the side and an eighth of the channels: side, input
+/// channels, output channels, followed by a pool.
 const VGG: [(usize, usize, usize, bool); 12] = [
     (56, 8, 8, true),
     (28, 8, 16, false),
@@ -32,7 +32,7 @@ struct Case {
 }
 
 impl Case {
-    /// Numbers between -1 and 1 that no pattern of the kernels repeats.
+    /// Pseudorandom values in [-1, 1).
     fn new(images: usize, extent: Extent, inputs: usize, outputs: usize, pool: bool) -> Self {
         let mut state = 1_u32;
         let mut next = move || {
@@ -56,14 +56,14 @@ impl Case {
 
     fn direct(&self, keep: Extent) -> Array4<f64> {
         let (kernel, bias) = (self.kernel.mapv(f64::from), self.bias.mapv(f64::from));
-        let one = |image: ArrayView3<f32>| -> Array3<f64> {
+        let layer = |image: ArrayView3<f32>| -> Array3<f64> {
             let image = image.mapv(f64::from);
             let mut map = direct::conv3x3(image.view(), kernel.view(), bias.view(), keep);
             direct::relu(&mut map);
             if self.pool { direct::max_pool2x2(map.view()) } else { map }
         };
         let maps: Vec<_> =
-            self.input.outer_iter().map(|map| one(map).insert_axis(Axis(0))).collect();
+            self.input.outer_iter().map(|map| layer(map).insert_axis(Axis(0))).collect();
         concatenate(Axis(0), &maps.iter().map(|map| map.view()).collect::<Vec<_>>()).unwrap()
     }
 
@@ -90,7 +90,7 @@ fn relative_error(got: &Array4<f32>, expected: &Array4<f64>) -> f64 {
     norm(&(got.mapv(f64::from) - expected)) / if norm_expected > 0.0 { norm_expected } else { 1.0 }
 }
 
-fn vgg_shapes(isa: Isa, schedule: Schedule) {
+fn vgg_shapes_agree(isa: Isa, schedule: Schedule) {
     for (side, inputs, outputs, pool) in VGG {
         for images in [1, 5] {
             let case = Case::new(images, Extent::square(side), inputs, outputs, pool);
@@ -101,20 +101,20 @@ fn vgg_shapes(isa: Isa, schedule: Schedule) {
     }
 }
 
-fn any_shape(isa: Isa, schedule: Schedule) {
+fn random_shapes_agree(isa: Isa, schedule: Schedule) {
     let shape = (1..3_usize, 1..14_usize, 1..14_usize, 1..40_usize, 1..40_usize, any::<bool>());
     let config = ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() };
     proptest!(config, |((images, rows, cols, inputs, outputs, pool) in shape, cut in 0..4_usize)| {
         let case = Case::new(images, Extent { rows, cols }, inputs, outputs, pool);
         let keep = Extent { rows: rows.saturating_sub(cut).max(1), cols };
         let error = relative_error(&case.winograd(isa, schedule, keep), &case.direct(keep));
-        // The engine's promise; a few cells that ReLU leaves near zero come closer
-        // to it than whole layers do.
+        // Looser than for whole layers: with few cells above zero after ReLU, the relative
+        // error is larger.
         prop_assert!(error < 1e-5, "{error:e}");
     });
 }
 
-fn batches_and_threads(isa: Isa, schedule: Schedule) {
+fn results_do_not_depend_on_batches_and_threads(isa: Isa, schedule: Schedule) {
     let case = Case::new(5, Extent { rows: 13, cols: 18 }, 24, 40, false);
     let all = case.winograd(isa, schedule, case.extent());
     for threads in [1, 2, 5] {
@@ -123,14 +123,14 @@ fn batches_and_threads(isa: Isa, schedule: Schedule) {
     }
     for i in 0..5 {
         let input = case.input.slice(s![i..=i, .., .., ..]).to_owned();
-        let alone =
+        let single =
             Case { input, kernel: case.kernel.clone(), bias: case.bias.clone(), pool: false };
-        let alone = alone.winograd(isa, schedule, case.extent());
-        assert_eq!(alone, all.slice(s![i..=i, .., .., ..]));
+        let single = single.winograd(isa, schedule, case.extent());
+        assert_eq!(single, all.slice(s![i..=i, .., .., ..]));
     }
 }
 
-fn not_a_number(isa: Isa, schedule: Schedule) {
+fn nan_and_infinity_are_propagated(isa: Isa, schedule: Schedule) {
     for (pool, value) in [(false, f32::NAN), (true, f32::NAN), (false, f32::INFINITY)] {
         let mut case = Case::new(1, Extent::square(10), 20, 20, pool);
         case.input[[0, 6, 5, 17]] = value;
@@ -143,7 +143,7 @@ fn not_a_number(isa: Isa, schedule: Schedule) {
     }
 }
 
-fn denormals(isa: Isa, schedule: Schedule) {
+fn denormals_are_kept(isa: Isa, schedule: Schedule) {
     let mut case = Case::new(1, Extent::square(8), 16, 16, false);
     case.input.mapv_inplace(|x| x * 1e-39);
     case.bias.fill(0.0);
@@ -173,7 +173,7 @@ fn images(isa: Isa) {
     }
 }
 
-/// A strip at a time or all at once: the same maps, bit for bit.
+/// Fused and separate computation of the first two layers give bit-identical maps.
 fn stem(isa: Isa) {
     for (rows, cols, cut, pool) in [(40, 224, 0, true), (29, 37, 3, true), (13, 18, 1, false)] {
         let first = Case::new(2, Extent { rows, cols }, 3, 20, false);
@@ -190,7 +190,7 @@ fn stem(isa: Isa) {
     }
 }
 
-/// The suite of one kernel, skipped where the processor lacks its instructions.
+/// Tests of one kernel; they pass without running if the processor lacks its instructions.
 macro_rules! suite {
     ($name:ident, $isa:expr, $($schedule:expr)?) => {
         mod $name {
@@ -205,11 +205,11 @@ macro_rules! suite {
     };
     (@tests $isa:expr, $schedule:expr) => {
         suite!(@test tiny, $isa, $schedule);
-        suite!(@test vgg_shapes, $isa, $schedule);
-        suite!(@test any_shape, $isa, $schedule);
-        suite!(@test batches_and_threads, $isa, $schedule);
-        suite!(@test not_a_number, $isa, $schedule);
-        suite!(@test denormals, $isa, $schedule);
+        suite!(@test vgg_shapes_agree, $isa, $schedule);
+        suite!(@test random_shapes_agree, $isa, $schedule);
+        suite!(@test results_do_not_depend_on_batches_and_threads, $isa, $schedule);
+        suite!(@test nan_and_infinity_are_propagated, $isa, $schedule);
+        suite!(@test denormals_are_kept, $isa, $schedule);
     };
     (@test $test:ident, $isa:expr, $($schedule:expr)?) => {
         #[test]

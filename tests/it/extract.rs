@@ -332,7 +332,7 @@ fn without_weights_the_way_to_them_is_named() {
     exit: 1
     --- stdout
     --- stderr
-    error: there are no weights at `[DIR]/cache/cxr/vgg16_imagenet_notop.safetensors`
+    error: the weights file `[DIR]/cache/cxr/vgg16_imagenet_notop.safetensors` does not exist
 
     hint: run `cxr fetch weights`, or set `CXR_WEIGHTS` to the file
     ");

@@ -1,5 +1,5 @@
-//! For kernels that stay in the cache: a task carries a strip of tiles through
-//! all three steps, and nothing between them leaves the cache either.
+//! Schedule for kernels that fit into the cache: each task runs a strip of tiles through all
+//! three steps, so intermediate results stay in the cache too.
 
 use std::cell::RefCell;
 
@@ -12,34 +12,34 @@ use super::{
 };
 use crate::conv::{Extent, Maps, Shallow, lanes::Lanes, simd::Simd};
 
-/// So many bytes between the transforms stay in a core's cache.
-const CACHED: usize = 1 << 20;
+/// Maximum size in bytes of the intermediate results of a strip; fits into a core's cache.
+const STRIP_BYTES: usize = 1 << 20;
 
 thread_local! {
-    /// What a strip works in, and its input where a stem makes it.
+    /// Scratch memory, and the output of the stem, of one strip.
     static SCRATCH: RefCell<(Scratch, Maps)> = RefCell::default();
 }
 
-/// Rows of a map that one task makes.
+/// Output rows of one task.
 struct Strip<'a> {
     cells: &'a mut [Lanes],
-    /// [`Lanes`] of a row, border included.
+    /// Number of [`Lanes`] per row, including the border.
     row: usize,
-    /// Cells of a row.
+    /// Number of cells per row.
     cols: usize,
 }
 
 impl Pass<'_> {
-    /// From `input` to `output`.
+    /// Computes `output` from `input`.
     pub fn fused<S: Simd>(&self, simd: S, input: &Maps, output: &mut Maps) {
-        self.strips(output, |image, y, strip, scratch, _| {
-            self.strip(simd, input, (image * self.rows + y) * self.cols, strip, scratch);
+        self.for_each_strip(output, |image, y, strip, scratch, _| {
+            self.compute_strip(simd, input, (image * self.rows + y) * self.cols, strip, scratch);
         });
     }
 
-    /// From what `stem` makes of `images`, a strip at a time, to `output`; only the
-    /// `keep` corner of it, the other cells are zero.
-    pub fn stemmed<S: Simd>(
+    /// Computes `output` from `images` through `stem`, one strip at a time. Only the `keep`
+    /// corner of the stem's output is computed; its other cells are zero.
+    pub fn fused_after_stem<S: Simd>(
         &self,
         simd: S,
         stem: &Shallow,
@@ -47,36 +47,37 @@ impl Pass<'_> {
         keep: Extent,
         output: &mut Maps,
     ) {
-        self.strips(output, |image, y, strip, scratch, input| {
+        self.for_each_strip(output, |image, y, strip, scratch, input| {
             let image = images.index_axis(Axis(0), image);
             let rows = strip.cells.len().div_ceil(strip.row * self.side) * TILE;
-            stem.strip(simd, image, y * TILE, rows, keep, input);
-            self.strip(simd, input, 0, strip, scratch);
+            stem.write_strip(simd, image, y * TILE, rows, keep, input);
+            self.compute_strip(simd, input, 0, strip, scratch);
         });
     }
 
-    /// Runs `make` for each strip of `output`, with its image, its first row of
-    /// tiles, and what its thread works in.
-    fn strips(
+    /// Runs `compute` for each strip of `output` in parallel, with the index of the image,
+    /// the first row of tiles, and the memory of the thread.
+    fn for_each_strip(
         &self,
         output: &mut Maps,
-        make: impl Fn(usize, usize, Strip, &mut Scratch, &mut Maps) + Sync,
+        compute: impl Fn(usize, usize, Strip, &mut Scratch, &mut Maps) + Sync,
     ) {
         let (row, cols) = (output.row_len(), output.extent().cols);
-        let groups = Lanes::groups(self.layer.inputs()) + self.layer.padded();
-        let strip_rows = (CACHED / (self.cols * POSITIONS * groups * size_of::<Lanes>())).max(1);
+        let groups = Lanes::groups(self.layer.inputs()) + self.layer.padded_groups();
+        let strip_rows =
+            (STRIP_BYTES / (self.cols * POSITIONS * groups * size_of::<Lanes>())).max(1);
         let strips = self.rows.div_ceil(strip_rows);
         let tasks = output.strips_mut(strip_rows * self.side).enumerate();
         tasks.for_each(|(task, cells)| {
             SCRATCH.with_borrow_mut(|(scratch, input)| {
                 let strip = Strip { cells, row, cols };
-                make(task / strips, task % strips * strip_rows, strip, scratch, input);
+                compute(task / strips, task % strips * strip_rows, strip, scratch, input);
             });
         });
     }
 
-    /// Takes the tiles of `input` from `first` on to `strip`.
-    fn strip<S: Simd>(
+    /// Computes `strip` from the tiles of `input`, starting with tile `first`.
+    fn compute_strip<S: Simd>(
         &self,
         simd: S,
         input: &Maps,
@@ -85,14 +86,14 @@ impl Pass<'_> {
         scratch: &mut Scratch,
     ) {
         let Strip { cells, row, cols } = strip;
-        let (groups, padded) = (input.groups(), self.layer.padded());
+        let (groups, padded) = (input.groups(), self.layer.padded_groups());
         let count = cells.len().div_ceil(row * self.side) * self.cols;
-        let transformed = scratch.tiles.room(count * POSITIONS * groups);
-        let products = scratch.products.room(count * POSITIONS * padded);
+        let transformed = scratch.tiles.grow_to(count * POSITIONS * groups);
+        let products = scratch.products.grow_to(count * POSITIONS * padded);
 
         let panels = transformed.chunks_mut(S::ROWS * POSITIONS * groups);
         for (i, panel) in panels.enumerate() {
-            self.read(simd, input, first + i * S::ROWS, panel);
+            self.transform_inputs(simd, input, first + i * S::ROWS, panel);
         }
         for position in 0..POSITIONS {
             for (block, kernel) in self.layer.blocks::<S>(position).enumerate() {
@@ -107,7 +108,7 @@ impl Pass<'_> {
             }
         }
         for (y, cells) in cells.chunks_mut(self.side * row).enumerate() {
-            self.write(simd, cells, row, cols, |x| {
+            self.transform_outputs(simd, cells, row, cols, |x| {
                 let tile = y * self.cols + x;
                 let panel = tile - tile % S::ROWS;
                 let group = S::ROWS.min(count - panel);

@@ -1,3 +1,5 @@
+//! Input transform `B^T d B` of the Winograd convolution.
+
 use super::{
     PATCH, TILE,
     tile::{Tile, TileMut},
@@ -7,17 +9,17 @@ use crate::conv::{
     simd::{Loop, Simd},
 };
 
-/// `B^T d B` of one tile, all channels.
+/// Computes `B^T d B` of one tile, for all channels.
 pub struct InputTransform<'a> {
-    /// The map from the tile's first input on.
+    /// The map, starting at the first input of the tile.
     pub map: &'a [Lanes],
-    /// [`Lanes`] from one row of the map to the next.
+    /// Number of [`Lanes`] per row of the map.
     pub row: usize,
-    /// [`Lanes`] of a cell.
+    /// Number of [`Lanes`] per cell.
     pub groups: usize,
-    /// `[position][group][tile]`, from this tile on.
+    /// Output `[position][group][tile]`, starting at this tile.
     pub to: &'a mut [Lanes],
-    /// Tiles that stand side by side in `to`.
+    /// Length of the `tile` axis of `to`.
     pub tiles: usize,
 }
 
@@ -28,10 +30,10 @@ impl Loop for InputTransform<'_> {
         let tile = Tile::new(map, [row, groups, 1], groups);
         let mut to = TileMut::new(to, [PATCH * groups * tiles, groups * tiles, tiles], groups);
         for group in 0..groups {
-            // The next tile shares two columns with this one.
+            // Prefetches the 4 columns of the next tile that this tile does not contain.
             for y in 0..PATCH {
                 for x in PATCH..PATCH + TILE {
-                    simd.prefetch(tile.beyond(y, x, group));
+                    simd.prefetch(tile.address(y, x, group));
                 }
             }
             // t = B^T d column by column, then t B row by row.
@@ -39,7 +41,7 @@ impl Loop for InputTransform<'_> {
             for x in 0..PATCH {
                 let mut column = [simd.splat(0.0); PATCH];
                 for y in 0..PATCH {
-                    column[y] = simd.load(tile.at(y, x, group));
+                    column[y] = simd.load(tile.cell(y, x, group));
                 }
                 let column = transform(simd, column);
                 for y in 0..PATCH {
@@ -49,14 +51,14 @@ impl Loop for InputTransform<'_> {
             for y in 0..PATCH {
                 let row = transform(simd, t[y]);
                 for x in 0..PATCH {
-                    simd.store(row[x], to.at(y, x, group));
+                    simd.store(row[x], to.cell(y, x, group));
                 }
             }
         }
     }
 }
 
-/// `B^T d` for one column.
+/// Computes `B^T d` of one column.
 #[inline(always)]
 fn transform<S: Simd>(simd: S, d: [S::Reg; PATCH]) -> [S::Reg; PATCH] {
     let (two, four) = (simd.splat(2.0), simd.splat(4.0));

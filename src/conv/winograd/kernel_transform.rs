@@ -1,11 +1,13 @@
+//! Kernel transform `G g G^T` of the Winograd convolution.
+
 use ndarray::ArrayView4;
 use rayon::prelude::*;
 
 use super::{PATCH, POSITIONS};
 use crate::conv::{buffer::Buffer, lanes::Lanes};
 
-/// `G`: the values of a kernel's polynomial at 0, 1, -1, 2, -2 and infinity,
-/// divided by what interpolation multiplies them with.
+/// Matrix `G`: evaluates a kernel's polynomial at the interpolation points 0, 1, -1, 2, -2
+/// and infinity, scaled by the factors of the Lagrange interpolation.
 const G: [[f64; 3]; PATCH] = [
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
@@ -15,9 +17,9 @@ const G: [[f64; 3]; PATCH] = [
     [0.0, 0.0, 1.0],
 ];
 
-/// `G g G^T` of `kernel` [3, 3, in, out], in f64 and rounded once:
-/// `[position]`[block of `width` groups of outputs]`[input][width]`, inputs padded to
-/// whole [`Lanes`] and outputs to whole blocks.
+/// Computes `G g G^T` of `kernel` [3, 3, in, out] in f64 and rounds once. Returns
+/// `[position][block][input][group in block]`, where a block is `width` groups of outputs.
+/// Inputs are padded to whole [`Lanes`], outputs to whole blocks.
 pub fn kernel_transform(kernel: ArrayView4<f32>, width: usize) -> Buffer {
     let (_, _, inputs, outputs) = kernel.dim();
     let taps = kernel.to_slice().expect("kernels are in standard layout");

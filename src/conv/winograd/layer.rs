@@ -1,3 +1,5 @@
+//! One convolution layer: transformed kernels, and a pass over a batch of maps.
+
 use ndarray::{ArrayView1, ArrayView4, Axis};
 
 use super::{InputTransform, OutputTransform, POSITIONS, TILE, kernel_transform};
@@ -5,83 +7,83 @@ use crate::conv::{
     Extent, Isa, Maps, Shallow, buffer::Buffer, dispatch::dispatch, lanes::Lanes, simd::Simd,
 };
 
-/// Transformed kernels of up to so many bytes stay in a core's cache.
-const CACHED: usize = 3 << 20;
+/// Maximum size in bytes of transformed kernels that fit into a core's cache.
+const CACHED_KERNEL_BYTES: usize = 3 << 20;
 
-/// The order in which a layer goes through tiles and steps.
+/// Order of the steps and tiles of a layer.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conv) enum Schedule {
-    /// Strip by strip, see [`super::fused`].
+    /// All steps for one strip of tiles after another, see [`super::fused`].
     Fused,
-    /// Step by step, see [`super::staged`].
+    /// Each step for all tiles, see [`super::staged`].
     Staged,
 }
 
-/// A 3x3 SAME convolution with bias, ReLU and perhaps a 2x2 max pool, its
-/// kernels transformed.
+/// 3x3 SAME convolution with bias, ReLU and an optional 2x2 max pool; stores the
+/// transformed kernels.
 #[derive(Debug)]
 pub struct Winograd {
     isa: Isa,
     inputs: usize,
     outputs: usize,
-    /// [position][block of `Simd::WIDTH` groups of outputs][input][width].
+    /// See [`kernel_transform()`]; `width` is `Simd::WIDTH`.
     kernel: Buffer,
     bias: Vec<Lanes>,
     pub(in crate::conv) schedule: Schedule,
 }
 
-/// Memory for what lies between the transforms, used again by each layer.
+/// Memory for intermediate results, reused by all layers.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// The transformed tiles.
+    /// Transformed tiles.
     pub(super) tiles: Buffer,
-    /// Their products with the kernels.
+    /// Products of tiles and kernels.
     pub(super) products: Buffer,
 }
 
-/// A layer on its way over a batch of maps, whose tiles are numbered map by map
-/// and row by row.
+/// Forward pass of a layer over a batch of maps. Tiles are numbered map by map and row by
+/// row.
 #[derive(Clone, Copy)]
 pub(super) struct Pass<'a> {
     pub layer: &'a Winograd,
-    /// Rows of tiles of a map.
+    /// Rows of tiles per map.
     pub rows: usize,
-    /// Tiles of a row.
+    /// Tiles per row.
     pub cols: usize,
-    /// Rows and columns that a tile makes, after the pool.
+    /// Output rows (and columns) per tile, after the pool.
     pub side: usize,
 }
 
-/// Where a tile's products are.
+/// View of the products of one tile.
 pub(super) struct Products<'a> {
-    /// `[position][group][tile]`, from this tile on.
+    /// `[position][group][tile]`, starting at this tile.
     pub from: &'a [Lanes],
-    /// [`Lanes`] from one position to the next.
+    /// Stride between positions, in [`Lanes`].
     pub position: usize,
-    /// [`Lanes`] from one group to the next.
+    /// Stride between groups, in [`Lanes`].
     pub group: usize,
 }
 
 impl Winograd {
-    /// Prepares `kernel` `[3, 3, in, out]` and `bias` `[out]`; with the instructions of `isa`.
+    /// Prepares `kernel` [3, 3, in, out] and `bias` `[out]` for `isa`.
     ///
     /// # Panics
-    /// If the channels do not agree or the processor lacks the instructions.
+    /// If the numbers of channels differ or the processor does not support `isa`.
     pub fn new(kernel: ArrayView4<f32>, bias: ArrayView1<f32>, isa: Isa) -> Self {
         let (_, _, inputs, outputs) = kernel.dim();
-        assert_eq!(bias.len(), outputs, "a bias for each output channel");
+        assert_eq!(bias.len(), outputs, "one bias per output channel");
         let kernel = dispatch!(isa, simd => kernel_transform(kernel, width(simd)));
         let bias = bias.to_vec().chunks(Lanes::COUNT).map(Lanes::padded).collect();
-        let cached = size_of_val(&kernel[..]) <= CACHED;
+        let cached = size_of_val(&kernel[..]) <= CACHED_KERNEL_BYTES;
         let schedule = if cached { Schedule::Fused } else { Schedule::Staged };
         Self { isa, inputs, outputs, kernel, bias, schedule }
     }
 
-    /// Writes the `keep` corner of the convolution of `input` to `output`, after
-    /// the 2x2 max pool if `pool`; it drops an odd last row or column.
+    /// Writes the `keep` corner of the convolution of `input` to `output`. If `pool`, a 2x2
+    /// max pool follows; it drops an odd last row or column of `keep`.
     ///
     /// # Panics
-    /// If the channels do not agree or `keep` is larger than the maps.
+    /// If the numbers of channels differ or `keep` is larger than the maps.
     pub fn forward(
         &self,
         input: &Maps,
@@ -90,8 +92,13 @@ impl Winograd {
         output: &mut Maps,
         scratch: &mut Scratch,
     ) {
-        assert_eq!(input.channels(), self.inputs, "channels of the maps and of the kernel");
-        let Some(pass) = self.pass(input.images(), input.extent(), keep, pool, output) else {
+        assert_eq!(
+            input.channels(),
+            self.inputs,
+            "channels of the maps and input channels of the kernel"
+        );
+        let Some(pass) = self.prepare_pass(input.images(), input.extent(), keep, pool, output)
+        else {
             return;
         };
         match self.schedule {
@@ -102,11 +109,12 @@ impl Winograd {
         }
     }
 
-    /// As [`Winograd::forward`], of the `between` corner of what `stem` makes of
-    /// `images` [n, rows, cols, 3]: those maps, a net's largest, never leave the cache.
+    /// Applies `stem` and this layer to `images` [n, rows, cols, 3], as [`Winograd::forward`]
+    /// of the `between` corner of the stem's output. That output, the largest of a net, stays
+    /// in the cache.
     ///
     /// # Panics
-    /// If the channels do not agree, `between` is larger than the images, or `keep`
+    /// If the numbers of channels differ, `between` is larger than the images, or `keep` is
     /// larger than `between`.
     pub fn forward_after(
         &self,
@@ -117,17 +125,21 @@ impl Winograd {
         pool: bool,
         output: &mut Maps,
     ) {
-        assert_eq!(stem.outputs(), self.inputs, "channels of the stem and of the kernel");
+        assert_eq!(
+            stem.outputs(),
+            self.inputs,
+            "output channels of the stem and input channels of the kernel"
+        );
         stem.check(images, between);
         let images_len = images.len_of(Axis(0));
-        if let Some(pass) = self.pass(images_len, between, keep, pool, output) {
-            dispatch!(self.isa, simd => pass.stemmed(simd, stem, images, between, output));
+        if let Some(pass) = self.prepare_pass(images_len, between, keep, pool, output) {
+            dispatch!(self.isa, simd => pass.fused_after_stem(simd, stem, images, between, output));
         }
     }
 
-    /// The way to the `keep` corner of `images` maps of size `whole`, for which
-    /// `output` makes room; none if that is empty.
-    fn pass(
+    /// Resizes `output` and returns the pass that computes the `keep` corner of `images` maps
+    /// of size `whole`; `None` if the output is empty.
+    fn prepare_pass(
         &self,
         images: usize,
         whole: Extent,
@@ -135,35 +147,44 @@ impl Winograd {
         pool: bool,
         output: &mut Maps,
     ) -> Option<Pass<'_>> {
-        assert!(keep.rows <= whole.rows && keep.cols <= whole.cols, "more than the map holds");
-        let (made, side) = if pool { (keep.after_pool(), TILE / 2) } else { (keep, TILE) };
-        output.reset(images, made, self.outputs);
-        let (rows, cols) = (made.rows.div_ceil(side), made.cols.div_ceil(side));
+        assert!(
+            keep.rows <= whole.rows && keep.cols <= whole.cols,
+            "the kept corner is larger than the map"
+        );
+        let (output_extent, side) = if pool { (keep.after_pool(), TILE / 2) } else { (keep, TILE) };
+        output.reset(images, output_extent, self.outputs);
+        let (rows, cols) = (output_extent.rows.div_ceil(side), output_extent.cols.div_ceil(side));
         (images * rows * cols > 0).then_some(Pass { layer: self, rows, cols, side })
     }
 
-    /// Channels read.
+    /// Number of input channels.
     pub(super) fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Groups of outputs, padded to whole blocks.
-    pub(super) fn padded(&self) -> usize {
+    /// Number of groups of outputs, padded to whole blocks.
+    pub(super) fn padded_groups(&self) -> usize {
         self.kernel.len() / (POSITIONS * Lanes::groups(self.inputs) * Lanes::COUNT)
     }
 
-    /// The blocks of one position's kernels.
+    /// Kernel blocks of one position.
     pub(super) fn blocks<S: Simd>(&self, position: usize) -> impl Iterator<Item = &[Lanes]> {
-        let one = self.kernel.len() / POSITIONS;
+        let len = self.kernel.len() / POSITIONS;
         let block = Lanes::groups(self.inputs) * Lanes::COUNT * S::WIDTH;
-        self.kernel[position * one..][..one].chunks_exact(block)
+        self.kernel[position * len..][..len].chunks_exact(block)
     }
 }
 
 impl Pass<'_> {
-    /// Transforms the tiles of `input` from `first` on into `panel`,
+    /// Transforms tiles of `input`, starting with tile `first`, into `panel`
     /// `[position][group][tile]`.
-    pub fn read<S: Simd>(&self, simd: S, input: &Maps, first: usize, panel: &mut [Lanes]) {
+    pub fn transform_inputs<S: Simd>(
+        &self,
+        simd: S,
+        input: &Maps,
+        first: usize,
+        panel: &mut [Lanes],
+    ) {
         let groups = input.groups();
         let tiles = panel.len() / (POSITIONS * groups);
         for i in 0..tiles {
@@ -175,8 +196,9 @@ impl Pass<'_> {
         }
     }
 
-    /// Writes a row of tiles to its `strip` of a map, `cols` cells in rows of `row`.
-    pub fn write<'a, S: Simd>(
+    /// Transforms the `products` of a row of tiles into its `strip` of a map: `cols` cells per
+    /// row, `row` [`Lanes`] per row with the border.
+    pub fn transform_outputs<'a, S: Simd>(
         &self,
         simd: S,
         strip: &mut [Lanes],

@@ -1,10 +1,10 @@
-//! F(4x4, 3x3): four by four outputs of a 3x3 convolution from 36 products
+//! Winograd convolution F(4x4, 3x3): 4x4 outputs of a 3x3 convolution from 36 products
 //! (Lavin & Gray, Fast Algorithms for Convolutional Neural Networks, 2016).
 //!
-//! With `d` a tile of 6x6 inputs and `g` a kernel, the 4x4 outputs are
-//! `A^T [(G g G^T) . (B^T d B)] A`, `.` element by element. Summed over the input
-//! channels, `.` becomes one matrix product for each of the 36 positions,
-//! [tiles, inputs] x [inputs, outputs], and there the time goes.
+//! For a tile `d` of 6x6 inputs and a kernel `g`, the 4x4 outputs are
+//! `A^T [(G g G^T) . (B^T d B)] A`, where `.` is elementwise. Summed over the input channels,
+//! `.` becomes one matrix product [tiles, inputs] x [inputs, outputs] for each of the 36
+//! positions, which takes most of the time.
 //!
 //! The interpolation points are 0, 1, -1, 2, -2 and infinity.
 
@@ -27,9 +27,9 @@ pub use layer::{Scratch, Winograd};
 use multiply::Multiply;
 use output_transform::OutputTransform;
 
-/// Rows and columns of a tile's outputs.
+/// Output rows (and columns) per tile.
 pub(super) const TILE: usize = 4;
-/// Rows and columns of a tile's inputs, and of its products.
+/// Input rows (and columns) per tile; also those of the products.
 const PATCH: usize = TILE + 2;
-/// Positions of a tile's products.
+/// Number of products per tile and channel.
 const POSITIONS: usize = PATCH * PATCH;

@@ -1,20 +1,22 @@
+//! Matrix product of transformed tiles and kernels.
+
 use crate::conv::{
     lanes::Lanes,
     simd::{RowLoop, Simd},
 };
 
-/// So many inputs ahead the kernels are fetched: they come from L2 for each panel.
+/// Prefetch distance of the kernels, in input channels; they come from the L2 cache.
 const AHEAD: usize = 16;
 
-/// The product of a panel of `ROWS` transformed tiles with `WIDTH` [`Lanes`] of
-/// transformed kernels, at one position.
+/// Multiplies a panel of `ROWS` transformed tiles with `WIDTH` [`Lanes`] of transformed
+/// kernels, at one position.
 ///
-/// Each output is summed in the order of the input channels, so it depends
-/// neither on the panel's other tiles nor on how many there are.
+/// Each output is summed in the order of the input channels, so its rounding does not depend
+/// on the other tiles of the panel.
 pub struct Multiply<'a> {
     /// `[group of inputs][row]`.
     pub tiles: &'a [Lanes],
-    /// `[input][width]`; an input for each lane of a group.
+    /// `[input][width]`; inputs padded to whole groups.
     pub kernel: &'a [Lanes],
     /// `[width][row]`.
     pub to: &'a mut [Lanes],
@@ -32,7 +34,7 @@ impl RowLoop for Multiply<'_> {
                 for i in 0..WIDTH {
                     simd.prefetch(kernel.as_ptr().wrapping_add(AHEAD * WIDTH + i));
                 }
-                // One row of the next group of inputs; `ROWS` is at most their number.
+                // One row of the next group of inputs; `ROWS` is at most `Lanes::COUNT`.
                 simd.prefetch(tiles.as_ptr().wrapping_add(ROWS + input));
                 let mut factors = [simd.splat(0.0); WIDTH];
                 for i in 0..WIDTH {

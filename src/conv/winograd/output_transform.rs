@@ -1,3 +1,5 @@
+//! Output transform `A^T m A` of the Winograd convolution, with bias, ReLU and pool.
+
 use super::{PATCH, TILE, tile::Tile};
 use crate::conv::{
     Extent,
@@ -5,26 +7,26 @@ use crate::conv::{
     simd::{Loop, Simd},
 };
 
-/// So many groups ahead the products are fetched.
+/// Prefetch distance of the products, in groups.
 const AHEAD: usize = 3;
 
-/// `A^T m A` of one tile, plus bias, ReLU and, where it follows, the 2x2 max pool.
+/// Computes `A^T m A` of one tile, then bias, ReLU and an optional 2x2 max pool.
 pub struct OutputTransform<'a> {
-    /// The products, `[position][group][tile]`, from this tile on.
+    /// Products `[position][group][tile]`, starting at this tile.
     pub products: &'a [Lanes],
-    /// [`Lanes`] from one position to the next.
+    /// Stride between positions, in [`Lanes`].
     pub position: usize,
-    /// [`Lanes`] from one group to the next.
+    /// Stride between groups, in [`Lanes`].
     pub group: usize,
-    /// The biases of all groups of a cell.
+    /// Biases of all groups of outputs.
     pub bias: &'a [Lanes],
-    /// The map from the tile's first output (after the pool) on.
+    /// The map, starting at the first output of the tile (after the pool).
     pub map: &'a mut [Lanes],
-    /// [`Lanes`] from one row of the map to the next.
+    /// Number of [`Lanes`] per row of the map.
     pub row: usize,
-    /// How much of the tile (after the pool) lies inside the map.
+    /// Rows and columns from the first output of the tile to the end of the map.
     pub inside: Extent,
-    /// Whether a pool follows.
+    /// Apply the 2x2 max pool.
     pub pool: bool,
 }
 
@@ -40,8 +42,8 @@ impl Loop for OutputTransform<'_> {
             for y in 0..PATCH {
                 let mut row = [zero; PATCH];
                 for x in 0..PATCH {
-                    simd.prefetch(products.beyond(y, x, group + AHEAD));
-                    row[x] = simd.load(products.at(y, x, group));
+                    simd.prefetch(products.address(y, x, group + AHEAD));
+                    row[x] = simd.load(products.cell(y, x, group));
                 }
                 let row = transform(simd, row);
                 for x in 0..TILE {
@@ -96,7 +98,7 @@ fn max_pool<S: Simd>(simd: S, map: [[S::Reg; TILE]; TILE]) -> [[S::Reg; TILE / 2
     pooled
 }
 
-/// `A^T m` for one column.
+/// Computes `A^T m` of one column.
 #[inline(always)]
 fn transform<S: Simd>(simd: S, m: [S::Reg; PATCH]) -> [S::Reg; TILE] {
     let (two, four, eight) = (simd.splat(2.0), simd.splat(4.0), simd.splat(8.0));

@@ -1,5 +1,5 @@
-//! For kernels larger than a core's cache: each step runs over all tiles of the
-//! batch, so that a position's kernels are read once for all of them.
+//! Schedule for kernels larger than a core's cache: each step runs over all tiles of the batch,
+//! so that the kernels of a position are read once for all tiles.
 
 use rayon::prelude::*;
 
@@ -9,37 +9,39 @@ use super::{
 };
 use crate::conv::{Maps, lanes::Lanes, simd::Simd};
 
-/// So many panels are multiplied with a block of kernels while it is in the cache.
+/// Number of panels that are multiplied with a block of kernels while it is in the cache.
 const PANELS: usize = 8;
 
-/// So many bytes lie between the transforms, at most, unless one map needs more.
-const MEMORY: usize = 32 << 20;
+/// Maximum size in bytes of the intermediate results, unless one map needs more.
+const SCRATCH_BYTES: usize = 32 << 20;
 
 impl Pass<'_> {
-    /// From `input` to `output`.
+    /// Computes `output` from `input`.
     pub fn staged<S: Simd>(&self, simd: S, input: &Maps, output: &mut Maps, scratch: &mut Scratch) {
-        let padded = self.layer.padded();
+        let padded = self.layer.padded_groups();
         let tiles = self.rows * self.cols;
         let image = tiles * POSITIONS * (input.groups() + padded) * size_of::<Lanes>();
-        let images = (MEMORY / image).max(1);
+        let images = (SCRATCH_BYTES / image).max(1);
         for first in (0..input.images()).step_by(images) {
             let count = images.min(input.images() - first) * tiles;
-            let products = scratch.products.room(count * POSITIONS * padded);
-            let transformed = scratch.tiles.room(count * POSITIONS * input.groups());
-            self.transform(simd, input, first * tiles, transformed);
+            let products = scratch.products.grow_to(count * POSITIONS * padded);
+            let transformed = scratch.tiles.grow_to(count * POSITIONS * input.groups());
+            self.transform_all_inputs(simd, input, first * tiles, transformed);
             self.multiply(simd, input.groups(), transformed, products);
-            self.finish(simd, first * self.rows, count, products, output);
+            self.transform_all_outputs(simd, first * self.rows, count, products, output);
         }
     }
 
-    fn transform<S: Simd>(&self, simd: S, input: &Maps, first: usize, to: &mut [Lanes]) {
+    fn transform_all_inputs<S: Simd>(&self, simd: S, input: &Maps, first: usize, to: &mut [Lanes]) {
         let panels = to.par_chunks_mut(S::ROWS * POSITIONS * input.groups()).enumerate();
-        panels.for_each(|(i, panel)| self.read(simd, input, first + i * S::ROWS, panel));
+        panels
+            .for_each(|(i, panel)| self.transform_inputs(simd, input, first + i * S::ROWS, panel));
     }
 
-    /// `[panel][position][group][tile]` to `[position][panel][group][tile]`.
+    /// Multiplies tiles `[panel][position][group][tile]` with the kernels to products
+    /// `[position][panel][group][tile]`.
     fn multiply<S: Simd>(&self, simd: S, groups: usize, tiles: &[Lanes], products: &mut [Lanes]) {
-        let padded = self.layer.padded();
+        let padded = self.layer.padded_groups();
         let tiles: Vec<_> = tiles.chunks(S::ROWS * POSITIONS * groups).collect();
         let position = products.len() / POSITIONS;
         products.par_chunks_mut(position).enumerate().for_each(|(position, products)| {
@@ -58,8 +60,8 @@ impl Pass<'_> {
         });
     }
 
-    /// Writes `count` tiles from the row of tiles `first` on.
-    fn finish<S: Simd>(
+    /// Writes the outputs of `count` tiles, starting with row of tiles `first`.
+    fn transform_all_outputs<S: Simd>(
         &self,
         simd: S,
         first: usize,
@@ -67,11 +69,11 @@ impl Pass<'_> {
         products: &[Lanes],
         output: &mut Maps,
     ) {
-        let padded = self.layer.padded();
+        let padded = self.layer.padded_groups();
         let (row_len, cols) = (output.row_len(), output.extent().cols);
         let strips = output.strips_mut(self.side).skip(first).take(count / self.cols);
         strips.enumerate().for_each(|(y, strip)| {
-            self.write(simd, strip, row_len, cols, |x| {
+            self.transform_outputs(simd, strip, row_len, cols, |x| {
                 let tile = y * self.cols + x;
                 let panel = tile - tile % S::ROWS;
                 let from = &products[panel * padded + tile % S::ROWS..];

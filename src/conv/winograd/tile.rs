@@ -1,10 +1,12 @@
-#![allow(unsafe_code, reason = "36 bounds checks a tile cost as much as its transform")]
+//! Tile access with one bounds check per tile.
+
+#![allow(unsafe_code, reason = "36 bounds checks per tile cost as much as its transform")]
 
 use super::PATCH;
 use crate::conv::lanes::Lanes;
 
-/// Where the cells of a tile lie: `PATCH` rows and columns of `depth` [`Lanes`],
-/// at equal distances.
+/// Layout of a tile: strides between its rows, columns and layers, in [`Lanes`]. A tile has
+/// `PATCH` rows, `PATCH` columns and `depth` layers.
 #[derive(Clone, Copy)]
 struct Strides {
     row: usize,
@@ -17,7 +19,7 @@ impl Strides {
     #[inline(always)]
     fn checked([row, col, layer]: [usize; 3], depth: usize, len: usize) -> Self {
         let last = (PATCH - 1) * (row + col) + depth.saturating_sub(1) * layer;
-        assert!(last < len, "a tile's last cell lies outside its map");
+        assert!(last < len, "the last cell of the tile is outside the map");
         Self { row, col, layer, depth }
     }
 
@@ -28,38 +30,38 @@ impl Strides {
     }
 }
 
-/// A tile to read, whose bounds are checked once.
+/// Read access to a tile; the bounds are checked once.
 pub struct Tile<'a> {
     lanes: &'a [Lanes],
     strides: Strides,
 }
 
 impl<'a> Tile<'a> {
-    /// Rows, columns and layers that lie `strides` apart in `lanes`.
+    /// Creates a tile with the `strides` of rows, columns and layers in `lanes`.
     ///
     /// # Panics
-    /// If the last of them lies outside.
+    /// If the last cell is outside `lanes`.
     #[inline(always)]
     pub fn new(lanes: &'a [Lanes], strides: [usize; 3], depth: usize) -> Self {
         Self { lanes, strides: Strides::checked(strides, depth, lanes.len()) }
     }
 
-    /// The cell at a row, column and layer.
+    /// Cell at a row, column and layer.
     #[inline(always)]
-    pub fn at(&self, y: usize, x: usize, layer: usize) -> &Lanes {
-        // SAFETY: no index is greater than that of the last cell, which is inside.
+    pub fn cell(&self, y: usize, x: usize, layer: usize) -> &Lanes {
+        // SAFETY: `index` is at most the index of the last cell, which was checked.
         unsafe { self.lanes.get_unchecked(self.strides.index(y, x, layer)) }
     }
 
-    /// Where a row, column and layer would be if the tile were larger.
+    /// Address of a cell that may be outside the tile, for prefetching.
     #[inline(always)]
-    pub fn beyond(&self, y: usize, x: usize, layer: usize) -> *const Lanes {
+    pub fn address(&self, y: usize, x: usize, layer: usize) -> *const Lanes {
         let Strides { row, col, layer: step, .. } = self.strides;
         self.lanes.as_ptr().wrapping_add(y * row + x * col + layer * step)
     }
 }
 
-/// A tile to write, whose bounds are checked once.
+/// Write access to a tile; the bounds are checked once.
 pub struct TileMut<'a> {
     lanes: &'a mut [Lanes],
     strides: Strides,
@@ -73,10 +75,10 @@ impl<'a> TileMut<'a> {
         Self { lanes, strides }
     }
 
-    /// As [`Tile::at`].
+    /// Mutable cell at a row, column and layer.
     #[inline(always)]
-    pub fn at(&mut self, y: usize, x: usize, layer: usize) -> &mut Lanes {
-        // SAFETY: no index is greater than that of the last cell, which is inside.
+    pub fn cell(&mut self, y: usize, x: usize, layer: usize) -> &mut Lanes {
+        // SAFETY: `index` is at most the index of the last cell, which was checked.
         unsafe { self.lanes.get_unchecked_mut(self.strides.index(y, x, layer)) }
     }
 }

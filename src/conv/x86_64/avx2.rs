@@ -1,3 +1,5 @@
+//! Kernels with AVX2 and FMA.
+
 use std::arch::x86_64::*;
 
 use crate::conv::{
@@ -5,20 +7,20 @@ use crate::conv::{
     simd::{Loop, RowLoop, Simd, compiled},
 };
 
-/// AVX2 and FMA: 16 registers of 8 lanes. Only [`Avx2::detect`] makes one.
+/// Arithmetic with AVX2 and FMA: 16 registers of 8 lanes. Created by [`Avx2::detect`] only.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conv) struct Avx2(());
 
 impl Avx2 {
-    /// The proof that this processor has AVX2 and FMA.
+    /// Returns a value if this processor has AVX2 and FMA.
     pub fn detect() -> Option<Self> {
         let detected = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         detected.then_some(Self(()))
     }
 }
 
-// SAFETY of every block: `self` proves that the processor has AVX2 and FMA, and
-// each half of `Lanes` is as large and as aligned as a register.
+// SAFETY of every block: `self` exists only if the processor has AVX2 and FMA, and each half
+// of `Lanes` has the size and alignment of a register.
 impl Simd for Avx2 {
     type Reg = [__m256; 2];
 
@@ -77,9 +79,9 @@ impl Simd for Avx2 {
 
 #[inline(always)]
 fn max(_proof: Avx2, a: __m256, b: __m256) -> __m256 {
-    // SAFETY: the proof is there.
+    // SAFETY: an `Avx2` exists.
     unsafe {
-        // The instruction answers `b` where either is NaN.
+        // The instruction returns `b` if `a` or `b` is NaN.
         let a_is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
         _mm256_blendv_ps(_mm256_max_ps(a, b), a, a_is_nan)
     }

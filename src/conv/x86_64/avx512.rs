@@ -1,3 +1,5 @@
+//! Kernels with AVX-512 F.
+
 use std::arch::x86_64::*;
 
 use crate::conv::{
@@ -5,19 +7,19 @@ use crate::conv::{
     simd::{Loop, RowLoop, Simd, compiled},
 };
 
-/// AVX-512 F: 32 registers of 16 lanes. Only [`Avx512::detect`] makes one.
+/// Arithmetic with AVX-512 F: 32 registers of 16 lanes. Created by [`Avx512::detect`] only.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conv) struct Avx512(());
 
 impl Avx512 {
-    /// The proof that this processor has AVX-512 F.
+    /// Returns a value if this processor has AVX-512 F.
     pub fn detect() -> Option<Self> {
         is_x86_feature_detected!("avx512f").then_some(Self(()))
     }
 }
 
-// SAFETY of every block: `self` proves that the processor has AVX-512 F, and
-// `Lanes` are as large and as aligned as a register.
+// SAFETY of every block: `self` exists only if the processor has AVX-512 F, and `Lanes` has
+// the size and alignment of a register.
 impl Simd for Avx512 {
     type Reg = __m512;
 
@@ -69,7 +71,7 @@ impl Simd for Avx512 {
     fn max(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: see above.
         unsafe {
-            // The instruction answers `b` where either is NaN.
+            // The instruction returns `b` if `a` or `b` is NaN.
             let a_is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
             _mm512_mask_mov_ps(_mm512_max_ps(a, b), a_is_nan, a)
         }

@@ -1,5 +1,5 @@
-//! The x86-64 instruction sets that are faster than what every x86-64 has.
-#![allow(unsafe_code, reason = "intrinsics are called on the proof that the processor has them")]
+//! Kernels for x86-64 instruction sets beyond the baseline (SSE2).
+#![allow(unsafe_code, reason = "intrinsics are called after the processor was checked")]
 
 mod avx2;
 mod avx512;
