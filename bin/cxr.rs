@@ -1,4 +1,4 @@
-//! `cxr`: see `cxr::umbrella`.
+//! `cxr`: main program; see `cxr::umbrella`.
 
 fn main() -> std::process::ExitCode {
     cxr::umbrella::main()

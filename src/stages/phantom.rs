@@ -63,7 +63,7 @@ impl Stage for Phantom {
     const USES: &'static [Flag] = uses!(Dataset, Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr phantom --output /tmp/sources", "25 COVID-19 PA images and 25 normal images"),
-        ("cxr phantom --films 40 --shortcut marker", "Images whose corner shows the class"),
+        ("cxr phantom --films 40 --shortcut marker", "Images with a marker in one class"),
     ];
     type Settings = Settings;
     type Args = Args;

@@ -82,7 +82,7 @@ struct Summary {
     train: usize,
     /// Number of validation images.
     validation: usize,
-    /// Whether the validation images are the test images.
+    /// True if the validation images are the test images.
     validation_is_test: bool,
     epochs: usize,
     seeds: usize,
@@ -319,14 +319,14 @@ impl Settings {
     }
 }
 
-/// Whether an epoch is printed if there is no progress bar: the first epoch, and up to [`LINES`]
-/// equally spaced epochs that end with the last one. `number` counts from 0.
+/// Returns whether an epoch is printed without a progress bar: the first epoch, and up to
+/// [`LINES`] equally spaced epochs that end with the last one. `number` counts from 0.
 fn is_shown(number: usize, epochs: usize) -> bool {
     let step = epochs.div_ceil(LINES).max(1);
     number == 0 || (epochs - 1 - number).is_multiple_of(step)
 }
 
-/// Number of printed epochs if there is no progress bar; `--verbose` prints all.
+/// Number of printed epochs without a progress bar; `--verbose` prints all.
 const LINES: usize = 5;
 
 /// Formats an epoch as Keras does; `number` counts from 0.

@@ -31,16 +31,16 @@ pub fn links(ctx: &Context, grouping: Grouping) -> impl Iterator<Item = Input> {
 /// # Errors
 /// If the file is in neither folder.
 pub fn table_file(ctx: &Context, path: &str, folder: &Path) -> Result<PathBuf, Failure> {
-    let named = ctx.paths.expand(path);
-    let below = folder.join(&named);
+    let given = ctx.paths.expand(path);
+    let in_folder = folder.join(&given);
     let missing = || {
-        let error = format!("there is no `{}`", named.display());
-        match named.is_absolute() {
+        let error = format!("there is no `{}`", given.display());
+        match given.is_absolute() {
             true => Failure::new(error),
-            false => Failure::new(format!("{error}, nor `{}`", below.display())),
+            false => Failure::new(format!("{error}, nor `{}`", in_folder.display())),
         }
     };
-    [&named, &below].into_iter().find(|path| path.exists()).cloned().ok_or_else(missing)
+    [&given, &in_folder].into_iter().find(|path| path.exists()).cloned().ok_or_else(missing)
 }
 
 /// Reads the index of the images.
@@ -111,7 +111,7 @@ pub fn array<D: Dimension>(
 /// Reads the features of all images `[images, width]`.
 ///
 /// # Errors
-/// As [`array`], and if a value is not finite or not below 1e10.
+/// See [`array`]; also if a value is not finite or not below 1e10.
 pub fn table(ctx: &Context, index: &Index, features: &Features) -> Result<Array2<f32>, Failure> {
     let shape = [index.rows.len(), features.extractor.width];
     let table: Array2<f32> = array(ctx, "features.npy", &shape)?;
@@ -219,7 +219,7 @@ pub fn persons(
 /// Group of each image: its patient. An image of an unknown patient is a group of its own.
 ///
 /// # Errors
-/// As [`persons`].
+/// See [`persons`].
 pub fn groups(
     ctx: &Context,
     job: &Job,

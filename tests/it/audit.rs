@@ -157,7 +157,7 @@ fn too_few_patients_are_said_not_guessed() {
     sandbox.ok("cxr-audit --artifacts a --films 1");
     let audit = sandbox.json(format!("{A}/audit/audit.json"));
     assert_eq!(audit["verdict"]["answer"], "unknown");
-    assert_eq!(audit["probes"]["model"]["undefined"], "a class shows fewer than two patients");
+    assert_eq!(audit["probes"]["model"]["undefined"], "a class has fewer than two patients");
 }
 
 /// Less heat outside the centre than if it were spread evenly: a figure, but no finding.

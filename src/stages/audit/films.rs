@@ -71,7 +71,7 @@ impl Films {
         let classes = truth.iter().max().map_or(0, |last| last + 1);
         let least = (0..classes).map(groups_in).min().unwrap_or(0);
         let folds = match (least, assignment.folds(&rows)) {
-            (0 | 1, _) => Err("a class shows fewer than two patients".to_owned()),
+            (0 | 1, _) => Err("a class has fewer than two patients".to_owned()),
             (_, Some(folds)) => Ok(folds),
             (least, None) => {
                 stratified_group_kfold(&truth, &groups, settings.folds.min(least), seed)

@@ -122,7 +122,7 @@ impl Stage for AuditStage {
         let mut job = Self::begin(ctx, &settings)?;
         let data = Data::read(ctx, &job, &settings)?;
         let films = Films::sample(&data.index, &data.assignment, &settings, ctx.seed);
-        let (probes, luck) = probes::on_all(ctx, &data, &films, &settings)?;
+        let (probes, luck) = probes::evaluate(ctx, &data, &films, &settings)?;
         let fold_source = settings.dealt_by.to_possible_value().expect("every variant has a name");
         let audit = Audit {
             schema: Audit::SCHEMA.to_owned(),
@@ -132,7 +132,7 @@ impl Stage for AuditStage {
             folds: films.fold_count(),
             repeats: films.repeats(),
             dealt_by: fold_source.get_name().to_owned(),
-            within_source: probes::within_source(ctx, &data, &films, &settings)?,
+            within_source: probes::evaluate_by_source(ctx, &data, &films, &settings)?,
             cramers_v: films.cramers_v(),
             verdict: Verdict::of(&probes, luck),
             findings: data.findings(ctx, &films, &probes)?,

@@ -20,7 +20,7 @@ pub type Probes = BTreeMap<String, Probe>;
 
 /// Returns all probes on all images of the audit, and the permutation null of the best probe
 /// without lungs. With folds of `cxr crossval`, the probe `model` uses its predictions.
-pub fn on_all(
+pub fn evaluate(
     ctx: &Context,
     data: &Data,
     films: &Films,
@@ -70,7 +70,7 @@ fn feature_kernel(features: &Array2<f32>, films: &Films) -> Kernel {
 }
 
 /// Returns the probes trained and tested within each source that has several classes.
-pub fn within_source(
+pub fn evaluate_by_source(
     ctx: &Context,
     data: &Data,
     films: &Films,

@@ -47,7 +47,7 @@ pub fn find(index: &Index, dataset: &Path, given: &str) -> Result<usize, Failure
     let plain = given.strip_prefix("./").unwrap_or(given);
     let found = row(plain).or_else(by_path).or_else(by_canonical_path).or_else(by_content);
     found.ok_or_else(|| {
-        let failure = Failure::usage(format_args!("`{given}` is not an image of this data set"));
+        let failure = Failure::usage(format_args!("`{given}` is not an image of this dataset"));
         match Path::new(given).is_file() {
             true => failure.hint(format_args!(
                 "to predict and explain any image: `cxr predict {} --heat DIR`",
@@ -71,7 +71,7 @@ pub struct Film {
     probabilities: Vec<f32>,
     /// Input of the head.
     pub features: Array1<f32>,
-    /// Whether a figure is made.
+    /// True if a figure is made.
     pub shown: bool,
     path: String,
 }

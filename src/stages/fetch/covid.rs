@@ -12,7 +12,7 @@ use crate::io::folder::Folder;
 /// Repository of the collection (Cohen et al. 2020).
 pub const REPOSITORY: &str = "https://github.com/ieee8023/covid-chestxray-dataset";
 
-const LICENCE: &str = "each image as its row of metadata.csv says (Apache 2.0, CC BY 4.0, CC BY-NC-SA 4.0); metadata CC BY-NC-SA 4.0: Cohen et al. 2020";
+const LICENCE: &str = "each image: see its row of metadata.csv (Apache 2.0, CC BY 4.0, CC BY-NC-SA 4.0); metadata CC BY-NC-SA 4.0: Cohen et al. 2020";
 
 /// Arguments of `cxr-fetch covid`.
 #[derive(Debug, clap::Args)]

@@ -28,7 +28,7 @@ pub enum TokenError {
         /// Path where Kaggle's own tool expects the file.
         path: PathBuf,
     },
-    /// The file has not the format of `kaggle.json`.
+    /// The file does not have the format of `kaggle.json`.
     #[error("`{}` is not a Kaggle token: expected `username` and `key`", path.display())]
     Malformed {
         /// Path of the file.

@@ -169,7 +169,7 @@ fn film(name: &str) -> Option<(&str, &str)> {
     known.then_some((root, path))
 }
 
-/// Whether the parent folder of `path` is called `name`.
+/// Returns whether the parent folder of `path` is called `name`.
 fn in_folder(path: &Path, name: &str) -> bool {
     path.parent().is_some_and(|folder| folder.ends_with(name))
 }

@@ -21,7 +21,7 @@ struct Summary {
     from: String,
     classes: Vec<String>,
     hidden: usize,
-    /// Whether the backbone of the Keras model has ImageNet's weights.
+    /// True if the backbone of the Keras model has ImageNet's weights.
     imagenet: bool,
 }
 
