@@ -26,13 +26,13 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(CrossValidation { films, groups, folds, repeats, seeds, threshold, .. }) = self;
         let Self(CrossValidation { pooled, across_folds, calibration, grouped_by, .. }) = self;
-        let s = |count: usize| if count == 1 { "" } else { "s" };
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
         writeln!(
             f,
             "{films} images in {groups} groups (by {grouped_by}), {folds} folds, {repeats} \
              repeat{}, {seeds} head{} per fold, trained on unrotated images",
-            s(*repeats),
-            s(*seeds)
+            plural(*repeats),
+            plural(*seeds)
         )?;
         let digits = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.4}"));
         writeln!(f, "{:15}  pooled  95 % interval     mean of folds  sd", "")?;
