@@ -1,4 +1,4 @@
-//! A head as a safetensors file.
+//! Reading and writing of a head as a safetensors file.
 
 use std::collections::BTreeMap;
 
@@ -9,47 +9,47 @@ use super::{Dense, Head};
 use crate::io::safetensors::{self, View};
 use crate::io::tensor::{self, BadWeight, Tensor, check_weights};
 
-/// Why bytes are no head.
+/// Error in a head's safetensors file.
 #[derive(Debug, Error)]
 pub enum HeadError {
-    /// Not a safetensors file.
+    /// The bytes are not a safetensors file.
     #[error("not a safetensors file")]
     Format(#[from] tensor::Error),
-    /// There is no such tensor of f32.
-    #[error("tensor `{0}` of f32 is missing")]
+    /// A tensor is missing or not f32.
+    #[error("f32 tensor `{0}` is missing")]
     Missing(String),
-    /// A tensor holds a number that no training ends in.
+    /// A tensor contains an implausible weight.
     #[error("tensor `{name}` holds {bad}")]
     Value {
         /// Name of the tensor.
         name: String,
-        /// The number.
+        /// The weight.
         bad: BadWeight,
     },
-    /// A tensor has another shape than the rest of the head asks for.
+    /// The shape of a tensor does not fit the other tensors.
     #[error("tensor `{name}` has shape {got:?}, expected {expected}")]
     Shape {
         /// Name of the tensor.
         name: String,
-        /// Its shape.
+        /// Shape in the file.
         got: Vec<usize>,
-        /// The shape it should have, `n` for any size.
+        /// Expected shape; `n` stands for any size.
         expected: String,
     },
 }
 
 impl Head {
-    /// The head as a safetensors file: `dense_1.kernel` `[inputs, hidden]`,
-    /// `dense_1.bias` `[hidden]`, `dense_2.kernel` `[hidden, classes]`,
-    /// `dense_2.bias` `[classes]`, f32. Equal heads give equal bytes.
+    /// Serialises the head as a safetensors file with f32 tensors `dense_1.kernel`
+    /// `[inputs, hidden]`, `dense_1.bias` `[hidden]`, `dense_2.kernel` `[hidden, classes]` and
+    /// `dense_2.bias` `[classes]`. Equal heads give equal bytes.
     pub fn to_safetensors(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         safetensors::write_to(&mut bytes, &self.views(), &BTreeMap::new())
-            .expect("a vector takes every byte");
+            .expect("writing to a Vec cannot fail");
         bytes
     }
 
-    /// Its four tensors, as [`Head::to_safetensors`] names and orders them.
+    /// Views of the four tensors, with names and order as in [`Head::to_safetensors`].
     pub fn views(&self) -> [View<'_>; 4] {
         let view = |name: &str, shape: &[usize], data| View {
             name: name.to_owned(),
@@ -65,49 +65,53 @@ impl Head {
         ]
     }
 
-    /// Reads what [`Head::to_safetensors`] wrote; other tensors are ignored.
+    /// Reads the bytes of [`Head::to_safetensors`]; other tensors are ignored.
     ///
     /// # Errors
     ///
-    /// [`HeadError`] when the bytes are no safetensors file, or a tensor is missing
-    /// or does not fit the others.
+    /// If the bytes are not a safetensors file, or a tensor is missing, has an unsuitable shape
+    /// or contains an implausible weight.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, HeadError> {
         Self::from_tensors(safetensors::read(bytes)?)
     }
 
-    /// Picks the head's tensors out of others, named as [`Head::to_safetensors`]
-    /// names them.
+    /// Selects the head's tensors, named as in [`Head::to_safetensors`]; other tensors are
+    /// ignored.
     ///
     /// # Errors
     ///
-    /// [`HeadError`] when one is missing or does not fit the others.
+    /// If a tensor is missing, has an unsuitable shape or contains an implausible weight.
     pub fn from_tensors(mut tensors: Vec<Tensor>) -> Result<Self, HeadError> {
-        let hidden = dense(&mut tensors, "dense_1", None)?;
-        let output = dense(&mut tensors, "dense_2", Some(hidden.bias.len()))?;
+        let hidden = take_dense(&mut tensors, "dense_1", None)?;
+        let output = take_dense(&mut tensors, "dense_2", Some(hidden.bias.len()))?;
         Ok(Self { hidden, output })
     }
 }
 
-/// The layer `name`, which takes `inputs` values where that is given.
-fn dense(tensors: &mut Vec<Tensor>, name: &str, inputs: Option<usize>) -> Result<Dense, HeadError> {
-    let kernel = take(tensors, format!("{name}.kernel"), &[inputs, None])?;
+/// Removes the layer `name` from `tensors`; `inputs` is its number of inputs if known.
+fn take_dense(
+    tensors: &mut Vec<Tensor>,
+    name: &str,
+    inputs: Option<usize>,
+) -> Result<Dense, HeadError> {
+    let kernel = take_tensor(tensors, format!("{name}.kernel"), &[inputs, None])?;
     let shape = (kernel.shape[0], kernel.shape[1]);
     let kernel = Array2::from_shape_vec(shape, kernel.data).expect("as many values as the shape");
-    let bias = take(tensors, format!("{name}.bias"), &[Some(shape.1)])?;
+    let bias = take_tensor(tensors, format!("{name}.bias"), &[Some(shape.1)])?;
     Ok(Dense { kernel, bias: Array1::from(bias.data) })
 }
 
-/// Takes the tensor `name` out of `tensors`. Its dimensions must be `sizes`, any but 0
-/// where not given, and its numbers plausible weights.
-fn take(
+/// Removes the tensor `name` from `tensors` and checks its weights and its shape, where a
+/// size of `None` stands for any size above 0.
+fn take_tensor(
     tensors: &mut Vec<Tensor>,
     name: String,
     sizes: &[Option<usize>],
 ) -> Result<Tensor, HeadError> {
-    let Some(at) = tensors.iter().position(|tensor| tensor.name == name) else {
+    let Some(index) = tensors.iter().position(|tensor| tensor.name == name) else {
         return Err(HeadError::Missing(name));
     };
-    let tensor = tensors.swap_remove(at);
+    let tensor = tensors.swap_remove(index);
     let fits = |(&got, want): (&usize, &Option<usize>)| got > 0 && want.is_none_or(|w| w == got);
     if tensor.shape.len() == sizes.len() && tensor.shape.iter().zip(sizes).all(fits) {
         return match check_weights(&tensor.data) {
@@ -132,7 +136,7 @@ mod tests {
         })
     }
 
-    /// A head's file with one tensor of another shape, or left out.
+    /// Head file with one tensor of another shape, or without this tensor.
     fn file_with(name: &str, shape: Option<&[usize]>) -> Vec<u8> {
         let mut tensors = safetensors::read(&head().to_safetensors()).unwrap();
         tensors.retain(|tensor| tensor.name != name);
@@ -145,21 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn comes_back_from_equal_bytes() {
+    fn heads_are_read_back_from_equal_bytes() {
         let bytes = head().to_safetensors();
         assert_eq!(Head::from_safetensors(&bytes).unwrap(), head());
         assert_eq!(bytes, head().to_safetensors());
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn unsuitable_tensors_are_errors() {
         let error = |bytes: &[u8]| Head::from_safetensors(bytes).unwrap_err().to_string();
         let changed = |name, shape: &[usize]| error(&file_with(name, Some(shape)));
         assert_eq!(error(b"not tensors"), "not a safetensors file");
-        assert_eq!(
-            error(&file_with("dense_2.bias", None)),
-            "tensor `dense_2.bias` of f32 is missing"
-        );
+        assert_eq!(error(&file_with("dense_2.bias", None)), "f32 tensor `dense_2.bias` is missing");
         assert_eq!(
             changed("dense_2.kernel", &[7, 3]),
             "tensor `dense_2.kernel` has shape [7, 3], expected [4, n]"

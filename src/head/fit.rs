@@ -1,4 +1,4 @@
-//! Training, batch by batch, as Keras' `fit` does it.
+//! Training of the head in batches, as `Model.fit` of Keras.
 
 use ndarray::Axis;
 
@@ -8,38 +8,38 @@ use super::{FitError, FitInputs, FitSettings, Head};
 use crate::io::tensor::check_weights;
 use crate::rng::{Rng, derive};
 
-/// One line of the history, measured as Keras reports it.
+/// Loss and accuracy of one epoch, as in the history of Keras.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Epoch {
-    /// Mean over the epoch's batches, each before its step and with dropout.
+    /// Mean training loss over the batches, each before its step and with dropout.
     pub loss: f32,
-    /// Share of films classified right, measured as `loss`.
+    /// Training accuracy over the same batches, 0 to 1.
     pub accuracy: f32,
-    /// On the validation films after the epoch's last step, without dropout.
+    /// Validation loss after the last step, without dropout.
     pub val_loss: Option<f32>,
-    /// On the validation films after the epoch's last step.
+    /// Validation accuracy after the last step, without dropout, 0 to 1.
     pub val_accuracy: Option<f32>,
 }
 
-/// A trained head and one [`Epoch`] for each pass.
+/// Trained head with its training history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
-    /// The head after the last step.
+    /// Head after the last step.
     pub head: Head,
-    /// What each epoch measured.
+    /// Loss and accuracy of each epoch.
     pub history: Vec<Epoch>,
 }
 
-/// Trains a head; `on_epoch` is told each epoch's number, from 0, and measures.
+/// Trains a head. Calls `on_epoch` after each epoch with its number, from 0.
 ///
-/// Equals Keras 3 given the same initial weights, order and dropout. Those come
-/// from streams derived from `seed`: the same inputs, settings and seed give the
-/// same head, at any number of threads.
+/// Equals Keras 3 if initial weights, order of images and dropout are the same. Here these are
+/// random, derived from `seed`: the same inputs, settings and seed give the same head with any
+/// number of threads.
 ///
 /// # Errors
 ///
-/// [`FitError`] when the inputs do not fit together or are not finite, make no
-/// batch, a setting is out of range, or the training diverges.
+/// If a setting is out of range, the shapes of the inputs differ, a feature is not finite, there
+/// are fewer images than one batch, or the training diverges.
 pub fn fit(
     inputs: &FitInputs,
     settings: &FitSettings,
@@ -51,19 +51,19 @@ pub fn fit(
     let [mut initial, mut shuffle, mut dropout] = ["initial", "shuffle", "dropout"]
         .map(|purpose| Rng::new(derive(seed, "train", purpose, 0)));
     let head = Head::new(inputs.bank.dim().2, settings.hidden, inputs.classes, || initial.f64());
-    let order = |order: &mut Vec<usize>| shuffle.shuffle(order);
-    let keep = || dropout.f32() >= settings.dropout;
-    train(head, inputs, settings, order, keep, on_epoch)
+    let reorder = |order: &mut Vec<usize>| shuffle.shuffle(order);
+    let keep_unit = || dropout.f32() >= settings.dropout;
+    train(head, inputs, settings, reorder, keep_unit, on_epoch)
 }
 
-/// [`fit`] from given initial weights: `reorder` changes the films' order before
-/// each epoch, `keep` says whether a hidden unit survives dropout.
+/// [`fit`] with given initial weights. `reorder` changes the order of the images before each
+/// epoch; `keep_unit` returns false if dropout sets a hidden unit to 0.
 fn train(
     mut head: Head,
     inputs: &FitInputs,
     settings: &FitSettings,
     mut reorder: impl FnMut(&mut Vec<usize>),
-    mut keep: impl FnMut() -> bool,
+    mut keep_unit: impl FnMut() -> bool,
     mut on_epoch: impl FnMut(usize, &Epoch),
 ) -> Result<Fitted, FitError> {
     let FitSettings { batch_size, hidden, dropout, learning_rate, loss, .. } = *settings;
@@ -78,38 +78,38 @@ fn train(
     for number in 0..settings.epochs {
         let features = inputs.bank.index_axis(Axis(0), number % inputs.bank.dim().0);
         reorder(&mut order);
-        let (mut losses, mut hits) = (Vec::new(), 0);
-        for films in order.chunks_exact(batch_size) {
-            let labels: Vec<usize> = films.iter().map(|&film| inputs.labels[film]).collect();
+        let (mut losses, mut correct) = (Vec::new(), 0);
+        for images in order.chunks_exact(batch_size) {
+            let labels: Vec<usize> = images.iter().map(|&image| inputs.labels[image]).collect();
             let batch =
-                Batch::new(features.select(Axis(0), films).view(), &labels, inputs.classes)?;
+                Batch::new(features.select(Axis(0), images).view(), &labels, inputs.classes)?;
             let mask: Option<Vec<f32>> = (dropout > 0.0).then(|| {
                 let scale = 1.0 / (1.0 - dropout);
-                (0..batch_size * hidden).map(|_| if keep() { scale } else { 0.0 }).collect()
+                (0..batch_size * hidden).map(|_| if keep_unit() { scale } else { 0.0 }).collect()
             });
             let step = batch.backward(&head, mask, loss)?;
             adam.step(head.parameters_mut(), &step.gradients);
             losses.push(step.loss);
-            hits += step.hits;
+            correct += step.correct;
         }
-        let seen = losses.len() * batch_size;
-        let measured = validation.as_ref().map(|batch| batch.measure(&head, loss)).transpose()?;
+        let images = losses.len() * batch_size;
+        let validated = validation.as_ref().map(|batch| batch.evaluate(&head, loss)).transpose()?;
         let epoch = Epoch {
             loss: losses.iter().sum::<f32>() / losses.len() as f32,
-            accuracy: hits as f32 / seen as f32,
-            val_loss: measured.map(|(loss, _)| loss),
-            val_accuracy: measured.map(|(_, accuracy)| accuracy),
+            accuracy: correct as f32 / images as f32,
+            val_loss: validated.map(|(loss, _)| loss),
+            val_accuracy: validated.map(|(_, accuracy)| accuracy),
         };
-        check_converges(number, &epoch, &mut head)?;
+        check_convergence(number, &epoch, &mut head)?;
         on_epoch(number, &epoch);
         history.push(epoch);
     }
     Ok(Fitted { head, history })
 }
 
-/// Fails if the losses of `epoch`, the `number`-th from 0, or the weights after it are not
-/// finite, or a weight is beyond what any training ends in.
-fn check_converges(number: usize, epoch: &Epoch, head: &mut Head) -> Result<(), FitError> {
+/// Returns an error if a loss of `epoch` (`number` counts from 0) is not finite, or a weight is
+/// not finite or implausibly large.
+fn check_convergence(number: usize, epoch: &Epoch, head: &mut Head) -> Result<(), FitError> {
     let bad = head.parameters_mut().into_iter().find_map(|p| check_weights(p).err());
     let losses = [Some(epoch.loss), epoch.val_loss];
     if bad.is_none() && losses.into_iter().flatten().all(f32::is_finite) {
@@ -126,7 +126,7 @@ mod tests {
     use ndarray::{Array1, Array2, Array3, Axis};
     use serde::Deserialize;
 
-    /// A case of tests/golden/head.json, made by Keras with head.py beside it.
+    /// Case of tests/golden/head.json, computed by Keras with tests/golden/head.py.
     #[derive(Deserialize)]
     struct Golden {
         loss: Loss,
@@ -208,7 +208,7 @@ mod tests {
         for golden in goldens() {
             let first = &golden.orders[0][..golden.batch_size];
             let (x, head) = (rows(&golden.x), golden.initial.head());
-            let labels: Vec<usize> = first.iter().map(|&film| golden.y[film]).collect();
+            let labels: Vec<usize> = first.iter().map(|&image| golden.y[image]).collect();
             let batch =
                 Batch::new(x.select(Axis(0), first).view(), &labels, head.classes()).unwrap();
             let step = batch.backward(&head, None, golden.loss).unwrap();
@@ -265,49 +265,50 @@ mod tests {
         }
     }
 
-    /// Three rotations of 20 films of two classes that one feature tells apart.
-    fn films() -> (Array3<f32>, Vec<usize>) {
-        let labels: Vec<usize> = (0..20).map(|film| film % 2).collect();
-        let bank = Array3::from_shape_fn((3, 20, 6), |(rotation, film, feature)| {
-            let noise = ((rotation * 131 + film * 17 + feature * 29) % 23) as f32 / 23.0;
-            if feature == 0 { noise + 2.0 * labels[film] as f32 } else { noise }
+    /// Features of 20 images with 3 rotations; feature 0 separates the two classes.
+    fn data() -> (Array3<f32>, Vec<usize>) {
+        let labels: Vec<usize> = (0..20).map(|image| image % 2).collect();
+        let bank = Array3::from_shape_fn((3, 20, 6), |(rotation, image, feature)| {
+            let noise = ((rotation * 131 + image * 17 + feature * 29) % 23) as f32 / 23.0;
+            if feature == 0 { noise + 2.0 * labels[image] as f32 } else { noise }
         });
         (bank, labels)
     }
 
-    fn fit_films(settings: &FitSettings, seed: u64) -> Fitted {
-        let (bank, labels) = films();
+    fn fit_data(settings: &FitSettings, seed: u64) -> Fitted {
+        let (bank, labels) = data();
         let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
         fit(&inputs, settings, seed, |_, _| ()).unwrap()
     }
 
     #[test]
-    fn learns_what_can_be_learnt() {
+    fn training_separates_the_classes() {
         let settings = FitSettings { epochs: 60, learning_rate: 0.01, ..FitSettings::default() };
-        let fitted = fit_films(&settings, 1);
-        let (bank, labels) = films();
+        let fitted = fit_data(&settings, 1);
+        let (bank, labels) = data();
         let p = fitted.head.predict(bank.index_axis(Axis(0), 0));
-        let hits = p.rows().into_iter().zip(&labels).filter(|(p, label)| p[**label] > 0.5).count();
-        assert_eq!(hits, 20);
+        let correct =
+            p.rows().into_iter().zip(&labels).filter(|(p, label)| p[**label] > 0.5).count();
+        assert_eq!(correct, 20);
         assert!(fitted.history[59].loss < 0.6 * fitted.history[0].loss);
         assert_eq!(fitted.history[59].val_loss, None);
     }
 
     #[test]
-    fn the_seed_is_all_that_is_random() {
+    fn training_depends_on_the_seed_but_not_on_the_thread_count() {
         let settings = FitSettings { epochs: 3, ..FitSettings::default() };
-        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        let many = rayon::ThreadPoolBuilder::new().num_threads(5).build().unwrap();
-        let fitted = fit_films(&settings, 7);
-        assert_eq!(fitted, alone.install(|| fit_films(&settings, 7)));
-        assert_eq!(fitted, many.install(|| fit_films(&settings, 7)));
-        assert_ne!(fitted, fit_films(&settings, 8));
+        let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let five_threads = rayon::ThreadPoolBuilder::new().num_threads(5).build().unwrap();
+        let fitted = fit_data(&settings, 7);
+        assert_eq!(fitted, one_thread.install(|| fit_data(&settings, 7)));
+        assert_eq!(fitted, five_threads.install(|| fit_data(&settings, 7)));
+        assert_ne!(fitted, fit_data(&settings, 8));
     }
 
     #[test]
-    fn each_epoch_sees_its_rotation() {
+    fn epochs_cycle_through_the_rotations() {
         let settings = FitSettings { epochs: 4, dropout: 0.0, ..FitSettings::default() };
-        let (bank, labels) = films();
+        let (bank, labels) = data();
         let losses = |rotations: &[usize]| {
             let bank = bank.select(Axis(0), rotations);
             let inputs =
@@ -320,8 +321,8 @@ mod tests {
     }
 
     #[test]
-    fn a_training_that_diverges_is_an_error() {
-        let (bank, labels) = films();
+    fn diverging_training_is_an_error() {
+        let (bank, labels) = data();
         let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
         for loss in [Loss::Logits, Loss::Probabilities] {
             let settings = FitSettings { learning_rate: 1e30, loss, ..FitSettings::default() };
@@ -331,13 +332,13 @@ mod tests {
     }
 
     #[test]
-    fn tells_each_epoch() {
-        let (bank, labels) = films();
+    fn on_epoch_receives_each_epoch() {
+        let (bank, labels) = data();
         let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let fitted = fit(&inputs, &FitSettings::default(), 0, |number, epoch| {
-            told.push((number, epoch.clone()))
+            reported.push((number, epoch.clone()))
         });
-        assert_eq!(told, fitted.unwrap().history.into_iter().enumerate().collect::<Vec<_>>());
+        assert_eq!(reported, fitted.unwrap().history.into_iter().enumerate().collect::<Vec<_>>());
     }
 }

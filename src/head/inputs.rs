@@ -1,4 +1,4 @@
-//! What training takes, and the checks it passes before the first step.
+//! Inputs and settings of the training, and their checks.
 
 use ndarray::{ArrayView1, ArrayView2, ArrayView3};
 use thiserror::Error;
@@ -6,36 +6,36 @@ use thiserror::Error;
 use super::Loss;
 use crate::io::tensor::is_plausible;
 
-/// What a head learns from.
+/// Training and validation data of a head.
 #[derive(Clone, Debug)]
 pub struct FitInputs<'a> {
-    /// Features `[rotations, n, d]` of the training films; epoch `e` sees
-    /// `bank[e % rotations]`. Plain features are a bank of one.
+    /// Augmented features `[rotations, n, d]` of the training images. Epoch `e` uses
+    /// `bank[e % rotations]`. Without augmentation, `rotations` is 1.
     pub bank: ArrayView3<'a, f32>,
-    /// Class of each training film, below `classes`.
+    /// Class of each training image, below `classes`.
     pub labels: &'a [usize],
     /// Number of classes.
     pub classes: usize,
-    /// Features `[m, d]` and classes of films to validate on after each epoch.
+    /// Features `[m, d]` and classes of the validation images, evaluated after each epoch.
     pub validation: Option<(ArrayView2<'a, f32>, &'a [usize])>,
 }
 
-/// How it learns; the default is the tutorial's.
+/// Hyperparameters of the training. The defaults are the tutorial's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FitSettings {
-    /// Passes over the training films.
+    /// Number of epochs.
     pub epochs: usize,
-    /// Films a step. An epoch has `n / batch_size` steps; the films that are left
-    /// over in its shuffled order are not seen in it.
+    /// Number of images per batch. An epoch has `n / batch_size` steps; the remaining images
+    /// of its shuffled order are skipped.
     pub batch_size: usize,
-    /// Adam's rate at the first step; step `t` has
+    /// Learning rate of Adam at the first step. Step `t`, from 0, has
     /// `learning_rate / (1 + t * learning_rate / epochs)`.
     pub learning_rate: f32,
-    /// Hidden units.
+    /// Number of hidden units.
     pub hidden: usize,
-    /// Share of hidden units set to 0 in training, in [0, 1).
+    /// Dropout rate of the hidden units, in [0, 1).
     pub dropout: f32,
-    /// What is minimised.
+    /// Loss function.
     pub loss: Loss,
 }
 
@@ -46,69 +46,69 @@ impl Default for FitSettings {
     }
 }
 
-/// Why there is no head.
+/// Error of the training.
 #[derive(Debug, Error)]
 pub enum FitError {
-    /// Not even one batch.
-    #[error("{films} training films, but a batch takes {batch_size}")]
+    /// There are fewer images than one batch.
+    #[error("{films} training images, but the batch size is {batch_size}")]
     TooFewFilms {
-        /// Training films there are.
+        /// Number of training images.
         films: usize,
-        /// Films a batch takes.
+        /// Batch size.
         batch_size: usize,
     },
-    /// A head tells at least two classes apart.
+    /// There are fewer than 2 classes.
     #[error("{0} class, expected at least 2")]
     TooFewClasses(usize),
-    /// The arrays do not fit together.
+    /// The size of an array does not fit the other inputs.
     #[error("{what}: {got}, expected {expected}")]
     Shape {
-        /// What does not fit.
+        /// Description of the size.
         what: &'static str,
-        /// Its size.
+        /// Size.
         got: usize,
-        /// The size the other arrays ask for.
+        /// Expected size.
         expected: usize,
     },
-    /// A label that is no class.
-    #[error("film {film} has class {label}, expected a number below {classes}")]
+    /// A label is not below the number of classes.
+    #[error("image {film} has class {label}, expected a number below {classes}")]
     Label {
-        /// Row of the film.
+        /// Index of the image.
         film: usize,
-        /// Its label.
+        /// Label of the image.
         label: usize,
         /// Number of classes.
         classes: usize,
     },
-    /// NaN, infinity or an absurdly large number among the features.
-    #[error("the {what} features of film {film} are not finite numbers below 1e10")]
+    /// A feature is NaN, infinite or implausibly large.
+    #[error("the {what} features of image {film} are not finite numbers below 1e10")]
     NotFinite {
         /// `training` or `validation`.
         what: &'static str,
-        /// Row of the first such film.
+        /// Index of the first such image.
         film: usize,
     },
-    /// The loss or the weights left the range of finite numbers.
+    /// The loss is not finite, or a weight is not finite or implausibly large.
     #[error("training diverged in epoch {epoch}: the loss is {loss:?} and the weights {weights}")]
     Diverged {
         /// Number of the epoch, from 1.
         epoch: usize,
-        /// Its training loss.
+        /// Training loss of the epoch.
         loss: f32,
-        /// `are finite`, or the first weight that is not plausible.
+        /// `are finite`, or `hold` and the first implausible weight.
         weights: String,
     },
-    /// A setting out of its range.
+    /// A setting is out of range.
     #[error("`{name}` is {got}, expected {expected}")]
     Setting {
-        /// The setting.
+        /// Name of the setting.
         name: &'static str,
-        /// Its value.
+        /// Value of the setting.
         got: String,
-        /// Its range.
+        /// Valid range.
         expected: &'static str,
     },
-    /// candle failed.
+    /// A computation in candle failed.
     #[error("cannot compute a training step")]
     Compute(#[from] candle_core::Error),
 }
@@ -118,9 +118,9 @@ impl FitSettings {
     ///
     /// # Errors
     ///
-    /// [`FitError::Setting`] for the first one that is out of range.
+    /// [`FitError::Setting`] for the first setting that is out of range.
     pub fn check(&self) -> Result<(), FitError> {
-        let setting = |name, got: &dyn ToString, expected| {
+        let out_of_range = |name, got: &dyn ToString, expected| {
             Err(FitError::Setting { name, got: got.to_string(), expected })
         };
         let integers = [
@@ -128,17 +128,17 @@ impl FitSettings {
             ("batch-size", self.batch_size, 1_000_000, "1 to 1000000"),
             ("hidden", self.hidden, 16_384, "1 to 16384"),
         ];
-        for (name, value, most, expected) in integers {
-            if !(1..=most).contains(&value) {
-                return setting(name, &value, expected);
+        for (name, value, max, expected) in integers {
+            if !(1..=max).contains(&value) {
+                return out_of_range(name, &value, expected);
             }
         }
         match self {
             Self { dropout, .. } if !(0.0..1.0).contains(dropout) => {
-                setting("dropout", dropout, "0 or more and below 1")
+                out_of_range("dropout", dropout, "0 or more and below 1")
             }
             Self { learning_rate, .. } if !(learning_rate.is_finite() && *learning_rate > 0.0) => {
-                setting("learning-rate", learning_rate, "above 0")
+                out_of_range("learning-rate", learning_rate, "above 0")
             }
             _ => Ok(()),
         }
@@ -154,37 +154,37 @@ impl FitInputs<'_> {
         if films < batch_size {
             return Err(FitError::TooFewFilms { films, batch_size });
         }
-        same("rotations in the bank", rotations.min(1), 1)?;
-        same("features a film", width.min(1), 1)?;
-        same("training labels", self.labels.len(), films)?;
-        labels(self.labels, self.classes)?;
+        check_size("rotations", rotations.min(1), 1)?;
+        check_size("features per image", width.min(1), 1)?;
+        check_size("training labels", self.labels.len(), films)?;
+        check_labels(self.labels, self.classes)?;
         for rotation in self.bank.outer_iter() {
-            finite("training", rotation)?;
+            check_finite("training", rotation)?;
         }
         if let Some((features, classes)) = self.validation {
-            same("validation labels", classes.len(), features.nrows())?;
-            same("features a validation film", features.ncols(), width)?;
-            same("validation films", features.nrows().min(1), 1)?;
-            labels(classes, self.classes)?;
-            finite("validation", features)?;
+            check_size("validation labels", classes.len(), features.nrows())?;
+            check_size("features per validation image", features.ncols(), width)?;
+            check_size("validation images", features.nrows().min(1), 1)?;
+            check_labels(classes, self.classes)?;
+            check_finite("validation", features)?;
         }
         Ok(())
     }
 }
 
-fn same(what: &'static str, got: usize, expected: usize) -> Result<(), FitError> {
+fn check_size(what: &'static str, got: usize, expected: usize) -> Result<(), FitError> {
     if got == expected { Ok(()) } else { Err(FitError::Shape { what, got, expected }) }
 }
 
-fn labels(labels: &[usize], classes: usize) -> Result<(), FitError> {
+fn check_labels(labels: &[usize], classes: usize) -> Result<(), FitError> {
     match labels.iter().position(|label| *label >= classes) {
         Some(film) => Err(FitError::Label { film, label: labels[film], classes }),
         None => Ok(()),
     }
 }
 
-fn finite(what: &'static str, features: ArrayView2<f32>) -> Result<(), FitError> {
-    let bad = |film: ArrayView1<f32>| film.iter().any(|value| !is_plausible(*value));
+fn check_finite(what: &'static str, features: ArrayView2<f32>) -> Result<(), FitError> {
+    let bad = |row: ArrayView1<f32>| row.iter().any(|value| !is_plausible(*value));
     match features.rows().into_iter().position(bad) {
         Some(film) => Err(FitError::NotFinite { what, film }),
         None => Ok(()),
@@ -197,8 +197,8 @@ mod tests {
     use crate::head::fit;
     use ndarray::{Array2, Array3};
 
-    /// What `fit` says of 10 films with 4 features in 2 classes after `change`.
-    fn said(
+    /// Error message of `fit` for 10 images with 4 features in 2 classes after `change`.
+    fn error(
         change: impl FnOnce(&mut Array3<f32>, &mut Vec<usize>, &mut usize, &mut FitSettings),
     ) -> String {
         let (mut bank, mut labels) =
@@ -210,54 +210,57 @@ mod tests {
     }
 
     #[test]
-    fn inputs_that_do_not_fit_are_named() {
-        assert_eq!(said(|_, _, _, s| s.batch_size = 11), "10 training films, but a batch takes 11");
-        assert_eq!(said(|_, _, k, _| *k = 1), "1 class, expected at least 2");
-        assert_eq!(said(|_, y, _, _| y.truncate(9)), "training labels: 9, expected 10");
-        assert_eq!(said(|_, y, _, _| y[3] = 2), "film 3 has class 2, expected a number below 2");
+    fn unsuitable_inputs_are_errors() {
         assert_eq!(
-            said(|x, _, _, _| x[[1, 4, 2]] = f32::NAN),
-            "the training features of film 4 are not finite numbers below 1e10"
+            error(|_, _, _, s| s.batch_size = 11),
+            "10 training images, but the batch size is 11"
         );
+        assert_eq!(error(|_, _, k, _| *k = 1), "1 class, expected at least 2");
+        assert_eq!(error(|_, y, _, _| y.truncate(9)), "training labels: 9, expected 10");
+        assert_eq!(error(|_, y, _, _| y[3] = 2), "image 3 has class 2, expected a number below 2");
         assert_eq!(
-            said(|x, _, _, _| *x = Array3::zeros((0, 10, 4))),
-            "rotations in the bank: 0, expected 1"
+            error(|x, _, _, _| x[[1, 4, 2]] = f32::NAN),
+            "the training features of image 4 are not finite numbers below 1e10"
         );
+        assert_eq!(error(|x, _, _, _| *x = Array3::zeros((0, 10, 4))), "rotations: 0, expected 1");
     }
 
     #[test]
-    fn validation_is_checked_alike() {
+    fn unsuitable_validation_inputs_are_errors() {
         let (bank, labels) = (Array3::zeros((1, 8, 4)), [0, 1, 0, 1, 0, 1, 0, 1]);
-        let said = |features: Array2<f32>, classes: &[usize]| {
+        let error = |features: Array2<f32>, classes: &[usize]| {
             let validation = Some((features.view(), classes));
             let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation };
             fit(&inputs, &FitSettings::default(), 0, |_, _| ()).unwrap_err().to_string()
         };
         assert_eq!(
-            said(Array2::zeros((2, 3)), &[0, 1]),
-            "features a validation film: 3, expected 4"
+            error(Array2::zeros((2, 3)), &[0, 1]),
+            "features per validation image: 3, expected 4"
         );
-        assert_eq!(said(Array2::zeros((2, 4)), &[0]), "validation labels: 1, expected 2");
-        assert_eq!(said(Array2::zeros((0, 4)), &[]), "validation films: 0, expected 1");
+        assert_eq!(error(Array2::zeros((2, 4)), &[0]), "validation labels: 1, expected 2");
+        assert_eq!(error(Array2::zeros((0, 4)), &[]), "validation images: 0, expected 1");
         assert_eq!(
-            said(Array2::from_elem((1, 4), f32::INFINITY), &[0]),
-            "the validation features of film 0 are not finite numbers below 1e10"
+            error(Array2::from_elem((1, 4), f32::INFINITY), &[0]),
+            "the validation features of image 0 are not finite numbers below 1e10"
         );
     }
 
     #[test]
-    fn settings_out_of_range_are_named() {
-        assert_eq!(said(|_, _, _, s| s.epochs = 0), "`epochs` is 0, expected 1 to 100000");
-        assert_eq!(said(|_, _, _, s| s.hidden = 0), "`hidden` is 0, expected 1 to 16384");
+    fn settings_out_of_range_are_errors() {
+        assert_eq!(error(|_, _, _, s| s.epochs = 0), "`epochs` is 0, expected 1 to 100000");
+        assert_eq!(error(|_, _, _, s| s.hidden = 0), "`hidden` is 0, expected 1 to 16384");
         let hidden = "`hidden` is 1000000000, expected 1 to 16384";
-        assert_eq!(said(|_, _, _, s| s.hidden = 1_000_000_000), hidden);
-        assert_eq!(said(|_, _, _, s| s.batch_size = 0), "`batch-size` is 0, expected 1 to 1000000");
+        assert_eq!(error(|_, _, _, s| s.hidden = 1_000_000_000), hidden);
         assert_eq!(
-            said(|_, _, _, s| s.dropout = 1.0),
+            error(|_, _, _, s| s.batch_size = 0),
+            "`batch-size` is 0, expected 1 to 1000000"
+        );
+        assert_eq!(
+            error(|_, _, _, s| s.dropout = 1.0),
             "`dropout` is 1, expected 0 or more and below 1"
         );
         assert_eq!(
-            said(|_, _, _, s| s.learning_rate = -0.1),
+            error(|_, _, _, s| s.learning_rate = -0.1),
             "`learning-rate` is -0.1, expected above 0"
         );
     }

@@ -1,4 +1,4 @@
-//! Binary cross-entropy over the outputs of a softmax, as Keras computes it.
+//! Binary cross-entropy of the softmax outputs, as computed by Keras.
 
 use candle_core::Tensor;
 use candle_nn::ops::softmax;
@@ -7,25 +7,23 @@ use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// Which binary cross-entropy trains the head; both average over films and outputs.
-///
-/// The two differ because Keras looks behind the softmax.
+/// Variant of the binary cross-entropy, averaged over images and outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// What Keras 3 on TensorFlow computes for `loss="binary_crossentropy"` after
-    /// `activation="softmax"`: that activation leaves its logits on the tensor it
-    /// returns, and the loss takes the sigmoid of each of them. Each logit then
-    /// learns its own log-odds, so with two classes their difference, which the
-    /// softmax sees, is twice the log-odds: probabilities come out too sure.
+    /// Sigmoid of each logit. Keras 3 on TensorFlow computes this for
+    /// `loss="binary_crossentropy"` after `activation="softmax"`: the activation attaches its
+    /// logits to the returned tensor, and the loss uses them. Each logit is then fitted to the
+    /// log-odds of its class. With two classes their difference, the input of the softmax, is
+    /// twice the log-odds, so the probabilities are overconfident.
     #[default]
     Logits,
-    /// As written: on the softmax's probabilities, clipped to 1e-7 and 1 - 1e-7,
-    /// with no gradient beyond. What Keras computes when it cannot see the logits.
+    /// Softmax probabilities, clipped to [1e-7, 1 - 1e-7]; the gradient of clipped values is 0.
+    /// Keras computes this if the logits are not available.
     Probabilities,
 }
 
-/// A word that names no [`Loss`].
+/// Unknown name of a [`Loss`].
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("unknown loss `{0}`, expected `logits` or `probabilities`")]
 pub struct UnknownLoss(String);
@@ -51,16 +49,15 @@ impl FromStr for Loss {
     }
 }
 
-/// Keras' `epsilon()`.
+/// `epsilon()` of Keras.
 const CLIP: f32 = 1e-7;
 
 impl Loss {
-    /// Mean loss (a scalar) of `logits` `[n, classes]` against one-hot `targets` of
-    /// that shape.
+    /// Mean loss (a scalar) of `logits` `[n, classes]`; `targets` are one-hot, same shape.
     pub(super) fn mean(self, logits: &Tensor, targets: &Tensor) -> candle_core::Result<Tensor> {
         match self {
             Self::Logits => {
-                // max(z, 0) - z y + ln(1 + e^-|z|), which no logit overflows.
+                // max(z, 0) - z y + ln(1 + e^-|z|), which cannot overflow.
                 let tail = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
                 ((logits.relu()? - (logits * targets)?)? + tail)?.mean_all()
             }
@@ -84,7 +81,7 @@ mod tests {
     const LOGITS: [[f32; 3]; 3] = [[0.3, -1.2, 2.0], [40.0, -40.0, 0.0], [-3.0, 0.5, 0.4]];
     const TARGETS: [[f32; 3]; 3] = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]];
 
-    /// Loss and its gradient by the logits.
+    /// Loss and its gradient with respect to the logits.
     fn evaluate(loss: Loss) -> (f32, Vec<Vec<f32>>) {
         let logits = Var::new(&LOGITS, &Device::Cpu).unwrap();
         let mean = loss.mean(&logits, &Tensor::new(&TARGETS, &Device::Cpu).unwrap()).unwrap();
@@ -93,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn names_come_back() {
+    fn names_round_trip() {
         for loss in [Loss::Logits, Loss::Probabilities] {
             assert_eq!(loss.to_string().parse(), Ok(loss));
             assert_eq!(serde_json::to_value(loss).unwrap(), loss.to_string());
@@ -103,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_are_told_from_probabilities() {
+    fn the_logits_loss_applies_the_sigmoid() {
         let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
         let (mean, gradient) = evaluate(Loss::Logits);
         let mut sum = 0.0;

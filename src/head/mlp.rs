@@ -1,45 +1,45 @@
-//! The head's layers: Dense ReLU, dropout in training, Dense softmax.
+//! Layers of the head: dense with ReLU, dropout in training, dense with softmax.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::ops::softmax;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
-/// A fully connected layer, `x · kernel + bias`.
+/// Fully connected layer, `x · kernel + bias`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
-    /// `[inputs, units]`, as Keras keeps it.
+    /// Kernel, `[inputs, units]`, as in Keras.
     pub kernel: Array2<f32>,
-    /// `[units]`.
+    /// Bias, `[units]`.
     pub bias: Array1<f32>,
 }
 
 impl Dense {
-    /// Keras' initial layer: kernel uniform in ±sqrt(6 / (inputs + units)) (Glorot
-    /// and Bengio 2010), zero bias. `uniform` draws from [0, 1).
+    /// Creates a layer as Keras initialises it: kernel uniform in ±sqrt(6 / (inputs + units))
+    /// (Glorot and Bengio 2010), bias 0. `uniform` returns random numbers in [0, 1).
     fn glorot_uniform(inputs: usize, units: usize, uniform: &mut impl FnMut() -> f64) -> Self {
         let limit = (6.0 / (inputs + units) as f64).sqrt();
-        let draw = || ((2.0 * uniform() - 1.0) * limit) as f32;
+        let sample = || ((2.0 * uniform() - 1.0) * limit) as f32;
         Self {
-            kernel: Array2::from_shape_simple_fn((inputs, units), draw),
+            kernel: Array2::from_shape_simple_fn((inputs, units), sample),
             bias: Array1::zeros(units),
         }
     }
 }
 
-/// A classifier of feature vectors: hidden Dense with ReLU, output Dense with
-/// softmax. Any number of inputs, hidden units and classes.
+/// Classifier of feature vectors: a hidden dense layer with ReLU and an output dense layer with
+/// softmax.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
-    /// Features to hidden units, `dense_1` in files.
+    /// Hidden layer, `dense_1` in files.
     pub hidden: Dense,
-    /// Hidden units to one logit a class, `dense_2` in files.
+    /// Output layer with one logit per class, `dense_2` in files.
     pub output: Dense,
 }
 
 const STANDARD: &str = "a head's arrays are in standard layout";
 
 impl Head {
-    /// An untrained head; `uniform` draws from [0, 1).
+    /// Creates an untrained head; `uniform` returns random numbers in [0, 1).
     pub(super) fn new(
         inputs: usize,
         hidden: usize,
@@ -50,39 +50,44 @@ impl Head {
         Self { hidden: first, output: Dense::glorot_uniform(hidden, classes, &mut uniform) }
     }
 
-    /// Length of the feature vectors it takes.
+    /// Number of input features.
     pub fn inputs(&self) -> usize {
         self.hidden.kernel.nrows()
     }
 
-    /// Number of classes it tells apart.
+    /// Number of classes.
     pub fn classes(&self) -> usize {
         self.output.kernel.ncols()
     }
 
-    /// Class probabilities `[n, classes]` of features `[n, inputs]`; each row sums
-    /// to 1. NaN in a film's features gives NaN probabilities.
+    /// Predicts class probabilities `[n, classes]` from features `[n, inputs]`. Each row sums
+    /// to 1. The probabilities of an image with a NaN feature are NaN.
     ///
     /// # Panics
     ///
-    /// When the features are not [`Head::inputs`] wide.
+    /// If the number of features is not [`Head::inputs`].
     pub fn predict(&self, features: ArrayView2<f32>) -> Array2<f32> {
-        assert_eq!(features.ncols(), self.inputs(), "features as wide as the head's inputs");
+        assert_eq!(
+            features.ncols(),
+            self.inputs(),
+            "the number of features must equal the head's inputs"
+        );
         let shape = (features.nrows(), self.classes());
         if features.is_empty() {
             return Array2::zeros(shape);
         }
         let probabilities =
-            || softmax(&self.logits(&matrix(features)?)?, 1)?.flatten_all()?.to_vec1();
+            || softmax(&self.logits(&to_tensor(features)?)?, 1)?.flatten_all()?.to_vec1();
         let values = probabilities().expect("f32 tensors on the CPU whose shapes fit");
-        Array2::from_shape_vec(shape, values).expect("a probability for each row and class")
+        Array2::from_shape_vec(shape, values).expect("one probability per row and class")
     }
 
-    /// How the logit of `class` changes with each of a film's `features` `[inputs]`.
+    /// Gradient `[inputs]` of the logit of `class` with respect to the `features` `[inputs]`.
     ///
     /// # Panics
     ///
-    /// When the features are not [`Head::inputs`] long, or there is no such class.
+    /// If the number of features is not [`Head::inputs`], or `class` is not below
+    /// [`Head::classes`].
     pub fn gradient(&self, features: ArrayView1<f32>, class: usize) -> Array1<f32> {
         let sums = features.dot(&self.hidden.kernel) + &self.hidden.bias;
         let mut units = self.output.kernel.column(class).to_owned();
@@ -90,13 +95,12 @@ impl Head {
         self.hidden.kernel.dot(&units)
     }
 
-    /// Logits `[n, classes]` of features `[n, inputs]`.
+    /// Computes logits `[n, classes]` from features `[n, inputs]`, without dropout.
     pub(super) fn logits(&self, features: &Tensor) -> Result<Tensor> {
         forward(&self.variables()?, features, None)
     }
 
-    /// The parameters in the order of [`Head::parameters_mut`], for candle to
-    /// differentiate by.
+    /// Parameters as candle variables, in the order of [`Head::parameters_mut`].
     pub(super) fn variables(&self) -> Result<[Var; 4]> {
         let variable = |shape: &[usize], values: Option<&[f32]>| {
             Var::from_slice(values.expect(STANDARD), shape, &Device::Cpu)
@@ -110,7 +114,7 @@ impl Head {
         ])
     }
 
-    /// The parameters, row by row: hidden kernel and bias, output kernel and bias.
+    /// Parameters in row-major order: hidden kernel, hidden bias, output kernel, output bias.
     pub(super) fn parameters_mut(&mut self) -> [&mut [f32]; 4] {
         [
             self.hidden.kernel.as_slice_mut(),
@@ -122,8 +126,8 @@ impl Head {
     }
 }
 
-/// Logits `[n, classes]` of `features` `[n, inputs]`. `dropout` `[n, hidden]`
-/// multiplies the hidden units: 0, or what makes up for those that are 0.
+/// Computes logits `[n, classes]` from `features` `[n, inputs]`. The mask `dropout`
+/// `[n, hidden]` multiplies the hidden units: 0 or 1 / (1 - dropout rate).
 pub(super) fn forward(
     [hidden_kernel, hidden_bias, output_kernel, output_bias]: &[Var; 4],
     features: &Tensor,
@@ -138,8 +142,8 @@ pub(super) fn forward(
     hidden.matmul(output_kernel)?.broadcast_add(output_bias)
 }
 
-/// A copy as a candle tensor.
-pub(super) fn matrix(values: ArrayView2<f32>) -> Result<Tensor> {
+/// Copies an array to a candle tensor.
+pub(super) fn to_tensor(values: ArrayView2<f32>) -> Result<Tensor> {
     Tensor::from_vec(values.iter().copied().collect(), values.dim(), &Device::Cpu)
 }
 
@@ -149,7 +153,7 @@ mod tests {
     use ndarray::{Array, array};
 
     #[test]
-    fn glorot_fills_the_interval_and_nothing_beyond() {
+    fn initial_kernels_are_uniform_in_the_glorot_interval() {
         let mut state = 0u64;
         let mut uniform = || {
             state += 1;
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gradient_is_the_slope_of_the_logit() {
+    fn the_gradient_equals_finite_differences() {
         let mut state = 0.0f64;
         let head = Head::new(6, 9, 3, || {
             state += 0.618_033_988_749_895;
@@ -199,7 +203,7 @@ mod tests {
                 let logit = |step: f32| {
                     let mut moved = features.clone();
                     moved[[0, i]] += step;
-                    let logits = head.logits(&matrix(moved.view()).unwrap()).unwrap();
+                    let logits = head.logits(&to_tensor(moved.view()).unwrap()).unwrap();
                     logits.to_vec2::<f32>().unwrap()[0][class]
                 };
                 let expected = (logit(1e-3) - logit(-1e-3)) / 2e-3;
@@ -209,13 +213,13 @@ mod tests {
     }
 
     #[test]
-    fn no_films_no_probabilities() {
+    fn predictions_of_no_images_are_empty() {
         let head = Head::new(5, 4, 3, || 0.5);
         assert_eq!(head.predict(Array::zeros((0, 5)).view()).dim(), (0, 3));
     }
 
     #[test]
-    fn nan_features_do_not_look_like_an_answer() {
+    fn nan_features_give_nan_probabilities() {
         let head = Head::new(3, 4, 2, || 0.7);
         let p = head.predict(array![[f32::NAN, 0.0, 0.0], [1.0, 1.0, 1.0]].view());
         assert!(p.row(0).iter().all(|p| p.is_nan()));

@@ -1,8 +1,8 @@
 //! The trainable part of the classifier: two dense layers on pooled features.
 //!
-//! [`fit()`] trains a [`Head`] as the tutorial's Keras script does, so that many
-//! seeds end in the same distribution of losses. candle differentiates; it does
-//! not show in the interface, which takes and returns `ndarray`s.
+//! [`fit()`] trains a [`Head`] as the tutorial's Keras script does; over many seeds, the
+//! distribution of the losses is the same. Gradients are computed by candle, which is not part
+//! of the interface.
 
 mod batch;
 mod cross_fit;

@@ -1,12 +1,12 @@
-//! Adam with a learning rate that decays with time, as Keras has them.
+//! Adam with a decaying learning rate, as in Keras.
 
-/// Adam (Kingma and Ba 2015) in the form of Keras 3: the bias corrections go into
-/// the step size, so that epsilon stands beside the uncorrected second moment.
+/// Adam (Kingma and Ba 2015) as in Keras 3: the bias corrections are part of the step size, so
+/// epsilon is added to the square root of the uncorrected second moment.
 pub(super) struct Adam<const N: usize> {
     learning_rate: f32,
     decay: f32,
     steps: u32,
-    /// Running means of each parameter's gradient and of its square.
+    /// Running means of the gradient and of the squared gradient, per parameter.
     moments: [(Vec<f32>, Vec<f32>); N],
 }
 
@@ -18,14 +18,15 @@ const KEEP_2: f32 = 0.001;
 const EPSILON: f32 = 1e-7;
 
 impl<const N: usize> Adam<N> {
-    /// An optimizer of groups of `sizes` parameters. The rate of step `t`, counted
-    /// from 0, is `learning_rate / (1 + t * decay)`, Keras' `InverseTimeDecay`.
+    /// Creates an optimizer for `N` groups of parameters with the given `sizes`. The learning
+    /// rate of step `t`, from 0, is `learning_rate / (1 + t * decay)`, as `InverseTimeDecay`
+    /// of Keras.
     pub(super) fn new(learning_rate: f32, decay: f32, sizes: [usize; N]) -> Self {
         let moments = sizes.map(|n| (vec![0.0; n], vec![0.0; n]));
         Self { learning_rate, decay, steps: 0, moments }
     }
 
-    /// Moves each group of parameters against its gradients.
+    /// Updates each group of parameters with its gradients.
     pub(super) fn step(&mut self, parameters: [&mut [f32]; N], gradients: &[Vec<f32>; N]) {
         let rate = self.learning_rate / (1.0 + self.steps as f32 * self.decay);
         self.steps += 1;
@@ -48,20 +49,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn epsilon_stands_beside_the_uncorrected_moment() {
+    fn epsilon_is_added_to_the_uncorrected_moment() {
         let mut adam = Adam::new(0.01, 0.0, [2, 1]);
         let (mut a, mut b) = ([1.0, 1.0], [1.0]);
         adam.step([&mut a, &mut b], &[vec![5.0, -1e-5], vec![0.0]]);
-        // The first step has the length of the rate, less where epsilon is not small
-        // against sqrt(0.001) times the gradient.
+        // The first step equals the learning rate, but is smaller if epsilon is not negligible
+        // compared with sqrt(0.001) times the gradient.
         let small = 0.01 / (1.0 + 1e-7 / (0.001f32.sqrt() * 1e-5));
         assert!((a[0] - 0.99).abs() < 1e-6 && (a[1] - 1.0 - small).abs() < 1e-6, "{a:?}");
         assert_eq!(b, [1.0]);
     }
 
     #[test]
-    fn the_rate_decays_with_time() {
-        // Under a constant gradient each step has the length of the rate.
+    fn the_learning_rate_decays_with_the_steps() {
+        // With a constant gradient, each step equals the learning rate.
         let mut adam = Adam::new(0.01, 0.5, [1]);
         let mut value = [0.0f32];
         for rate in [0.01, 0.01 / 1.5, 0.01 / 2.0, 0.01 / 2.5] {

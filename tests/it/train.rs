@@ -174,7 +174,7 @@ fn films_that_cannot_train_are_explained_and_the_last_model_stays() {
     exit: 1
     --- stdout
     --- stderr
-    error: 12 training films, but a batch takes 13
+    error: 12 training images, but the batch size is 13
 
     hint: add images, or use a smaller `--batch-size`
     ");
