@@ -83,10 +83,7 @@ impl Stage for Crossval {
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-crossval --groups link", "Five folds, five repeats, by linked patients"),
-        (
-            "cxr-crossval --threshold sensitivity --sensitivity 0.95",
-            "Specificity at 95 % sensitivity",
-        ),
+        ("cxr-crossval --threshold sensitivity --sensitivity 0.95", "Threshold by sensitivity"),
         ("cxr-crossval --repeats 1 --seeds 30", "Variation between seeds of the head"),
     ];
     const SHOW: bool = true;

@@ -47,7 +47,7 @@ impl fmt::Display for Summary {
             writeln!(f, "threshold by {rule}, chosen on training folds: {min} to {max}")?;
         }
         let Some(temperature) = calibration.temperature else {
-            return write!(f, "no temperature scaling: {}", calibration.undefined);
+            return write!(f, "temperature undefined: {}", calibration.undefined);
         };
         let scaled = |name: &str| {
             let value = |scores: &BTreeMap<String, Option<f64>>| digits(scores[name]);
