@@ -1,5 +1,5 @@
-//! `cxr` trains, judges and explains chest X-ray classifiers as a pipeline of
-//! small commands that read and write files.
+//! `cxr` trains, evaluates and explains chest X-ray classifiers as a pipeline of small commands that
+//! read and write files.
 //!
 //! ```text
 //! metadata.csv ─ build-covid ──┐
@@ -7,23 +7,23 @@
 //! chest_xray/ ── sample-normal ┘
 //! ```
 //!
-//! Each box is a program of its own (`cxr-train`) with its own exit code; each
-//! arrow is a file under `dataset/` or `artifacts/`. To find a stage, open
-//! `src/stages/<name>.rs`.
+//! Each box is a separate program (`cxr-train`) with its own exit code. Each line is one or more
+//! files under `dataset/` or `artifacts/`. The code of a stage is in `src/stages/<name>.rs` or
+//! `src/stages/<name>/mod.rs`.
 //!
 //! # Layers
 //!
-//! A module uses layers below its own. Within L0 it never uses a sibling, and a
-//! stage never uses another stage; `tests/it/layers.rs` holds this table.
+//! A module uses only modules of lower layers; modules of L2 may also use each other. A stage never
+//! uses another stage. `tests/it/layers.rs` checks this table.
 //!
-//! | layer | modules | what they know |
+//! | layer | modules | contents |
 //! |---|---|---|
-//! | L5 | [`umbrella`] | `cxr` itself: the stages as one pipeline |
-//! | L4 | [`stages`] | one file per command; the only place where files meet algorithms |
-//! | L3 | [`cli`] | arguments, progress, errors, exit codes; the only place that prints |
-//! | L2 | [`pipeline`], [`artifact`], [`classifier`] | `pipeline.toml`, the order of stages; the files between them; a trained model in use |
-//! | L1 | [`backbone`], [`head`], [`dataset`], [`explain`], [`plot`], [`report`], [`audit`] | the domain |
-//! | L0 | [`conv`], [`metrics`], [`image`], [`io`], [`rng`] | numbers, pixels, bytes |
+//! | L5 | [`umbrella`] | the command `cxr`: all stages as one pipeline |
+//! | L4 | [`stages`] | one file per command; connects files and algorithms |
+//! | L3 | [`cli`] | arguments, progress, errors, exit codes; all output to the terminal |
+//! | L2 | [`pipeline`], [`artifact`], [`classifier`] | `pipeline.toml` and the order of the stages; the files between the stages; prediction with a trained model |
+//! | L1 | [`backbone`], [`head`], [`dataset`], [`explain`], [`plot`], [`report`], [`audit`] | backbone network, classifier head, data set, saliency maps, plots, report, audit |
+//! | L0 | [`conv`], [`metrics`], [`image`], [`io`], [`rng`] | convolution, metrics, images, file formats, random numbers |
 
 pub mod artifact;
 pub mod audit;

@@ -1,11 +1,12 @@
-/// A seed of its own for each random decision: from the pipeline's one `seed`,
-/// the `stage` that draws (`"train"`), its `purpose` (`"dropout"`) and the
-/// `item` (a row, an epoch, a resample; 0 where there is but one).
+//! Derivation of independent seeds.
+
+/// Derives an independent seed from the `seed` of the pipeline, the `stage` (`"train"`), the
+/// `purpose` (`"dropout"`) and the `item` (a row, an epoch, a resample; 0 if there is only one).
 ///
-/// So neither the number of threads nor the order of the work changes a draw,
-/// and a new purpose leaves the old streams as they are. The seed is the first
-/// eight bytes, little-endian, of BLAKE3 in its key-derivation mode over the
-/// four parts, texts preceded by their length.
+/// Random numbers thus depend neither on the number of threads nor on the order of the work, and
+/// a new purpose does not change existing streams. The result is the first eight bytes,
+/// little-endian, of BLAKE3 in key-derivation mode over the four parts; texts are preceded by
+/// their length.
 pub fn derive(seed: u64, stage: &str, purpose: &str, item: u64) -> u64 {
     let mut hasher = blake3::Hasher::new_derive_key("cxr seed derivation v1");
     hasher.update(&seed.to_le_bytes());
@@ -26,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_counts() {
+    fn every_part_changes_the_seed() {
         let seeds = [
             derive(42, "train", "dropout", 0),
             derive(43, "train", "dropout", 0),
@@ -40,7 +41,7 @@ mod tests {
 
     /// Computed with Python's blake3 1.0. A change here changes every trained model.
     #[test]
-    fn stays_the_same_between_versions() {
+    fn seeds_do_not_change_between_versions() {
         assert_eq!(derive(42, "train", "dropout", 7), 10_256_654_719_693_523_793);
     }
 }

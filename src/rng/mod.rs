@@ -1,8 +1,7 @@
-//! Random streams.
+//! Random number generators.
 //!
-//! [`NumpyRandom`] and [`PythonRandom`] repeat the legacy streams of numpy and
-//! of Python where a result must equal theirs; [`Rng`] serves all else, seeded
-//! through [`derive()`].
+//! [`NumpyRandom`] and [`PythonRandom`] reproduce the generators of numpy and Python where results
+//! must equal theirs. Everything else uses [`Rng`], with seeds from [`derive()`].
 
 mod derive;
 mod mt19937;

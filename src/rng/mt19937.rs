@@ -1,10 +1,11 @@
-/// Words of state.
+//! The Mersenne Twister, generator of numpy's `RandomState` and Python's `random`.
+
+/// Number of state words.
 const N: usize = 624;
-/// Distance between the words mixed in one step.
+/// Distance between the state words that one step combines.
 const M: usize = 397;
 
-/// The Mersenne Twister MT19937 of Matsumoto and Nishimura (1998), the
-/// generator under numpy's legacy `RandomState` and under Python's `random`.
+/// Mersenne Twister MT19937 (Matsumoto and Nishimura 1998).
 #[derive(Clone, Debug)]
 pub(super) struct Mt19937 {
     state: [u32; N],
@@ -12,7 +13,7 @@ pub(super) struct Mt19937 {
 }
 
 impl Mt19937 {
-    /// Seeds from one word (`init_genrand`).
+    /// Seeds with one word (`init_genrand`).
     pub(super) fn from_seed(seed: u32) -> Self {
         let mut state = [seed; N];
         for i in 1..N {
@@ -23,8 +24,7 @@ impl Mt19937 {
         Self { state, next: N }
     }
 
-    /// Seeds from any number of words (`init_by_array`). An empty key counts
-    /// as the key `[0]`.
+    /// Seeds with any number of words (`init_by_array`). An empty key is treated as `[0]`.
     pub(super) fn from_key(key: &[u32]) -> Self {
         let key = if key.is_empty() { &[0] } else { key };
         let mut generator = Self::from_seed(19_650_218);
@@ -45,7 +45,7 @@ impl Mt19937 {
         generator
     }
 
-    /// The next word, uniform over all of `u32`.
+    /// Returns the next word, uniform over all of `u32`.
     pub(super) fn next_u32(&mut self) -> u32 {
         if self.next == N {
             self.refill();
@@ -68,8 +68,8 @@ impl Mt19937 {
     }
 }
 
-/// The word after `i` in `init_by_array`, which wraps past the last to the
-/// second and carries the last over to the first.
+/// Returns the index after `i` in `init_by_array`. After the last index it copies the last word to
+/// the first and continues with index 1.
 fn advance(state: &mut [u32; N], i: usize) -> usize {
     if i + 1 < N {
         return i + 1;

@@ -1,13 +1,15 @@
+//! The generator behind `random_state` in scikit-learn.
+
 use super::mt19937::Mt19937;
 
-/// numpy's legacy `np.random.RandomState`, draw for draw: the stream behind
-/// scikit-learn's `random_state=42`.
+/// Legacy generator `np.random.RandomState` of numpy, with identical results. scikit-learn uses it
+/// for `random_state=42`.
 #[derive(Clone, Debug)]
 pub struct NumpyRandom(Mt19937);
 
 impl NumpyRandom {
-    /// `RandomState(seed)`. A seed above 32 bits, which numpy refuses, becomes a
-    /// key of its two words.
+    /// `RandomState(seed)`. A seed above 32 bits, which numpy rejects, is used as a key of two
+    /// words.
     pub fn new(seed: u64) -> Self {
         match u32::try_from(seed) {
             Ok(seed) => Self(Mt19937::from_seed(seed)),
@@ -15,12 +17,12 @@ impl NumpyRandom {
         }
     }
 
-    /// `RandomState([…])`, seeded by an array of words.
+    /// `RandomState([…])`, seeded with an array of words.
     pub fn from_key(key: &[u32]) -> Self {
         Self(Mt19937::from_key(key))
     }
 
-    /// `random_sample()`: uniform in [0, 1) with 53 bits.
+    /// `random_sample()`: uniform in [0, 1), with 53 random bits.
     pub fn random_sample(&mut self) -> f64 {
         let high = f64::from(self.0.next_u32() >> 5);
         let low = f64::from(self.0.next_u32() >> 6);
@@ -51,18 +53,17 @@ impl NumpyRandom {
         order
     }
 
-    /// Uniform in `0..=max`: draws are masked to the bits of `max` and those
-    /// above it rejected. A `max` of 0 draws nothing.
+    /// Uniform in `0..=max`, by masking and rejection as in numpy. A `max` of 0 uses no random
+    /// numbers.
     fn up_to(&mut self, max: u64) -> u64 {
         let Some(mask) = u64::MAX.checked_shr(max.leading_zeros()) else { return 0 };
         loop {
-            let low = |word: u32| u64::from(word);
-            let draw = match u32::try_from(max) {
-                Ok(_) => low(self.0.next_u32()),
-                Err(_) => low(self.0.next_u32()) << 32 | low(self.0.next_u32()),
+            let bits = match u32::try_from(max) {
+                Ok(_) => u64::from(self.0.next_u32()),
+                Err(_) => u64::from(self.0.next_u32()) << 32 | u64::from(self.0.next_u32()),
             };
-            if draw & mask <= max {
-                return draw & mask;
+            if bits & mask <= max {
+                return bits & mask;
             }
         }
     }
@@ -79,14 +80,14 @@ mod tests {
         let golden: Value =
             serde_json::from_str(include_str!("../../tests/golden/rng.json")).unwrap();
         for case in golden["numpy"].as_array().unwrap() {
-            let make = || match &case["seed"] {
+            let new_generator = || match &case["seed"] {
                 Value::Array(key) => {
                     let key: Vec<u32> = key.iter().map(|k| k.as_u64().unwrap() as u32).collect();
                     NumpyRandom::from_key(&key)
                 }
                 seed => NumpyRandom::new(seed.as_u64().unwrap()),
             };
-            let (mut words, mut r) = (make(), make());
+            let (mut words, mut r) = (new_generator(), new_generator());
             let got = json!({
                 "seed": case["seed"],
                 "u32": (0..5).map(|_| words.randint(0, 1 << 32)).collect::<Vec<_>>(),
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "randint needs low < high, got 5..5")]
-    fn an_empty_range_is_refused() {
+    fn an_empty_range_panics() {
         NumpyRandom::new(0).randint(5, 5);
     }
 }

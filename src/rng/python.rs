@@ -1,11 +1,13 @@
+//! The generator of Python's `random` module.
+
 use super::mt19937::Mt19937;
 
-/// Python's `random` module, draw for draw.
+/// Generator of Python's `random` module, with identical results.
 #[derive(Clone, Debug)]
 pub struct PythonRandom(Mt19937);
 
 impl PythonRandom {
-    /// `random.seed(seed)` of a non-negative integer.
+    /// `random.seed(seed)` with a non-negative integer.
     pub fn new(seed: u64) -> Self {
         let (low, high) = (seed as u32, (seed >> 32) as u32);
         Self(if high == 0 { Mt19937::from_key(&[low]) } else { Mt19937::from_key(&[low, high]) })
@@ -18,24 +20,24 @@ impl PythonRandom {
     /// If there are 2^32 items or more.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
-            let bound = u32::try_from(i + 1).expect("a list of fewer than 2^32 items");
+            let bound = u32::try_from(i + 1).expect("fewer than 2^32 items");
             items.swap(i, self.below(bound) as usize);
         }
     }
 
-    /// `random._randbelow(bound)` for `bound` of at least 1.
+    /// `random._randbelow(bound)`; `bound` is at least 1.
     fn below(&mut self, bound: u32) -> u32 {
         let bits = u32::BITS - bound.leading_zeros();
         loop {
-            let draw = self.bits(bits);
-            if draw < bound {
-                return draw;
+            let value = self.getrandbits(bits);
+            if value < bound {
+                return value;
             }
         }
     }
 
-    /// `random.getrandbits(bits)` for 1 to 32 bits.
-    fn bits(&mut self, bits: u32) -> u32 {
+    /// `random.getrandbits(bits)`; `bits` is 1 to 32.
+    fn getrandbits(&mut self, bits: u32) -> u32 {
         self.0.next_u32() >> (u32::BITS - bits)
     }
 }
@@ -60,17 +62,17 @@ mod tests {
             let mut r = PythonRandom::new(case["seed"].as_u64().unwrap());
             let got = json!({
                 "seed": case["seed"],
-                "getrandbits_32": (0..3).map(|_| r.bits(32)).collect::<Vec<_>>(),
-                "getrandbits_7": (0..5).map(|_| r.bits(7)).collect::<Vec<_>>(),
+                "getrandbits_32": (0..3).map(|_| r.getrandbits(32)).collect::<Vec<_>>(),
+                "getrandbits_7": (0..5).map(|_| r.getrandbits(7)).collect::<Vec<_>>(),
                 "shuffle_30": shuffled(&mut r, 30),
             });
             assert_eq!(&got, case);
         }
     }
 
-    /// `python_shuffle_seed42.json` of the reference, whole.
+    /// All cases of the reference's `python_shuffle_seed42.json`.
     #[test]
-    fn shuffles_as_the_tutorial_does() {
+    fn shuffles_equal_the_tutorial() {
         let reference: [(u32, &[u32]); 3] = [
             (7, &[1, 3, 4, 2, 6, 0, 5]),
             (

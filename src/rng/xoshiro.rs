@@ -1,22 +1,23 @@
+//! The project's own generator, xoshiro256++.
+
 use std::f64::consts::TAU;
 
-/// A small, fast, repeatable generator for all that need not equal another
-/// library: xoshiro256++ 1.0 of Blackman and Vigna (2019), seeded by SplitMix64.
+/// xoshiro256++ 1.0 (Blackman and Vigna 2019), seeded with SplitMix64, for everything that need not
+/// equal another library.
 ///
-/// Own code rather than the `rand` crates: those may change what a seed gives
-/// for ranges, normals and shuffles with any minor version, and the same inputs
-/// must give the same artifacts after an update.
+/// Not from the `rand` crates: their ranges, normal values and shuffles for a seed may change with
+/// any minor version, but the same inputs must give the same artifacts after an update.
 #[derive(Clone, Debug)]
 pub struct Rng([u64; 4]);
 
 impl Rng {
-    /// A generator whose whole stream follows from `seed`; see [`super::derive()`].
+    /// Creates a generator from `seed`; see [`super::derive()`].
     pub fn new(seed: u64) -> Self {
         let mut split = SplitMix64(seed);
         Self(std::array::from_fn(|_| split.next_u64()))
     }
 
-    /// Uniform over all of `u64`.
+    /// Random integer, uniform over all of `u64`.
     pub fn next_u64(&mut self) -> u64 {
         let s = &mut self.0;
         let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
@@ -30,28 +31,28 @@ impl Rng {
         result
     }
 
-    /// Uniform in [0, 1) with 53 bits.
+    /// Random number, uniform in [0, 1), with 53 random bits.
     pub fn f64(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Uniform in [0, 1) with 24 bits.
+    /// Random number, uniform in [0, 1), with 24 random bits.
     pub fn f32(&mut self) -> f32 {
         (self.next_u64() >> 40) as f32 / (1u32 << 24) as f32
     }
 
-    /// Uniform between `low` and `high`.
+    /// Random number, uniform in `low..high`.
     pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.f64()
     }
 
-    /// Uniform in `0..n`, without bias (Lemire 2019).
+    /// Random index, uniform in `0..n`, without bias (Lemire 2019).
     ///
     /// # Panics
     ///
     /// If `n` is 0.
     pub fn index(&mut self, n: usize) -> usize {
-        assert!(n > 0, "an index needs something to choose from");
+        assert!(n > 0, "`n` must be at least 1");
         let n = n as u64;
         loop {
             let product = u128::from(self.next_u64()) * u128::from(n);
@@ -61,13 +62,13 @@ impl Rng {
         }
     }
 
-    /// A draw from the standard normal distribution (Box and Muller 1958).
+    /// Random number from the standard normal distribution (Box and Muller 1958).
     pub fn normal(&mut self) -> f64 {
         let (radius, angle) = (1.0 - self.f64(), self.f64());
         (-2.0 * radius.ln()).sqrt() * (TAU * angle).cos()
     }
 
-    /// Puts `items` in random order (Fisher and Yates, from the end).
+    /// Shuffles `items` in place (Fisher and Yates, from the end).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.index(i + 1));
@@ -75,7 +76,7 @@ impl Rng {
     }
 }
 
-/// Steele, Lea and Flood's generator (2014), which spreads a seed over a state.
+/// SplitMix64 (Steele, Lea and Flood 2014); expands a seed to the state of another generator.
 struct SplitMix64(u64);
 
 impl SplitMix64 {
@@ -92,9 +93,9 @@ impl SplitMix64 {
 mod tests {
     use super::*;
 
-    /// The test vector of `rand_xoshiro`, from the authors' C code.
+    /// Test vector of `rand_xoshiro`, computed with the authors' C code.
     #[test]
-    fn equals_the_authors_xoshiro() {
+    fn xoshiro_equals_the_authors_code() {
         let mut rng = Rng([1, 2, 3, 4]);
         let expected = [
             41_943_041,
@@ -107,9 +108,9 @@ mod tests {
         assert_eq!(std::array::from_fn(|_| rng.next_u64()), expected);
     }
 
-    /// The test vector of Rosetta Code, from the authors' Java code.
+    /// Test vector of Rosetta Code, computed with the authors' Java code.
     #[test]
-    fn equals_the_authors_splitmix() {
+    fn splitmix_equals_the_authors_code() {
         let mut split = SplitMix64(1_234_567);
         let expected =
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
@@ -117,20 +118,20 @@ mod tests {
     }
 
     #[test]
-    fn uniform_draws_fill_their_range_evenly() {
+    fn uniform_numbers_are_evenly_distributed() {
         let mut rng = Rng::new(1);
-        let draws: Vec<f64> = (0..10_000).map(|_| rng.uniform(-15.0, 15.0)).collect();
-        assert!(draws.iter().all(|d| (-15.0..15.0).contains(d)));
+        let numbers: Vec<f64> = (0..10_000).map(|_| rng.uniform(-15.0, 15.0)).collect();
+        assert!(numbers.iter().all(|d| (-15.0..15.0).contains(d)));
         for decile in 0..10 {
             let low = -15.0 + 3.0 * f64::from(decile);
-            let inside = draws.iter().filter(|d| (low..low + 3.0).contains(d)).count();
+            let inside = numbers.iter().filter(|d| (low..low + 3.0).contains(d)).count();
             assert!((880..1120).contains(&inside), "{inside} of 10000 in decile {decile}");
         }
         assert!((0..10_000).map(|_| rng.f32()).all(|d| (0.0..1.0).contains(&d)));
     }
 
     #[test]
-    fn indices_are_even() {
+    fn indices_are_evenly_distributed() {
         let mut rng = Rng::new(2);
         let mut counts = [0; 7];
         for _ in 0..70_000 {
@@ -140,10 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn normal_draws_have_the_moments_of_the_normal() {
+    fn normal_numbers_have_the_moments_of_the_normal_distribution() {
         let mut rng = Rng::new(3);
-        let draws: Vec<f64> = (0..100_000).map(|_| rng.normal()).collect();
-        let moment = |k: i32| draws.iter().map(|d| d.powi(k)).sum::<f64>() / draws.len() as f64;
+        let numbers: Vec<f64> = (0..100_000).map(|_| rng.normal()).collect();
+        let moment = |k: i32| numbers.iter().map(|d| d.powi(k)).sum::<f64>() / numbers.len() as f64;
         for (k, expected, tolerance) in
             [(1, 0.0, 0.02), (2, 1.0, 0.02), (3, 0.0, 0.06), (4, 3.0, 0.15)]
         {
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shuffle_keeps_all_items_and_follows_from_the_seed() {
+    fn shuffle_permutes_and_depends_on_the_seed() {
         let shuffled = |seed| {
             let mut items: Vec<u32> = (0..100).collect();
             Rng::new(seed).shuffle(&mut items);
