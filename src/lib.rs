@@ -1,5 +1,5 @@
-//! `cxr` trains, evaluates and explains chest X-ray classifiers as a pipeline of small commands that
-//! read and write files.
+//! `cxr` trains, evaluates and explains chest X-ray classifiers as a pipeline of small
+//! commands that read and write files.
 //!
 //! ```text
 //! metadata.csv ─ build-covid ──┐

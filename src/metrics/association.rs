@@ -39,7 +39,7 @@ mod tests {
     use crate::metrics::golden::{Golden, assert_close};
 
     #[test]
-    fn equals_scipy() {
+    fn cramers_v_equals_scipy() {
         for case in Golden::load().cramers_v {
             assert_close(cramers_v(&case.table).unwrap(), case.v.0, 1e-14);
         }

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_theory_for_a_mean() {
+    fn the_interval_of_a_mean_equals_theory() {
         let values: Vec<f64> = (0..400).map(|i| f64::from(i % 20)).collect();
         let one_image_each: Vec<usize> = (0..400).collect();
         let independent =

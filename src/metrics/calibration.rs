@@ -138,7 +138,7 @@ mod tests {
     use crate::metrics::golden::{Golden, assert_close};
 
     #[test]
-    fn equals_scikit_learn() {
+    fn calibration_metrics_equal_scikit_learn() {
         for case in Golden::load().predictions {
             let p = case.probabilities();
             assert_close(log_loss(&case.y, p.view()).unwrap(), case.number("log_loss"), 1e-15);

@@ -14,7 +14,7 @@ use super::{Confusion, pairwise_sum, summation::mean};
 pub fn classification_report(confusion: &Confusion, names: &[&str]) -> String {
     assert_eq!(names.len(), confusion.classes(), "one name per class");
     let rows: Vec<Row> = (0..names.len()).map(|c| Row::from_class(confusion, c)).collect();
-    let films = confusion.films();
+    let images = confusion.films();
     let longest = names.iter().map(|name| name.chars().count()).max();
     let width = longest.unwrap_or(0).max("weighted avg".len());
 
@@ -26,15 +26,15 @@ pub fn classification_report(confusion: &Confusion, names: &[&str]) -> String {
         row.write(&mut text, name, width);
     }
     let accuracy = confusion.accuracy().value.unwrap_or(0.0);
-    writeln!(text, "\n{:>width$}  {:>9} {:>9} {accuracy:>9.2} {films:>9}", "accuracy", "", "")
+    writeln!(text, "\n{:>width$}  {:>9} {:>9} {accuracy:>9.2} {images:>9}", "accuracy", "", "")
         .expect("writing to a String cannot fail");
-    Row::average(&rows, films, mean).write(&mut text, "macro avg", width);
+    Row::average(&rows, images, mean).write(&mut text, "macro avg", width);
     let weighted = |values: &[f64]| {
         let terms: Vec<f64> =
             values.iter().zip(&rows).map(|(value, row)| value * row.support as f64).collect();
-        divide_or_zero(pairwise_sum(&terms), films as f64)
+        divide_or_zero(pairwise_sum(&terms), images as f64)
     };
-    Row::average(&rows, films, weighted).write(&mut text, "weighted avg", width);
+    Row::average(&rows, images, weighted).write(&mut text, "weighted avg", width);
     text
 }
 
@@ -83,7 +83,7 @@ mod tests {
     use crate::metrics::{golden::Golden, predicted};
 
     #[test]
-    fn equals_scikit_learn() {
+    fn the_report_equals_scikit_learn() {
         for case in Golden::load().predictions {
             let p = case.probabilities();
             let confusion = Confusion::new(&case.y, &predicted(p.view()), case.classes);

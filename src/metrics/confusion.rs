@@ -247,7 +247,7 @@ mod tests {
     use crate::metrics::golden::{Golden, assert_close};
 
     #[test]
-    fn equals_scikit_learn() {
+    fn confusion_metrics_equal_scikit_learn() {
         for case in Golden::load().predictions {
             let p = case.probabilities();
             let confusion = Confusion::new(&case.y, &predicted(p.view()), case.classes);

@@ -218,7 +218,7 @@ mod tests {
     use crate::metrics::golden::{Golden, assert_close};
 
     #[test]
-    fn equals_scikit_learn() {
+    fn curves_equal_scikit_learn() {
         for case in Golden::load().predictions {
             let p = case.probabilities();
             let covid: Vec<bool> = case.y.iter().map(|y| *y == 0).collect();
@@ -260,11 +260,11 @@ mod tests {
     proptest! {
         /// By definition: over all pairs of a positive and a negative image.
         #[test]
-        fn auc_is_the_proportion_of_concordant_pairs(films in prop::collection::vec((any::<bool>(), 0..12u8), 2..60)) {
+        fn auc_is_the_proportion_of_concordant_pairs(images in prop::collection::vec((any::<bool>(), 0..12u8), 2..60)) {
             let (truth, scores): (Vec<bool>, Vec<f64>) =
-                films.iter().map(|&(t, s)| (t, f64::from(s) - 6.0)).unzip();
+                images.iter().map(|&(t, s)| (t, f64::from(s) - 6.0)).unzip();
             let (mut concordant, mut pairs) = (0.0, 0.0);
-            for (i, j) in (0..films.len()).flat_map(|i| (0..films.len()).map(move |j| (i, j))) {
+            for (i, j) in (0..images.len()).flat_map(|i| (0..images.len()).map(move |j| (i, j))) {
                 if truth[i] && !truth[j] {
                     pairs += 1.0;
                     concordant += if scores[i] > scores[j] { 1.0 } else if scores[i] == scores[j] { 0.5 } else { 0.0 };
@@ -279,13 +279,13 @@ mod tests {
         /// By definition: over all such pairs of the same stratum.
         #[test]
         fn stratified_auc_counts_pairs_within_strata(
-            films in prop::collection::vec((any::<bool>(), 0..9u8, 0..4usize), 2..40)
+            images in prop::collection::vec((any::<bool>(), 0..9u8, 0..4usize), 2..40)
         ) {
-            let truth: Vec<bool> = films.iter().map(|film| film.0).collect();
-            let scores: Vec<f64> = films.iter().map(|film| f64::from(film.1)).collect();
-            let strata: Vec<usize> = films.iter().map(|film| film.2).collect();
+            let truth: Vec<bool> = images.iter().map(|image| image.0).collect();
+            let scores: Vec<f64> = images.iter().map(|image| f64::from(image.1)).collect();
+            let strata: Vec<usize> = images.iter().map(|image| image.2).collect();
             let (mut concordant, mut pairs) = (0.0, 0.0);
-            for (a, b) in films.iter().flat_map(|a| films.iter().map(move |b| (a, b))) {
+            for (a, b) in images.iter().flat_map(|a| images.iter().map(move |b| (a, b))) {
                 if a.0 && !b.0 && a.2 == b.2 {
                     pairs += 1.0;
                     concordant += if a.1 > b.1 { 1.0 } else if a.1 == b.1 { 0.5 } else { 0.0 };
@@ -295,22 +295,22 @@ mod tests {
                 Ok(auc) => prop_assert!((auc - concordant / pairs).abs() < 1e-12),
                 Err(_) => prop_assert_eq!(pairs, 0.0),
             }
-            let one = vec![7; films.len()];
+            let one = vec![7; images.len()];
             prop_assert_eq!(roc_auc_within(&truth, &scores, &one), roc_auc(&truth, &scores));
         }
 
         /// By definition: mean precision at the scores of the positive images.
         #[test]
-        fn average_precision_is_the_mean_over_positive_images(films in prop::collection::vec((any::<bool>(), 0..12u8), 1..60)) {
+        fn average_precision_is_the_mean_over_positive_images(images in prop::collection::vec((any::<bool>(), 0..12u8), 1..60)) {
             let (truth, scores): (Vec<bool>, Vec<f64>) =
-                films.iter().map(|&(t, s)| (t, f64::from(s))).unzip();
-            let precision_at = |least: f64| {
-                let called: Vec<bool> =
-                    (0..films.len()).filter(|i| scores[*i] >= least).map(|i| truth[i]).collect();
-                called.iter().filter(|t| **t).count() as f64 / called.len() as f64
+                images.iter().map(|&(t, s)| (t, f64::from(s))).unzip();
+            let precision_at = |threshold: f64| {
+                let predicted_positive: Vec<bool> =
+                    (0..images.len()).filter(|i| scores[*i] >= threshold).map(|i| truth[i]).collect();
+                predicted_positive.iter().filter(|t| **t).count() as f64 / predicted_positive.len() as f64
             };
             let precisions: Vec<f64> =
-                (0..films.len()).filter(|i| truth[*i]).map(|i| precision_at(scores[i])).collect();
+                (0..images.len()).filter(|i| truth[*i]).map(|i| precision_at(scores[i])).collect();
             match average_precision(&truth, &scores) {
                 Ok(ap) => prop_assert!((ap - precisions.iter().sum::<f64>() / precisions.len() as f64).abs() < 1e-12),
                 Err(_) => prop_assert!(precisions.is_empty()),

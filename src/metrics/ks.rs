@@ -76,7 +76,7 @@ mod tests {
     use crate::metrics::golden::{Golden, assert_close, numbers};
 
     #[test]
-    fn equals_scipy() {
+    fn the_test_equals_scipy() {
         for case in Golden::load().ks {
             let ks = ks_two_sample(&numbers(&case.a), &numbers(&case.b)).unwrap();
             assert_close(ks.statistic, case.statistic.0, 1e-15);

@@ -65,7 +65,7 @@ mod tests {
     use crate::metrics::golden::{Golden, assert_close};
 
     #[test]
-    fn equals_scipy() {
+    fn wilson_equals_scipy() {
         for case in Golden::load().wilson {
             let rate = Rate::new(case.hits, case.of);
             assert_close(rate.low, case.low.0, 1e-15);

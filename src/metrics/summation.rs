@@ -34,7 +34,7 @@ mod tests {
 
     /// `numpy.sum(1 / numpy.arange(1, n + 1))`; a plain sum differs in the last digits.
     #[test]
-    fn equals_numpy() {
+    fn pairwise_sum_equals_numpy() {
         let harmonic =
             |n: u32| pairwise_sum(&(1..=n).map(|i| 1.0 / f64::from(i)).collect::<Vec<_>>());
         for (n, sum) in [

@@ -83,19 +83,19 @@ mod tests {
         /// Compared with an exhaustive search over all scores.
         #[test]
         fn chosen_thresholds_are_optimal(samples in prop::collection::vec((any::<bool>(), 0..9u8), 2..40), wanted in 0.0..=1.0) {
-            let films: Vec<(bool, f64)> = samples.iter().map(|&(t, s)| (t, f64::from(s) / 8.0)).collect();
-            let (truth, scores): (Vec<bool>, Vec<f64>) = films.iter().copied().unzip();
+            let images: Vec<(bool, f64)> = samples.iter().map(|&(t, s)| (t, f64::from(s) / 8.0)).collect();
+            let (truth, scores): (Vec<bool>, Vec<f64>) = images.iter().copied().unzip();
             prop_assume!(truth.contains(&true) && truth.contains(&false));
             let best = youden(&truth, &scores).unwrap();
             let safe = for_sensitivity(&truth, &scores, wanted).unwrap();
             for point in [best, safe] {
-                let (sensitivity, specificity) = sensitivity_and_specificity(&films, point.threshold);
+                let (sensitivity, specificity) = sensitivity_and_specificity(&images, point.threshold);
                 prop_assert_eq!(point.sensitivity, sensitivity);
                 prop_assert!((point.specificity - specificity).abs() < 1e-12);
             }
             prop_assert!(safe.sensitivity >= wanted);
             for &score in &scores {
-                let (sensitivity, specificity) = sensitivity_and_specificity(&films, score);
+                let (sensitivity, specificity) = sensitivity_and_specificity(&images, score);
                 prop_assert!(sensitivity + specificity - 1.0 <= best.j() + 1e-12);
                 prop_assert!(sensitivity < wanted || score <= safe.threshold);
             }

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equals_numpy() {
+    fn random_numbers_equal_numpy() {
         let golden: Value =
             serde_json::from_str(include_str!("../../tests/golden/rng.json")).unwrap();
         for case in golden["numpy"].as_array().unwrap() {

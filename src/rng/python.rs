@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_python() {
+    fn random_numbers_equal_python() {
         let golden: Value =
             serde_json::from_str(include_str!("../../tests/golden/rng.json")).unwrap();
         for case in golden["python"].as_array().unwrap() {
