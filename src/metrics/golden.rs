@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub(super) struct Golden {
     pub predictions: Vec<Predictions>,
     pub ks: Vec<Samples>,
-    pub wilson: Vec<Proportion>,
+    pub wilson: Vec<WilsonCase>,
     pub cramers_v: Vec<Table>,
     pub auc_intervals: Vec<Area>,
 }
@@ -71,7 +71,7 @@ pub(super) struct Samples {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Proportion {
+pub(super) struct WilsonCase {
     pub hits: u64,
     pub of: u64,
     pub low: Number,
