@@ -1,5 +1,5 @@
-//! The images of a dataset folder: `dataset/<class>/…`, however deep, or
-//! `dataset/<part>/<class>/…`, as [`Layout`] recognises it.
+//! Listing and reading of the images of a dataset folder: `dataset/<class>/…` at any depth, or
+//! `dataset/<part>/<class>/…`, as recognised by [`Layout`].
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -19,61 +19,61 @@ use crate::io::bounded;
 use crate::io::place::is_formula;
 use crate::io::staging::RECORD;
 
-/// The folder beside the classes that holds what the builders draw from.
+/// Top-level folder with the inputs of `cxr-build-covid` and `cxr-sample-normal`; not a class.
 pub const SOURCES: &str = "sources";
 
-/// Files beside the films that are none: what builders and file managers write.
+/// Files written by commands and file managers, which are not images.
 const COMPANIONS: [&str; 5] = ["ledger.csv", RECORD, "README.md", "Thumbs.db", "desktop.ini"];
 
-/// Why a dataset folder cannot be used.
+/// Error of listing a dataset folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FilmsError {
-    /// The folder is not there.
+    /// The folder does not exist.
     #[error("there is no dataset folder `{}`", path.display())]
     Missing {
         /// The dataset folder.
         path: PathBuf,
     },
-    /// It holds no folder that could be a class.
-    #[error("`{}` holds no class folder", path.display())]
+    /// The dataset folder contains no class folder.
+    #[error("`{}` contains no class folder", path.display())]
     NoClass {
         /// The dataset folder.
         path: PathBuf,
     },
-    /// A class folder holds no file that could be a film.
-    #[error("the class folder `{}` holds no film", path.display())]
+    /// A class folder contains no candidate image.
+    #[error("the class folder `{}` contains no images", path.display())]
     EmptyClass {
         /// The class folder.
         path: PathBuf,
     },
-    /// A class folder is a link, and the dataset is not where it ends.
-    #[error("the class folder `{}` is a link that leaves the dataset", path.display())]
+    /// A class folder is a link to a target outside the dataset.
+    #[error("the class folder `{}` is a link to a target outside the dataset", path.display())]
     Leaves {
         /// The class folder.
         path: PathBuf,
     },
-    /// A class folder's name begins as a formula does, which spreadsheets would run.
-    #[error("the name of the class folder `{}` begins as a formula does", path.display())]
+    /// The name of a class folder begins like a formula, which spreadsheets would execute.
+    #[error("the name of the class folder `{}` begins like a formula", path.display())]
     Formula {
         /// The class folder.
         path: PathBuf,
     },
-    /// Its folders are parts of a data set or kinds of files, without classes inside.
-    #[error("the folders `{}` of `{}` are no classes by their names, and hold no class folders", names.join("`, `"), path.display())]
+    /// The top-level folders are not classes (for example `train`) and contain no class folders.
+    #[error("the folders `{}` of `{}` do not have class names and contain no class folders", names.join("`, `"), path.display())]
     NotClasses {
         /// The dataset folder.
         path: PathBuf,
-        /// The folders' names.
+        /// Names of the folders.
         names: Vec<String>,
     },
-    /// A class folder's name would steer a terminal, or break a line.
-    #[error("the name of the class folder {path:?} holds control characters")]
+    /// The name of a class folder contains control characters.
+    #[error("the name of the class folder {path:?} contains control characters")]
     Control {
         /// The class folder.
         path: PathBuf,
     },
-    /// It holds more files than any set of films, as links in a circle make it seem.
-    #[error("`{}` holds more than {MAX_FILES} files", path.display())]
+    /// The dataset folder contains too many files, possibly because of circular links.
+    #[error("`{}` contains more than {MAX_FILES} files", path.display())]
     TooMany {
         /// The dataset folder.
         path: PathBuf,
@@ -83,34 +83,34 @@ pub enum FilmsError {
     Unlistable {
         /// The dataset folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: walkdir::Error,
     },
 }
 
-/// A file that may be an image; only its content tells.
+/// File that may be an image, before its content is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Candidate {
-    /// Relative to the dataset folder, `/` between folders: `covid/a/x.jpg`.
+    /// Path relative to the dataset folder, with `/`: `covid/a/x.jpg`.
     pub path: String,
-    /// Where it lies.
+    /// Path on disk.
     pub file: PathBuf,
-    /// Whether it lies in a DICOM file-set, where only DICOM is a film.
+    /// Whether the file is in a DICOM file-set, where only DICOM files are images.
     pub in_file_set: bool,
-    /// Why it cannot even be opened, if so.
+    /// Reason why the file cannot be opened, if any.
     pub objection: Option<&'static str>,
-    /// Its class: the class folder's name. Empty if it lies in none.
+    /// Name of the class folder; empty if the file is in no class folder.
     pub class: String,
-    /// How many folders of `path` lead to the class folder, that included.
+    /// Number of components of `path` up to and including the class folder.
     pub depth: usize,
-    /// The part of the data set, by the name of its folder (`train`); empty if none.
+    /// Folder name of the data set's part (`train`); empty if there is none.
     pub part: String,
-    /// The collection, by the name of its folder, if the data set has several.
+    /// Folder name of the collection; empty if there is only one.
     pub collection: String,
-    /// Why it is not among the images of its class, though it may be read, if so.
+    /// Exclusion reason of a readable file that is not an image of its class.
     pub exclusion: Option<Exclusion>,
-    /// Whether another file of its class has its name in another folder, or a name that
-    /// this one begins with.
+    /// Whether the class has a file of the same name in another folder, or a file whose name is a
+    /// prefix of this file's name.
     pub has_namesake: bool,
 }
 
@@ -124,27 +124,27 @@ impl Candidate {
         let below = file.strip_prefix(dataset).expect("the walk stays below");
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
         let path = parts.join("/");
-        let unnamed = match below.to_str() {
+        let invalid_name = match below.to_str() {
             None => Some("the name is not UTF-8"),
             Some(name) if name.contains(char::is_control) => {
-                Some("the name holds control characters")
+                Some("the name contains control characters")
             }
             Some(_) => None,
         };
-        Self { path, objection: objection.or(unnamed), in_file_set, file, ..Self::default() }
+        Self { path, objection: objection.or(invalid_name), in_file_set, file, ..Self::default() }
     }
 
-    /// The class; empty if it lies in no class folder.
+    /// Name of the class; empty if the file is in no class folder.
     pub fn class(&self) -> &str {
         &self.class
     }
 
-    /// The class folder's path, relative to the dataset folder.
+    /// Path of the class folder, relative to the dataset folder.
     pub fn class_folder(&self) -> &str {
         &self.path[..self.class_end()]
     }
 
-    /// The path below the class folder.
+    /// Path of the file, relative to the class folder.
     pub fn name(&self) -> &str {
         self.path[self.class_end()..].trim_start_matches('/')
     }
@@ -158,59 +158,58 @@ impl Candidate {
     }
 }
 
-/// How a dataset folder is listed.
+/// Options of [`list`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Whether links that leave the folder are followed.
+    /// Whether links to targets outside the dataset folder are followed.
     pub follow_links: bool,
-    /// How its folders are taken.
+    /// Interpretation of the top-level folders.
     pub layout: Choice,
-    /// Whether masks are images like others.
+    /// Whether masks are treated as images.
     pub keep_masks: bool,
 }
 
-/// The files of a dataset folder.
+/// Files of a dataset folder.
 #[derive(Debug)]
 pub struct Listing {
-    /// Every file that may be an image, sorted bytewise by path; those with an
-    /// exclusion too.
+    /// Every file that may be an image, excluded files included, sorted bytewise by path.
     pub candidates: Vec<Candidate>,
-    /// The roles of its folders.
+    /// Roles of the folders.
     pub layout: Layout,
 }
 
 /// Lists the candidates of every class.
 ///
-/// Folders are classes, but for `sources`, `__MACOSX` and hidden ones, unless
-/// [`Layout::recognise`] finds the classes inside. Hidden files (`.DS_Store`,
-/// `._x.jpeg`), `ledger.csv`, `README.md` and the like are left out at any depth; all
-/// else is listed, whatever its name. What is no image of a class, such as a mask, has an
-/// exclusion; what cannot be read has an objection.
+/// Top-level folders are classes, except `sources`, `__MACOSX` and hidden folders, unless
+/// [`Layout::recognise`] finds the classes inside them. Hidden files (`.DS_Store`, `._x.jpeg`),
+/// `ledger.csv`, `README.md` and the like are skipped at any depth; all other files are listed,
+/// whatever their names. Files that are not images of a class, such as masks, have an
+/// `exclusion`; unreadable files have an `objection`.
 ///
-/// `dataset` itself may be a link. A link below it is followed where it ends in it;
-/// where it ends elsewhere, only if `follow_links`: what was unpacked from elsewhere
-/// must not make films of any folder of this machine. Of several links to a folder
-/// within a class, the first is followed.
+/// `dataset` itself may be a link. Links below `dataset` are followed only to targets inside
+/// `dataset`, so that an unpacked archive cannot include other folders of this machine;
+/// `follow_links` removes this limit. Of several links to one folder within a class, only the
+/// first is followed.
 ///
 /// # Errors
 /// See [`FilmsError`].
 pub fn list(dataset: &Path, options: &Options) -> Result<Listing, FilmsError> {
-    let (mut candidates, classes) = walk(dataset, options.follow_links)?;
+    let (mut candidates, classes) = find_candidates(dataset, options.follow_links)?;
     let paths = candidates.iter().map(|candidate| candidate.path.as_str());
     let layout = Layout::recognise(paths, options.layout)
         .map_err(|NoClasses { names }| FilmsError::NotClasses { path: dataset.into(), names })?;
-    place(&mut candidates, &layout);
+    assign_classes(&mut candidates, &layout);
     check_classes(dataset, &candidates, &classes, &layout)?;
     if !options.keep_masks {
         masks::mark(&mut candidates);
     }
-    candidates.par_iter_mut().for_each(probe);
+    candidates.par_iter_mut().for_each(check_readable);
     Ok(Listing { candidates, layout })
 }
 
-/// Enters the class and the part of every candidate, or why it has none.
-fn place(candidates: &mut [Candidate], layout: &Layout) {
-    let mut spelled: BTreeMap<String, String> = BTreeMap::new();
+/// Sets the class and part of every candidate, or the exclusion reason.
+fn assign_classes(candidates: &mut [Candidate], layout: &Layout) {
+    let mut spellings: BTreeMap<String, String> = BTreeMap::new();
     for i in 0..candidates.len() {
         let path = candidates[i].path.clone();
         let place = match layout.place(&path) {
@@ -221,14 +220,15 @@ fn place(candidates: &mut [Candidate], layout: &Layout) {
             }
         };
         let twin = place.twin.and_then(|twin| {
-            let at = candidates.binary_search_by(|other| other.path.as_str().cmp(&twin)).ok()?;
-            same_content(&candidates[i].file, &candidates[at].file).then_some(())
+            let original =
+                candidates.binary_search_by(|other| other.path.as_str().cmp(&twin)).ok()?;
+            is_same_content(&candidates[i].file, &candidates[original].file).then_some(())
         });
         let class = path.split('/').nth(place.depth - 1).unwrap_or_default();
         let class = match layout.is_plain() {
             true => class.to_owned(),
-            // `Normal` of one part is `NORMAL` of another.
-            false => spelled.entry(class.to_lowercase()).or_insert(class.to_owned()).clone(),
+            // `Normal` and `NORMAL` in different parts are one class.
+            false => spellings.entry(class.to_lowercase()).or_insert(class.to_owned()).clone(),
         };
         let candidate = &mut candidates[i];
         candidate.class = class;
@@ -239,15 +239,15 @@ fn place(candidates: &mut [Candidate], layout: &Layout) {
     }
 }
 
-/// Whether two files have the same length and the same beginning.
-fn same_content(a: &Path, b: &Path) -> bool {
-    const BEGINNING: u64 = 4096;
+/// Returns whether two files have the same length and the same first 4 KiB.
+fn is_same_content(a: &Path, b: &Path) -> bool {
+    const PREFIX: u64 = 4096;
     let length = |path: &Path| std::fs::metadata(path).ok().map(|meta| meta.len());
-    let beginning = |path: &Path| bounded::prefix(path, BEGINNING).ok();
-    length(a).is_some() && length(a) == length(b) && beginning(a) == beginning(b)
+    let prefix = |path: &Path| bounded::prefix(path, PREFIX).ok();
+    length(a).is_some() && length(a) == length(b) && prefix(a) == prefix(b)
 }
 
-/// Checks the names of the classes, and that each has a file.
+/// Checks that every class of a plain layout has a file, or the class names of other layouts.
 fn check_classes(
     dataset: &Path,
     candidates: &[Candidate],
@@ -276,20 +276,24 @@ fn check_classes(
     }
 }
 
-/// Enters an objection if the first byte cannot be read.
-fn probe(candidate: &mut Candidate) {
+/// Sets the objection of a candidate whose first byte cannot be read.
+fn check_readable(candidate: &mut Candidate) {
     if candidate.objection.is_some() || candidate.exclusion.is_some() {
         return;
     }
     candidate.objection =
         bounded::prefix(&candidate.file, 1).err().map(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => "there is no permission to read it",
-            _ => "it cannot be read",
+            io::ErrorKind::PermissionDenied => "permission to read the file is denied",
+            _ => "the file cannot be read",
         });
 }
 
-/// Every file below the folders of `dataset`, sorted bytewise by path, and these folders.
-fn walk(dataset: &Path, follow_links: bool) -> Result<(Vec<Candidate>, Vec<PathBuf>), FilmsError> {
+/// Returns every file below the top-level folders of `dataset`, sorted bytewise by path, and
+/// these folders.
+fn find_candidates(
+    dataset: &Path,
+    follow_links: bool,
+) -> Result<(Vec<Candidate>, Vec<PathBuf>), FilmsError> {
     if !dataset.is_dir() {
         return Err(FilmsError::Missing { path: dataset.into() });
     }
@@ -299,7 +303,7 @@ fn walk(dataset: &Path, follow_links: bool) -> Result<(Vec<Candidate>, Vec<PathB
     walk.has_classes = true;
     for entry in walk {
         let (path, depth, in_file_set, objection) = match entry {
-            Ok(Met { entry, leaves, in_file_set }) => {
+            Ok(Visited { entry, is_outside, in_file_set }) => {
                 let (kind, depth) = (entry.file_type(), entry.depth());
                 let path = entry.into_path();
                 if kind.is_dir() && depth == 1 {
@@ -308,14 +312,14 @@ fn walk(dataset: &Path, follow_links: bool) -> Result<(Vec<Candidate>, Vec<PathB
                         _ if name.contains(char::is_control) => {
                             return Err(FilmsError::Control { path });
                         }
-                        _ if leaves => return Err(FilmsError::Leaves { path }),
+                        _ if is_outside => return Err(FilmsError::Leaves { path }),
                         true => return Err(FilmsError::Formula { path }),
                         false => classes.push(path),
                     }
                     continue;
                 }
                 let objection = match kind {
-                    _ if leaves => Some(LEAVES),
+                    _ if is_outside => Some(LEAVES),
                     kind if kind.is_dir() => continue,
                     kind => (!kind.is_file()).then_some("neither a file nor a folder"),
                 };
@@ -329,7 +333,7 @@ fn walk(dataset: &Path, follow_links: bool) -> Result<(Vec<Candidate>, Vec<PathB
                 }
             }
         };
-        // What lies beside the class folders belongs to none.
+        // Top-level files belong to no class.
         if depth > 1 {
             candidates.push(Candidate::new(dataset, path, in_file_set, objection));
         }
@@ -344,61 +348,60 @@ fn walk(dataset: &Path, follow_links: bool) -> Result<(Vec<Candidate>, Vec<PathB
     Ok((candidates, classes))
 }
 
-/// Every file below `folder` that may be a film, and whether it lies in a DICOM
-/// file-set, in order of names, found as it is asked for; an error tells what cannot be
-/// listed or followed. What [`list`] leaves out is left out, but for `sources`, and links
-/// are followed as it does.
+/// Returns an iterator over the files below `folder` that may be images, each with a flag for
+/// files in a DICOM file-set, in order of names.
+///
+/// Skips files and follows links as [`list`] does, but includes `sources`. Entries that cannot be
+/// listed or followed are errors.
 pub fn below(
     folder: &Path,
     follow_links: bool,
 ) -> impl Iterator<Item = Result<(PathBuf, bool), String>> {
-    Walk::new(folder, follow_links).filter_map(|met| match met {
-        Ok(Met { entry, leaves: true, .. }) => {
+    Walk::new(folder, follow_links).filter_map(|visited| match visited {
+        Ok(Visited { entry, is_outside: true, .. }) => {
             Some(Err(format!("`{}` is {LEAVES}", entry.path().display())))
         }
-        Ok(Met { entry, in_file_set, .. }) => {
+        Ok(Visited { entry, in_file_set, .. }) => {
             entry.file_type().is_file().then(|| Ok((entry.into_path(), in_file_set)))
         }
         Err(error) => Some(Err(error.to_string())),
     })
 }
 
-/// What is said of a link that is not followed.
-pub const LEAVES: &str = "a link that leaves the folder";
+/// Exclusion reason of a link that is not followed.
+pub const LEAVES: &str = "a link to a target outside the folder";
 
-/// The most files that a dataset may hold: ten times the largest set of films.
+/// Maximum number of files in a dataset: ten times the largest public set of radiographs.
 const MAX_FILES: usize = 4_000_000;
 
-/// The file that makes a folder the root of a DICOM file-set (PS3.10, 8.6), such as a CD
-/// from a hospital: it lists the files that belong to it, and all else below, a viewer
-/// and its pictures, is no film. Some systems write names in small letters.
+/// Names of the file that marks the root of a DICOM file-set (PS3.10, 8.6), such as a hospital's
+/// CD. Other files of the file-set, such as a viewer and its icons, are not radiographs.
 const FILE_SET: [&str; 2] = ["DICOMDIR", "dicomdir"];
 
-/// All that may be a film or a folder of films; links out of `root` are not followed.
+/// Walk over files and folders that may be or contain images.
 struct Walk {
     entries: walkdir::IntoIter,
-    /// None where links may lead anywhere.
+    /// Folder that links must not leave; `None` allows any target.
     root: Option<PathBuf>,
-    /// Whether its folders are classes, with [`SOURCES`] beside them.
+    /// Whether the top-level folders are classes, except [`SOURCES`].
     has_classes: bool,
-    /// The folders that links led to, in this class: links to links to links would make
-    /// films without end.
+    /// Targets of the links followed in the current class; prevents endless chains of links.
     linked: HashSet<PathBuf>,
-    /// How deep the file-set's folder lies in which the walk is.
+    /// Depth of the enclosing file-set's root.
     file_set: Option<usize>,
 }
 
-/// What the walk meets.
-struct Met {
+/// Entry of a [`Walk`].
+struct Visited {
     entry: DirEntry,
-    /// It is a link out of the root.
-    leaves: bool,
+    /// Whether the entry is a link to a target outside the root.
+    is_outside: bool,
     in_file_set: bool,
 }
 
 impl Walk {
     fn new(folder: &Path, follow_links: bool) -> Self {
-        // A folder without a canonical path cannot be listed, which the walk will tell.
+        // A folder without a canonical path cannot be listed: the walk returns the error.
         let root = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         Self {
             entries: WalkDir::new(folder).sort_by_file_name().follow_links(true).into_iter(),
@@ -409,20 +412,20 @@ impl Walk {
         }
     }
 
-    /// Whether `entry`, met after all above it, lies in a file-set.
+    /// Returns whether `entry` is in a file-set. Must be called for parents first.
     fn in_file_set(&mut self, entry: &DirEntry) -> bool {
         self.file_set = self.file_set.filter(|depth| entry.depth() > *depth);
         let in_file_set = self.file_set.is_some();
-        let begins = || FILE_SET.iter().any(|name| entry.path().join(name).is_file());
-        if !in_file_set && entry.file_type().is_dir() && begins() {
+        let is_root = || FILE_SET.iter().any(|name| entry.path().join(name).is_file());
+        if !in_file_set && entry.file_type().is_dir() && is_root() {
             self.file_set = Some(entry.depth());
         }
         in_file_set
     }
 
-    /// Whether `entry` is a link out of the root, and whether one to a folder that another
-    /// link has led to already.
-    fn link(&mut self, entry: &DirEntry) -> (bool, bool) {
+    /// Returns whether `entry` is a link to a target outside the root, and whether it is a link to
+    /// a folder that another link already leads to.
+    fn check_link(&mut self, entry: &DirEntry) -> (bool, bool) {
         let is_class = self.has_classes && entry.depth() == 1;
         if is_class {
             self.linked.clear();
@@ -430,25 +433,25 @@ impl Walk {
         if entry.depth() == 0 || !entry.path_is_symlink() {
             return (false, false);
         }
-        let end = entry.path().canonicalize().unwrap_or_default();
-        let leaves = self.root.as_ref().is_some_and(|root| !end.starts_with(root));
-        let is_folder = !leaves && !is_class && entry.file_type().is_dir();
-        (leaves, is_folder && !self.linked.insert(end))
+        let target = entry.path().canonicalize().unwrap_or_default();
+        let is_outside = self.root.as_ref().is_some_and(|root| !target.starts_with(root));
+        let is_folder = !is_outside && !is_class && entry.file_type().is_dir();
+        (is_outside, is_folder && !self.linked.insert(target))
     }
 
     fn is_wanted(&self, entry: &DirEntry) -> bool {
         let name = entry.file_name().to_string_lossy();
         let is_source = self.has_classes && entry.depth() == 1 && name == SOURCES;
-        let companion = match entry.file_type().is_dir() {
+        let is_skipped = match entry.file_type().is_dir() {
             true => name == "__MACOSX" || is_source,
             false => COMPANIONS.contains(&&*name),
         };
-        entry.depth() == 0 || !(name.starts_with('.') || companion)
+        entry.depth() == 0 || !(name.starts_with('.') || is_skipped)
     }
 }
 
 impl Iterator for Walk {
-    type Item = walkdir::Result<Met>;
+    type Item = walkdir::Result<Visited>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -457,76 +460,78 @@ impl Iterator for Walk {
                 Err(error) => return Some(Err(error)),
             };
             let wanted = self.is_wanted(&entry);
-            let (leaves, again) = if wanted { self.link(&entry) } else { (false, false) };
-            if entry.file_type().is_dir() && (leaves || again || !wanted) {
+            let (is_outside, repeated) =
+                if wanted { self.check_link(&entry) } else { (false, false) };
+            if entry.file_type().is_dir() && (is_outside || repeated || !wanted) {
                 self.entries.skip_current_dir();
             }
-            if wanted && !again {
-                let in_file_set = !leaves && self.in_file_set(&entry);
-                return Some(Ok(Met { entry, leaves, in_file_set }));
+            if wanted && !repeated {
+                let in_file_set = !is_outside && self.in_file_set(&entry);
+                return Some(Ok(Visited { entry, is_outside, in_file_set }));
             }
         }
     }
 }
 
-/// The largest file that is read: twice the largest film, uncompressed.
+/// Maximum file size in bytes: twice the largest uncompressed radiograph.
 const MAX_BYTES: u64 = 1 << 29;
 
-/// Why a file is not used as a film.
+/// Error of reading an image.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableFilm {
-    /// The system does not let it be read.
-    #[error("it cannot be read")]
+    /// The file cannot be read.
+    #[error("the file cannot be read")]
     Read(#[from] io::Error),
-    /// No film is so large.
-    #[error("its {0} bytes are more than the {MAX_BYTES} allowed")]
+    /// The file is larger than the limit.
+    #[error("the file has {0} bytes, at most {MAX_BYTES} are allowed")]
     TooLarge(u64),
-    /// It lies in a DICOM file-set.
-    #[error("no film: not DICOM, below a DICOMDIR")]
+    /// A file of a DICOM file-set is not DICOM.
+    #[error("not a radiograph: non-DICOM file below a DICOMDIR")]
     BesideDicom {
-        /// It is a picture, of a viewer, or else a film that came here otherwise.
+        /// Whether the file is an image: an icon of a viewer, or a misplaced radiograph.
         picture: bool,
     },
-    /// There is nothing to see.
+    /// All pixels have the same grey level.
     #[error("every pixel has the same level")]
     Constant,
-    /// It holds no picture.
+    /// The file cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
 }
 
 impl UnusableFilm {
-    /// Whether the file is sound and no film: a PACS exports directories, reports,
-    /// slices and viewers beside the films.
+    /// Returns whether the file is intact but not a radiograph: PACS exports also contain
+    /// directories, reports, slices and viewers.
     pub fn is_no_film(&self) -> bool {
         matches!(self, Self::BesideDicom { .. } | Self::Decode(DecodeError::NotAFilm { .. }))
     }
 }
 
-/// What becomes of an image all of whose pixels have the same level: a failed export, a
-/// window that shows nothing, a test picture.
+/// Treatment of images whose pixels all have the same level: failed exports, wrong windows, test
+/// images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Constant {
-    /// It is unusable.
+    /// treat the image as unusable
     Exclude,
-    /// It is used, with a note.
+    /// use the image, with a note
     Keep,
 }
 
-/// A film that was read. As long as it lives, others may wait for its memory, so none is
-/// opened beside it in one thread.
+/// Decoded image with its file. Holds a memory reservation until dropped; a thread must not open
+/// a second image meanwhile.
 pub struct Opened {
-    /// The file's.
+    /// Content of the file.
     pub bytes: Vec<u8>,
-    /// What is in it.
+    /// The decoded image.
     pub film: Film,
-    _share: Share,
+    _reservation: Reservation,
 }
 
-/// Reads a film. Of a DICOM file-set only DICOM is taken for films. It waits while the
-/// films that other threads have opened take the memory that this one needs: large ones
-/// are read one after another.
+/// Reads and decodes an image; in a DICOM file-set, DICOM files only.
+///
+/// Waits until enough memory is free if other threads hold large images: files above 64 MiB are
+/// read one at a time.
 ///
 /// # Errors
 /// See [`UnusableFilm`].
@@ -539,7 +544,7 @@ pub fn open(
     if in_file_set {
         let mut start = Vec::new();
         File::open(file)?.take(132).read_to_end(&mut start)?;
-        // What was not copied whole is empty, or zeros, and was perhaps a film.
+        // An incompletely copied file is empty or zeros, and may have been a radiograph.
         if start.iter().any(|byte| *byte != 0) && !is_dicom(&start) {
             return Err(UnusableFilm::BesideDicom { picture: is_picture(&start) });
         }
@@ -548,58 +553,62 @@ pub fn open(
     if size > MAX_BYTES {
         return Err(UnusableFilm::TooLarge(size));
     }
-    let mut share = (size > LARGE).then(|| MEMORY.take(MAX_MEMORY));
+    let mut reservation = (size > LARGE).then(|| MEMORY.reserve(MAX_MEMORY));
     let bytes = bounded::read(file, MAX_BYTES)?;
     let film = decode_admitted(&bytes, depth, &mut |bytes| {
-        share.get_or_insert_with(|| MEMORY.take(bytes));
+        reservation.get_or_insert_with(|| MEMORY.reserve(bytes));
     })?;
     if constant == Constant::Exclude && film.is_constant() {
         return Err(UnusableFilm::Constant);
     }
-    let share = share.expect("decoding asks for memory");
-    Ok(Opened { bytes, film, _share: share })
+    let reservation = reservation.expect("decoding reserves memory");
+    Ok(Opened { bytes, film, _reservation: reservation })
 }
 
-/// Files of so many bytes are read one at a time: twice an uncompressed film.
+/// Size in bytes above which files are read one at a time: twice an uncompressed radiograph.
 const LARGE: u64 = 1 << 26;
 
-/// The memory for films, of all threads.
-static MEMORY: Memory = Memory { left: Mutex::new(MAX_MEMORY), freed: Condvar::new() };
+/// Memory budget for images, shared by all threads.
+static MEMORY: MemoryBudget =
+    MemoryBudget { available: Mutex::new(MAX_MEMORY), freed: Condvar::new() };
 
-struct Memory {
-    left: Mutex<u64>,
+struct MemoryBudget {
+    available: Mutex<u64>,
     freed: Condvar,
 }
 
-impl Memory {
-    /// Takes `bytes`, at most [`MAX_MEMORY`], as soon as so many are left.
-    fn take(&'static self, bytes: u64) -> Share {
-        let left = self.left.lock().expect("no holder panics");
-        let mut left = self.freed.wait_while(left, |left| *left < bytes).expect("no holder panics");
-        *left -= bytes;
-        Share { bytes }
+impl MemoryBudget {
+    /// Reserves `bytes`, at most [`MAX_MEMORY`]; waits until they are available.
+    fn reserve(&'static self, bytes: u64) -> Reservation {
+        let available = self.available.lock().expect("no holder panics");
+        let mut available = self
+            .freed
+            .wait_while(available, |available| *available < bytes)
+            .expect("no holder panics");
+        *available -= bytes;
+        Reservation { bytes }
     }
 }
 
-/// Memory that was taken.
-struct Share {
+/// Reserved memory, released when dropped.
+struct Reservation {
     bytes: u64,
 }
 
-impl Drop for Share {
+impl Drop for Reservation {
     fn drop(&mut self) {
-        *MEMORY.left.lock().expect("no holder panics") += self.bytes;
+        *MEMORY.available.lock().expect("no holder panics") += self.bytes;
         MEMORY.freed.notify_all();
     }
 }
 
-/// What is wrong with a link that cannot be followed; `None` for other errors.
+/// Returns the reason why a link cannot be followed; `None` for other errors.
 fn link_error(error: &walkdir::Error) -> Option<&'static str> {
     match error.io_error() {
-        None => Some("a link to a folder above it"),
-        Some(e) if e.kind() == io::ErrorKind::NotFound => Some("a link to nowhere"),
+        None => Some("a link to a parent folder"),
+        Some(e) if e.kind() == io::ErrorKind::NotFound => Some("a broken link"),
         Some(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-            Some("a link that leads to itself")
+            Some("a link to itself")
         }
         Some(_) => None,
     }
@@ -628,7 +637,7 @@ mod tests {
     }
 
     #[test]
-    fn films_are_found_at_any_depth_and_sorted_bytewise() {
+    fn images_are_listed_at_any_depth_and_sorted_bytewise() {
         let dir = dataset(&[
             "b/x.png",
             "a-b/x.png",
@@ -653,21 +662,21 @@ mod tests {
     }
 
     #[test]
-    fn unusable_folders_are_named() {
+    fn unusable_folders_are_errors() {
         let message = |dir: &Path| list(dir, false).unwrap_err().to_string();
         let dir = dataset(&["README.md", "sources/x/y.png"]);
-        assert!(message(dir.path()).ends_with("holds no class folder"));
+        assert!(message(dir.path()).ends_with("contains no class folder"));
         assert!(message(&dir.path().join("none")).starts_with("there is no dataset folder"));
         let dir = dataset(&["a/x.png", "b/ledger.csv"]);
-        assert!(message(dir.path()).contains("/b` holds no film"));
+        assert!(message(dir.path()).contains("/b` contains no images"));
         let dir = dataset(&["=cmd|x/x.png"]);
-        assert!(message(dir.path()).contains("begins as a formula does"));
+        assert!(message(dir.path()).contains("begins like a formula"));
         let dir = dataset(&["a\nerror: b/x.png"]);
-        assert!(message(dir.path()).contains("/a\\nerror: b\" holds control characters"));
+        assert!(message(dir.path()).contains("/a\\nerror: b\" contains control characters"));
     }
 
     #[test]
-    fn file_sets_end_where_their_folder_does() {
+    fn file_sets_end_with_their_folder() {
         let dir = dataset(&[
             "a/cd1/DICOMDIR",
             "a/cd1/IMAGES/IM1",
@@ -677,18 +686,17 @@ mod tests {
             "b/y.png",
         ]);
         let films = list(dir.path(), false).unwrap();
-        let of_set = |films: &[Candidate]| -> Vec<_> {
-            films.iter().filter(|film| film.in_file_set).map(|film| film.path.clone()).collect()
-        };
-        assert_eq!(of_set(&films), ["a/cd1/DICOMDIR", "a/cd1/IMAGES/IM1", "a/cd1/VIEWER/logo.png"]);
+        let in_file_set: Vec<_> =
+            films.iter().filter(|film| film.in_file_set).map(|film| film.path.as_str()).collect();
+        assert_eq!(in_file_set, ["a/cd1/DICOMDIR", "a/cd1/IMAGES/IM1", "a/cd1/VIEWER/logo.png"]);
         assert_eq!(films.len(), 6);
-        let met = below(dir.path(), false).map(|found| found.unwrap().1);
-        assert_eq!(met.collect::<Vec<_>>(), [true, true, true, false, false, false]);
+        let flags = below(dir.path(), false).map(|found| found.unwrap().1);
+        assert_eq!(flags.collect::<Vec<_>>(), [true, true, true, false, false, false]);
     }
 
     #[cfg(unix)]
     #[test]
-    fn links_to_links_to_links_end() {
+    fn chains_of_links_end() {
         use std::os::unix::fs::symlink;
         let dir = dataset(&["a/0/", "a/20/x.png", "sources/y.png"]);
         for i in 0..20 {
@@ -705,13 +713,13 @@ mod tests {
         let paths: Vec<_> = films.iter().map(|film| film.path.as_str()).collect();
         let deepest = format!("a/0/{}x.png", "l/".repeat(20));
         assert_eq!(paths, [deepest.as_str(), "a/20/x.png", "b/y/x.png"]);
-        // With the one of `sources`, and one less: `b` has nothing new.
+        // `sources/y.png` is included; `b` adds nothing, because `a` has the same target.
         assert_eq!(below(dir.path(), false).map(Result::unwrap).count(), 3);
     }
 
     #[cfg(unix)]
     #[test]
-    fn links_within_are_followed_and_others_on_request_only() {
+    fn links_to_outside_targets_are_followed_on_request_only() {
         use std::os::unix::ffi::OsStrExt;
         use std::os::unix::fs::symlink;
         let elsewhere = dataset(&["films/x.png"]);
@@ -729,9 +737,9 @@ mod tests {
             films.into_iter().map(|film| (film.path, film.objection)).collect()
         };
         let expected = [
-            ("a/\u{1b}[2J.png", Some("the name holds control characters")),
-            ("a/broken.png", Some("a link to nowhere")),
-            ("a/loop", Some("a link to a folder above it")),
+            ("a/\u{1b}[2J.png", Some("the name contains control characters")),
+            ("a/broken.png", Some("a broken link")),
+            ("a/loop", Some("a link to a parent folder")),
             ("a/out", Some(LEAVES)),
             ("a/out.png", Some(LEAVES)),
             ("a/within/z.png", None),
@@ -745,7 +753,7 @@ mod tests {
         assert!(all.contains(&("a/out.png".to_owned(), None)), "{all:?}");
         let refused = below(dir.path(), false).filter_map(Result::err);
         assert_eq!(refused.filter(|error| error.ends_with(LEAVES)).count(), 2);
-        // The folder that was named may be a link itself; a class may not, unasked.
+        // The dataset folder may be a link to anywhere; a class folder may not by default.
         let named = elsewhere.path().join("named");
         symlink(dir.path(), &named).unwrap();
         assert_eq!(found(&named, false), expected);
@@ -756,7 +764,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nested_copy_is_left_out_file_by_file() {
+    fn a_nested_copy_is_excluded_file_by_file() {
         let dir = dataset(&[
             "chest_xray/train/NORMAL/1.jpeg",
             "chest_xray/train/PNEUMONIA/2.jpeg",
@@ -766,16 +774,16 @@ mod tests {
             "chest_xray/chest_xray/val/NORMAL/3.jpeg",
             "__MACOSX/chest_xray/train/NORMAL/._1.jpeg",
         ]);
-        // One file of the copy has other content.
+        // One file of the copy has different content.
         std::fs::write(dir.path().join("chest_xray/chest_xray/train/NORMAL/1.jpeg"), "x").unwrap();
         let films = list(dir.path(), false).unwrap();
-        let told: Vec<_> = films
+        let listed: Vec<_> = films
             .iter()
             .map(|film| (film.class(), film.part.as_str(), film.exclusion.map(Exclusion::text)))
             .collect();
         let copy = Some("nested copy of the data set");
         assert_eq!(
-            told,
+            listed,
             [
                 ("NORMAL", "train", None),
                 ("PNEUMONIA", "train", copy),
@@ -794,14 +802,14 @@ mod tests {
     fn a_file_that_cannot_be_read_has_an_objection() {
         use std::os::unix::fs::{PermissionsExt, symlink};
         let dir = dataset(&["a/x.png", "a/closed.png", "b/y.png"]);
-        // It can be opened, and its first page is not there, for root either.
+        // `/proc/self/mem` can be opened, but its first page cannot be read, not even by root.
         symlink("/proc/self/mem", dir.path().join("a/mem.png")).unwrap();
         let closed = dir.path().join("a/closed.png");
         std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
         let is_root = File::open(&closed).is_ok();
         let objections: Vec<_> =
             list(dir.path(), true).unwrap().into_iter().map(|film| film.objection).collect();
-        let denied = (!is_root).then_some("there is no permission to read it");
-        assert_eq!(objections, [denied, Some("it cannot be read"), None, None]);
+        let denied = (!is_root).then_some("permission to read the file is denied");
+        assert_eq!(objections, [denied, Some("the file cannot be read"), None, None]);
     }
 }

@@ -106,7 +106,7 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
         "covid/A/1/SR000001,covid,dropped,\"no film: a structured report, no picture\"",
         "covid/A/2/CT000001,covid,dropped,\"no film: a CT slice, no projection radiograph\"",
         "normal/DICOMDIR,normal,dropped,\"no film: a DICOMDIR, which lists files\"",
-        "normal/VIEWER/logo.jpg,normal,dropped,\"no film: not DICOM, below a DICOMDIR\"",
+        "normal/VIEWER/logo.jpg,normal,dropped,not a radiograph: non-DICOM file below a DICOMDIR",
     ] {
         assert!(ledger.contains(line), "{line}\n{ledger}");
     }

@@ -273,7 +273,7 @@ fn links_that_leave_the_dataset_are_followed_on_request_only() {
     symlink(&outside, sandbox.path("dataset/covid/out.png")).unwrap();
     symlink(sandbox.path("outside"), sandbox.path("dataset/covid/folder")).unwrap();
     symlink("/dev/zero", sandbox.path("dataset/covid/zero.png")).unwrap();
-    let ended = refused(&sandbox, "cxr-preprocess", "a link that leaves the folder");
+    let ended = refused(&sandbox, "cxr-preprocess", "a link to a target outside the folder");
     assert!(ended.stderr.contains("`--follow-links`"), "{}", ended.stderr);
     sandbox.ok("cxr-preprocess --max-skipped 0.5");
     let index = "artifacts/tutorial/preprocess/index.csv";
@@ -285,7 +285,7 @@ fn links_that_leave_the_dataset_are_followed_on_request_only() {
 
     let good = sandbox.tree("artifacts");
     symlink(sandbox.path("outside"), sandbox.path("dataset/viral")).unwrap();
-    let why = "the class folder `dataset/viral` is a link that leaves the dataset";
+    let why = "the class folder `dataset/viral` is a link to a target outside the dataset";
     refused(&sandbox, "cxr-preprocess", why);
     assert_eq!(sandbox.tree("artifacts"), good);
     // The dataset itself is where the user says it is.
@@ -296,7 +296,7 @@ fn links_that_leave_the_dataset_are_followed_on_request_only() {
     let films = format!("cxr-predict {}", sandbox.path("dataset/covid").display());
     let ended = run(trained(), &films);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
-    assert_eq!(ended.stderr.matches("is a link that leaves the folder").count(), 3);
+    assert_eq!(ended.stderr.matches("is a link to a target outside the folder").count(), 3);
     let ended = run(trained(), "cxr-predict /dev/zero");
     assert!(ended.code == 1 && ended.stderr.contains("`/dev/zero`"), "{}", ended.stderr);
     let ended = run(trained(), &format!("{films} --follow-links"));
@@ -597,7 +597,7 @@ fn names_are_text_in_every_output() {
     // What steers terminals, and what spreadsheets run.
     sandbox.write("dataset/normal/\u{1b}[2J.png", film("grey.png"));
     let ended = run(&sandbox, "cxr-preprocess --max-skipped 0.5");
-    assert!(ended.stderr.contains("\\u001b[2J.png`: the name holds control characters"));
+    assert!(ended.stderr.contains("\\u001b[2J.png`: the name contains control characters"));
     assert!(!ended.stderr.contains("\u{1b}[2J"), "{}", ended.stderr);
     // A name that looks like a line of its own.
     let forged = "x\n  0.0000    1.0000  normal    no      none   y.png";
@@ -608,5 +608,5 @@ fn names_are_text_in_every_output() {
     assert!(ended.stdout.contains("x\\u000a  0.0000"), "{}", ended.stdout);
     assert!(ended.stderr.contains("z\\u000aerror: w`: not an image"), "{}", ended.stderr);
     sandbox.write("dataset/=cmd()/a.png", film("grey.png"));
-    refused(&sandbox, "cxr-preprocess", "begins as a formula does");
+    refused(&sandbox, "cxr-preprocess", "begins like a formula");
 }

@@ -170,7 +170,7 @@ fn parts_and_kinds_of_files_are_no_classes() {
         let sandbox = dataset(&paths);
         let text = sandbox.transcript("cxr-preprocess");
         assert!(
-            text.contains("exit: 1") && text.contains("are no classes by their names"),
+            text.contains("exit: 1") && text.contains("do not have class names"),
             "{text}"
         );
         assert!(text.contains("hint: put every image into a folder of its class"), "{text}");
@@ -313,7 +313,7 @@ fn an_image_that_cannot_be_read_is_left_out_and_counted() {
     let line = "cxr-preprocess --follow-links --max-skipped 0.5";
     let text = sandbox.transcript(line);
     assert!(text.contains("exit: 0"), "{text}");
-    assert!(text.contains("warning: left out `a/0.png`: it cannot be read"), "{text}");
+    assert!(text.contains("warning: left out `a/0.png`: the file cannot be read"), "{text}");
     assert!(text.contains("3 films read, 1 files left out"), "{text}");
-    assert_eq!(table(&sandbox, LOG, &["status", "reason"])[0], "dropped it cannot be read");
+    assert_eq!(table(&sandbox, LOG, &["status", "reason"])[0], "dropped the file cannot be read");
 }

@@ -114,7 +114,7 @@ fn a_bad_film_is_one_error_line_and_exit_code_1_at_the_end() {
     let errors: Vec<_> = errors.lines().filter(|line| line.starts_with("error:")).collect();
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors[0].contains("`films/b.png`: not an image"), "{errors:?}");
-    assert!(errors[1].contains("`gone.png`: it cannot be read: No such file"), "{errors:?}");
+    assert!(errors[1].contains("`gone.png`: the file cannot be read: No such file"), "{errors:?}");
 }
 
 #[test]

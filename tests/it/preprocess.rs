@@ -226,10 +226,10 @@ fn datasets_that_cannot_be_used_are_named() {
     };
     assert_eq!(error("cxr-preprocess"), "there is no dataset folder `dataset`");
     sandbox.write("dataset/README.md", "nothing here yet");
-    assert_eq!(error("cxr-preprocess"), "`dataset` holds no class folder");
+    assert_eq!(error("cxr-preprocess"), "`dataset` contains no class folder");
     sandbox.write("dataset/covid/a.jpg", film("grey.jpg"));
     sandbox.write("dataset/normal/README.md", "nothing here yet");
-    assert_eq!(error("cxr-preprocess"), "the class folder `dataset/normal` holds no film");
+    assert_eq!(error("cxr-preprocess"), "the class folder `dataset/normal` contains no images");
     sandbox.write("dataset/normal/a.jpg", "");
     let all = "cxr-preprocess --max-skipped 1";
     assert_eq!(error(all), "no file of the class `normal` is usable");
