@@ -1,86 +1,88 @@
-//! Alignment of two images by an affine map, and their correlation after it.
+//! Affine alignment of two images, and their correlation after alignment.
 
 use super::neighbours::Candidate;
 use super::thumbnail::{SIDE, Thumbnail, Window};
 
-/// Sides of the levels of a pyramid, coarse to fine, and the steps taken at each.
+/// Side length and number of steps of each pyramid level, coarse to fine.
 const LEVELS: [(usize, usize); 3] = [(16, 6), (32, 5), (SIDE, 4)];
-/// The largest change of a parameter in one step: a tenth of half the image.
-const LONGEST: f64 = 0.1;
-/// Blocks in a row and in a column of which correlations are taken.
+/// Maximum change of a parameter in one step; the image spans -1 to 1.
+const MAX_STEP: f64 = 0.1;
+/// Number of correlation blocks per row and column.
 const BLOCKS: usize = 4;
-/// A pair whose correlation at the second level is below this is given up. Copies
-/// reached 0.85 and more there, 90 % of strangers less than 0.70.
-const HOPELESS: f64 = 0.7;
-/// Least part of an image that must overlap the other.
-const OVERLAP: f64 = 0.6;
-/// Least coverage of a copy: maps that shrink more align strangers of few details.
-const LEAST_COVERAGE: f64 = 0.5;
-/// Largest rotation of a copy in degrees.
-const MOST_ROTATION: f64 = 15.0;
+/// Minimum correlation at the second and third pyramid level; other pairs are rejected. At the
+/// second level, copies reached at least 0.85, and 90 % of unrelated pairs less than 0.70.
+const MIN_CORRELATION: f64 = 0.7;
+/// Minimum proportion of an image that overlaps the other image.
+const MIN_OVERLAP: f64 = 0.6;
+/// Minimum coverage of a copy: with stronger shrinking, unrelated images of few details align.
+const MIN_COVERAGE: f64 = 0.5;
+/// Maximum rotation of a copy in degrees.
+const MAX_ROTATION: f64 = 15.0;
 
-/// How one image shows what another shows.
+/// Geometric and photometric relation of two copies of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Relation {
     /// Median correlation of the blocks, 0 to 1.
     pub correlation: f64,
-    /// Left and right exchanged.
+    /// Whether left and right are exchanged.
     pub mirrored: bool,
-    /// Light and dark exchanged.
+    /// Whether light and dark are exchanged.
     pub negative: bool,
-    /// Area of the smaller image as a proportion of the larger one, 0 to 1.
+    /// Area of the smaller image as a proportion of the larger image, 0 to 1.
     pub coverage: f64,
     /// Angle between the images in degrees, 0 to 180.
     pub rotation: f64,
 }
 
-/// Crops of less are not told from rounding errors of the borders.
-const COVERED: f64 = 0.97;
-/// Rotations of less, in degrees, are not told from distortions.
-const TURNED: f64 = 0.7;
+/// Coverage below which an image is reported as cropped; smaller crops are within the rounding
+/// errors of borders.
+const CROPPED_BELOW: f64 = 0.97;
+/// Rotation in degrees above which an image is reported as rotated; smaller rotations are within
+/// the distortions.
+const ROTATED_ABOVE: f64 = 0.7;
 
 impl Relation {
-    /// `same`, or what of `mirrored`, `negative`, `cropped` and `rotated` holds,
-    /// joined by spaces; scripts may rely on it.
+    /// Returns `same`, or those of `mirrored`, `negative`, `cropped` and `rotated` that apply,
+    /// joined by spaces. The text is stable.
     pub fn text(&self) -> String {
         let words = [
             (self.mirrored, "mirrored"),
             (self.negative, "negative"),
-            (self.coverage < COVERED, "cropped"),
-            (self.rotation > TURNED, "rotated"),
+            (self.coverage < CROPPED_BELOW, "cropped"),
+            (self.rotation > ROTATED_ABOVE, "rotated"),
         ];
-        let words: Vec<_> = words.iter().filter(|(holds, _)| *holds).map(|(_, w)| *w).collect();
+        let words: Vec<_> = words.iter().filter(|(applies, _)| *applies).map(|(_, w)| *w).collect();
         if words.is_empty() { "same".to_owned() } else { words.join(" ") }
     }
 
-    /// The figures in words.
+    /// Returns correlation, area and rotation as text; area and rotation only if they apply.
     pub fn detail(&self) -> String {
         let mut text = format!("correlation {:.4}", self.correlation);
-        if self.coverage < COVERED {
+        if self.coverage < CROPPED_BELOW {
             text += &format!(", area {:.0} %", 100.0 * self.coverage);
         }
-        if self.rotation > TURNED {
+        if self.rotation > ROTATED_ABOVE {
             text += &format!(", rotation {:.1} degrees", self.rotation);
         }
         text
     }
 }
 
-/// An image at one level: cells `[side, side]`.
+/// Image at one pyramid level, cells `[side, side]`.
 struct Level {
     side: usize,
     cells: Vec<f64>,
 }
 
-/// From coordinates of one image to those of another, both -1 to 1 between the
-/// edges: `x' = m[0] x + m[1] y + m[2]`, `y' = m[3] x + m[4] y + m[5]`.
+/// Affine map between the coordinates of two images, -1 to 1 between the edges:
+/// `x' = m[0] x + m[1] y + m[2]`, `y' = m[3] x + m[4] y + m[5]`.
 type Affine = [f64; 6];
 
-/// An image sampled at the cells of another: value and derivatives in `x` and `y`;
-/// none outside.
+/// Image resampled at the cells of another image: value and derivatives in `x` and `y`; `None`
+/// outside.
 type Samples = Vec<Option<[f64; 3]>>;
 
-/// Aligns the pair and measures how alike it is; none if it is hopeless.
+/// Aligns a candidate pair and returns its relation; `None` if the images are not copies.
 pub(super) fn align(a: &Thumbnail, b: &Thumbnail, candidate: &Candidate) -> Option<Relation> {
     let mirrored = candidate.mirrored;
     let (map, correlation) = register(a, b, candidate.window, mirrored)?;
@@ -92,29 +94,28 @@ pub(super) fn align(a: &Thumbnail, b: &Thumbnail, candidate: &Candidate) -> Opti
         coverage: area.min(1.0 / area),
         rotation: (map[3] - map[1]).atan2(map[0] + map[4]).to_degrees().abs(),
     };
-    let is_plausible = relation.coverage >= LEAST_COVERAGE && relation.rotation <= MOST_ROTATION;
+    let is_plausible = relation.coverage >= MIN_COVERAGE && relation.rotation <= MAX_ROTATION;
     is_plausible.then_some(relation)
 }
 
-/// The map from `b` to `a`, mirrored or not, from where `b` fills a window of `a`, and
-/// their correlation under it.
+/// Registers `b` to `a`, mirrored if `mirrored`. Returns the map and the correlation.
 ///
-/// Gauss-Newton steps on a pyramid (Lucas and Kanade 1981; Baker and Matthews 2004)
-/// for an affine map with a gain and an offset of the levels (Evangelidis and
-/// Psarakis 2008); Cauchy weights keep arrows and letters from pulling.
+/// The initial map fits `b` into `window` of `a`. Gauss-Newton steps on a pyramid (Lucas and
+/// Kanade 1981; Baker and Matthews 2004) refine an affine map with gain and offset of the grey
+/// levels (Evangelidis and Psarakis 2008). Cauchy weights reduce the effect of arrows and letters.
 fn register(a: &Thumbnail, b: &Thumbnail, window: Window, mirrored: bool) -> Option<(Affine, f64)> {
     let [left, top, right, bottom] = window.edges(mirrored);
     let (width, height) = ((right - left) / 2.0, (bottom - top) / 2.0);
     let mut map = [width, 0.0, (right + left) / 2.0, 0.0, height, (bottom + top) / 2.0];
     let mut correlation = 0.0;
-    for (at, (side, steps)) in LEVELS.into_iter().enumerate() {
+    for (level, (side, steps)) in LEVELS.into_iter().enumerate() {
         let (source, target) = (Level::new(a, side, mirrored), Level::new(b, side, false));
         for _ in 0..steps {
-            map = step(&target, &source, map);
+            map = gauss_newton_step(&target, &source, map);
         }
-        if at > 0 {
-            correlation = block_correlation(&target, &samples(&source, map))?;
-            if correlation.abs() < HOPELESS {
+        if level > 0 {
+            correlation = block_correlation(&target, &resample(&source, map))?;
+            if correlation.abs() < MIN_CORRELATION {
                 return None;
             }
         }
@@ -134,24 +135,25 @@ impl Level {
         Self { side, cells }
     }
 
-    /// Coordinate, -1 to 1, of the centre of cell `i` of a row or column.
+    /// Returns the coordinate, -1 to 1, of the centre of cell `i` in a row or column.
     fn centre(&self, i: usize) -> f64 {
         (2 * i + 1) as f64 / self.side as f64 - 1.0
     }
 
-    /// Bilinear value and its derivatives at coordinates -1 to 1.
+    /// Interpolates the value and its derivatives bilinearly at coordinates from -1 to 1; `None`
+    /// outside the cell centres.
     fn sample(&self, x: f64, y: f64) -> Option<[f64; 3]> {
         let n = self.side;
-        let cell = |at: f64| (at + 1.0) / 2.0 * n as f64 - 0.5;
-        let (x, y) = (cell(x), cell(y));
-        let inside = |at: f64| (0.0..=(n - 1) as f64).contains(&at);
+        let to_cell = |coordinate: f64| (coordinate + 1.0) / 2.0 * n as f64 - 0.5;
+        let (x, y) = (to_cell(x), to_cell(y));
+        let inside = |cell: f64| (0.0..=(n - 1) as f64).contains(&cell);
         if !inside(x) || !inside(y) {
             return None;
         }
         let (i, j) = ((x as usize).min(n - 2), (y as usize).min(n - 2));
         let (fx, fy) = (x - i as f64, y - j as f64);
-        let at = |j: usize, i: usize| self.cells[j * n + i];
-        let (a, b, c, d) = (at(j, i), at(j, i + 1), at(j + 1, i), at(j + 1, i + 1));
+        let cell = |j: usize, i: usize| self.cells[j * n + i];
+        let (a, b, c, d) = (cell(j, i), cell(j, i + 1), cell(j + 1, i), cell(j + 1, i + 1));
         let value = (a * (1.0 - fx) + b * fx) * (1.0 - fy) + (c * (1.0 - fx) + d * fx) * fy;
         let along_x = (b - a) * (1.0 - fy) + (d - c) * fy;
         let along_y = (c - a) * (1.0 - fx) + (d - b) * fx;
@@ -160,7 +162,8 @@ impl Level {
     }
 }
 
-fn samples(source: &Level, m: Affine) -> Samples {
+/// Resamples `source` under the map `m`.
+fn resample(source: &Level, m: Affine) -> Samples {
     let n = source.side;
     let sample = |i: usize| {
         let (x, y) = (source.centre(i % n), source.centre(i / n));
@@ -169,10 +172,10 @@ fn samples(source: &Level, m: Affine) -> Samples {
     (0..n * n).map(sample).collect()
 }
 
-/// One Gauss-Newton step for `target ~ gain * source(map) + offset`.
-fn step(target: &Level, source: &Level, map: Affine) -> Affine {
+/// Performs one Gauss-Newton step for `target ~ gain * source(map) + offset`.
+fn gauss_newton_step(target: &Level, source: &Level, map: Affine) -> Affine {
     let n = target.side;
-    let samples = samples(source, map);
+    let samples = resample(source, map);
     let pairs = || target.cells.iter().zip(&samples).filter_map(|(t, s)| Some((*t, s.as_ref()?)));
     let count = pairs().count() as f64;
     if count < 0.25 * (n * n) as f64 {
@@ -187,8 +190,7 @@ fn step(target: &Level, source: &Level, map: Affine) -> Affine {
     let residual = |t: f64, s: f64| (t - mean_t) - gain * (s - mean_s);
     let variance = pairs().map(|(t, [s, ..])| residual(t, *s).powi(2)).sum::<f64>() / count + 1e-12;
 
-    // Unknowns: gain, then gain times the changes of the map; the offset is
-    // eliminated by centring.
+    // Unknowns: gain, then gain times the changes of the map. Centring eliminates the offset.
     let (mut weight, mut sum_t) = (0.0, 0.0);
     let (mut sums, mut products, mut right) = ([0.0; 7], [[0.0; 7]; 7], [0.0; 7]);
     for (i, (t, sample)) in target.cells.iter().zip(&samples).enumerate() {
@@ -213,11 +215,11 @@ fn step(target: &Level, source: &Level, map: Affine) -> Affine {
     }
     let Some(solution) = solve(products, right) else { return map };
     let gain = if solution[0].abs() < 0.05 { 0.05f64.copysign(solution[0]) } else { solution[0] };
-    std::array::from_fn(|i| map[i] + (solution[i + 1] / gain).clamp(-LONGEST, LONGEST))
+    std::array::from_fn(|i| map[i] + (solution[i + 1] / gain).clamp(-MAX_STEP, MAX_STEP))
 }
 
-/// Solves a symmetric positive definite system of which the lower triangle is given,
-/// by Cholesky's decomposition.
+/// Solves a symmetric positive definite system, given by its lower triangle, by Cholesky
+/// decomposition; `None` if the matrix is not positive definite.
 fn solve<const N: usize>(mut l: [[f64; N]; N], mut x: [f64; N]) -> Option<[f64; N]> {
     for j in 0..N {
         for i in j..N {
@@ -244,13 +246,14 @@ fn solve<const N: usize>(mut l: [[f64; N]; N], mut x: [f64; N]) -> Option<[f64; 
     Some(x)
 }
 
-/// Median over 4 x 4 blocks of the correlation of the steps from cell to cell, -1 to
-/// 1: what is written on a part of an image does not change it. Blocks without any
-/// step in either image do not count. None if the images overlap too little.
+/// Median over 4 x 4 blocks of the correlation of cell-to-cell differences, -1 to 1.
+///
+/// The median is robust to text on a part of the image. Blocks that are constant in both images
+/// are ignored. `None` if the images overlap too little or at least half of the blocks are ignored.
 fn block_correlation(target: &Level, samples: &Samples) -> Option<f64> {
     let n = target.side;
     let inside = samples.iter().flatten().count();
-    if (inside as f64) < OVERLAP * (n * n) as f64 {
+    if (inside as f64) < MIN_OVERLAP * (n * n) as f64 {
         return None;
     }
     let mut sums = [[0.0f64; 3]; BLOCKS * BLOCKS];
@@ -284,11 +287,11 @@ mod tests {
     use super::super::thumbnail::tests::golden;
     use super::*;
 
-    /// `findTransformECC` of OpenCV finds the same map, from levels of another gain.
+    /// OpenCV's `findTransformECC` on an image of another gain.
     #[test]
-    fn the_map_is_the_true_one_and_that_of_opencv() {
+    fn the_map_equals_the_true_map_and_that_of_opencv() {
         let golden = golden().affine;
-        let [source, moved] = [golden.source, golden.moved].map(Thumbnail::of_cells);
+        let [source, moved] = [golden.source, golden.moved].map(Thumbnail::from_cells);
         let (map, correlation) = register(&source, &moved, WINDOWS[0], false).unwrap();
         for i in 0..6 {
             assert!((map[i] - golden.r#true[i]).abs() < 2e-3, "{map:?}");
@@ -298,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_system_is_solved() {
+    fn a_linear_system_is_solved() {
         let lower = [[4.0, 0.0, 0.0], [2.0, 5.0, 0.0], [1.0, 3.0, 6.0]];
         let x = solve(lower, [4.0 + 2.0 * 2.0 - 3.0, 2.0 + 10.0 - 9.0, 1.0 + 6.0 - 18.0]).unwrap();
         assert!(x.iter().zip([1.0, 2.0, -3.0]).all(|(a, b)| (a - b).abs() < 1e-12), "{x:?}");
@@ -306,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_is_named_and_figures_say_how_much() {
+    fn text_and_detail_describe_the_relation() {
         let same = Relation {
             correlation: 0.97,
             mirrored: false,

@@ -1,10 +1,9 @@
-//! Patient linkage: which images show the same patient.
+//! Patient linkage and near-duplicate detection.
 //!
-//! Images are linked by what is on record ([`by_record`]: patient ids, names of the
-//! Kaggle set, equal files) and by near-duplicate detection ([`by_picture`]): coarse
-//! descriptors give candidate pairs, each is aligned by an affine map, and the
-//! correlation after that decides. So a copy is found though it was cropped, bordered,
-//! mirrored, inverted, rotated a little or written on. [`Groups`] joins all links.
+//! [`by_record`] links images by patient ID, file name of the Kaggle set, and file hash.
+//! [`by_picture`] detects near-duplicates: coarse descriptors give candidate pairs, which are
+//! aligned by an affine map and accepted by their correlation. Copies are found if they are
+//! cropped, framed, mirrored, inverted, slightly rotated or annotated. [`Groups`] joins all links.
 
 mod align;
 mod groups;
@@ -23,32 +22,32 @@ pub use thumbnail::Thumbnail;
 
 use super::identity::{Evidence, KaggleName, from_name};
 
-/// What is on record of a film.
+/// Recorded data of an image.
 #[derive(Debug, Clone, Copy)]
 pub struct Film<'a> {
-    /// Relative to the dataset folder.
+    /// Path relative to the dataset folder.
     pub path: &'a str,
-    /// Its class.
+    /// Name of the class.
     pub class: &'a str,
-    /// Who is on it, with origin (`cohen:97`); empty if unknown.
+    /// Patient key with origin (`cohen:97`); empty if unknown.
     pub patient: &'a str,
-    /// A hash of its file.
+    /// Hash of the file; empty if unknown.
     pub hash: &'a str,
 }
 
-/// What a link rests on.
+/// Evidence for a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The same identity on record.
+    /// Equal identities.
     Identity(Evidence),
-    /// The same file.
+    /// Equal files.
     SameFile,
-    /// The same film in another file.
+    /// The same image in different files.
     NearDuplicate,
 }
 
 impl Kind {
-    /// The text in tables; scripts may rely on it.
+    /// Returns the stable text used in tables.
     pub fn text(self) -> &'static str {
         match self {
             Self::Identity(evidence) => evidence.text(),
@@ -57,7 +56,7 @@ impl Kind {
         }
     }
 
-    /// Whether both are one film, not only one person.
+    /// Returns whether the link joins copies of one image, not only images of one patient.
     pub fn is_of_the_film(self) -> bool {
         matches!(self, Self::SameFile | Self::NearDuplicate)
     }
@@ -69,28 +68,28 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Two films of one person, as rows with `a < b`.
+/// Link between two images of one patient, with `a < b`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Link {
-    /// The one.
+    /// Row of the first image.
     pub a: usize,
-    /// The other.
+    /// Row of the second image.
     pub b: usize,
-    /// What it rests on.
+    /// Evidence for the link.
     pub kind: Kind,
-    /// The id, the hash, or how alike the pictures are.
+    /// The patient key, the hash, or the similarity of the images.
     pub detail: String,
-    /// How one image shows what the other shows, if they were aligned.
+    /// Relation of the images, for near-duplicates.
     pub relation: Option<Relation>,
 }
 
-/// Links films of one patient id, of one patient's number in Kaggle names, and
-/// of one file: each to the first of its kind, in the order of the films.
+/// Links images with the same patient ID, the same patient number in Kaggle file names, or the
+/// same file hash. Each image is linked to the first image with the same value, in row order.
 pub fn by_record(films: &[Film<'_>]) -> Vec<Link> {
     let mut first: BTreeMap<(Kind, String), usize> = BTreeMap::new();
     let mut links = Vec::new();
     for (row, film) in films.iter().enumerate() {
-        for (kind, detail) in marks(film) {
+        for (kind, detail) in link_keys(film) {
             let a = *first.entry((kind, detail.clone())).or_insert(row);
             if a < row {
                 links.push(Link { a, b: row, kind, detail, relation: None });
@@ -100,8 +99,8 @@ pub fn by_record(films: &[Film<'_>]) -> Vec<Link> {
     links
 }
 
-/// What on record ties a film to others.
-fn marks(film: &Film<'_>) -> Vec<(Kind, String)> {
+/// Returns the keys that link an image to others, without empty keys.
+fn link_keys(film: &Film<'_>) -> Vec<(Kind, String)> {
     let evidence = match film.patient.split_once(':') {
         Some(("kaggle", _)) => Evidence::KaggleName,
         Some(("name", _)) => Evidence::NameSeries,
@@ -109,20 +108,19 @@ fn marks(film: &Film<'_>) -> Vec<(Kind, String)> {
     };
     let name = film.path.rsplit('/').next().unwrap_or_default();
     let kaggle = KaggleName::parse(name).and_then(|_| from_name(name)).map(|identity| identity.key);
-    let known = [
+    let keys = [
         (Kind::Identity(evidence), film.patient.to_owned()),
         (Kind::Identity(Evidence::KaggleName), kaggle.unwrap_or_default()),
         (Kind::SameFile, film.hash.to_owned()),
     ];
-    let mut marks: Vec<_> = known.into_iter().filter(|(_, mark)| !mark.is_empty()).collect();
-    marks.dedup();
-    marks
+    let mut keys: Vec<_> = keys.into_iter().filter(|(_, key)| !key.is_empty()).collect();
+    keys.dedup();
+    keys
 }
 
-/// Links images that show the same picture: of each image the `neighbours` nearest
-/// others are aligned with it, and a correlation of at least `least` links them. Of
-/// files that are equal by hash only the first is compared; an image of one level is
-/// not.
+/// Links near-duplicates: each image is aligned with its `neighbours` nearest images, and pairs
+/// with a correlation of at least `least` are linked. Of files with equal hashes, only the first
+/// is compared. Constant images are not compared.
 pub fn by_picture(
     films: &[Film<'_>],
     thumbnails: &[Thumbnail],
@@ -132,10 +130,10 @@ pub fn by_picture(
     let mut seen = BTreeSet::new();
     let is_first = |row: &usize| films[*row].hash.is_empty() || seen.insert(films[*row].hash);
     let rows: Vec<usize> = (0..films.len()).filter(is_first).collect();
-    let pictures: Vec<&Thumbnail> = rows.iter().map(|row| &thumbnails[*row]).collect();
+    let thumbnails: Vec<&Thumbnail> = rows.iter().map(|row| &thumbnails[*row]).collect();
     let link = |candidate: neighbours::Candidate| {
         let (a, b) = (candidate.a, candidate.b);
-        let relation = align::align(pictures[a], pictures[b], &candidate)?;
+        let relation = align::align(thumbnails[a], thumbnails[b], &candidate)?;
         let (a, b) = (rows[a.min(b)], rows[a.max(b)]);
         (relation.correlation >= least).then(|| Link {
             a,
@@ -145,7 +143,7 @@ pub fn by_picture(
             relation: Some(relation),
         })
     };
-    let candidates = neighbours::candidates(&pictures, neighbours);
+    let candidates = neighbours::candidates(&thumbnails, neighbours);
     candidates.into_par_iter().filter_map(link).collect()
 }
 
@@ -160,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn records_link_films_and_name_their_evidence() {
+    fn records_link_images_with_their_evidence() {
         let films = [
             film("covid/a.png", "cohen:97", "1"),
             film("covid/b.png", "cohen:178", "2"),
@@ -171,10 +169,10 @@ mod tests {
             film("normal/d.png", "", "6"),
         ];
         let links = by_record(&films);
-        let told: Vec<_> =
+        let rows: Vec<_> =
             links.iter().map(|l| (l.a, l.b, l.kind.text(), l.detail.as_str())).collect();
         assert_eq!(
-            told,
+            rows,
             [
                 (0, 2, "patient id", "cohen:97"),
                 (3, 4, "kaggle name", "kaggle:IM-0001"),
@@ -205,11 +203,11 @@ mod tests {
         );
     }
 
-    /// A thumbnail of coarse and fine shapes, from a seed, in a window of the picture.
+    /// A thumbnail of random coarse and fine shapes, cropped to a window of the image.
     fn shapes(seed: u64, window: [f64; 4], mirrored: bool) -> Thumbnail {
         let mut rng = crate::rng::Rng::new(seed);
         let mut wave =
-            |most: f64| [rng.uniform(-most, most), rng.uniform(-most, most), rng.uniform(0.0, 6.0)];
+            |max: f64| [rng.uniform(-max, max), rng.uniform(-max, max), rng.uniform(0.0, 6.0)];
         let waves: Vec<[f64; 3]> =
             (0..40).map(|i| wave(if i % 4 == 0 { 15.0 } else { 60.0 })).collect();
         let [left, top, right, bottom] = window;
@@ -226,7 +224,7 @@ mod tests {
     const WHOLE: [f64; 4] = [0.0, 0.0, 1.0, 1.0];
 
     #[test]
-    fn the_same_picture_in_two_files_joins_two_patient_ids() {
+    fn the_same_image_in_two_files_joins_two_patient_ids() {
         let films = [
             film("covid/a", "cohen:78", "1"),
             film("covid/b", "cohen:5", "2"),
@@ -245,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cropped_and_mirrored_copy_is_found_among_strangers() {
+    fn a_cropped_and_mirrored_copy_is_found_among_unrelated_images() {
         let paths: Vec<String> = (0..40).map(|i| format!("x/{i}")).collect();
         let films: Vec<_> = paths.iter().map(|path| film(path, "", "")).collect();
         let mut thumbnails: Vec<_> = (0..40).map(|i| shapes(i, WHOLE, false)).collect();
@@ -260,9 +258,9 @@ mod tests {
     }
 
     proptest! {
-        /// Against a search through all films that can be reached by links.
+        /// Compared with a breadth-first search over links.
         #[test]
-        fn groups_are_the_connected_films(pairs in prop::collection::vec((0..40usize, 0..40usize), 0..40)) {
+        fn groups_are_the_connected_components(pairs in prop::collection::vec((0..40usize, 0..40usize), 0..40)) {
             let paths: Vec<String> = (0..40).map(|i| format!("x/{i}")).collect();
             let films: Vec<_> = paths.iter().map(|path| film(path, "", "")).collect();
             let link = |&(a, b): &(usize, usize)| Link { a: a.min(b), b: a.max(b), kind: Kind::NearDuplicate, detail: String::new(), relation: None };

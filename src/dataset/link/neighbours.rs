@@ -1,24 +1,24 @@
-//! Candidate pairs: images whose coarse shapes are near each other, in any of
-//! several windows, as they are, mirrored or negative.
+//! Nearest-neighbour search for candidate pairs: images with similar coarse descriptors in one of
+//! several windows, also mirrored or negative.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 use super::thumbnail::{EVEN, ODD, Thumbnail, WINDOWS, Window};
 
-/// Pairs whose descriptors correlate less are no candidates.
-const LEAST: f32 = 0.6;
-/// Images that are looked up at once.
+/// Minimum absolute correlation of the descriptors of a candidate pair.
+const MIN_CORRELATION: f32 = 0.6;
+/// Number of query images per matrix product.
 const BLOCK: usize = 8;
-/// Images that a block is compared with at once: the products fit in a cache.
+/// Number of images compared with a block per matrix product; the products fit in a cache.
 const STRIDE: usize = 512;
 
-/// A pair to be aligned.
+/// Candidate pair for alignment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Candidate {
-    /// The image of which a window is taken, as its position.
+    /// Index of the image of which a window is taken.
     pub(super) a: usize,
-    /// The image that is compared with that window.
+    /// Index of the image that is compared with the window.
     pub(super) b: usize,
     /// The window of `a`.
     pub(super) window: Window,
@@ -26,12 +26,13 @@ pub(super) struct Candidate {
     pub(super) mirrored: bool,
 }
 
-/// Of each image the `most` others that are nearest to one of its windows, by the
-/// absolute correlation of their descriptors; of each pair the nearer direction,
-/// ordered by the smaller and the larger position. Images of one level have none.
+/// Returns, for each image, the `most` other images nearest to one of its windows, by the
+/// absolute correlation of their descriptors.
 ///
-/// All pairs are compared, at 2 x 18 x 63 operations each: 10,000 images need some
-/// 2 x 10^11. Memory grows with the number of images only.
+/// Each pair occurs once, in its nearer direction; pairs are ordered by the smaller, then the
+/// larger index. Constant images have no neighbours. All pairs are compared with
+/// 2 x 18 x 63 operations each, about 2 x 10^11 for 10,000 images. Memory is linear in the
+/// number of images.
 pub(super) fn candidates(thumbnails: &[&Thumbnail], most: usize) -> Vec<Candidate> {
     let whole: Vec<_> = thumbnails.par_iter().map(|t| t.descriptor(WINDOWS[0])).collect();
     let known: Vec<usize> = (0..whole.len()).filter(|i| whole[*i].is_some()).collect();
@@ -50,7 +51,7 @@ pub(super) fn candidates(thumbnails: &[&Thumbnail], most: usize) -> Vec<Candidat
     found.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// The nearest of the images `rows`, which stand in `known` from `first` on.
+/// Returns the neighbours of the images `rows`, a block of `known` that begins at `first`.
 fn nearest(
     first: usize,
     rows: &[usize],
@@ -63,11 +64,11 @@ fn nearest(
     let mut queries = Array2::<f32>::zeros((rows.len() * windows, EVEN + ODD));
     for (i, mut query) in queries.outer_iter_mut().enumerate() {
         let descriptor = thumbnails[rows[i / windows]].descriptor(WINDOWS[i % windows]);
-        // The query of a window of one level stays zero, near to nothing.
+        // The query of a constant window stays zero and has no neighbours.
         let values = descriptor.iter().flatten();
         query.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
     }
-    // Of each image: similarity, position in `known`, window, mirrored.
+    // For each image: similarity, index in `known`, window, mirrored.
     let mut best: Vec<Vec<(f32, usize, usize, bool)>> = vec![Vec::new(); rows.len()];
     for (stride, others) in table.axis_chunks_iter(Axis(0), STRIDE).enumerate() {
         let product = |columns: std::ops::Range<usize>| {
@@ -80,7 +81,7 @@ fn nearest(
                 if other == first + i {
                     continue;
                 }
-                let mut nearest = (LEAST, other, windows, false);
+                let mut nearest = (MIN_CORRELATION, other, windows, false);
                 for window in 0..windows {
                     let at = [i * windows + window, j];
                     let (even, odd) = (even[at], odd[at]);
@@ -102,8 +103,8 @@ fn nearest(
         let (a, b) = (rows[i], known[other]);
         (similarity, Candidate { a, b, window: WINDOWS[window], mirrored })
     };
-    let of_row = |(i, best): (usize, Vec<_>)| best.into_iter().map(move |b| candidate(i, b));
-    best.into_iter().enumerate().flat_map(of_row).collect()
+    let candidates_of = |(i, best): (usize, Vec<_>)| best.into_iter().map(move |b| candidate(i, b));
+    best.into_iter().enumerate().flat_map(candidates_of).collect()
 }
 
 #[cfg(test)]
@@ -114,15 +115,15 @@ mod tests {
     fn noise(rng: &mut Rng) -> Thumbnail {
         let coarse: Vec<u8> = (0..100).map(|_| rng.uniform(0.0, 255.0) as u8).collect();
         let cell = |i: usize| coarse[i / 64 / 7 * 10 + i % 64 / 7];
-        Thumbnail::of_cells((0..64 * 64).map(cell).collect())
+        Thumbnail::from_cells((0..64 * 64).map(cell).collect())
     }
 
-    /// Against a search through all pairs, windows and mirrors, one at a time.
+    /// Compared with an exhaustive search over pairs, windows and mirrors.
     #[test]
-    fn the_nearest_are_those_of_a_plain_search() {
+    fn candidates_equal_those_of_an_exhaustive_search() {
         let mut rng = Rng::new(5);
         let mut thumbnails: Vec<_> = (0..30).map(|_| noise(&mut rng)).collect();
-        thumbnails.push(Thumbnail::of_cells(vec![9; 64 * 64]));
+        thumbnails.push(Thumbnail::from_cells(vec![9; 64 * 64]));
         thumbnails.push(thumbnails[3].clone());
         let thumbnails: Vec<_> = thumbnails.iter().collect();
         let similarity = |a: usize, b: usize| -> f32 {
@@ -139,7 +140,7 @@ mod tests {
         for a in 0..thumbnails.len() {
             let others = (0..thumbnails.len()).filter(|b| *b != a);
             let mut others: Vec<_> = others.map(|b| (similarity(a, b), b)).collect();
-            others.retain(|(s, _)| *s > LEAST);
+            others.retain(|(s, _)| *s > MIN_CORRELATION);
             others.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
             expected.extend(others.iter().take(2).map(|(_, b)| (a.min(*b), a.max(*b))));
         }
