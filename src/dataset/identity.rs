@@ -158,7 +158,7 @@ pub fn from_name(name: &str) -> Option<Identity> {
     match KaggleName::parse(name) {
         Some(parsed) => {
             let origin = if is_phantom(name) { "phantom" } else { "kaggle" };
-            let key = format!("{origin}:{}", parsed.person());
+            let key = format!("{origin}:{}", parsed.patient_key());
             Some(Identity { key, evidence: Evidence::KaggleName })
         }
         None => name_series(name).map(|series| Identity {
@@ -226,7 +226,7 @@ impl KaggleName {
         is_valid.then(|| Self::Pneumonia { patient: patient.into(), pathogen })
     }
 
-    fn person(&self) -> String {
+    fn patient_key(&self) -> String {
         match self {
             Self::Normal { patient } => format!("IM-{patient}"),
             Self::Pneumonia { patient, .. } => format!("person{patient}"),

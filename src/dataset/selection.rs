@@ -122,10 +122,10 @@ fn finding_matches(finding: &str, wanted: &str) -> bool {
 }
 
 fn segments(path: &str) -> Vec<&str> {
-    path.split('/').map(|segment| disease(segment.trim())).collect()
+    path.split('/').map(|segment| canonical_finding(segment.trim())).collect()
 }
 
-fn disease(finding: &str) -> &str {
+fn canonical_finding(finding: &str) -> &str {
     if finding == "sars-cov-2" { "covid-19" } else { finding }
 }
 

@@ -83,8 +83,8 @@ fn nearest(
                 }
                 let mut nearest = (MIN_CORRELATION, other, windows, false);
                 for window in 0..windows {
-                    let at = [i * windows + window, j];
-                    let (even, odd) = (even[at], odd[at]);
+                    let index = [i * windows + window, j];
+                    let (even, odd) = (even[index], odd[index]);
                     for (similarity, mirrored) in [(even + odd, false), (even - odd, true)] {
                         if similarity.abs() > nearest.0 {
                             nearest = (similarity.abs(), other, window, mirrored);

@@ -1,21 +1,21 @@
-//! What the lungs of a phantom show.
+//! Lung opacities of a phantom.
 
-use super::anatomy::{Anatomy, step};
-use super::noise::{between, clouds};
+use super::anatomy::{Anatomy, smoothstep};
+use super::noise::{fractal_noise, uniform};
 use crate::rng::Rng;
 
-/// What a phantom suffers from.
+/// Condition of a phantom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Condition {
-    /// Hazy opacities on both sides, near the ribs, mostly in the middle and lower fields.
+    /// Hazy opacities in both lungs, near the ribs, mostly in the middle and lower fields.
     Covid,
-    /// Nothing.
+    /// No opacities.
     Normal,
     /// One dense opacity in one lung.
     Pneumonia,
 }
 
-/// One cloud in a lung.
+/// One opacity in a lung.
 #[derive(Debug, Clone)]
 struct Opacity {
     centre: (f32, f32),
@@ -25,43 +25,43 @@ struct Opacity {
     texture: u64,
 }
 
-/// All clouds of a film.
+/// All opacities of an image.
 #[derive(Debug, Clone)]
 pub struct Opacities(Vec<Opacity>);
 
 impl Opacities {
-    /// Draws where the clouds of `condition` lie; `severity` from 0 to 1 says how many and how dense.
-    pub fn draw(condition: Condition, severity: f32, anatomy: &Anatomy, dice: &mut Rng) -> Self {
-        let mut clouds = Vec::new();
-        let mut add = |dice: &mut Rng,
+    /// Samples the opacities of `condition`; `severity`, 0 to 1, determines number and density.
+    pub fn sample(condition: Condition, severity: f32, anatomy: &Anatomy, rng: &mut Rng) -> Self {
+        let mut opacities = Vec::new();
+        let mut add = |rng: &mut Rng,
                        side: f32,
                        out: (f32, f32),
                        down: (f32, f32),
                        size: f32,
                        density: f32| {
-            let radius = size * between(dice, 0.75, 1.3);
-            clouds.push(Opacity {
-                centre: anatomy.place(
+            let radius = size * uniform(rng, 0.75, 1.3);
+            opacities.push(Opacity {
+                centre: anatomy.point_in_lung(
                     side,
-                    between(dice, out.0, out.1),
-                    between(dice, down.0, down.1),
+                    uniform(rng, out.0, out.1),
+                    uniform(rng, down.0, down.1),
                 ),
-                radii: (radius, radius * between(dice, 1.0, 1.8)),
-                tilt: side * between(dice, -0.6, 0.3),
-                density: density * between(dice, 0.8, 1.15),
-                texture: dice.next_u64(),
+                radii: (radius, radius * uniform(rng, 1.0, 1.8)),
+                tilt: side * uniform(rng, -0.6, 0.3),
+                density: density * uniform(rng, 0.8, 1.15),
+                texture: rng.next_u64(),
             });
         };
         match condition {
             Condition::Normal => {}
             Condition::Covid => {
                 for side in [-1.0, 1.0] {
-                    let count = 3 + (severity * 2.0).round() as usize + dice.index(2);
+                    let count = 3 + (severity * 2.0).round() as usize + rng.index(2);
                     for i in 0..count {
                         let top = 0.32 + 0.5 * i as f32 / count as f32;
                         let size = 0.09 + 0.03 * severity;
                         add(
-                            dice,
+                            rng,
                             side,
                             (0.5, 0.94),
                             (top, top + 0.16),
@@ -75,17 +75,17 @@ impl Opacities {
                 let side = if severity < 0.5 { -1.0 } else { 1.0 };
                 let down = 0.35 + 0.4 * severity;
                 for _ in 0..3 {
-                    add(dice, side, (0.3, 0.6), (down, down + 0.12), 0.17, 0.85);
+                    add(rng, side, (0.3, 0.6), (down, down + 0.12), 0.17, 0.85);
                 }
             }
         }
-        Self(clouds)
+        Self(opacities)
     }
 
-    /// The share of the lung's air at (`u`, `v`) that fluid has replaced, 0 to 1.
+    /// Returns the proportion of the lung's air at (`u`, `v`) that is replaced by fluid, 0 to 1.
     pub fn fluid(&self, u: f32, v: f32) -> f32 {
-        let clear = self.0.iter().map(|cloud| 1.0 - cloud.fluid(u, v)).product::<f32>();
-        1.0 - clear
+        let air = self.0.iter().map(|opacity| 1.0 - opacity.fluid(u, v)).product::<f32>();
+        1.0 - air
     }
 }
 
@@ -98,7 +98,8 @@ impl Opacity {
         if r2 > 6.0 {
             return 0.0;
         }
-        let ragged = 0.75 + 0.65 * clouds(self.texture, u, v, 9.0, 4);
-        (self.density * (-r2).exp() * ragged.max(0.0) * (1.0 - step(3.0, 6.0, r2))).clamp(0.0, 0.95)
+        let ragged = 0.75 + 0.65 * fractal_noise(self.texture, u, v, 9.0, 4);
+        (self.density * (-r2).exp() * ragged.max(0.0) * (1.0 - smoothstep(3.0, 6.0, r2)))
+            .clamp(0.0, 0.95)
     }
 }

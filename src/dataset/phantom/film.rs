@@ -1,85 +1,85 @@
-//! One phantom film, from its seed to its bytes.
+//! One phantom image: parameters, rendering and encoding.
 
 use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 
-use super::anatomy::{Anatomy, Tissue, step};
+use super::anatomy::{Anatomy, Tissue, smoothstep};
 use super::disease::{Condition, Opacities};
-use super::noise::{between, clouds, grain};
+use super::noise::{fractal_noise, grain, uniform};
 use super::text;
 use crate::rng::Rng;
 
-/// How a film is stored.
+/// File format of a phantom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// PNG.
     Png,
-    /// JPEG of a quality from 1 to 100.
+    /// JPEG with a quality from 1 to 100.
     Jpeg(u8),
 }
 
-/// Everything a film is made from. Equal fields, equal bytes.
+/// Parameters of a phantom. Equal parameters give equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Film {
-    /// What the lungs show.
+    /// Condition of the lungs.
     pub condition: Condition,
-    /// Number of the patient within the condition, from 1.
+    /// Patient number within the condition, from 1.
     pub patient: usize,
-    /// Day of the film, from 0.
+    /// Day of the image, from 0.
     pub day: usize,
-    /// Taken from the front (AP) instead of from behind (PA).
+    /// Whether the view is AP instead of PA.
     pub from_the_front: bool,
-    /// Pixels across.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
-    /// Three equal channels instead of one.
+    /// Whether the file has three equal channels instead of one.
     pub colour: bool,
-    /// How it is stored.
+    /// File format.
     pub encoding: Encoding,
-    /// A bright mark in a corner: the planted shortcut.
+    /// Whether a bright square is in a corner: the planted shortcut.
     pub marker: bool,
-    /// Seed of the patient's body.
+    /// Random seed of the patient's body.
     pub body_seed: u64,
-    /// Seed of this film.
+    /// Random seed of this image.
     pub film_seed: u64,
 }
 
 impl Film {
-    /// The film as grey levels.
+    /// Renders the grey levels.
     pub fn render(&self) -> GrayImage {
-        let anatomy = Anatomy::draw(&mut Rng::new(self.body_seed));
-        let mut dice = Rng::new(self.film_seed);
-        let anatomy = anatomy.breathing(between(&mut dice, -1.0, 1.0));
+        let anatomy = Anatomy::sample(&mut Rng::new(self.body_seed));
+        let mut rng = Rng::new(self.film_seed);
+        let anatomy = anatomy.breathing(uniform(&mut rng, -1.0, 1.0));
         let anatomy = if self.from_the_front { anatomy.seen_from_the_front() } else { anatomy };
-        let severity = between(&mut dice, 0.0, 1.0);
-        let opacities = Opacities::draw(self.condition, severity, &anatomy, &mut dice);
-        let pose = Pose::draw(self.width, self.height, &mut dice);
-        let vessels = self.vessels(&anatomy, &pose, &mut dice);
-        let exposure = Exposure::draw(&mut dice);
-        let (haze, speckle) = (dice.next_u64(), dice.next_u64());
+        let severity = uniform(&mut rng, 0.0, 1.0);
+        let opacities = Opacities::sample(self.condition, severity, &anatomy, &mut rng);
+        let pose = Pose::sample(self.width, self.height, &mut rng);
+        let vessels = self.vessels(&anatomy, &pose, &mut rng);
+        let exposure = Exposure::sample(&mut rng);
+        let (haze, speckle) = (rng.next_u64(), rng.next_u64());
 
         let mut image = GrayImage::from_fn(self.width, self.height, |x, y| {
             let (u, v) = pose.point(x as f32, y as f32);
             let Tissue { mut solid, mut air } = anatomy.tissue(u, v);
             if air > 0.0 {
                 let vessel = vessels[(y * self.width + x) as usize];
-                let texture = 1.0 + 0.10 * clouds(haze, u, v, 7.0, 4);
+                let texture = 1.0 + 0.10 * fractal_noise(haze, u, v, 7.0, 4);
                 air *= (1.0 - opacities.fluid(u, v)) * (1.0 - vessel) * texture;
             }
             let (x, y) = (x as i32, y as i32);
             let fine = 0.014 * grain(speckle, x, y) + 0.010 * grain(speckle ^ 1, x / 2, y / 2);
-            let noise = fine * step(0.0, 0.2, solid).max(0.25);
-            solid *= 1.0 + 0.05 * clouds(haze ^ 1, u, v, 2.5, 3);
+            let noise = fine * smoothstep(0.0, 0.2, solid).max(0.25);
+            solid *= 1.0 + 0.05 * fractal_noise(haze ^ 1, u, v, 2.5, 3);
             Luma([exposure.level(solid - 0.47 * air + noise)])
         });
-        self.mark(&mut image, &mut dice);
+        self.add_marks(&mut image, &mut rng);
         image
     }
 
-    /// The bytes of the stored film.
+    /// Encodes the phantom as the bytes of its file.
     pub fn encode(&self) -> Vec<u8> {
         let grey = DynamicImage::ImageLuma8(self.render());
         let image = if self.colour { DynamicImage::ImageRgb8(grey.to_rgb8()) } else { grey };
@@ -90,31 +90,32 @@ impl Film {
                 image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality))
             }
         };
-        written.expect("memory takes every 8-bit image");
+        written.expect("every 8-bit image can be encoded in memory");
         bytes.into_inner()
     }
 
-    /// Vessels that branch from the hila and taper, as a share of the air they displace.
-    fn vessels(&self, anatomy: &Anatomy, pose: &Pose, dice: &mut Rng) -> Vec<f32> {
+    /// Returns an image of tapering vessels that branch from the hila: the proportion of air that
+    /// they displace.
+    fn vessels(&self, anatomy: &Anatomy, pose: &Pose, rng: &mut Rng) -> Vec<f32> {
         let mut layer = vec![0.0f32; (self.width * self.height) as usize];
-        let mut disc = |at: (f32, f32), radius: f32, strength: f32| {
-            pose.splat(&mut layer, self.width, self.height, at, radius, strength);
+        let mut disc = |centre: (f32, f32), radius: f32, strength: f32| {
+            pose.add_disc(&mut layer, self.width, self.height, centre, radius, strength);
         };
         for side in [-1.0f32, 1.0] {
             let (u, v) = anatomy.hilum(side);
-            let root = between(dice, 0.045, 0.06);
+            let root = uniform(rng, 0.045, 0.06);
             disc((u, v - 0.03), root, 0.40);
             disc((u * 1.05, v + 0.07), root * 0.8, 0.40);
-            // Branches still to grow: place, heading, radius, length.
+            // Branches to be grown: position, heading, radius, length.
             let mut buds: Vec<_> = (0..8)
                 .map(|i| {
-                    let heading = -1.3 + 2.7 * (i as f32 + between(dice, 0.0, 1.0)) / 8.0;
-                    (u, v, heading, between(dice, 0.014, 0.020), between(dice, 0.35, 0.6))
+                    let heading = -1.3 + 2.7 * (i as f32 + uniform(rng, 0.0, 1.0)) / 8.0;
+                    (u, v, heading, uniform(rng, 0.014, 0.020), uniform(rng, 0.35, 0.6))
                 })
                 .collect();
             while let Some((mut u, mut v, heading, radius, length)) = buds.pop() {
-                let bend = between(dice, -0.6, 0.6);
-                let fork = 8 + dice.index(16);
+                let bend = uniform(rng, -0.6, 0.6);
+                let fork = 8 + rng.index(16);
                 for k in 0..40 {
                     let t = k as f32 / 40.0;
                     let angle = heading + bend * t;
@@ -122,7 +123,7 @@ impl Film {
                     v += angle.sin() * length / 40.0;
                     disc((u, v), radius * (1.0 - 0.7 * t), 14.0 * radius * (1.0 - t).sqrt());
                     if k == fork && radius > 0.006 {
-                        let turn = if dice.index(2) == 0 { 0.55 } else { -0.55 };
+                        let turn = if rng.index(2) == 0 { 0.55 } else { -0.55 };
                         buds.push((u, v, angle + turn, radius * 0.7, length * 0.7));
                     }
                 }
@@ -131,14 +132,14 @@ impl Film {
         layer
     }
 
-    /// The marks on every film: the side, and that it is synthetic. Only the
-    /// planted shortcut depends on anything.
-    fn mark(&self, image: &mut GrayImage, dice: &mut Rng) {
+    /// Adds the marks of every image (side and `SYNTHETIC`), which are independent of the class,
+    /// and the planted shortcut if requested.
+    fn add_marks(&self, image: &mut GrayImage, rng: &mut Rng) {
         let cell = (self.height / 280).max(1);
         let write = |image: &mut GrayImage, line: &str, left: u32, top: u32, cell: u32| {
             let (columns, rows) = (6 * line.len() as u32 + 1, 9);
             fill(image, left, top, columns * cell, rows * cell, 20);
-            for (x, y) in text::cells(line) {
+            for (x, y) in text::text_pixels(line) {
                 fill(
                     image,
                     left + (x as u32 + 1) * cell,
@@ -151,8 +152,8 @@ impl Film {
         };
         write(image, "SYNTHETIC", 4 * cell, self.height - 13 * cell, cell);
         let letter = 2 * cell;
-        let top = (self.height as f32 * between(dice, 0.04, 0.12)) as u32;
-        if dice.index(2) == 0 {
+        let top = (self.height as f32 * uniform(rng, 0.04, 0.12)) as u32;
+        if rng.index(2) == 0 {
             write(image, "R", self.width / 40, top, letter);
         } else {
             write(image, "L", self.width - self.width / 40 - 6 * letter, top, letter);
@@ -164,7 +165,7 @@ impl Film {
     }
 }
 
-/// Fills a rectangle, as far as it lies on the film.
+/// Fills the part of a rectangle that is inside the image.
 fn fill(image: &mut GrayImage, left: u32, top: u32, width: u32, height: u32, level: u8) {
     for (x, y) in (0..height).flat_map(|y| (0..width).map(move |x| (left + x, top + y))) {
         if let Some(pixel) = image.get_pixel_mut_checked(x, y) {
@@ -173,7 +174,7 @@ fn fill(image: &mut GrayImage, left: u32, top: u32, width: u32, height: u32, lev
     }
 }
 
-/// Where the patient stood.
+/// Position, size and rotation of the body in the image.
 struct Pose {
     centre: (f32, f32),
     unit: f32,
@@ -182,38 +183,38 @@ struct Pose {
 }
 
 impl Pose {
-    fn draw(width: u32, height: u32, dice: &mut Rng) -> Self {
+    fn sample(width: u32, height: u32, rng: &mut Rng) -> Self {
         let (w, h) = (width as f32, height as f32);
-        let unit = 0.5 * w.min(1.12 * h) * between(dice, 0.94, 1.06);
+        let unit = 0.5 * w.min(1.12 * h) * uniform(rng, 0.94, 1.06);
         let centre =
-            (w * (0.5 + between(dice, -0.025, 0.025)), h * (0.52 + between(dice, -0.03, 0.03)));
-        let (sin, cos) = between(dice, -0.05, 0.05).sin_cos();
+            (w * (0.5 + uniform(rng, -0.025, 0.025)), h * (0.52 + uniform(rng, -0.03, 0.03)));
+        let (sin, cos) = uniform(rng, -0.05, 0.05).sin_cos();
         Self { centre, unit, sin, cos }
     }
 
-    /// The point of the body under a pixel.
+    /// Converts pixel to body coordinates.
     fn point(&self, x: f32, y: f32) -> (f32, f32) {
         let (x, y) = ((x - self.centre.0) / self.unit, (y - self.centre.1) / self.unit);
         (x * self.cos + y * self.sin, y * self.cos - x * self.sin)
     }
 
-    /// The pixel over a point of the body.
+    /// Converts body to pixel coordinates.
     fn pixel(&self, (u, v): (f32, f32)) -> (f32, f32) {
         let (x, y) = (u * self.cos - v * self.sin, u * self.sin + v * self.cos);
         (self.centre.0 + x * self.unit, self.centre.1 + y * self.unit)
     }
 
-    /// Raises `layer` to a soft disc of `radius` (body units) about a point.
-    fn splat(
+    /// Adds a soft disc of `radius` in body units to `layer`, by the maximum.
+    fn add_disc(
         &self,
         layer: &mut [f32],
         width: u32,
         height: u32,
-        at: (f32, f32),
+        centre: (f32, f32),
         radius: f32,
         strength: f32,
     ) {
-        let (cx, cy) = self.pixel(at);
+        let (cx, cy) = self.pixel(centre);
         let r = (radius * self.unit).max(0.7);
         let span = |c: f32, n: u32| {
             (c - 2.5 * r).max(0.0) as u32..((c + 2.5 * r).max(0.0) as u32 + 1).min(n)
@@ -228,7 +229,7 @@ impl Pose {
     }
 }
 
-/// How attenuation becomes a grey level.
+/// Characteristic curve from attenuation to grey level.
 struct Exposure {
     low: f32,
     range: f32,
@@ -236,17 +237,17 @@ struct Exposure {
 }
 
 impl Exposure {
-    fn draw(dice: &mut Rng) -> Self {
+    fn sample(rng: &mut Rng) -> Self {
         Self {
-            low: between(dice, 0.05, 0.13),
-            range: between(dice, 0.78, 0.95),
-            gamma: between(dice, 0.85, 1.2),
+            low: uniform(rng, 0.05, 0.13),
+            range: uniform(rng, 0.78, 0.95),
+            gamma: uniform(rng, 0.85, 1.2),
         }
     }
 
     fn level(&self, density: f32) -> u8 {
         let t = ((density - self.low) / self.range).max(0.0).powf(self.gamma);
-        // A film saturates softly.
+        // Soft saturation, as on analogue film.
         (255.0 * (1.0 - (-1.9 * t).exp()) / (1.0 - (-1.9f32).exp())).clamp(0.0, 255.0) as u8
     }
 }

@@ -1,26 +1,26 @@
-//! Where phantoms lie: in the layouts of the two real sources.
+//! File paths and metadata of phantoms, in the layouts of the two real sources.
 
 use super::{Condition, Encoding, Film};
 
-/// The collection that phantoms belong to, whatever their class.
+/// Value of the column `source` for phantoms of every class.
 pub const SOURCE: &str = "phantom";
 
-/// What the name of every phantom begins with.
+/// Prefix of the file names of phantoms.
 const PREFIX: &str = "phantom-";
 
-/// The header of the covid-chestxray-dataset in June 2020, its unnamed last column included.
+/// Header of the covid-chestxray-dataset in June 2020, with its unnamed last column.
 const HEADER: &str = "patientid,offset,sex,age,finding,survival,intubated,intubation_present,went_icu,\
     in_icu,needed_supplemental_O2,extubated,temperature,pO2_saturation,leukocyte_count,neutrophil_count,\
     lymphocyte_count,view,modality,date,location,folder,filename,doi,url,license,clinical_notes,other_notes,";
 
-/// Whether a file's name is that of a phantom.
+/// Returns whether a file name is that of a phantom.
 pub fn is_phantom(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
 impl Film {
-    /// Path below the folder of sources, with `/`. Names follow the real
-    /// ones, so that they name the patient.
+    /// Returns the path relative to the folder of sources, with `/`. File names follow the real
+    /// sources, so that they identify the patient.
     pub fn path(&self) -> String {
         let (patient, day) = (self.patient, self.day);
         let extension = match self.encoding {
@@ -46,18 +46,18 @@ impl Film {
     }
 }
 
-/// The `metadata.csv` of the films of COVID-19 among `films`. Two rows more name no
-/// file, as in the real one: a CT volume and a row that nobody has labelled.
+/// Returns the `metadata.csv` of the COVID-19 images in `films`. As in the real file, two rows are
+/// not usable: a CT volume and an unlabelled row.
 pub fn metadata_csv(films: &[Film]) -> String {
     let row = |patient: usize,
                day: usize,
                finding: &str,
                view: &str,
                modality: &str,
-               place: &str| {
+               file: &str| {
         let blanks = ",".repeat(12);
         format!(
-            "{PREFIX}{patient},{day},,,{finding}{blanks},{view},{modality},,,{place},,,,synthetic,,\n"
+            "{PREFIX}{patient},{day},,,{finding}{blanks},{view},{modality},,,{file},,,,synthetic,,\n"
         )
     };
     let mut table = format!("{HEADER}\n");
@@ -66,8 +66,8 @@ pub fn metadata_csv(films: &[Film]) -> String {
         let path = film.path();
         let name = path.rsplit('/').next().unwrap_or(&path);
         let view = if film.from_the_front { "AP" } else { "PA" };
-        let place = format!("images,{name}");
-        table += &row(film.patient, film.day, "Pneumonia/Viral/COVID-19", view, "X-ray", &place);
+        let file = format!("images,{name}");
+        table += &row(film.patient, film.day, "Pneumonia/Viral/COVID-19", view, "X-ray", &file);
     }
     table +=
         &row(9001, 0, "Pneumonia/Viral/COVID-19", "Axial", "CT", "volumes,phantom-9001.nii.gz");
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_parses_and_names_every_covid_film() {
+    fn the_table_parses_and_lists_every_covid_image() {
         let films = Plan { films: 9, seed: 42, marker: false }.films();
         let table =
             metadata::parse(metadata_csv(&films).as_bytes(), Path::new("metadata.csv")).unwrap();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_distinct_and_name_the_patient() {
+    fn names_are_distinct_and_identify_the_patient() {
         let films = Plan { films: 20, seed: 42, marker: false }.films();
         let mut paths: Vec<_> = films.iter().map(Film::path).collect();
         let keys: Vec<_> = paths

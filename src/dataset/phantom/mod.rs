@@ -1,13 +1,11 @@
-//! Synthetic chest films, for tests and for a first run without data.
+//! Phantoms: synthetic chest radiographs, for tests and for a first run without data.
 //!
-//! They look like films (body, lungs, ribs, spine, heart, diaphragm, vessels)
-//! and carry the word SYNTHETIC in their pixels and `phantom-` in their names,
-//! all of them alike. What tells the classes apart lies in the lungs alone: size,
-//! format, colour, body, pose, exposure and noise are drawn from the same
-//! distributions in every class. So a model that does well has read lungs, unless a
-//! shortcut was planted. They are drawn, not matched film by film: in a set of matched
-//! pairs, whoever leaves out a film learns from its counterpart of the other class,
-//! and guesses worse than chance.
+//! Phantoms have a body, lungs, ribs, spine, heart, diaphragm and vessels, the word SYNTHETIC in
+//! their pixels and `phantom-` in their file names. Classes differ in the lungs only: size,
+//! format, colour, body, pose, exposure and noise have the same distributions in every class. A
+//! model can therefore only use the lungs, unless a shortcut is planted. Phantoms of different
+//! classes are independent, not matched pairs: with matched pairs, cross-validated accuracy falls
+//! below chance, because the counterpart of a test image has the other label.
 
 mod anatomy;
 mod disease;
@@ -16,30 +14,30 @@ mod layout;
 mod noise;
 mod text;
 
+pub use self::film::{Encoding, Film};
 pub use disease::Condition;
-pub use film::{Encoding, Film};
 pub use layout::{SOURCE, is_phantom, metadata_csv};
 
 use crate::rng::{Rng, derive};
-use noise::between;
+use noise::uniform;
 
-/// Films of successive patients; on average 1.7.
+/// Number of images of successive patients; 1.7 on average.
 const FILMS_PER_PATIENT: [usize; 6] = [1, 2, 1, 3, 1, 2];
 
-/// A set of phantoms.
+/// Parameters of a set of phantoms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// Films of COVID-19 (PA) and as many without a finding; a quarter as
-    /// many of another pneumonia, an eighth of COVID-19 taken from the front (AP).
+    /// Number of PA images of COVID-19, and of normal images. In addition, a quarter as many
+    /// images of another pneumonia, and an eighth as many AP images of COVID-19.
     pub films: usize,
-    /// Seed of everything.
+    /// Random seed.
     pub seed: u64,
-    /// Plants a shortcut: a bright mark in a corner of the COVID-19 films.
+    /// Whether to plant a shortcut: a bright square in a corner of the COVID-19 images.
     pub marker: bool,
 }
 
 impl Plan {
-    /// The films of the set, by condition, patient and day.
+    /// Returns the phantoms of the set, by condition, patient and day.
     pub fn films(&self) -> Vec<Film> {
         let mut films = Vec::new();
         let groups = [
@@ -58,8 +56,8 @@ impl Plan {
                 let seed =
                     |purpose: &str, item: usize| derive(self.seed, "phantom", purpose, item as u64);
                 let mut shape = Rng::new(seed(&format!("{group} shape"), i));
-                let width = between(&mut shape, 440.0, 700.0);
-                let height = width * between(&mut shape, 0.86, 1.08);
+                let width = uniform(&mut shape, 440.0, 700.0);
+                let height = width * uniform(&mut shape, 0.86, 1.08);
                 let quality = 80 + shape.index(16) as u8;
                 films.push(Film {
                     condition,
@@ -91,46 +89,47 @@ mod tests {
     use super::*;
     use crate::metrics::ks_two_sample;
 
-    fn of(films: &[Film], condition: Condition) -> Vec<&Film> {
+    fn with_condition(films: &[Film], condition: Condition) -> Vec<&Film> {
         films.iter().filter(|f| f.condition == condition && !f.from_the_front).collect()
     }
 
     #[test]
-    fn nothing_but_the_lungs_depends_on_the_class() {
+    fn only_the_lungs_depend_on_the_class() {
         let films = Plan { films: 1000, seed: 42, marker: false }.films();
-        let [covid, normal] = [Condition::Covid, Condition::Normal].map(|c| of(&films, c));
-        let persons = |films: &[&Film]| -> Vec<_> {
+        let [covid, normal] =
+            [Condition::Covid, Condition::Normal].map(|c| with_condition(&films, c));
+        let patients = |films: &[&Film]| -> Vec<_> {
             films.iter().map(|f| (f.patient, f.day, f.marker)).collect()
         };
-        assert_eq!(persons(&covid), persons(&normal));
-        let alike = |what: &str, value: fn(&Film) -> f64| {
-            let of = |films: &[&Film]| films.iter().map(|f| value(f)).collect::<Vec<_>>();
-            let p = ks_two_sample(&of(&covid), &of(&normal)).unwrap().p_value;
-            assert!(p > 0.01, "{what}: p = {p}");
+        assert_eq!(patients(&covid), patients(&normal));
+        let assert_same_distribution = |name: &str, value: fn(&Film) -> f64| {
+            let values = |films: &[&Film]| films.iter().map(|f| value(f)).collect::<Vec<_>>();
+            let p = ks_two_sample(&values(&covid), &values(&normal)).unwrap().p_value;
+            assert!(p > 0.01, "{name}: p = {p}");
         };
-        alike("width", |f| f64::from(f.width));
-        alike("aspect", |f| f64::from(f.height) / f64::from(f.width));
-        alike("colour", |f| f64::from(u8::from(f.colour)));
-        alike("encoding", |f| match f.encoding {
+        assert_same_distribution("width", |f| f64::from(f.width));
+        assert_same_distribution("aspect", |f| f64::from(f.height) / f64::from(f.width));
+        assert_same_distribution("colour", |f| f64::from(u8::from(f.colour)));
+        assert_same_distribution("encoding", |f| match f.encoding {
             Encoding::Png => 0.0,
             Encoding::Jpeg(quality) => f64::from(quality),
         });
-        let shapes = |films: &[&Film]| -> Vec<_> { films.iter().map(|f| f.width).collect() };
-        assert_ne!(shapes(&covid), shapes(&normal), "not matched film by film");
+        let widths = |films: &[&Film]| -> Vec<_> { films.iter().map(|f| f.width).collect() };
+        assert_ne!(widths(&covid), widths(&normal), "not matched pairs");
         let seeds: BTreeSet<_> = films.iter().map(|f| f.film_seed).collect();
         assert_eq!(seeds.len(), films.len());
     }
 
     #[test]
-    fn patients_have_one_to_three_films() {
+    fn patients_have_one_to_three_images() {
         let films = Plan { films: 20, seed: 42, marker: false }.films();
-        let covid = of(&films, Condition::Covid);
+        let covid = with_condition(&films, Condition::Covid);
         let bodies: BTreeSet<_> = covid.iter().map(|f| (f.patient, f.body_seed)).collect();
-        assert_eq!(bodies.len(), 12, "20 films as 1 2 1 3 1 2 1 2 1 3 1 2");
+        assert_eq!(bodies.len(), 12, "20 images as 1 2 1 3 1 2 1 2 1 3 1 2");
     }
 
     #[test]
-    fn the_planted_marker_changes_its_corner_of_covid_films_only() {
+    fn the_planted_marker_changes_one_corner_of_covid_images_only() {
         let films = |marker| Plan { films: 1, seed: 1, marker }.films();
         for (plain, marked) in films(false).into_iter().zip(films(true)) {
             let (a, b) = (plain.render(), marked.render());
@@ -142,40 +141,40 @@ mod tests {
     }
 
     #[test]
-    fn films_are_told_apart_by_their_lungs() {
+    fn classes_differ_in_the_lungs() {
         let films = Plan { films: 4, seed: 3, marker: false }.films();
-        // Mean level of a lung's outer middle field against its inner upper one.
-        let shade = |film: &Film| {
-            let image = film.render();
+        // Mean level of the outer middle fields of both lungs, minus the inner upper fields.
+        let contrast = |film: &Film| {
+            let pixels = film.render();
             let mean = |x: f32, y: f32| {
                 let (w, h) = (film.width as f32, film.height as f32);
                 let cells = (0..40)
                     .flat_map(|i| (0..40).map(move |j| (i as f32 / 400.0, j as f32 / 400.0)));
                 let levels = cells.map(|(i, j)| {
-                    image.get_pixel(((x + i) * w) as u32, ((y + j) * h) as u32).0[0] as f32
+                    pixels.get_pixel(((x + i) * w) as u32, ((y + j) * h) as u32).0[0] as f32
                 });
                 levels.sum::<f32>() / 1600.0
             };
             mean(0.18, 0.45) + mean(0.72, 0.45) - mean(0.30, 0.25) - mean(0.60, 0.25)
         };
         let mean = |condition| {
-            let films = of(&films, condition);
-            films.iter().map(|f| shade(f)).sum::<f32>() / films.len() as f32
+            let films = with_condition(&films, condition);
+            films.iter().map(|f| contrast(f)).sum::<f32>() / films.len() as f32
         };
         let (covid, normal) = (mean(Condition::Covid), mean(Condition::Normal));
         assert!(covid > normal + 20.0, "{covid} {normal}");
     }
 
     #[test]
-    fn stored_films_are_what_they_claim() {
+    fn encoded_images_have_the_stated_format_size_and_colour() {
         for film in (Plan { films: 4, seed: 5, marker: false }).films() {
             let bytes = film.encode();
             let format = match film.encoding {
-                Encoding::Png => image::ImageFormat::Png,
-                Encoding::Jpeg(_) => image::ImageFormat::Jpeg,
+                Encoding::Png => ::image::ImageFormat::Png,
+                Encoding::Jpeg(_) => ::image::ImageFormat::Jpeg,
             };
-            assert_eq!(image::guess_format(&bytes).unwrap(), format);
-            let decoded = image::load_from_memory(&bytes).unwrap();
+            assert_eq!(::image::guess_format(&bytes).unwrap(), format);
+            let decoded = ::image::load_from_memory(&bytes).unwrap();
             assert_eq!((decoded.width(), decoded.height()), (film.width, film.height));
             assert_eq!(decoded.color().has_color(), film.colour);
         }

@@ -1,8 +1,8 @@
-//! Random fields: a value for every point, from a seed alone.
+//! Random fields: a value for every point, determined by a seed.
 
 use crate::rng::Rng;
 
-/// Mixes a seed and a lattice point into 64 random bits (the finaliser of SplitMix64).
+/// Hashes a seed and a lattice point to 64 random bits (finaliser of SplitMix64).
 fn mix(seed: u64, x: i32, y: i32) -> u64 {
     let point = (u64::from(x as u32) << 32) | u64::from(y as u32);
     let mut z = seed
@@ -13,40 +13,40 @@ fn mix(seed: u64, x: i32, y: i32) -> u64 {
     z ^ (z >> 31)
 }
 
-/// 64 random bits as a number in [0, 1).
+/// Converts 64 random bits to a number in [0, 1).
 fn unit(bits: u64) -> f32 {
     (bits >> 40) as f32 / (1u64 << 24) as f32
 }
 
-/// A draw in [`low`, `high`).
-pub fn between(dice: &mut Rng, low: f32, high: f32) -> f32 {
-    low + (high - low) * dice.f32()
+/// Samples uniformly from [`low`, `high`).
+pub fn uniform(rng: &mut Rng, low: f32, high: f32) -> f32 {
+    low + (high - low) * rng.f32()
 }
 
-/// White noise at a pixel: the sum of four uniform draws, scaled to variance 1.
+/// White noise at a pixel: the sum of four uniform samples, with mean 0 and variance 1.
 pub fn grain(seed: u64, x: i32, y: i32) -> f32 {
     let bits = mix(seed, x, y);
     let sum: f32 = (0..4).map(|i| ((bits >> (16 * i)) & 0xffff) as f32 / 65535.0).sum();
     (sum - 2.0) * 3.0f32.sqrt()
 }
 
-/// Value noise in [-1, 1], smooth over a lattice of unit cells.
-fn smooth(seed: u64, x: f32, y: f32) -> f32 {
+/// Value noise in [-1, 1] on a lattice of unit cells.
+fn value_noise(seed: u64, x: f32, y: f32) -> f32 {
     let (i, j) = (x.floor(), y.floor());
     let ease = |t: f32| t * t * (3.0 - 2.0 * t);
     let (s, t) = (ease(x - i), ease(y - j));
-    let at = |di: i32, dj: i32| unit(mix(seed, i as i32 + di, j as i32 + dj)) * 2.0 - 1.0;
-    let top = at(0, 0) + s * (at(1, 0) - at(0, 0));
-    let bottom = at(0, 1) + s * (at(1, 1) - at(0, 1));
+    let corner = |di: i32, dj: i32| unit(mix(seed, i as i32 + di, j as i32 + dj)) * 2.0 - 1.0;
+    let top = corner(0, 0) + s * (corner(1, 0) - corner(0, 0));
+    let bottom = corner(0, 1) + s * (corner(1, 1) - corner(0, 1));
     top + t * (bottom - top)
 }
 
-/// A cloudy field in about [-1, 1]: `octaves` of value noise, each twice as
-/// fine and half as strong as the one before. `scale` is cells per unit of length.
-pub fn clouds(seed: u64, x: f32, y: f32, scale: f32, octaves: u32) -> f32 {
+/// Fractal noise in about [-1, 1]: the sum of `octaves` of value noise, each with twice the
+/// frequency and half the amplitude of the previous octave. `scale` is cells per unit of length.
+pub fn fractal_noise(seed: u64, x: f32, y: f32, scale: f32, octaves: u32) -> f32 {
     let (mut sum, mut strength, mut scale) = (0.0, 0.55, scale);
     for octave in 0..octaves {
-        sum += strength * smooth(seed.wrapping_add(u64::from(octave)), x * scale, y * scale);
+        sum += strength * value_noise(seed.wrapping_add(u64::from(octave)), x * scale, y * scale);
         strength *= 0.5;
         scale *= 2.0;
     }
@@ -66,10 +66,11 @@ mod tests {
     }
 
     #[test]
-    fn clouds_are_smooth_and_bounded() {
+    fn fractal_noise_is_smooth_and_bounded() {
         for i in 0..1000 {
             let x = i as f32 * 0.013 - 6.0;
-            let (here, near) = (clouds(3, x, 0.4, 5.0, 4), clouds(3, x + 1e-4, 0.4, 5.0, 4));
+            let (here, near) =
+                (fractal_noise(3, x, 0.4, 5.0, 4), fractal_noise(3, x + 1e-4, 0.4, 5.0, 4));
             assert!(here.abs() <= 1.1 && (here - near).abs() < 0.02, "{x}: {here} {near}");
         }
     }

@@ -1,6 +1,6 @@
-//! Letters for the marks on a film, 5 by 7 pixels each.
+//! Bitmap font for the marks on an image, 5 x 7 pixels per letter.
 
-/// Rows of a letter from the top, the leftmost pixel in bit 4.
+/// Rows of a letter from the top, with the leftmost pixel in bit 4.
 fn glyph(letter: char) -> [u8; 7] {
     match letter {
         'C' => [0x0e, 0x11, 0x10, 0x10, 0x10, 0x11, 0x0e],
@@ -17,8 +17,8 @@ fn glyph(letter: char) -> [u8; 7] {
     }
 }
 
-/// The lit cells (column, row) of a line of text, 6 columns a letter, 7 rows.
-pub fn cells(line: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
+/// Returns the set pixels (column, row) of a line of text, with 6 columns per letter and 7 rows.
+pub fn text_pixels(line: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
     line.chars().enumerate().flat_map(|(i, letter)| {
         let rows = glyph(letter);
         (0..7).flat_map(move |y| {
@@ -32,9 +32,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_read_from_the_left() {
-        let drawn: Vec<_> = cells("LI").filter(|&(_, row)| row == 0).collect();
-        assert_eq!(drawn, [(0, 0), (7, 0), (8, 0), (9, 0)]);
-        assert_eq!(cells(" ").count(), 0);
+    fn letters_run_from_left_to_right() {
+        let first_row: Vec<_> = text_pixels("LI").filter(|&(_, row)| row == 0).collect();
+        assert_eq!(first_row, [(0, 0), (7, 0), (8, 0), (9, 0)]);
+        assert_eq!(text_pixels(" ").count(), 0);
     }
 }

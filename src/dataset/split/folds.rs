@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{SplitError, TrainTest, check_class_sizes, members, unique};
+use super::{SplitError, TrainTest, check_class_sizes, rows_by_value, unique};
 use crate::{metrics::pairwise_sum, rng::NumpyRandom};
 
 /// Fold assignment of images for cross-validation.
@@ -41,8 +41,8 @@ pub fn stratified_kfold<C: Ord + Display>(
     seed: u64,
 ) -> Result<Folds, SplitError> {
     let (classes, inverse) = unique(labels);
-    let mut members = members(&inverse, classes.len());
-    check_folds(&classes, &members, folds)?;
+    let mut members = rows_by_value(&inverse, classes.len());
+    check_folds(&classes, &rows_by_value, folds)?;
     // scikit-learn shuffles classes in the order of their first image.
     members.sort_unstable_by_key(|rows| rows[0]);
     let mut random = NumpyRandom::new(seed);
@@ -75,7 +75,7 @@ pub fn stratified_group_kfold<C: Ord + Display, G: Ord>(
 ) -> Result<Folds, SplitError> {
     assert_eq!(labels.len(), groups.len(), "one group per image");
     let (classes, class_of) = unique(labels);
-    let class_sizes = members(&class_of, classes.len());
+    let class_sizes = rows_by_value(&class_of, classes.len());
     check_folds(&classes, &class_sizes, folds)?;
     let class_sizes: Vec<f64> = class_sizes.iter().map(|rows| rows.len() as f64).collect();
     let (names, group_of) = unique(groups);
@@ -115,7 +115,7 @@ fn check_folds<C: Display>(
     if folds < 2 {
         return Err(SplitError::FoldCount(folds));
     }
-    check_class_sizes(classes, members, folds)
+    check_class_sizes(classes, rows_by_value, folds)
 }
 
 /// Returns the fold for `group` that minimises the mean standard deviation of class proportions

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{SplitError, check_class_sizes, members, stratified_group_kfold, unique};
+use super::{SplitError, check_class_sizes, rows_by_value, stratified_group_kfold, unique};
 use crate::rng::NumpyRandom;
 
 /// Rows of a training and a test set.
@@ -46,8 +46,8 @@ pub fn train_test_split<C: Ord + Display>(
         return Err(SplitError::TestShare(test_size));
     }
     let (mut classes, inverse) = unique(labels);
-    let mut members = members(&inverse, classes.len());
-    check_class_sizes(&classes, &members, 2)?;
+    let mut members = rows_by_value(&inverse, classes.len());
+    check_class_sizes(&classes, &rows_by_value, 2)?;
     let n_test = (test_size * films as f64).ceil() as usize;
     let n_train = films - n_test;
     for (side, films) in [("training", n_train), ("test", n_test)] {
@@ -131,7 +131,7 @@ pub fn set_aside<C: Ord + Display, G: Ord>(
     let labels: Vec<&C> = train.iter().map(|row| &labels[*row]).collect();
     let groups: Vec<&G> = train.iter().map(|row| &groups[*row]).collect();
     let (classes, inverse) = unique(&labels);
-    let fewest = members(&inverse, classes.len()).iter().map(Vec::len).min().unwrap_or(0);
+    let fewest = rows_by_value(&inverse, classes.len()).iter().map(Vec::len).min().unwrap_or(0);
     let folds = ((1.0 / share).round() as usize).min(unique(&groups).0.len()).min(fewest);
     if folds < 2 {
         return Err(SplitError::NoValidation);

@@ -96,7 +96,7 @@ fn unique<T: Ord>(items: &[T]) -> (Vec<&T>, Vec<usize>) {
 }
 
 /// Returns the rows of each of `n` values, given the value's index for each row.
-fn members(inverse: &[usize], n: usize) -> Vec<Vec<usize>> {
+fn rows_by_value(inverse: &[usize], n: usize) -> Vec<Vec<usize>> {
     let mut members = vec![vec![]; n];
     for (row, &value) in inverse.iter().enumerate() {
         members[value].push(row);
