@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes every target in turn, or those named, and writes a table to stdout.
-# Usage: fuzz/run.sh [seconds, each] [target]…
+# Fuzzes the given targets (default: all) one after another; prints a Markdown table.
+# Usage: fuzz/run.sh [SECONDS_PER_TARGET] [TARGET]…
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-600}
@@ -8,19 +8,20 @@ shift || true
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cargo +nightly fuzz list)
 
-# The files that targets write are small and many.
+# Targets write many small files: use a memory file system if there is one.
 scratch=$(mktemp -d -p "$([ -d /dev/shm ] && echo /dev/shm || echo /tmp)")
 trap 'rm -rf "$scratch"' EXIT
 export TMPDIR=$scratch
 
-# Copies, so that the sources may be worked on meanwhile.
+# Copies, so that a build during the run does not replace the programs.
 cargo +nightly fuzz build >&2
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 for target in "${targets[@]}"; do
     cp "target/$host/release/$target" "$scratch/"
 done
 
-# What was freed is kept for 16 MiB, not 256, so that the peak is the readers' own.
+# AddressSanitizer keeps freed memory in a quarantine, 256 MiB by default. With 16 MiB the peak
+# RSS is mainly that of the reader.
 export ASAN_OPTIONS=detect_odr_violation=0:quarantine_size_mb=16
 failed=0
 echo "| target | seconds | executions | exec/s | coverage | corpus | peak RSS, MB | findings |"
