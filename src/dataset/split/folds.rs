@@ -42,7 +42,7 @@ pub fn stratified_kfold<C: Ord + Display>(
 ) -> Result<Folds, SplitError> {
     let (classes, inverse) = unique(labels);
     let mut members = rows_by_value(&inverse, classes.len());
-    check_folds(&classes, &rows_by_value, folds)?;
+    check_folds(&classes, &members, folds)?;
     // scikit-learn shuffles classes in the order of their first image.
     members.sort_unstable_by_key(|rows| rows[0]);
     let mut random = NumpyRandom::new(seed);
@@ -115,7 +115,7 @@ fn check_folds<C: Display>(
     if folds < 2 {
         return Err(SplitError::FoldCount(folds));
     }
-    check_class_sizes(classes, rows_by_value, folds)
+    check_class_sizes(classes, members, folds)
 }
 
 /// Returns the fold for `group` that minimises the mean standard deviation of class proportions

@@ -47,7 +47,7 @@ pub fn train_test_split<C: Ord + Display>(
     }
     let (mut classes, inverse) = unique(labels);
     let mut members = rows_by_value(&inverse, classes.len());
-    check_class_sizes(&classes, &rows_by_value, 2)?;
+    check_class_sizes(&classes, &members, 2)?;
     let n_test = (test_size * films as f64).ceil() as usize;
     let n_train = films - n_test;
     for (side, films) in [("training", n_train), ("test", n_test)] {
