@@ -1,5 +1,5 @@
-//! Each layer of VGG16 on whole maps of 224 x 224 images, a batch of eight, by
-//! the Winograd kernels of every instruction set that this processor has.
+//! Benchmark of the VGG16 layers: batches of 8 images of 224 x 224 pixels, full feature maps,
+//! Winograd kernels of every instruction set that the processor supports.
 
 use std::hint::black_box;
 
@@ -21,13 +21,13 @@ fn layers(criterion: &mut Criterion) {
         let kernel = Array4::from_elem((3, 3, spec.inputs, spec.outputs), 0.01);
         let bias = Array1::zeros(spec.outputs);
         let input = Array4::from_elem((IMAGES, side, side, spec.inputs), 0.5);
-        let (input, keep) = (Maps::from_array(input.view()), Extent::square(side));
+        let (input, extent) = (Maps::from_array(input.view()), Extent::square(side));
         for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
             let layer = Winograd::new(kernel.view(), bias.view(), isa);
             let (mut output, mut scratch) = (Maps::default(), Scratch::default());
             group.bench_function(isa.to_string(), |bencher| {
                 bencher.iter(|| {
-                    layer.forward(black_box(&input), keep, spec.pool, &mut output, &mut scratch);
+                    layer.forward(black_box(&input), extent, spec.pool, &mut output, &mut scratch);
                 });
             });
         }

@@ -1,10 +1,10 @@
-"""The tutorial's job on Keras, as `NUMERICS.md` gives it: films to scores.
+"""The tutorial on Keras, from image files to scores.
 
     python tutorial.py DATASET WEIGHTS.safetensors
 
-Loads the films, splits them, and trains the head for 25 epochs; every image goes
-through the frozen VGG16, freshly rotated, in every epoch, and every test image
-after each. Prints the scores as JSON.
+Loads the images, splits them, and trains the head for 25 epochs. In every epoch each training
+image passes the frozen VGG16 with a new rotation; the test images are evaluated after every
+epoch. Prints the scores as JSON.
 """
 import json
 import os
@@ -24,16 +24,16 @@ from sklearn.model_selection import train_test_split
 EPOCHS, BATCH, RATE = 25, 8, 1e-3
 
 dataset, weights = Path(sys.argv[1]), load_file(sys.argv[2])
-films = sorted(dataset.glob("*/*"))
-classes = sorted({film.parent.name for film in films})
+paths = sorted(dataset.glob("*/*"))
+classes = sorted({path.parent.name for path in paths})
 
 
-def read(film):
-    return cv2.resize(cv2.cvtColor(cv2.imread(str(film)), cv2.COLOR_BGR2RGB), (224, 224))
+def read(path):
+    return cv2.resize(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), (224, 224))
 
 
-images = np.stack([read(film) for film in films]).astype("float32") / 255
-labels = keras.utils.to_categorical([classes.index(film.parent.name) for film in films])
+images = np.stack([read(path) for path in paths]).astype("float32") / 255
+labels = keras.utils.to_categorical([classes.index(path.parent.name) for path in paths])
 train_x, test_x, train_y, test_y = train_test_split(
     images, labels, test_size=0.2, stratify=labels, random_state=42
 )
@@ -60,6 +60,6 @@ history = model.fit(
     verbose=0,
 ).history
 
-guesses = model.predict(test_x, batch_size=BATCH, verbose=0).argmax(1)
-confusion = confusion_matrix(test_y.argmax(1), guesses)
+predicted = model.predict(test_x, batch_size=BATCH, verbose=0).argmax(1)
+confusion = confusion_matrix(test_y.argmax(1), predicted)
 print(json.dumps({"val_loss": history["val_loss"][-1], "confusion": confusion.tolist()}))
