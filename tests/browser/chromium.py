@@ -1,4 +1,4 @@
-"""Headless Chromium over its DevTools pipe, with Python's standard library alone."""
+"""Control of headless Chromium over its DevTools pipe, with Python's standard library only."""
 
 import base64
 import json
@@ -12,20 +12,20 @@ NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 def find():
-    """The browser's path, or none: `CHROMIUM`, else by its names."""
-    named = os.environ.get("CHROMIUM")
-    return named or next(filter(None, map(shutil.which, NAMES)), None)
+    """Returns the browser in the variable `CHROMIUM`, else the first in PATH, else None."""
+    chosen = os.environ.get("CHROMIUM")
+    return chosen or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Tab:
-    """A tab that may open one file and ask for nothing else."""
+    """Browser tab that records console errors and requests."""
 
     def __init__(self, path):
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         commands_in, self.commands = os.pipe()
         self.answers, answers_out = os.pipe()
-        # The browser reads from descriptor 3 and writes to 4.
-        def hand_over():
+        # `--remote-debugging-pipe`: the browser reads from descriptor 3 and writes to 4.
+        def set_up_descriptors():
             read, write = os.dup(commands_in), os.dup(answers_out)
             os.dup2(read, 3)
             os.dup2(write, 4)
@@ -38,7 +38,7 @@ class Tab:
                 "--no-first-run", "--hide-scrollbars", "--force-color-profile=srgb",
                 "--remote-debugging-pipe", f"--user-data-dir={self.profile.name}", "about:blank",
             ],
-            preexec_fn=hand_over, close_fds=False,
+            preexec_fn=set_up_descriptors, close_fds=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         os.close(commands_in)
@@ -62,13 +62,13 @@ class Tab:
         while b"\0" not in self.buffer:
             part = os.read(self.answers, 1 << 20)
             if not part:
-                raise RuntimeError("the browser has ended")
+                raise RuntimeError("the browser has exited")
             self.buffer += part
         message, self.buffer = self.buffer.split(b"\0", 1)
         return json.loads(message)
 
     def send(self, method, **params):
-        """Sends a command and waits for its answer; events meanwhile are kept."""
+        """Sends a command and returns its result. Events that arrive before it are stored."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": params}
         if self.session:
@@ -99,7 +99,7 @@ class Tab:
             time.sleep(0.05)
 
     def run(self, expression):
-        """The value of a JavaScript expression, which may be a promise."""
+        """Returns the value of a JavaScript expression; awaits promises."""
         answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True,
                            awaitPromise=True)
         if "exceptionDetails" in answer:
@@ -121,20 +121,21 @@ class Tab:
         with open(path, "wb") as file:
             file.write(base64.b64decode(printed["data"]))
 
-    def complaints(self):
-        """What the console said of errors, and requests other than for the page."""
-        said = []
+    def console_errors(self):
+        """Returns exceptions, console errors and failed assertions."""
+        errors = []
         for event in self.events:
             params, method = event.get("params", {}), event.get("method")
             if method == "Runtime.exceptionThrown":
-                said.append(str(params["exceptionDetails"].get("exception", {}).get("description")))
+                errors.append(str(params["exceptionDetails"].get("exception", {}).get("description")))
             elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "assert"):
-                said.append(str(params["args"]))
+                errors.append(str(params["args"]))
             elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
-                said.append(params["entry"]["text"])
-        return said
+                errors.append(params["entry"]["text"])
+        return errors
 
     def requests(self):
-        sent = [e["params"]["request"]["url"] for e in self.events
+        """Returns the URLs of all requests except data URLs."""
+        urls = [e["params"]["request"]["url"] for e in self.events
                 if e.get("method") == "Network.requestWillBeSent"]
-        return [url for url in sent if not url.startswith("data:")]
+        return [url for url in urls if not url.startswith("data:")]

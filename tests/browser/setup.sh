@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# What the tests of the report in a browser need: Chromium from Debian's packages and
-# axe-core from npm, where they are missing and can be had. The tests say what they
-# skip; this never fails for them.
+# Installs the requirements of the browser tests if missing: Chromium (Debian package) and
+# axe-core (npm). Never fails: without them the tests are skipped with a message.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -10,7 +9,7 @@ if ! command -v chromium chromium-browser google-chrome >/dev/null; then
         timeout 300 sh -c 'apt-get update -qq &&
             apt-get install -y -qq --no-install-recommends chromium >/dev/null'
     fi
-    command -v chromium >/dev/null || echo 'no chromium: its tests will be skipped' >&2
+    command -v chromium >/dev/null || echo 'cannot find Chromium: the browser tests will be skipped' >&2
 fi
 
 if [ ! -f target/browser/node_modules/axe-core/axe.min.js ]; then
@@ -18,6 +17,6 @@ if [ ! -f target/browser/node_modules/axe-core/axe.min.js ]; then
         timeout 120 npm install --silent --no-save --ignore-scripts --prefix target/browser axe-core@4 >/dev/null
     fi
     [ -f target/browser/node_modules/axe-core/axe.min.js ] ||
-        echo 'no axe-core: the accessibility check will be skipped' >&2
+        echo 'cannot find axe-core: the accessibility check will be skipped' >&2
 fi
 exit 0
