@@ -162,7 +162,7 @@ mod tests {
         assert!(
             leaks.starts_with("2 patients are in both the training and the test set, with 3 of 10")
         );
-        assert!(text(few_test_films("covid", 5)).ends_with("from 0.57 to 1"));
+        assert!(text(few_test_films("covid", 5)).ends_with("is 0.57 to 1"));
         assert!(text(unpooled(16, 49, None)).starts_with("the head pools 16 of the 49 cells"));
         assert_eq!(text(unpooled(16, 49, Some("x".into()))), "x");
         assert!(text(heat_outside(0.6, 0.4375)).starts_with("60 % of the saliency"));

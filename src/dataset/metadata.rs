@@ -238,7 +238,7 @@ mod tests {
         let metadata =
             parsed(b"patientid,finding,filename\n1,\"SARS,a.jpg\n2,SARS,b.jpg\n").unwrap();
         assert_eq!(metadata.rows.len(), 1);
-        assert!(metadata.notes[0].contains("never closed"), "{:?}", metadata.notes);
+        assert!(metadata.notes[0].contains("is not closed"), "{:?}", metadata.notes);
     }
 
     #[test]
