@@ -11,7 +11,8 @@ use super::groups::Grouping;
 use super::index::is_alone;
 use super::predictions::Predictions;
 use crate::metrics::{
-    Binary, Confusion, Estimate, Fallback, Interval, Method, Rate, Undefined, average_precision,
+    Because, Binary, Bounds, Confusion, Estimate, Fallback, Interval, Method, Rate, Undefined,
+    average_precision,
     bootstrap, brier, brier_multiclass, expected_calibration_error, log_loss, npv_of, one_vs_rest,
     ppv_of, roc_auc,
 };
@@ -142,8 +143,7 @@ impl Judge {
         let mut scores = BTreeMap::from([
             (
                 "accuracy".to_owned(),
-                Estimate::of_rate(&accuracy.rate, accuracy.method, Undefined::NoFilms)
-                    .of(images, accuracy.patients),
+                accuracy.estimate(images, Undefined::NoFilms),
             ),
             ("average_precision".to_owned(), positive.average_precision.clone()),
             ("brier".to_owned(), positive.brier.clone()),
@@ -197,10 +197,8 @@ impl Judge {
         let images = rows().count() / self.runs;
         let others = films.truth.len() / self.runs - images;
         let estimates = [
-            Estimate::of_rate(&sensitivity.rate, sensitivity.method, Undefined::NoPositives)
-                .of(images, sensitivity.patients),
-            Estimate::of_rate(&specificity.rate, specificity.method, Undefined::NoNegatives)
-                .of(others, specificity.patients),
+            sensitivity.estimate(images, Undefined::NoPositives),
+            specificity.estimate(others, Undefined::NoNegatives),
         ];
         let (truth, scores) = (films.is_positive(), films.positive_scores());
         let curves = OneVsRest { truth: &truth, scores: &scores, patients: &films.groups };
@@ -234,14 +232,14 @@ impl Judge {
     ) -> Proportion {
         let rate = rate_of(films);
         let wilson =
-            Proportion { rate: rate.of_groups(patients), method: Method::Wilson, patients };
+            Proportion { rate: rate.of_groups(patients), method: Method::Wilson, because: None, patients };
         let Some(value) = rate.value.filter(|_| self.runs > 1 && self.resamples > 0) else {
             return wilson;
         };
         let statistic = |films: &Films| rate_of(films).value.ok_or(Undefined::NoFilms);
         match Fallback::Share(patients).or(value, self.bootstrap(films, statistic)) {
-            Ok((low, high, method)) => {
-                Proportion { rate: Rate { low, high, ..rate }, method, ..wilson }
+            Ok(Bounds { low, high, method, because }) => {
+                Proportion { rate: Rate { low, high, ..rate }, method, because, ..wilson }
             }
             Err(_) => wilson,
         }
@@ -253,16 +251,14 @@ impl Judge {
             Ok(value) => value,
             Err(reason) => return Estimate::undefined(reason),
         };
-        let estimate = Estimate { value: Some(value), images, patients, ..Estimate::default() };
         if self.resamples == 0 {
-            return estimate;
+            return Estimate::without_interval(value, "").of(images, patients);
         }
         match fallback(films).or(value, self.bootstrap(films, score)) {
-            Ok((low, high, method)) => {
-                Estimate { low: Some(low), high: Some(high), method: Some(method), ..estimate }
-            }
-            Err(reason) => Estimate { undefined: reason.to_string(), ..estimate },
+            Ok(bounds) => Estimate::bounded(value, bounds),
+            Err(reason) => Estimate::without_interval(value, reason.to_string()),
         }
+        .of(images, patients)
     }
 
     fn bootstrap(
@@ -284,7 +280,16 @@ impl Judge {
 struct Proportion {
     rate: Rate,
     method: Method,
+    because: Option<Because>,
     patients: usize,
+}
+
+impl Proportion {
+    /// As the estimate of so many `images`; without images it is undefined for the `reason`.
+    fn estimate(&self, images: usize, reason: Undefined) -> Estimate {
+        let estimate = Estimate::of_rate(&self.rate, self.method, reason);
+        Estimate { because: self.because, ..estimate }.of(images, self.patients)
+    }
 }
 
 type ScoreOf = fn(&Films) -> Result<f64, Undefined>;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, Rate, Undefined};
+use super::{Because, Bounds, Method, Rate, Undefined};
 
 /// Value of a metric with its 95 % interval and sample sizes. Computed once, when
 /// predictions are evaluated; reports and plots read the stored estimate.
@@ -17,6 +17,9 @@ pub struct Estimate {
     /// Method that computed the interval, if there is an interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
+    /// Reason why the bootstrap interval was replaced, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Because>,
     /// Number of images in the denominator: for a sensitivity, the positive images.
     #[serde(default)]
     pub images: usize,
@@ -40,12 +43,28 @@ impl Estimate {
         Self { undefined: reason.to_string(), ..Self::default() }
     }
 
+    /// Creates an estimate from a value and its interval.
+    pub fn bounded(value: f64, bounds: Bounds) -> Self {
+        let Bounds { low, high, method, because } = bounds;
+        let (low, high, method) = (Some(low), Some(high), Some(method));
+        Self { value: Some(value), low, high, method, because, ..Self::default() }
+    }
+
     /// Creates an estimate from a proportion; `method` computed its interval. If the
     /// proportion is undefined, `reason` is stored instead.
     pub fn of_rate(rate: &Rate, method: Method, reason: Undefined) -> Self {
         let Some(value) = rate.value else { return Self::undefined(reason) };
-        let (low, high) = (Some(rate.low), Some(rate.high));
-        Self { value: Some(value), low, high, method: Some(method), ..Self::default() }
+        Self::bounded(value, Bounds { low: rate.low, high: rate.high, method, because: None })
+    }
+
+    /// Text that follows the interval in reports: its method, and the reason why it is not
+    /// the bootstrap's. `None` without an interval.
+    pub fn method_text(&self) -> Option<String> {
+        let method = self.method?.text();
+        Some(match self.because {
+            Some(because) => format!("{method}, because {}", because.text()),
+            None => method.to_owned(),
+        })
     }
 
     /// Returns this estimate with the numbers of images and patients set.
@@ -93,6 +112,12 @@ mod tests {
         let none = Estimate::of_rate(&Rate::new(0, 0), Method::Wilson, Undefined::NoPositives);
         assert_eq!((none.text(2).as_str(), none.interval()), ("undefined", None));
         assert_eq!(none.undefined, "no image is positive");
+        assert_eq!(estimate.method_text().unwrap(), "Wilson's method");
+        let because = Some(Because::AtAnEnd);
+        let how = Estimate { method: Some(Method::Newcombe), because, ..estimate }.method_text();
+        let stated = "Newcombe's method, because the bootstrap interval reaches 0 or 1";
+        assert_eq!(how.as_deref(), Some(stated));
+        assert_eq!(none.method_text(), None);
         let without = Estimate::without_interval(1.0, "too few errors");
         assert_eq!(without.text(2), "1.00 (no interval)");
     }

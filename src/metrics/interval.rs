@@ -23,10 +23,46 @@ impl Method {
     pub fn text(self) -> &'static str {
         match self {
             Self::Bootstrap => "patient-level bootstrap",
-            Self::Wilson => "Wilson's method, because there are few errors",
-            Self::Newcombe => "Newcombe's method, because there are few errors",
+            Self::Wilson => "Wilson's method",
+            Self::Newcombe => "Newcombe's method",
         }
     }
+}
+
+/// Reason why the bootstrap interval is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Because {
+    /// A bound of the bootstrap interval is 0 or 1, the limits of the metric.
+    AtAnEnd,
+    /// The bootstrap interval has zero width.
+    NoWidth,
+    /// Sensitivity or specificity is 0 or 1, and thus the same in every resample.
+    CertainPart,
+}
+
+impl Because {
+    /// Returns the reason as a clause.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::AtAnEnd => "the bootstrap interval reaches 0 or 1",
+            Self::NoWidth => "the bootstrap interval has zero width",
+            Self::CertainPart => "sensitivity or specificity is 0 or 1 in every resample",
+        }
+    }
+}
+
+/// A 95 % interval with its method.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// Lower bound.
+    pub low: f64,
+    /// Upper bound.
+    pub high: f64,
+    /// Method that computed the bounds.
+    pub method: Method,
+    /// Reason why the bootstrap interval was replaced, if it was.
+    pub because: Option<Because>,
 }
 
 /// Interval to use if the bootstrap interval is degenerate. If the predictions have no
@@ -72,27 +108,32 @@ impl Fallback {
         self,
         value: f64,
         bootstrapped: Result<Interval, Undefined>,
-    ) -> Result<(f64, f64, Method), Undefined> {
+    ) -> Result<Bounds, Undefined> {
         let Interval { low, high, .. } = bootstrapped?;
         // The mean of ones may differ from 1 by rounding.
-        let reaches_one = high >= 1.0 - 1e-12;
-        let reaches_limit = low <= 0.0 || reaches_one;
-        match self {
-            Self::Area { positives, negatives } if reaches_limit => {
-                let (low, high) = auc_interval(value, positives, negatives)?;
-                Ok((low, high, Method::Newcombe))
+        let best = high >= 1.0 - 1e-12;
+        let failed = match (low <= 0.0 || best, low >= high) {
+            (true, _) => Some(Because::AtAnEnd),
+            (false, true) => Some(Because::NoWidth),
+            (false, false) => None,
+        };
+        let instead = |(low, high), method, because| Bounds { low, high, method, because };
+        match (self, failed) {
+            (Self::Area { positives, negatives }, Some(Because::AtAnEnd)) => {
+                let ends = auc_interval(value, positives, negatives)?;
+                Ok(instead(ends, Method::Newcombe, failed))
             }
-            Self::Share(groups) if groups > 0 && (reaches_limit || low >= high) => {
-                let (low, high) = wilson(value, groups as f64);
-                Ok((low, high, Method::Wilson))
+            (Self::Share(groups @ 1..), Some(_)) => {
+                Ok(instead(wilson(value, groups as f64), Method::Wilson, failed))
             }
-            Self::Ends { low: from, high: to, certain }
-                if from < to && (certain || reaches_limit || low >= high) =>
-            {
-                Ok((from, to, Method::Wilson))
+            (Self::Ends { low, high, certain: true }, _) if low < high => {
+                Ok(instead((low, high), Method::Wilson, Some(Because::CertainPart)))
             }
-            Self::Omit if reaches_one => Err(Undefined::FewErrors),
-            _ if low < high => Ok((low, high, Method::Bootstrap)),
+            (Self::Ends { low, high, .. }, Some(_)) if low < high => {
+                Ok(instead((low, high), Method::Wilson, failed))
+            }
+            (Self::Omit, _) if best => Err(Undefined::ReachesBest),
+            _ if low < high => Ok(instead((low, high), Method::Bootstrap, None)),
             _ => Err(Undefined::OneValue),
         }
     }
@@ -183,34 +224,35 @@ mod tests {
     fn the_fallback_replaces_degenerate_bootstrap_intervals() {
         let bootstrapped = |low, high| Ok(Interval { low, high, resamples: 9, undefined: 0 });
         let area = Fallback::Area { positives: 5, negatives: 5 };
-        assert_eq!(area.or(0.9, bootstrapped(0.8, 0.97)), Ok((0.8, 0.97, Method::Bootstrap)));
-        assert_eq!(
-            Fallback::None.or(0.9, bootstrapped(0.8, 1.0)),
-            Ok((0.8, 1.0, Method::Bootstrap))
-        );
-        let (low, high, method) = area.or(1.0, bootstrapped(1.0, 1.0)).unwrap();
+        let bounds = |low, high, method, because| Ok(Bounds { low, high, method, because });
+        let bootstrap = |low, high| bounds(low, high, Method::Bootstrap, None);
+        assert_eq!(area.or(0.9, bootstrapped(0.8, 0.97)), bootstrap(0.8, 0.97));
+        assert_eq!(Fallback::None.or(0.9, bootstrapped(0.8, 1.0)), bootstrap(0.8, 1.0));
+        let Bounds { low, high, method, because } = area.or(1.0, bootstrapped(1.0, 1.0)).unwrap();
         assert!((0.5..0.9).contains(&low) && (high, method) == (1.0, Method::Newcombe));
-        let (low, high, method) = Fallback::Share(5).or(1.0, bootstrapped(1.0, 1.0)).unwrap();
+        assert_eq!(because, Some(Because::AtAnEnd));
+        // Many errors do not keep an interval from the end of the scale.
+        let found = area.or(0.7, bootstrapped(0.3, 1.0)).unwrap();
+        assert_eq!((found.method, found.because), (Method::Newcombe, Some(Because::AtAnEnd)));
+        let Bounds { low, high, method, because } =
+            Fallback::Share(5).or(1.0, bootstrapped(1.0, 1.0)).unwrap();
         assert_close(low, 0.565_517_535_216_825_4, 1e-12);
-        assert_eq!((high, method), (1.0, Method::Wilson));
+        assert_eq!((high, method, because), (1.0, Method::Wilson, Some(Because::AtAnEnd)));
+        let found = Fallback::Share(5).or(0.5, bootstrapped(0.5, 0.5)).unwrap();
+        assert_eq!((found.method, found.because), (Method::Wilson, Some(Because::NoWidth)));
         assert_eq!(Fallback::None.or(1.0, bootstrapped(1.0, 1.0)), Err(Undefined::OneValue));
-        let (low, high, method) =
+        let Bounds { low, high, method, .. } =
             Fallback::Share(18).or(29.0 / 30.0, bootstrapped(0.87, 1.0)).unwrap();
         assert_close(low, 0.773_217_128_978_401_1, 1e-12);
         assert!(high < 1.0 && method == Method::Wilson);
-        assert_eq!(
-            Fallback::Share(18).or(0.9, bootstrapped(0.8, 0.97)),
-            Ok((0.8, 0.97, Method::Bootstrap))
-        );
+        assert_eq!(Fallback::Share(18).or(0.9, bootstrapped(0.8, 0.97)), bootstrap(0.8, 0.97));
         let ends = |certain| Fallback::Ends { low: 0.17, high: 1.0, certain };
-        assert_eq!(ends(false).or(0.6, bootstrapped(0.5, 0.7)), Ok((0.5, 0.7, Method::Bootstrap)));
-        assert_eq!(ends(true).or(0.6, bootstrapped(0.5, 0.7)), Ok((0.17, 1.0, Method::Wilson)));
-        assert_eq!(ends(false).or(0.8, bootstrapped(0.5, 1.0)), Ok((0.17, 1.0, Method::Wilson)));
-        assert_eq!(
-            Fallback::Omit.or(0.9, bootstrapped(0.8, 0.97)),
-            Ok((0.8, 0.97, Method::Bootstrap))
-        );
-        assert_eq!(Fallback::Omit.or(0.9, bootstrapped(0.8, 1.0)), Err(Undefined::FewErrors));
+        let wilson = |because| bounds(0.17, 1.0, Method::Wilson, Some(because));
+        assert_eq!(ends(false).or(0.6, bootstrapped(0.5, 0.7)), bootstrap(0.5, 0.7));
+        assert_eq!(ends(true).or(0.6, bootstrapped(0.5, 0.7)), wilson(Because::CertainPart));
+        assert_eq!(ends(false).or(0.8, bootstrapped(0.5, 1.0)), wilson(Because::AtAnEnd));
+        assert_eq!(Fallback::Omit.or(0.9, bootstrapped(0.8, 0.97)), bootstrap(0.8, 0.97));
+        assert_eq!(Fallback::Omit.or(0.9, bootstrapped(0.8, 1.0)), Err(Undefined::ReachesBest));
         assert_eq!(Fallback::Share(0).or(1.0, bootstrapped(1.0, 1.0)), Err(Undefined::OneValue));
         assert_eq!(area.or(1.0, Err(Undefined::OnePatient)), Err(Undefined::OnePatient));
         assert_eq!(auc_interval(1.0, 0, 3), Err(Undefined::NoPositives));

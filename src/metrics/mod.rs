@@ -31,7 +31,7 @@ pub use classification_report::classification_report;
 pub use confusion::{Binary, Confusion, called, npv_of, ppv_of, predicted};
 pub use curve::{PrecisionRecall, Roc, average_precision, one_vs_rest, roc_auc, roc_auc_within};
 pub use estimate::Estimate;
-pub use interval::{Fallback, Method, auc_interval};
+pub use interval::{Because, Bounds, Fallback, Method, auc_interval};
 pub use ks::{KolmogorovSmirnov, ks_two_sample};
 pub use rate::Rate;
 pub use summation::pairwise_sum;
@@ -74,9 +74,9 @@ pub enum Undefined {
     /// The statistic has the same value in every resample.
     #[error("every resample gives the same value, so there is no interval")]
     OneValue,
-    /// Many resamples contain no misclassified image.
-    #[error("many resamples have no error, so the interval would be too narrow")]
-    FewErrors,
+    /// The upper bound of the bootstrap interval is 1, the best value.
+    #[error("the bootstrap interval reaches 1, so it would be too narrow")]
+    ReachesBest,
     /// The statistic is undefined in every resample.
     #[error("the statistic is undefined in every resample")]
     NoResample,

@@ -15,7 +15,7 @@ use crate::artifact::{ArtifactError, Document};
 use crate::cli::{Context, Failure, Flag, Outcome, in_range};
 use crate::head::Head;
 use crate::io::decimal::widen;
-use crate::metrics::{Estimate, Method, Rate, classification_report, predicted};
+use crate::metrics::{Estimate, Rate, classification_report, predicted};
 use crate::pipeline::{Input, Job};
 
 /// `cxr-evaluate`.
@@ -294,7 +294,7 @@ fn rate(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, rate: &Rate) -> fmt:
 }
 
 fn score(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, score: &Estimate) -> fmt::Result {
-    let Estimate { value, low, high, method, undefined, .. } = score;
+    let Estimate { value, low, high, undefined, .. } = score;
     let Some(value) = value else { return writeln!(f, "{name}: undefined, {undefined}") };
     write!(f, "{name}: {value:.4}")?;
     match low.zip(*high) {
@@ -302,7 +302,7 @@ fn score(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, score: &Estimate) -
             f,
             "{:pad$}  95 % interval {low:.4} to {high:.4}, {}",
             "",
-            method.unwrap_or(Method::Bootstrap).text(),
+            score.how().unwrap_or_default(),
             pad = pad - name.chars().count()
         ),
         None => writeln!(f),

@@ -149,7 +149,7 @@ fn the_published_run_is_reported_with_intervals() {
     acc: 0.9000          95 % interval 0.5773 to 0.9834, 9 of 10
     sensitivity: 1.0000  95 % interval 0.5101 to 1.0000, 5 of 5
     specificity: 0.8000  95 % interval 0.3755 to 0.9638, 4 of 5
-    roc auc: 0.9000      95 % interval 0.4999 to 0.9860, Newcombe's method, because there are few errors
+    roc auc: 0.9000      95 % interval 0.4999 to 0.9860, Newcombe's method, because the bootstrap interval reaches 0 or 1
 
     covid: 5 images of 4 patients, the positive class
     normal: 5 images of 4 patients

@@ -230,8 +230,9 @@ fn score(
 /// An estimate under its name in words, with what else is noted of it.
 fn of_score(score: &metrics::Estimate, name: &str, words: &str, note: &str) -> Estimate {
     // How an interval was found is said where nothing else is, or if it is unusual.
-    let method = score.method.filter(|m| note.is_empty() || *m != Method::Bootstrap);
-    let notes = [Some(note).filter(|note| !note.is_empty()), method.map(Method::text)];
+    let unusual = score.method.is_some_and(|method| method != Method::Bootstrap);
+    let how = score.how().filter(|_| note.is_empty() || unusual);
+    let notes = [Some(note.to_owned()).filter(|note| !note.is_empty()), how];
     let note = notes.into_iter().flatten().collect::<Vec<_>>().join("; ");
     Estimate {
         name: words.to_owned(),
