@@ -57,6 +57,7 @@ mod tests {
             program: "0".into(),
             params: serde_json::Value::Null,
             seed: Some(42),
+            dataset: None,
             inputs: [].into(),
             outputs: [].into(),
             hand: toml::Table::new(),

@@ -71,6 +71,29 @@ pub enum ArtifactError {
         /// Problem, with the line number if there is one.
         reason: String,
     },
+    /// It is not what its stage put on record.
+    #[error("`{}` is not what `cxr-{stage}` wrote: its content has changed", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The stage that wrote it.
+        stage: String,
+        /// The record that has another hash of it.
+        record: PathBuf,
+    },
+}
+
+impl ArtifactError {
+    /// The way out that does not make the file anew, if there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Changed { record, .. } => Some(format!(
+                "to use a file that you changed on purpose, remove `{}`",
+                record.display()
+            )),
+            _ => None,
+        }
+    }
 }
 
 /// Reads a file of at most `limit` bytes.

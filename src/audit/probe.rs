@@ -6,7 +6,9 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use super::Kernel;
-use crate::metrics::{Fallback, Method, Undefined, bootstrap, one_vs_rest, roc_auc_within};
+use crate::metrics::{
+    Bounds, Fallback, Method, Undefined, bootstrap, one_vs_rest, roc_auc_within,
+};
 use crate::rng::{Rng, derive};
 
 /// Names of the probes in the order of the summary, with their inputs.
@@ -92,7 +94,7 @@ impl Judge {
         let statistic = |rows: &[usize]| auc_of(&self.truth, deals, rows);
         let interval = bootstrap(&self.groups, self.resamples, 0.95, sample_groups, statistic);
         match self.fallback().or(probe.auc.unwrap_or_default(), interval) {
-            Ok((low, high, method)) => {
+            Ok(Bounds { low, high, method, .. }) => {
                 Probe { low: Some(low), high: Some(high), method: Some(method), ..probe }
             }
             Err(reason) => Probe { undefined: reason.to_string(), ..probe },

@@ -63,10 +63,13 @@ impl Bundle {
         let audit = is_of_this_model("audit", "the result of the shortcut audit")
             .then(|| Audit::read(&files.of("audit", "audit.json")?))
             .transpose()?;
-        let crossval = files
-            .read_from("crossval", "preprocess/index.csv")
-            .filter(|hash| model.inputs.get("preprocess/index.csv") == Some(hash))
-            .map(|_| CrossValidation::read(&files.of("crossval", "crossval.json")?))
+        let crossval = files.record("crossval");
+        let belongs = crossval.as_ref().is_some_and(|record| is_trained_alike(record, &model, &model_hash));
+        if crossval.is_some() && !belongs {
+            missing.push(("crossval", "the temperature of a cross-validation"));
+        }
+        let crossval = belongs
+            .then(|| CrossValidation::read(&files.of("crossval", "crossval.json")?))
             .transpose()?;
         let card = files.of("report", "MODEL_CARD.md")?;
         let hash = files.read_from("report", "train/model.json");
@@ -124,6 +127,16 @@ fn licence(fingerprint: &str) -> &'static str {
     }
 }
 
+/// Returns true if the cross-validation of `record` trained its heads from the same files as
+/// `model`, whose file has the hash `model_hash`.
+fn is_trained_alike(record: &Record, model: &Model, model_hash: &str) -> bool {
+    let same = |(name, hash): (&String, &String)| match name.as_str() {
+        "train/model.json" => hash == model_hash,
+        name => model.inputs.get(name).is_none_or(|read| read == hash),
+    };
+    record.inputs.contains_key("preprocess/index.csv") && record.inputs.iter().all(same)
+}
+
 /// Largest number of training or test images used for the out-of-distribution score.
 const MAX_COMPARED: usize = 2000;
 
@@ -134,9 +147,13 @@ struct Files<'a> {
 
 impl Files<'_> {
     /// Returns the path of the file `name` of `stage`. The file may be missing.
+    ///
+    /// # Errors
+    /// If the file differs from the record of the stage.
     fn of(&self, stage: &str, name: &str) -> Result<PathBuf, ArtifactError> {
         let folder = self.paths.stage(stage);
         recover(&folder)?;
+        Record::check_file(&folder, name)?;
         Ok(folder.join(name))
     }
 
@@ -171,7 +188,9 @@ impl Files<'_> {
     }
 
     fn record(&self, stage: &str) -> Option<Record> {
-        Record::read(&self.of(stage, RECORD).ok()?).ok()
+        let folder = self.paths.stage(stage);
+        recover(&folder).ok()?;
+        Record::read(&folder.join(RECORD)).ok()
     }
 }
 
@@ -207,10 +226,8 @@ impl Films {
         let patients = index.patients();
         let train_patients: BTreeSet<_> =
             train.iter().filter_map(|row| patients[*row].as_ref()).collect();
-        test.retain(|row| {
-            patients[*row].as_ref().is_none_or(|patient| !train_patients.contains(patient))
-        });
-        // Compared by the hashes on record: the files may be large.
+        test.retain(|row| patients[*row].as_ref().is_none_or(|patient| !train_patients.contains(patient)));
+        // The files are compared with the records when they are read.
         let extracted = files.record("extract");
         let features = extracted.as_ref().and_then(|r| r.outputs.get("features.npy"));
         let images = extracted.as_ref().and_then(|r| r.inputs.get("preprocess/images.npy"));

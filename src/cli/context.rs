@@ -10,9 +10,8 @@ use toml::{Table, Value};
 
 use super::{Failure, Flag, FromRun, Globals, Known, ResultExt, Ui, hinted, in_range, shell_word};
 use crate::artifact::record::Record;
-use crate::artifact::{ArtifactError, Document};
+use crate::artifact::ArtifactError;
 use crate::io::place::real;
-use crate::io::staging::RECORD;
 use crate::pipeline::config::{self, Config, ConfigError};
 use crate::pipeline::paths::{PLACEHOLDERS, placeholders};
 use crate::pipeline::{Input, Job, Lineage, Paths};
@@ -166,11 +165,13 @@ impl Context {
             });
         }
         let seed = self.uses(stage).contains(&Flag::Seed).then_some(self.seed);
+        let dataset = self.uses(stage).contains(&Flag::Dataset);
         let job = Job::begin(stage, folder, settings, seed, inputs)
             .hint(
                 "check that the files are readable, the folder is writable and the disk has room",
             )?
             .by_hand(self.by_hand(stage, settings)?)
+            .on_dataset(dataset.then(|| self.paths.dataset_template()))
             .locked_in(&self.paths);
         self.verify(&job, inputs)?;
         Ok(job)
@@ -204,24 +205,34 @@ impl Context {
         for input in inputs {
             let Some((stage, file)) = self.maker(input) else { continue };
             if !records.contains_key(stage) {
-                let record = match Record::read(&self.artifact(stage, RECORD)) {
-                    Err(ArtifactError::Missing { .. }) => None,
-                    read => Some(read.hint(self.rerun(stage))?),
-                };
-                records.insert(stage, record);
+                let record = Record::find(&self.paths.stage(stage));
+                records.insert(stage, record.map_err(|error| self.unusable(stage, error))?);
             }
-            let written = records[stage].as_ref().and_then(|r| r.outputs.get(file));
-            if written.is_some_and(|hash| *hash != job.inputs()[&input.name]) {
-                let path = input.path.display();
-                let error =
-                    format!("`{path}` is not what `cxr-{stage}` wrote: its content has changed");
-                return Err(Failure::new(error).hint(self.rerun(stage)).hint(format_args!(
-                    "to use a file that you changed on purpose, remove `{}`",
-                    self.artifact(stage, RECORD).display()
-                )));
+            if let Some(record) = &records[stage] {
+                let now = &job.inputs()[&input.name];
+                let checked = record.check_output(&self.paths.stage(stage), file, now);
+                checked.map_err(|error| self.unusable(stage, error))?;
             }
         }
         Ok(())
+    }
+
+    /// The failure for an artifact of `stage` that cannot be used, with the command that
+    /// makes it anew.
+    pub fn unusable(&self, stage: &str, error: ArtifactError) -> Failure {
+        let other_way = error.hint();
+        let failure = Failure::from(error).hint(self.rerun(stage));
+        other_way.into_iter().fold(failure, Failure::hint)
+    }
+
+    /// The paths with the data set that `stage` read when it last ran, which may be another
+    /// than the one that is given now; that one without a record of it.
+    pub fn paths_of(&self, stage: &str) -> Paths {
+        let record = Record::find(&self.paths.stage(stage)).ok().flatten();
+        match record.and_then(|record| record.dataset) {
+            Some(dataset) => Paths::new(&dataset, self.paths.artifacts.clone(), &self.paths.profile),
+            None => self.paths.clone(),
+        }
     }
 
     /// The stage that writes an input, and its name there; `None` for what comes
@@ -250,7 +261,7 @@ impl Context {
         read: impl FnOnce(&Path) -> Result<T, ArtifactError>,
     ) -> Result<T, Failure> {
         crate::io::staging::recover(&self.paths.stage(stage))?;
-        read(&self.artifact(stage, name)).hint(self.rerun(stage))
+        read(&self.artifact(stage, name)).map_err(|error| self.unusable(stage, error))
     }
 
     /// Which of `stages` have files that belong together. Warns of each that does not, with

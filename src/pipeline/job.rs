@@ -81,6 +81,7 @@ impl Job {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             params,
             seed,
+            dataset: None,
             inputs: inputs.iter().map(|i| i.name.clone()).zip(hashes).collect(),
             outputs: BTreeMap::new(),
             hand: toml::Table::new(),
@@ -99,6 +100,13 @@ impl Job {
     #[must_use]
     pub fn by_hand(mut self, settings: toml::Table) -> Self {
         self.record.hand = settings;
+        self
+    }
+
+    /// Records the data set's folder, a path or a template.
+    #[must_use]
+    pub fn on_dataset(mut self, dataset: Option<&str>) -> Self {
+        self.record.dataset = dataset.map(str::to_owned);
         self
     }
 

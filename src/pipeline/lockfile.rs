@@ -121,6 +121,7 @@ mod tests {
             program: "0.1.0".into(),
             params: serde_json::json!({"epochs": 25, "method": "image"}),
             seed: Some(42),
+            dataset: None,
             inputs: (0..films).map(|i| (format!("dataset/{i:02}.png"), format!("{i}"))).collect(),
             outputs: BTreeMap::from([("index.csv".into(), "ab".into())]),
             hand: toml::Table::new(),

@@ -302,7 +302,7 @@ fn score(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, score: &Estimate) -
             f,
             "{:pad$}  95 % interval {low:.4} to {high:.4}, {}",
             "",
-            score.how().unwrap_or_default(),
+            score.method_text().unwrap_or_default(),
             pad = pad - name.chars().count()
         ),
         None => writeln!(f),

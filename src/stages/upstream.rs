@@ -80,7 +80,13 @@ pub fn model(
         let error = "`--artifacts` has no effect with `--bundle`, which holds the whole model";
         return Err(Failure::usage(error).hint("give only one of the two flags"));
     }
-    classifier::open(bundle, &ctx.paths, rate).map_err(hinted(ModelError::hint))
+    classifier::open(bundle, &ctx.paths, rate).map_err(|error| match error {
+        ModelError::Artifact(ArtifactError::Changed { path, stage, record }) => {
+            let error = ArtifactError::Changed { path, stage: stage.clone(), record };
+            ctx.unusable(&stage, error)
+        }
+        error => hinted(ModelError::hint)(error),
+    })
 }
 
 /// Reads the description of the features.

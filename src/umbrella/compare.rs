@@ -1,17 +1,16 @@
 //! `cxr compare A B`: two profiles side by side, with a plain sentence on what
 //! changed and why it matters.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::artifact::MAX_DOCUMENT;
-use crate::cli::{Context, Failure, Outcome, ResultExt};
-use crate::io::bounded;
-use crate::pipeline::Lineage;
+use super::artifacts::Artifacts;
+use crate::cli::{Context, Failure, Outcome, shell_word};
 
 /// The arguments of `cxr compare`.
 pub fn command() -> Command {
@@ -32,8 +31,10 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         Side::read(given, &[ctx.paths.artifacts.join(given), PathBuf::from(given)])
     };
     let (a, b) = (side("a")?, side("b")?);
-    a.left_out.iter().chain(&b.left_out).for_each(|left_out| ctx.ui.warn(left_out));
+    let warnings = [a.artifacts.warnings(), b.artifacts.warnings()].concat();
+    warnings.iter().for_each(|warning| ctx.ui.warn(warning));
     let rows = vec![
+        images(&a, &b),
         split(&a, &b),
         leaking(&a, &b),
         judged(&a, &b),
@@ -47,15 +48,12 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     Ok(Outcome::new(&Summary { a: a.name, b: b.name, rows }))
 }
 
-/// The stages whose files are compared, and those between them.
-const STAGES: [&str; 9] =
-    ["preprocess", "link", "split", "extract", "train", "crossval", "evaluate", "explain", "audit"];
-
 /// What a profile left behind; what it did not is null.
 struct Side {
     name: String,
-    /// What is of another run, and not compared.
-    left_out: Vec<String>,
+    artifacts: Artifacts,
+    /// BLAKE3 of each image file that was read, in the order of the rows; none if unknown.
+    images: Option<Vec<String>>,
     split: Value,
     metrics: Value,
     crossval: Value,
@@ -67,24 +65,37 @@ impl Side {
     fn read(name: &str, folders: &[PathBuf]) -> Result<Self, Failure> {
         let Some(folder) = folders.iter().find(|folder| folder.is_dir()) else {
             let error = format!("the profile `{name}` has not run: no `{}`", folders[0].display());
-            return Err(Failure::new(error).hint(format!("run `cxr run --profile {name}`")));
+            let hint = format!("run `cxr run --profile {}`", shell_word(name));
+            return Err(Failure::new(error).hint(hint));
         };
-        let lineage = Lineage::read(&STAGES, |stage| folder.join(stage));
-        let read = |file: &str| match file.split_once('/') {
-            Some((stage, _)) if !lineage.belongs(stage) => Ok(Value::Null),
-            _ => document(&folder.join(file)),
-        };
-        let left_out = lineage.left_out().map(|(stage, why)| {
-            format!("`{name}` without what `cxr {stage}` wrote: {why}; run it again")
-        });
+        let artifacts = Artifacts::open(name, folder)?;
+        let read = |file| artifacts.document(file);
+        let index = artifacts.index()?;
         Ok(Self {
             name: name.to_owned(),
-            left_out: left_out.collect(),
+            images: index.map(|index| index.rows.into_iter().map(|image| image.hash).collect()),
             split: read("split/split.json")?,
             metrics: read("evaluate/metrics.json")?,
             crossval: read("crossval/crossval.json")?,
             audit: read("audit/audit.json")?,
+            artifacts,
         })
+    }
+
+    /// The images that were read.
+    fn read_images(&self) -> Option<BTreeSet<&str>> {
+        Some(self.images.as_ref()?.iter().map(String::as_str).collect())
+    }
+
+    /// The images that the figures are of: all of a cross-validation, else the test images.
+    fn evaluated(&self) -> Option<BTreeSet<&str>> {
+        if !self.crossval.is_null() {
+            return self.read_images();
+        }
+        let images = self.images.as_ref().filter(|_| !self.metrics.is_null())?;
+        let rows = self.split.get("test")?.as_array()?;
+        let image = |row: &Value| Some(images.get(usize::try_from(row.as_u64()?).ok()?)?.as_str());
+        rows.iter().map(image).collect()
     }
 
     /// A figure with its interval: of the cross-validation, where there is one,
@@ -112,16 +123,6 @@ impl Side {
     fn unknown(&self) -> u64 {
         self.split.get("unknown").and_then(Value::as_u64).unwrap_or(0)
     }
-}
-
-/// A JSON document; null where there is none.
-fn document(path: &Path) -> Result<Value, Failure> {
-    if !path.is_file() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(&bounded::read(path, MAX_DOCUMENT)?)
-        .context(format!("`{}` is not valid JSON", path.display()))
-        .hint("remove it, and let `cxr run` make it anew")
 }
 
 struct Estimate {
@@ -186,6 +187,26 @@ impl Row {
     }
 }
 
+fn images(a: &Side, b: &Side) -> Row {
+    let sentence = match (a.read_images(), b.read_images()) {
+        (Some(a), Some(b)) if a == b => "both profiles read the same images".to_owned(),
+        (Some(a), Some(b)) => match a.intersection(&b).count() {
+            0 => "no image is in both: the figures are of different data sets, and their \
+                  difference tells nothing of the methods"
+                .to_owned(),
+            common => format!(
+                "the profiles read different images: {common} are in both, {} only in the first, \
+                 {} only in the second",
+                a.len() - common,
+                b.len() - common
+            ),
+        },
+        _ => "whether both profiles read the same images is not known".to_owned(),
+    };
+    let shown = |side: &Side| Some(side.images.as_ref()?.len().to_string());
+    Row::new("images", [shown(a), shown(b)], sentence)
+}
+
 fn split(a: &Side, b: &Side) -> Row {
     let method = |side: &Side| {
         let method = side.split.get("method")?.as_str()?;
@@ -239,7 +260,13 @@ fn judged(a: &Side, b: &Side) -> Row {
         (Some(_), Some(_)) => "as many films in both",
         _ => "what was not judged cannot be compared",
     };
-    Row::new("judged on", [shown(a), shown(b)], sentence)
+    let others = match (a.evaluated(), b.evaluated()) {
+        (Some(a), Some(b)) if a != b => {
+            format!("; {} of the images are evaluated in both", a.intersection(&b).count())
+        }
+        _ => String::new(),
+    };
+    Row::new("judged on", [shown(a), shown(b)], format!("{sentence}{others}"))
 }
 
 fn figure(a: &Side, b: &Side, name: &'static str, meaning: &str) -> Row {
@@ -281,6 +308,13 @@ fn calibration(a: &Side, b: &Side) -> Row {
 fn audit(a: &Side, b: &Side) -> Row {
     let verdict = |side: &Side| Some(side.audit.pointer("/verdict/text")?.as_str()?.to_owned());
     let sides = [verdict(a), verdict(b)];
+    if [a, b].iter().any(|side| side.artifacts.leaves_out("audit")) {
+        let shown = |side: &Side| match side.artifacts.leaves_out("audit") {
+            true => Some("left out".to_owned()),
+            false => verdict(side),
+        };
+        return Row::new("audit", [shown(a), shown(b)], "an audit of another model is left out");
+    }
     let sentence = match &sides {
         [None, None] => "neither was audited: what the models look at is not known",
         [None, Some(_)] => "only the second was asked what it looks at",

@@ -9,14 +9,13 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::artifact::index::Index;
+use super::artifacts::{Artifacts, hashes};
+use crate::artifact::Document;
 use crate::artifact::record::Record;
 use crate::artifact::split::Split;
-use crate::artifact::{Document, MAX_DOCUMENT};
 use crate::cli::{Context, Failure, Outcome};
-use crate::io::bounded;
+use crate::io::hash;
 use crate::io::staging::RECORD;
-use crate::pipeline::Lineage;
 
 /// The arguments of `cxr diff`.
 pub fn command() -> Command {
@@ -50,6 +49,8 @@ struct Summary {
     metrics: Vec<(String, String, String)>,
     /// Image, its side in A, its side in B; `-` where it is in neither training nor test.
     films: Vec<(String, String, String)>,
+    /// Images of the same path whose files differ.
+    changed: Vec<String>,
     #[serde(skip)]
     all: bool,
 }
@@ -58,7 +59,7 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.list(f, "settings", &self.params)?;
         self.list(f, "figures", &self.metrics)?;
-        if self.films.is_empty() {
+        if self.films.is_empty() && self.changed.is_empty() {
             return writeln!(f, "images: no difference");
         }
         writeln!(f, "images:")?;
@@ -66,9 +67,14 @@ impl fmt::Display for Summary {
         for (path, a, b) in &self.films {
             changes.entry((a, b)).or_default().push(path);
         }
+        let changed: Vec<&str> = self.changed.iter().map(String::as_str).collect();
+        if !changed.is_empty() {
+            changes.insert(("", ""), changed);
+        }
         for ((a, b), paths) in changes {
             let (n, plural) = (paths.len(), if paths.len() == 1 { "" } else { "s" });
             match (a, b) {
+                ("", "") => writeln!(f, "  {n} image{plural} with another content")?,
                 ("-", side) => writeln!(f, "  {n} image{plural} only in B, in {side}")?,
                 (side, "-") => writeln!(f, "  {n} image{plural} only in A, in {side}")?,
                 (a, b) => writeln!(f, "  {n} image{plural} {a} -> {b}")?,
@@ -120,13 +126,18 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         Err(Failure::new(format_args!("there is no folder `{}`", path.display()))
             .hint("give the folder of a profile, such as `artifacts/tutorial`"))
     };
-    let (a, b) = (folder("a")?, folder("b")?);
-    let mut metrics = differences(&metrics(a)?, &metrics(b)?);
+    let folders = [folder("a")?, folder("b")?];
+    let [a, b] = 
+        [folders[0], folders[1]].map(|folder| Artifacts::open(&folder.to_string_lossy(), folder));
+    let (a, b) = (a?, b?);
+    a.warnings().iter().chain(&b.warnings()).for_each(|warning| ctx.ui.warn(warning));
+    let mut metrics = differences(&metrics(&a)?, &metrics(&b)?);
     metrics.sort_by_key(|(name, ..)| !HEADLINE.contains(&name.as_str()));
     Ok(Outcome::new(&Summary {
-        params: differences(&params(a)?, &params(b)?),
+        params: differences(&params(folders[0])?, &params(folders[1])?),
         metrics,
-        films: differences(&sides(a)?, &sides(b)?),
+        films: differences(&sides(&a)?, &sides(&b)?),
+        changed: changed(&a, &b)?,
         all: ctx.ui.verbosity() > 0,
     }))
 }
@@ -160,18 +171,11 @@ fn params(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
 }
 
 /// The figures of `metrics.json`, rates with their intervals.
-fn metrics(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
-    let path = folder.join("evaluate/metrics.json");
+fn metrics(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
     let mut metrics = BTreeMap::new();
-    // Figures of another model than the one whose settings are compared are none of its own.
-    let lineage =
-        Lineage::read(&["preprocess", "split", "extract", "train", "evaluate"], |stage| {
-            folder.join(stage)
-        });
-    if path.exists() && lineage.belongs("evaluate") {
-        let mut value: Value = serde_json::from_slice(&bounded::read(&path, MAX_DOCUMENT)?)?;
-        value.as_object_mut().map(|o| o.remove("schema"));
-        flatten("", &value, &mut metrics);
+    if let Value::Object(mut table) = artifacts.document("evaluate/metrics.json")? {
+        table.remove("schema");
+        flatten("", &Value::Object(table), &mut metrics);
     }
     Ok(metrics)
 }
@@ -198,11 +202,13 @@ fn flatten(at: &str, value: &Value, out: &mut BTreeMap<String, String>) {
 }
 
 /// `train`, `validation` or `test` for every film, by path.
-fn sides(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
-    let (index, split) = (folder.join("preprocess/index.csv"), folder.join("split/split.json"));
+fn sides(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
     let mut sides = BTreeMap::new();
-    if index.exists() && split.exists() {
-        let (index, split) = (Index::read(&index)?, Split::read(&split)?);
+    let table = artifacts.file("preprocess/index.csv")?;
+    if let (Some(table), Some(index)) = (table, artifacts.index()?)
+        && let Some(split) = artifacts.file("split/split.json")?
+    {
+        let split = Split::read_for(&split, &hash::file(&table)?, index.rows.len())?;
         for (side, rows) in
             [("train", &split.train), ("validation", &split.validation), ("test", &split.test)]
         {
@@ -211,4 +217,12 @@ fn sides(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
         }
     }
     Ok(sides)
+}
+
+/// The images that both have read under the same path, and whose files differ.
+fn changed(a: &Artifacts, b: &Artifacts) -> Result<Vec<String>, Failure> {
+    let (Some(a), Some(b)) = (a.index()?, b.index()?) else { return Ok(Vec::new()) };
+    let b = hashes(&b);
+    let differs = |(path, hash): &(String, String)| b.get(path).is_some_and(|other| other != hash);
+    Ok(hashes(&a).into_iter().filter(differs).map(|(path, _)| path).collect())
 }

@@ -1,6 +1,7 @@
 //! `cxr` itself: every stage as a subcommand, and the commands that work on the whole
 //! pipeline, one file each.
 
+mod artifacts;
 pub mod cache;
 mod check;
 mod child;

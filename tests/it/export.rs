@@ -67,6 +67,7 @@ fn ran(sandbox: &Sandbox, stage: &str, input: &str) {
         program: "0.1.0".into(),
         params: Default::default(),
         seed: Some(42),
+        dataset: None,
         inputs: [(input.to_owned(), hash)].into(),
         outputs: Default::default(),
         hand: toml::Table::new(),

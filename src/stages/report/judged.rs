@@ -231,7 +231,7 @@ fn score(
 fn of_score(score: &metrics::Estimate, name: &str, words: &str, note: &str) -> Estimate {
     // How an interval was found is said where nothing else is, or if it is unusual.
     let unusual = score.method.is_some_and(|method| method != Method::Bootstrap);
-    let how = score.how().filter(|_| note.is_empty() || unusual);
+    let how = score.method_text().filter(|_| note.is_empty() || unusual);
     let notes = [Some(note.to_owned()).filter(|note| !note.is_empty()), how];
     let note = notes.into_iter().flatten().collect::<Vec<_>>().join("; ");
     Estimate {
