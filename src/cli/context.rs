@@ -268,11 +268,14 @@ impl Context {
     /// the command that makes its files anew.
     pub fn lineage(&self, stages: &[&str]) -> Lineage {
         let lineage = Lineage::read(stages, |stage| self.paths.stage(stage));
-        for (stage, why) in lineage.left_out() {
-            let rerun = self.rerun(stage);
-            self.ui.warn(format_args!("what `cxr {stage}` wrote is left out: {why}; {rerun} anew"));
-        }
+        lineage.left_out().for_each(|(stage, why)| self.warn_left_out(stage, why));
         lineage
+    }
+
+    /// Warns that what `stage` wrote is left out, with the command that makes it anew.
+    pub fn warn_left_out(&self, stage: &str, why: &str) {
+        let rerun = self.rerun(stage);
+        self.ui.warn(format_args!("what `cxr {stage}` wrote is left out: {why}; {rerun} anew"));
     }
 
     /// How many bytes of features may be kept: `cache-limit`, in mebibytes.

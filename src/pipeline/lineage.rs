@@ -48,6 +48,11 @@ impl Lineage {
         !self.left_out.contains_key(stage)
     }
 
+    /// Leaves out `stage` for a reason that no record tells.
+    pub fn leave_out(&mut self, stage: &str, why: String) {
+        self.left_out.insert(stage.to_owned(), why);
+    }
+
     /// The stages that do not belong, by name, with the reason.
     pub fn left_out(&self) -> impl Iterator<Item = (&str, &str)> {
         self.left_out.iter().map(|(stage, why)| (stage.as_str(), why.as_str()))

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::Page;
+
 /// Whether an item of a guideline is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -42,9 +44,13 @@ pub(super) fn unmet(answer: impl Into<String>) -> Answer {
     (Status::Unmet, answer.into())
 }
 
-/// The answer if there is one, else that `stage` has not run.
-pub(super) fn after(stage: &str, answer: Option<Answer>) -> Answer {
-    answer.unwrap_or_else(|| unmet(format!("`cxr {stage}` has not run")))
+/// The answer if there is one, else that `stage` has not run, or that its files are left out.
+pub(super) fn after(page: &Page, stage: &str, answer: Option<Answer>) -> Answer {
+    let left_out = page.left_out.iter().find(|left_out| left_out.stage == stage);
+    answer.unwrap_or_else(|| match left_out {
+        Some(left_out) => unmet(format!("what `cxr {stage}` wrote is left out: {}", left_out.why)),
+        None => unmet(format!("`cxr {stage}` has not run")),
+    })
 }
 
 pub(super) fn item(number: &'static str, topic: &'static str, (status, answer): Answer) -> Item {

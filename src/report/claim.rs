@@ -26,7 +26,13 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "6",
             "goal of the study",
-            met("to reproduce a published classifier and to ask what its figures are worth"),
+            met(match page.as_tutorial {
+                true => {
+                    "to repeat the steps and settings of a published classifier and to ask what \
+                     its figures are worth"
+                }
+                false => "to train a classifier and to ask what its figures are worth",
+            }),
         ),
         item("7", "data sources", collections(page)),
         item("8", "inclusion and exclusion", eligibility(page)),
@@ -35,9 +41,12 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "11",
             "de-identification",
-            partly(
-                "done by the collections; letters burnt into films are not removed, and may give the source away",
-            ),
+            match is_public(page) {
+                true => partly(
+                    "done by the collections; letters burnt into films are not removed, and may give the source away",
+                ),
+                false => unmet("not on record; letters burnt into images are not removed"),
+            },
         ),
         item("12", "missing data", missing(page)),
         item("13", "image acquisition", unmet("device and dose are not on record")),
@@ -110,6 +119,15 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
     ]
 }
 
+/// The sources of public images, and of synthetic ones, as `index.csv` names them.
+const PUBLIC: [&str; 3] = ["covid-chestxray-dataset", "chest_xray", "phantom"];
+
+/// Whether every image is on record as one of a public collection.
+pub(super) fn is_public(page: &Page) -> bool {
+    let mut sources = page.films.iter().flat_map(|class| &class.sources);
+    !page.films.is_empty() && sources.all(|source| PUBLIC.contains(&source.what.as_str()))
+}
+
 /// The collections that the images come from.
 fn collections(page: &Page) -> Answer {
     let all: usize = page.films.iter().map(|class| class.films).sum();
@@ -125,7 +143,7 @@ fn collections(page: &Page) -> Answer {
 
 pub(super) fn eligibility(page: &Page) -> Answer {
     if page.sources.is_empty() {
-        return unmet("the class folders hold no ledger of what was kept and dropped");
+        return unmet("there is no ledger in the class folders of what was kept and dropped");
     }
     let of = |source: &super::Source| {
         format!("{}: {} of {} rows kept", source.class, source.kept, source.rows)
@@ -136,7 +154,7 @@ pub(super) fn eligibility(page: &Page) -> Answer {
 
 pub(super) fn preprocessing(page: &Page) -> Answer {
     after(
-        "train",
+        page, "train",
         page.model.as_ref().map(|model| {
             let fact = |name: &str| {
                 model.facts.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str())
@@ -148,7 +166,7 @@ pub(super) fn preprocessing(page: &Page) -> Answer {
 
 pub(super) fn missing(page: &Page) -> Answer {
     if page.films.is_empty() {
-        return after("preprocess", None);
+        return after(page, "preprocess", None);
     }
     let unread: usize = page.films.iter().map(|class| class.files - class.films).sum();
     let unknown: usize = page.films.iter().map(|class| class.unknown).sum();
@@ -159,7 +177,7 @@ pub(super) fn missing(page: &Page) -> Answer {
 
 pub(super) fn partition(page: &Page) -> Answer {
     after(
-        "split",
+        page, "split",
         page.split.as_ref().map(|split| {
             met(format!(
                 "by {}: {} films train, {}, {} test, seed {}{}",
@@ -179,7 +197,7 @@ pub(super) fn partition(page: &Page) -> Answer {
 
 pub(super) fn disjoint(page: &Page) -> Answer {
     after(
-        "split",
+        page, "split",
         page.split.as_ref().map(|split| match (split.leaking.len(), split.unknown) {
             _ if !split.copies.is_empty() => unmet(format!(
                 "{} of {} test images are in training too, byte for byte",
@@ -203,7 +221,7 @@ pub(super) fn disjoint(page: &Page) -> Answer {
 
 pub(super) fn model(page: &Page) -> Answer {
     after(
-        "train",
+        page, "train",
         page.model.as_ref().map(|model| {
             let facts: Vec<String> =
                 model.facts.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -234,7 +252,7 @@ fn chosen(page: &Page) -> Answer {
         _ => "validation films are the test films, so nothing may be chosen by them".to_owned(),
     };
     after(
-        "train",
+        page, "train",
         page.model.as_ref().map(|model| {
             partly(format!(
                 "the head of the first seed after the last epoch, {} trained; {validation}",
@@ -245,20 +263,20 @@ fn chosen(page: &Page) -> Answer {
 }
 
 pub(super) fn measures(page: &Page) -> Answer {
-    after("evaluate", page.judged.first().map(|_| {
+    after(page, "evaluate", page.judged.first().map(|_| {
         met("accuracy, sensitivity, specificity, predictive values, areas, calibration; 95 % intervals by Wilson for rates and by bootstrap over patients for scores")
     }))
 }
 
 fn robustness(page: &Page) -> Answer {
-    after("audit", page.audit.as_ref().map(|audit| {
+    after(page, "audit", page.audit.as_ref().map(|audit| {
         partly(format!("{} probes that see no or little lung, and shuffled labels; no noise, no other devices", audit.probes.len()))
     }))
 }
 
 fn explained(page: &Page) -> Answer {
     after(
-        "explain",
+        page, "explain",
         page.explained.as_ref().map(|explained| {
             let region = match explained.pooled_region.as_str() {
                 "" => String::new(),
@@ -283,7 +301,7 @@ fn external(page: &Page) -> Answer {
 
 pub(super) fn characteristics(page: &Page) -> Answer {
     after(
-        "split",
+        page, "split",
         page.split.as_ref().map(|_| {
             partly(format!(
                 "films and patients by class and side; {}; severity is not on record",
@@ -295,7 +313,7 @@ pub(super) fn characteristics(page: &Page) -> Answer {
 
 pub(super) fn performance(page: &Page) -> Answer {
     after(
-        "evaluate",
+        page, "evaluate",
         page.judged.first().map(|judged| {
             let of = |e: &super::Estimate| {
                 let interval = match e.low.zip(e.high) {
@@ -322,7 +340,7 @@ fn failures(page: &Page) -> Answer {
 
 pub(super) fn limitations(page: &Page) -> Answer {
     after(
-        "audit",
+        page, "audit",
         page.audit.as_ref().map(|audit| {
             met(format!("{}; and {} findings below", audit.text, audit.findings.len()))
         }),
@@ -331,11 +349,12 @@ pub(super) fn limitations(page: &Page) -> Answer {
 
 pub(super) fn availability(page: &Page) -> Answer {
     after(
-        "train",
+        page, "train",
         page.model.as_ref().map(|model| {
             met(format!(
-                "`train/model.safetensors`, BLAKE3 {}; software and data as the README names them",
-                model.weights
+                "`train/model.safetensors`, BLAKE3 {}; software as the README names it{}",
+                model.weights,
+                if is_public(page) { ", and the data" } else { "; the data are not on record" }
             ))
         }),
     )

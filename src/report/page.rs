@@ -15,6 +15,8 @@ pub struct Page {
     pub profile: String,
     /// What the profile is for, in a line.
     pub about: String,
+    /// Whether the settings are those of the built-in profile `tutorial`.
+    pub as_tutorial: bool,
     /// The version of the programs.
     pub version: String,
     /// The seed that every random choice derives from; none if no stage made one.

@@ -89,7 +89,10 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "18e",
             "data sharing",
-            met("public collections; the README names them and their licences"),
+            match claim::is_public(page) {
+                true => met("public collections; the README names them and their licences"),
+                false => by_hand("whether the images can be shared"),
+            },
         ),
         item("18f", "code sharing", met("`cxr` is MIT or Apache-2.0")),
         item("19", "patient and public involvement", unmet("none")),
@@ -174,14 +177,14 @@ fn sample_size(page: &Page) -> Answer {
 }
 
 fn within(page: &Page) -> Answer {
-    after("audit", page.audit.as_ref().map(|audit| match audit.within.len() {
+    after(page, "audit", page.audit.as_ref().map(|audit| match audit.within.len() {
         0 => unmet("no source has films of several classes, so nothing can be told within one"),
         n => partly(format!("probes within {n} sources stand in the report's audit; the model itself is not judged by centre")),
     }))
 }
 
 fn threshold(page: &Page) -> Answer {
-    after("evaluate", page.judged.first().map(|judged| {
+    after(page, "evaluate", page.judged.first().map(|judged| {
         met(format!(
             "a probability for each class; the class named and, out of fold, the threshold that names it, are on record for all {} films judged",
             judged.films
@@ -191,7 +194,7 @@ fn threshold(page: &Page) -> Answer {
 
 fn flow(page: &Page) -> Answer {
     match (page.sources.len(), page.films.len()) {
-        (_, 0) => after("preprocess", None),
+        (_, 0) => after(page, "preprocess", None),
         (0, _) => partly(
             "films and patients by class and side are in the report; the source's rows are not on record",
         ),
@@ -202,5 +205,5 @@ fn flow(page: &Page) -> Answer {
 }
 
 fn verdict(page: &Page) -> Answer {
-    after("audit", page.audit.as_ref().map(|audit| met(audit.text.clone())))
+    after(page, "audit", page.audit.as_ref().map(|audit| met(audit.text.clone())))
 }

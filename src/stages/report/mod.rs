@@ -4,6 +4,7 @@
 mod films;
 mod judged;
 mod origin;
+mod positive;
 mod provenance;
 mod recipe;
 
@@ -88,6 +89,9 @@ const FIGURES: [&str; 9] = [
     "audit",
 ];
 
+/// The stage that read the data set: its class folders may hold ledgers.
+const READER: &str = "preprocess";
+
 /// Default of `ood-false-positive-rate` of `cxr-export`.
 const OOD_RATE: f64 = 0.05;
 
@@ -98,7 +102,7 @@ impl Stage for Report {
     const READS: &'static str = "what the other stages wrote, as far as they have run";
     const WRITES: &'static str = "report.html, MODEL_CARD.md; pipeline.toml, which makes it again";
     const AFTER: &'static [&'static str] = &TOLD;
-    const USES: &'static [Flag] = uses!(Dataset, Threads);
+    const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         (
             "cxr-report --profile tutorial",
@@ -144,9 +148,10 @@ impl Stage for Report {
         }
         optional.extend(FIGURES.map(|figure| ctx.input("plot", &format!("{figure}.svg"))));
         optional.extend(TOLD.map(|stage| ctx.input(stage, RECORD)));
-        for class in folders(&ctx.paths.dataset)? {
+        let dataset = ctx.paths_of(READER).dataset;
+        for class in folders(&dataset)? {
             for file in [ledger::FILE, RECORD] {
-                let path = ctx.paths.dataset.join(&class).join(file);
+                let path = dataset.join(&class).join(file);
                 optional.push(Input::file(format!("dataset/{class}/{file}"), path));
             }
         }
@@ -162,7 +167,8 @@ impl Stage for Report {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
         let job = Self::begin(ctx, &settings)?;
-        let lineage = ctx.lineage(&TOLD);
+        let mut lineage = ctx.lineage(&TOLD);
+        positive::leave_out_others(ctx, &mut lineage)?;
         let files = Files::read(ctx, &lineage)?;
         let page = page(ctx, &settings, &lineage, &files)?;
         let html = report::html(&page)?;
@@ -294,7 +300,8 @@ fn page(
     let positive = positive.or(files.metrics.as_ref().map(|m| &m.positive));
     Ok(Page {
         profile: ctx.config.profile.clone(),
-        about: ctx.config.value("about")?.unwrap_or_default(),
+        as_tutorial: recipe.is_tutorial(ctx),
+        about: recipe.about(ctx)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: provenance::seed(&stages),
         classes: files.index.classes.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Files;
+use super::{Files, READER};
 use crate::artifact::Document;
 use crate::artifact::groups;
 use crate::artifact::index::{Index, IndexRow};
@@ -17,14 +17,18 @@ use crate::report::{ClassFilms, Count, Demographics, Doubt, Doubts, Linked, Sour
 /// What became of the rows of each class' source, where there is a ledger.
 pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
-    let read = Record::read(&ctx.artifact("preprocess", RECORD)).map(|record| record.inputs);
+    let read = Record::read(&ctx.artifact(READER, RECORD)).map(|record| record.inputs);
+    let dataset = ctx.paths_of(READER).dataset;
     for class in &index.classes {
-        let path = ctx.paths.dataset.join(class).join(ledger::FILE);
+        let path = dataset.join(class).join(ledger::FILE);
+        let name = format!("dataset/{class}/{}", ledger::FILE);
         if !path.exists() {
+            if read.as_ref().is_ok_and(|inputs| inputs.contains_key(&name)) {
+                ctx.ui.warn(format_args!("`{}`, which was read, is gone", path.display()));
+            }
             continue;
         }
         // The ledger must be the one of the films that were read.
-        let name = format!("dataset/{class}/{}", ledger::FILE);
         if let Ok(inputs) = &read
             && inputs.get(&name) != Some(&hash::file(&path)?)
         {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::recipe::{self, Recipe};
-use super::{Report, Settings, Stage, TOLD, folders};
+use super::{READER, Report, Settings, Stage, TOLD, folders};
 use crate::artifact::Document;
 use crate::artifact::record::Record;
 use crate::cli::{Context, Failure};
@@ -22,12 +22,13 @@ pub fn stages(
 ) -> Result<(Vec<StageRun>, Recipe), Failure> {
     let mut records = Vec::new();
     let mut sources = BTreeSet::new();
-    for class in folders(&ctx.paths.dataset)? {
-        let record = Record::read(&ctx.paths.dataset.join(class).join(RECORD));
+    let paths = ctx.paths_of(READER);
+    for class in folders(&paths.dataset)? {
+        let record = Record::read(&paths.dataset.join(class).join(RECORD));
         // Synthetic images lie where the builders found them.
         let source = record.as_ref().ok().and_then(|record| record.params.get("source")?.as_str());
         sources
-            .extend(source.and_then(|source| Some(ctx.paths.expand(source).parent()?.to_owned())));
+            .extend(source.and_then(|source| Some(paths.expand(source).parent()?.to_owned())));
         records.extend(record);
     }
     let phantom = |folder: &PathBuf| Record::read(&folder.join(RECORD)).ok();
@@ -42,7 +43,7 @@ pub fn stages(
     let place = |record: &Record| TOLD.iter().position(|stage| *stage == record.stage);
     records.retain(|record| place(record).is_some());
     records.sort_by_key(place);
-    let recipe = Recipe::new(ctx, &records, (Report::NAME, settings))?;
+    let recipe = Recipe::new(ctx, &paths, &records, (Report::NAME, settings))?;
     let runs = records.iter().map(|record| run(&recipe, record)).collect::<Result<_, _>>()?;
     Ok((runs, recipe))
 }

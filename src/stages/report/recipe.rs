@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use crate::artifact::record::Record;
 use crate::cli::{Context, Failure, ResultExt, shell_word};
+use crate::pipeline::Paths;
 use crate::pipeline::config::{Config, SEED, SHARED, same};
 
 /// A pipeline file, and the commands that use it.
@@ -19,16 +20,20 @@ pub struct Recipe {
     pub commands: Vec<String>,
     /// The profile without the settings of the stages: the defaults that these change.
     pub base: Config,
+    /// The settings that the profile has otherwise and that the figures depend on:
+    /// `train.epochs`, `seed`.
+    pub changed: Vec<String>,
 }
 
 impl Recipe {
-    /// Of `records`, in the order of the pipeline, and of the stage that makes the recipe:
-    /// `own`, its name and settings.
+    /// Of `records`, in the order of the pipeline, of a data set that lies where `paths` say,
+    /// and of the stage that makes the recipe: `own`, its name and settings.
     ///
     /// # Errors
     /// For a pipeline file of the user's that cannot be used.
     pub fn new(
         ctx: &Context,
+        paths: &Paths,
         records: &[Record],
         own: (&str, &impl Serialize),
     ) -> Result<Self, Failure> {
@@ -70,7 +75,7 @@ impl Recipe {
         let names =
             |names: &[&str]| Value::Array(names.iter().map(|name| (*name).into()).collect());
         inner.insert("stages".to_owned(), names(&stages));
-        let dataset: String = ctx.paths.dataset_template().to_owned();
+        let dataset: String = paths.dataset_template().to_owned();
         let base = ctx.config.another(&text(&top, profile, &inner, &[]), None).usage()?;
         if !is_absolute(&dataset) && base.value::<String>("dataset")?.as_ref() != Some(&dataset) {
             inner.insert("dataset".to_owned(), dataset.into());
@@ -96,6 +101,17 @@ impl Recipe {
                 tables.push((record.stage.as_str(), changed));
             }
         }
+        let figures = tables.iter().filter(|(stage, _)| !PRESENTATION.contains(stage));
+        let mut names: Vec<String> = figures
+            .flat_map(|(stage, table)| table.keys().map(move |key| format!("{stage}.{key}")))
+            .collect();
+        let built_in = ctx.config.another("", Some(profile)).ok();
+        for key in [SEED].into_iter().chain(SHARED) {
+            let usual = built_in.as_ref().and_then(|config| config.value::<Value>(key).ok()?);
+            if top.get(key).is_some_and(|value| usual.as_ref() != Some(value)) {
+                names.push(key.to_owned());
+            }
+        }
         let changed = changed(&base, own.0, own.1)?;
         if !changed.is_empty() {
             tables.push((own.0, changed));
@@ -104,9 +120,44 @@ impl Recipe {
             again.into_iter().map(|record| line(&base, record)).collect::<Result<_, _>>()?;
         commands.push("cxr run".to_owned());
         let file = format!("{HEADER}{}", text(&top, profile, &inner, &tables));
-        Ok(Self { file, commands, base })
+        Ok(Self { file, commands, base, changed: names })
+    }
+
+    /// Whether the settings are those of the built-in profile `tutorial`.
+    pub fn is_tutorial(&self, ctx: &Context) -> bool {
+        ctx.config.profile == TUTORIAL && self.changed.is_empty()
+    }
+
+    /// What the profile is for. The text of a built-in profile holds for its own settings
+    /// alone: with others, their names.
+    ///
+    /// # Errors
+    /// For a text that is no string.
+    pub fn about(&self, ctx: &Context) -> Result<String, Failure> {
+        let profile = &ctx.config.profile;
+        let about = ctx.config.value::<String>("about")?.unwrap_or_default();
+        let built_in = ctx.config.another("", Some(profile)).ok();
+        let built_in = built_in.and_then(|config| config.value::<String>("about").ok()?);
+        if built_in.as_ref() != Some(&about) || self.changed.is_empty() {
+            return Ok(about);
+        }
+        let shown = self.changed.iter().take(MOST_NAMED).map(String::as_str);
+        let mut named = shown.collect::<Vec<_>>().join(", ");
+        if self.changed.len() > MOST_NAMED {
+            named += &format!(" and {} more", self.changed.len() - MOST_NAMED);
+        }
+        Ok(format!("the steps of the built-in profile {profile} with settings of its own: {named}"))
     }
 }
+
+/// The profile whose settings are the tutorial's.
+const TUTORIAL: &str = "tutorial";
+
+/// Stages whose settings change how figures look, not what they are.
+const PRESENTATION: [&str; 2] = ["plot", "report"];
+
+/// Most settings that stand in the line below the title.
+const MOST_NAMED: usize = 6;
 
 /// The seed that most stages have; of several such, the least.
 fn most_frequent(seeds: impl Iterator<Item = u64>) -> Option<u64> {
