@@ -120,13 +120,13 @@ impl Context {
         let mut hand = self.hand.get(stage).and_then(Value::as_table).cloned().unwrap_or_default();
         hand.remove(config::SEED);
         hand.extend(Table::try_from(flags).expect("flags serialise"));
-        let merged: Table = self.config.settings(stage, hand.clone()).usage()?;
+        let merged = self.config.merged(stage, hand);
         for key in PATHS {
             if let Some(path) = merged.get(key).and_then(Value::as_str) {
                 check_template(&format!("{stage}.{key}"), path)?;
             }
         }
-        self.config.settings(stage, hand).usage()
+        self.config.typed(stage, merged).usage()
     }
 
     /// Those of a stage's settings, its seed among them, that `pipeline.toml` has otherwise:
@@ -193,7 +193,9 @@ impl Context {
                 parent.display(),
                 folder.display()
             ))
-            .hint("name another folder with `--output`, `--dataset` or `--artifacts`")),
+            .hint("name another folder with `--artifacts`")
+            .hint("name another folder with `--dataset`")
+            .hint("name another folder with `--output`")),
             None => Ok(()),
         }
     }
@@ -316,10 +318,10 @@ fn start_threads(threads: usize) -> Result<(), Failure> {
         // decides; tests share one.
         Err(error) if error.source().is_some() => {
             let wanted = if threads == 0 { "threads".into() } else { format!("{threads} threads") };
-            Err(error).context(format!("cannot start {wanted}")).hint(
-                "take fewer `--threads`, or raise the limits of memory and processes \
-                 (`ulimit -v`, `ulimit -u`)",
-            )
+            Err(error)
+                .context(format!("cannot start {wanted}"))
+                .hint("take fewer `--threads`")
+                .hint("raise the limits of memory and processes (`ulimit -v`, `ulimit -u`)")
         }
         _ => Ok(()),
     }
@@ -364,5 +366,7 @@ fn apart(paths: &Paths, known: &[(&str, Table)]) -> Result<(), Failure> {
         None => return Ok(()),
     };
     Err(Failure::usage(wrong)
-        .hint("name folders apart from each other with `--dataset` and `--artifacts`"))
+        .hint("name folders apart from each other")
+        .hint("name another folder of artifacts with `--artifacts`")
+        .hint("name another data set with `--dataset`"))
 }

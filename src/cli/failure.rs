@@ -2,6 +2,10 @@
 
 use std::fmt::Display;
 
+use toml::Table;
+
+use super::hints;
+
 /// What an exit code tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -78,24 +82,34 @@ impl Failure {
         use std::io::ErrorKind;
         let kind =
             self.error.chain().find_map(|e| e.downcast_ref::<std::io::Error>()?.kind().into());
-        let hint = match kind {
-            _ if !self.hints.is_empty() => return self,
+        match kind {
+            _ if !self.hints.is_empty() => self,
             Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) => {
-                "free some space there, or choose a folder on another disk with `--artifacts`"
+                self.hint("free some space there")
+                    .hint("choose a folder on another disk with `--artifacts`")
             }
             Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
-                "check the permissions, or choose another folder with `--artifacts`"
+                self.hint("check the permissions").hint("choose another folder with `--artifacts`")
             }
-            _ => return self,
-        };
-        self.hint(hint)
+            _ => self,
+        }
     }
 
-    /// Adds a way out.
+    /// Adds a way out, once.
     #[must_use]
     pub fn hint(mut self, hint: impl Display) -> Self {
-        self.hints.push(hint.to_string());
+        let hint = hint.to_string();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
         self
+    }
+
+    /// The failure of `stage`, whose settings are `settings`, for the user of `cxr run`.
+    #[must_use]
+    pub fn for_run(self, stage: &str, settings: &Table) -> Self {
+        let hints = self.hints.iter().map(|hint| hints::for_run(hint, stage, settings)).collect();
+        Self { hints, ..self }
     }
 }
 
@@ -160,7 +174,8 @@ mod tests {
     fn what_the_system_refuses_has_a_way_out() {
         let failed = |kind| Failure::from(std::io::Error::from(kind)).or_system_hint().hints;
         assert!(failed(std::io::ErrorKind::StorageFull)[0].starts_with("free some space"));
-        assert!(failed(std::io::ErrorKind::PermissionDenied)[0].contains("`--artifacts`"));
+        let refused = failed(std::io::ErrorKind::PermissionDenied);
+        assert!(refused.iter().any(|hint| hint.contains("`--artifacts`")), "{refused:?}");
         assert!(failed(std::io::ErrorKind::NotFound).is_empty());
         let hinted = Failure::from(std::io::Error::from(std::io::ErrorKind::StorageFull));
         assert_eq!(hinted.hint("my own").or_system_hint().hints, ["my own"]);
@@ -174,6 +189,8 @@ mod tests {
         let failure = failed.unwrap_err();
         assert_eq!(failure.kind.code(), 2);
         assert_eq!(failure.hints, ["free some space"]);
+        let twice = Failure::new("x").hint("a").hint("b").hint("a");
+        assert_eq!(twice.hints, ["a", "b"]);
         assert_eq!(format!("{:#}", failure.error), "cannot write `x`: disk full");
     }
 }

@@ -5,6 +5,7 @@ pub mod context;
 pub mod failure;
 pub mod given;
 pub mod globals;
+pub mod hints;
 pub mod interrupt;
 pub mod outcome;
 pub mod range;
@@ -70,7 +71,8 @@ pub fn main(
 ) -> ExitCode {
     let name = command.get_name().to_owned();
     let shown = command.get_bin_name().unwrap_or(&name).to_owned();
-    let matches = match Globals::augment(command, uses).try_get_matches_from(args) {
+    let command = Globals::augment(command, uses);
+    let matches = match command.clone().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(e) => {
             return match globals::unused_flag(&e, &shown, args) {
@@ -83,6 +85,7 @@ pub fn main(
     let ui = Ui::new(&globals);
     interrupt::clean_up();
     let stage = name.strip_prefix("cxr-");
+    let from_run = globals.from_run.is_some();
     let result = Context::new(globals, ui.clone(), known, stage).and_then(|ctx| {
         catch_unwind(AssertUnwindSafe(|| body(&ctx, &matches))).unwrap_or_else(out_of_memory)
     });
@@ -93,7 +96,14 @@ pub fn main(
             )),
             _ => ExitCode::from(outcome.kind().code()),
         },
-        Err(failure) => ui.failure(&failure.or_system_hint()),
+        Err(failure) => {
+            let mut failure = failure.or_system_hint();
+            failure.hints.retain(|hint| hints::is_for(&command, hint));
+            if let Some(stage) = known.iter().find(|s| from_run && Some(s.name) == stage) {
+                failure = failure.for_run(stage.name, &stage.defaults);
+            }
+            ui.failure(&failure)
+        }
     }
 }
 
@@ -101,10 +111,10 @@ pub fn main(
 /// unwinding for any other reason, which is a bug.
 fn out_of_memory(payload: Box<dyn Any + Send>) -> Result<Outcome, Failure> {
     match payload.downcast::<OutOfMemory>() {
-        Ok(error) => Err(*error).hint(
-            "close other programs, raise the limit (`ulimit -v`), or take a smaller `--batch` or \
-             fewer `--threads`",
-        ),
+        Ok(error) => Err(*error)
+            .hint("close other programs, or raise the limit (`ulimit -v`)")
+            .hint("take fewer `--threads`")
+            .hint("take a smaller `--batch`"),
         Err(other) => resume_unwind(other),
     }
 }

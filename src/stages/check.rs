@@ -3,18 +3,22 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::upstream;
+use toml::Table;
+
+use super::{Entry, upstream};
+use crate::artifact::index::Index;
 use crate::backbone::Weights;
 use crate::cli::{Context, Failure, Kind, ResultExt};
 use crate::dataset::positive::{COVID, positive};
 
-/// What a data set holds, by the names of its files.
+/// The images of a data set.
 #[derive(Debug)]
 pub struct Listed {
-    /// Its classes, sorted.
-    pub classes: Vec<String>,
-    /// Files that may be images.
-    pub images: usize,
+    /// A row for each image.
+    pub index: Index,
+    /// Whether the images have been read; else the rows hold what the names of files and
+    /// folders tell: path, class and part of each file that may be an image.
+    pub read: bool,
 }
 
 /// Collects what would make stages fail, and what the user should know before they run.
@@ -26,6 +30,10 @@ pub struct Check<'a> {
     pub classes: Option<Vec<String>>,
     /// Images that will be read; `None` if they are not known, or none will be.
     pub images: Option<usize>,
+    /// All images; `None` where they are not known before the run.
+    pub listed: Option<Listed>,
+    /// The stage that is asked.
+    stage: Option<&'static Entry>,
     problems: Vec<Failure>,
     notes: BTreeSet<String>,
     /// Files of weights that have been read.
@@ -36,7 +44,13 @@ impl<'a> Check<'a> {
     /// Of a data set with `classes`, of which so many `images` will be read.
     pub fn new(ctx: &'a Context, classes: Option<Vec<String>>, images: Option<usize>) -> Self {
         let (problems, notes, weights) = Default::default();
-        Self { ctx, classes, images, problems, notes, weights }
+        Self { ctx, classes, images, listed: None, stage: None, problems, notes, weights }
+    }
+
+    /// Asks `stage`, with these settings kept of its last run by hand.
+    pub fn ask(&mut self, stage: &'static Entry, hand: &Table) {
+        self.stage = Some(stage);
+        (stage.check)(self, hand);
     }
 
     /// Notes the failure, if it is one that was not noted yet.
@@ -46,7 +60,10 @@ impl<'a> Check<'a> {
             Err(failure) => {
                 let text = |failure: &Failure| format!("{:#}", failure.error);
                 if self.problems.iter().all(|known| text(known) != text(&failure)) {
-                    self.problems.push(failure);
+                    self.problems.push(match self.stage {
+                        Some(stage) => failure.for_run(stage.name, &(stage.defaults)()),
+                        None => failure,
+                    });
                 }
                 None
             }
@@ -111,9 +128,8 @@ impl<'a> Check<'a> {
                 mib(free),
                 mib(bytes)
             );
-            self.problems.push(Failure::new(error).hint(
-                "free some space there, or choose a folder on another disk with `--artifacts`",
-            ));
+            let failure = Failure::new(error).hint("free some space there");
+            self.problems.push(failure.hint("choose a folder on another disk with `--artifacts`"));
         }
     }
 

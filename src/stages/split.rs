@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use self::copied::copied;
-use super::check::Check;
+use super::check::{Check, Listed};
 use super::{Stage, upstream, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::{Index, IndexRow};
@@ -116,6 +116,9 @@ impl Stage for Split {
     fn check(check: &mut Check<'_>, settings: &Settings) {
         check.two_classes();
         check.expect(settings.check());
+        let listed = check.listed.as_ref();
+        let tried = listed.map(|listed| settings.try_on(listed, check.ctx.seed));
+        check.expect(tried.unwrap_or_else(|| settings.check_hold_out()));
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
@@ -221,6 +224,35 @@ impl Settings {
         }
         Err(SplitError::TestShare(self.test_size)).hint(TEST_SIZE).usage()
     }
+
+    /// Whether something is named to hold out, if the method holds out.
+    fn check_hold_out(&self) -> Result<(), Failure> {
+        match self.method {
+            Method::Source | Method::Folder if self.hold_out.is_empty() => {
+                let hint = "name the source or the folder to test on with `--hold-out NAME`";
+                Err(SplitError::NothingHeldOut).hint(hint).usage()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the listed images can be split, as far as that can be told without patients
+    /// and, of images that have not been read, without sources.
+    fn try_on(&self, listed: &Listed, seed: u64) -> Result<(), Failure> {
+        let Listed { index, read } = listed;
+        let known = match self.method {
+            Method::Image | Method::Folder => true,
+            Method::Source => *read,
+            Method::Group => false,
+        };
+        // Settings that are wrong, and a data set of one class, are told of elsewhere.
+        if !known || index.classes.len() < 2 || self.check().is_err() {
+            return self.check_hold_out();
+        }
+        let given = as_given(index, self).map(|given| given.map(drop));
+        let tried = given.unwrap_or_else(|| draw(index, &[], self, seed).map(drop));
+        tried.map_err(|error| explain(error, index, self))
+    }
 }
 
 /// The rows to train, validate and test on.
@@ -292,7 +324,8 @@ fn draw(
             stratified_group_split(&classes, &groups(persons), settings.test_size, seed)
         }
         Method::Source | Method::Folder => {
-            let side = |film| side_of(film, settings.method) == Some(settings.hold_out.as_str());
+            let named = Some(settings.hold_out.as_str()).filter(|name| !name.is_empty());
+            let side = |film| named.is_some() && side_of(film, settings.method) == named;
             hold_out(&classes, &index.rows.iter().map(side).collect::<Vec<_>>())
         }
     }

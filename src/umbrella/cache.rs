@@ -28,7 +28,8 @@ pub fn command() -> Command {
 #[derive(Debug, Serialize)]
 struct Summary {
     folder: String,
-    films: usize,
+    /// An image has an entry for its features, for those of its rotated copies and for each masked copy.
+    entries: usize,
     bytes: u64,
     removed: usize,
     removed_bytes: u64,
@@ -38,9 +39,9 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         if self.removed > 0 {
-            writeln!(f, "removed {} films, {:.1} MiB", self.removed, mib(self.removed_bytes))?;
+            writeln!(f, "removed {} entries, {:.1} MiB", self.removed, mib(self.removed_bytes))?;
         }
-        write!(f, "{}: features of {} films, {:.1} MiB", self.folder, self.films, mib(self.bytes))
+        write!(f, "{}: {} entries, {:.1} MiB", self.folder, self.entries, mib(self.bytes))
     }
 }
 
@@ -55,7 +56,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         }
         None => (0, 0),
     };
-    let (films, bytes) = cache.size()?;
+    let (entries, bytes) = cache.size()?;
     let folder = folder.display().to_string();
-    Ok(Outcome::new(&Summary { folder, films, bytes, removed, removed_bytes }))
+    Ok(Outcome::new(&Summary { folder, entries, bytes, removed, removed_bytes }))
 }

@@ -6,7 +6,7 @@ use super::plan::State;
 use crate::artifact::index::Index;
 use crate::cli::{Context, Failure};
 use crate::pipeline::Input;
-use crate::stages::check::Check;
+use crate::stages::check::{Check, Listed};
 
 /// Asks every stage that would run whether its settings and inputs can work. Returns what
 /// the user should know before the run.
@@ -15,12 +15,19 @@ use crate::stages::check::Check;
 /// All problems together.
 pub fn all(ctx: &Context, states: &[State]) -> Result<BTreeSet<String>, Failure> {
     let coming: Vec<&State> = states.iter().filter(|state| !state.reasons.is_empty()).collect();
-    let listed = coming.iter().find_map(|state| (state.stage.listed)(ctx, &state.hand.kept));
-    let images = listed.as_ref().map(|listed| listed.images);
-    let classes = classes(ctx, states, &coming, listed.map(|listed| listed.classes));
+    let found = coming.iter().find_map(|state| (state.stage.listed)(ctx, &state.hand.kept));
+    let images = found.as_ref().map(|found| found.index.rows.len());
+    let filled = filled(ctx, &coming);
+    let listed = match found {
+        None => kept(ctx, states),
+        found => found,
+    };
+    let classes = classes(listed.as_ref(), &coming, &filled);
     let mut check = Check::new(ctx, classes, images);
+    // What other stages will add is not known.
+    check.listed = listed.filter(|_| filled.is_empty());
     for state in &coming {
-        (state.stage.check)(&mut check, &state.hand.kept);
+        check.ask(state.stage, &state.hand.kept);
         if let Ok(folder) = (state.stage.folder)(ctx) {
             check.writable(&folder);
         }
@@ -47,14 +54,8 @@ fn missing(ctx: &Context, input: &Input, coming: &[&State]) -> Result<(), Failur
     }
 }
 
-/// The classes of the data set: those `found` in the folder, and those that stages of this run fill;
-/// of a table of images that is kept, those in it. `None` if they are not known.
-fn classes(
-    ctx: &Context,
-    states: &[State],
-    coming: &[&State],
-    found: Option<Vec<String>>,
-) -> Option<Vec<String>> {
+/// The class folders of the data set that stages of this run fill.
+fn filled(ctx: &Context, coming: &[&State]) -> BTreeSet<String> {
     let filled = coming.iter().filter_map(|state| {
         let folder = (state.stage.folder)(ctx).ok()?;
         let class = folder.file_name()?.to_str()?.to_owned();
@@ -62,17 +63,31 @@ fn classes(
         let sources = class == crate::dataset::films::SOURCES;
         (folder.parent() == Some(ctx.paths.dataset.as_path()) && !sources).then_some(class)
     });
-    let filled: BTreeSet<String> = filled.collect();
-    let fills = || coming.iter().any(|state| state.stage.name == READER) && !filled.is_empty();
-    if let Some(found) = found.or_else(|| fills().then(Vec::new)) {
-        let all: BTreeSet<String> = found.into_iter().chain(filled).collect();
-        return Some(all.into_iter().collect());
-    }
+    filled.collect()
+}
+
+/// The images of a table that is kept.
+fn kept(ctx: &Context, states: &[State]) -> Option<Listed> {
     // A stage before the reader is stale: what it will find is not known.
     if states.iter().any(|state| state.stage.name == READER && !state.reasons.is_empty()) {
         return None;
     }
-    Index::read(&ctx.artifact(READER, "index.csv")).ok().map(|index| index.classes)
+    let index = Index::read(&ctx.artifact(READER, "index.csv")).ok()?;
+    Some(Listed { index, read: true })
+}
+
+/// The classes of the data set: those of the images that are there, and those `filled` by
+/// stages of this run before it is read. `None` if they are not known.
+fn classes(
+    listed: Option<&Listed>,
+    coming: &[&State],
+    filled: &BTreeSet<String>,
+) -> Option<Vec<String>> {
+    let read = coming.iter().any(|state| state.stage.name == READER);
+    let there = listed.map(|listed| listed.index.classes.clone());
+    let there = there.or_else(|| (read && !filled.is_empty()).then(Vec::new))?;
+    let added = filled.iter().filter(|_| read).cloned();
+    Some(there.into_iter().chain(added).collect::<BTreeSet<_>>().into_iter().collect())
 }
 
 /// The stage that reads the data set.

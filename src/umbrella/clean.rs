@@ -15,6 +15,7 @@ use crate::io::atomic::{FileError, at};
 use crate::io::staging::{RECORD, recover, remove_empty, sweep};
 use crate::io::{hash, place};
 use crate::pipeline::lockfile;
+use crate::stages::Entry;
 
 /// The arguments of `cxr clean`.
 pub fn command() -> Command {
@@ -54,6 +55,7 @@ impl fmt::Display for Summary {
 /// Removes the recorded files of the chosen stages, if they are as written.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let stages = select::choose(&plan::stages(ctx)?, matches)?;
+    check_dataset(ctx, &stages)?;
     let dry_run = matches.get_flag("dry-run");
     let mut summary = Summary { dry_run, ..Summary::default() };
     // The last stage first: a run cut off here leaves a state that makes sense.
@@ -70,6 +72,22 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         }
     }
     Ok(Outcome::new(&summary))
+}
+
+/// Refuses `--dataset` where no stage writes into the data set: it would have no effect.
+fn check_dataset(ctx: &Context, stages: &[&'static Entry]) -> Result<(), Failure> {
+    let within = |stage: &&&Entry| {
+        (stage.folder)(ctx).is_ok_and(|folder| folder.starts_with(&ctx.paths.dataset))
+    };
+    if ctx.globals.dataset.is_none() || stages.iter().any(|stage| within(&stage)) {
+        return Ok(());
+    }
+    let profile = &ctx.config.profile;
+    let error = format!(
+        "`--dataset` has no effect: no stage of the profile `{profile}` that is cleaned writes into \
+         the data set"
+    );
+    Err(Failure::usage(error).hint("leave it out: `cxr clean` removes no image of yours"))
 }
 
 fn clean(folder: &Path, record: &Record, summary: &mut Summary) -> Result<(), FileError> {

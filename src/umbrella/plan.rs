@@ -146,6 +146,7 @@ pub fn state(
         problem,
     };
     let unusable = |failure: Failure| {
+        let failure = failure.for_run(stage.name, &(stage.defaults)());
         known(vec![Reason::Unreadable(failure.error.to_string())], Some(failure))
     };
     let folder = match (stage.folder)(ctx) {

@@ -149,7 +149,8 @@ impl Config {
     /// For a value of another type.
     pub fn value<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ConfigError> {
         let value = self.layers().rev().find_map(|layer| layer.get(key));
-        value.map(|v| v.clone().try_into().map_err(|e| self.unusable(key, e))).transpose()
+        let origin = if self.set.contains_key(key) { SET } else { &self.origin };
+        value.map(|v| v.clone().try_into().map_err(|e| unusable(key, origin, e))).transpose()
     }
 
     /// The stages that the profile runs, in the order of the file.
@@ -169,6 +170,11 @@ impl Config {
     where
         S: DeserializeOwned,
     {
+        self.typed(stage, self.merged(stage, flags))
+    }
+
+    /// A stage's settings as [`Config::settings`] takes them, before they have types.
+    pub fn merged(&self, stage: &str, flags: Table) -> Table {
         let mut settings = self.stage_table(stage);
         let keys = self.known.iter().find(|(name, _)| name == stage).map(|(_, keys)| keys);
         for key in SHARED.into_iter().filter(|key| keys.is_some_and(|k| k.contains_key(*key))) {
@@ -177,7 +183,21 @@ impl Config {
         }
         settings.extend(flags);
         settings.remove(SEED);
-        settings.try_into().map_err(|e| self.unusable(stage, e))
+        settings
+    }
+
+    /// The settings of `stage` from what [`Config::merged`] returned.
+    ///
+    /// # Errors
+    /// For a value that the stage cannot use.
+    pub fn typed<S: DeserializeOwned>(&self, stage: &str, merged: Table) -> Result<S, ConfigError> {
+        merged.try_into().map_err(|source| {
+            // The value is to blame on `--set` if the stage has usable settings without it.
+            let without = Self { set: Table::new(), ..self.clone() };
+            let usable = without.merged(stage, Table::new()).try_into::<S>().is_ok();
+            let origin = if usable && self.set.contains_key(stage) { SET } else { &self.origin };
+            unusable(stage, origin, source)
+        })
     }
 
     /// A stage's own seed, `seed` in its table; `None` if it has none.
@@ -186,7 +206,8 @@ impl Config {
     /// As [`Config::value`].
     pub fn seed_of(&self, stage: &str) -> Result<Option<u64>, ConfigError> {
         let seed = self.stage_table(stage).remove(SEED);
-        seed.map(|v| v.try_into().map_err(|e| self.unusable(stage, e))).transpose()
+        let origin = if self.is_set(stage, SEED) { SET } else { &self.origin };
+        seed.map(|v| v.try_into().map_err(|e| unusable(stage, origin, e))).transpose()
     }
 
     /// Whether `--set` gives the setting `key` of `stage`, or the shared setting `key`.
@@ -221,14 +242,10 @@ impl Config {
     fn profile_table(&self) -> Option<&Table> {
         profiles(&self.root).get(&self.profile)?.as_table()
     }
+}
 
-    fn unusable(&self, key: &str, source: toml::de::Error) -> ConfigError {
-        ConfigError::Value {
-            key: key.to_owned(),
-            origin: self.origin.clone(),
-            source: Box::new(source),
-        }
-    }
+fn unusable(key: &str, origin: &str, source: toml::de::Error) -> ConfigError {
+    ConfigError::Value { key: key.to_owned(), origin: origin.to_owned(), source: Box::new(source) }
 }
 
 /// The seed of `stage` in a table of a pipeline file.
@@ -317,6 +334,24 @@ mod tests {
         let flags = "rate = \"fast\"".parse().unwrap();
         let wrong = config.settings::<Toy>("toy", flags).unwrap_err();
         assert_eq!(wrong.to_string(), "`toy` in `p.toml` has an unusable value");
+        // A value that only the stage can check.
+        #[derive(Debug, serde::Deserialize)]
+        enum Mode {
+            A,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Picky {
+            #[expect(dead_code, reason = "it is only read")]
+            mode: Mode,
+        }
+        let known = [("picky", "mode = \"A\"".parse().unwrap())];
+        let set = |text: &str, item: &str| {
+            let config = Config::parse("p.toml", text, None, &[item.to_owned()], &known).unwrap();
+            config.settings::<Picky>("picky", Table::new()).unwrap_err().to_string()
+        };
+        let file = "[picky]\nmode = \"B\"";
+        assert_eq!(set("", "picky.mode=B"), "`picky` in `--set` has an unusable value");
+        assert_eq!(set(file, "seed=1"), "`picky` in `p.toml` has an unusable value");
         let name = parse("profile = \"strict\"", None).unwrap_err();
         assert!(name.hint().contains("`default-profile = \"strict\"`"), "{}", name.hint());
     }

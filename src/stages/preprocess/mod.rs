@@ -126,9 +126,11 @@ impl Stage for Preprocess {
 
     fn listed(ctx: &Context, settings: &Settings) -> Option<Listed> {
         let films = Sources::list(ctx, settings).ok()?.films;
-        let classes: BTreeSet<&str> = films.iter().map(Candidate::class).collect();
-        let classes = classes.into_iter().map(str::to_owned).collect();
-        Some(Listed { classes, images: films.len() })
+        let row = |film: Candidate| {
+            let Candidate { path, class, part, .. } = film;
+            IndexRow { path, class, part, ..IndexRow::default() }
+        };
+        Some(Listed { index: Index::new(films.into_iter().map(row).collect()), read: false })
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
