@@ -12,9 +12,8 @@ use super::index::is_alone;
 use super::predictions::Predictions;
 use crate::metrics::{
     Because, Binary, Bounds, Confusion, Estimate, Fallback, Interval, Method, Rate, Undefined,
-    average_precision,
-    bootstrap, brier, brier_multiclass, expected_calibration_error, log_loss, npv_of, one_vs_rest,
-    ppv_of, roc_auc,
+    average_precision, bootstrap, brier, brier_multiclass, expected_calibration_error, log_loss,
+    npv_of, one_vs_rest, ppv_of, roc_auc,
 };
 use crate::rng::{Rng, derive};
 
@@ -141,10 +140,7 @@ impl Judge {
         let (positive, [sensitivity, specificity]) = &by_class[name];
         let images = films.truth.len() / self.runs;
         let mut scores = BTreeMap::from([
-            (
-                "accuracy".to_owned(),
-                accuracy.estimate(images, Undefined::NoFilms),
-            ),
+            ("accuracy".to_owned(), accuracy.estimate(images, Undefined::NoFilms)),
             ("average_precision".to_owned(), positive.average_precision.clone()),
             ("brier".to_owned(), positive.brier.clone()),
             ("roc_auc".to_owned(), positive.roc_auc.clone()),

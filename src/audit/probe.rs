@@ -6,9 +6,7 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use super::Kernel;
-use crate::metrics::{
-    Bounds, Fallback, Method, Undefined, bootstrap, one_vs_rest, roc_auc_within,
-};
+use crate::metrics::{Bounds, Fallback, Method, Undefined, bootstrap, one_vs_rest, roc_auc_within};
 use crate::rng::{Rng, derive};
 
 /// Names of the probes in the order of the summary, with their inputs.

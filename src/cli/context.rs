@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::{Failure, Flag, FromRun, Globals, Known, ResultExt, Ui, hinted, in_range, shell_word};
-use crate::artifact::record::Record;
 use crate::artifact::ArtifactError;
+use crate::artifact::record::Record;
 use crate::io::place::real;
 use crate::pipeline::config::{self, Config, ConfigError};
 use crate::pipeline::paths::{PLACEHOLDERS, placeholders};
@@ -232,7 +232,9 @@ impl Context {
     pub fn paths_of(&self, stage: &str) -> Paths {
         let record = Record::find(&self.paths.stage(stage)).ok().flatten();
         match record.and_then(|record| record.dataset) {
-            Some(dataset) => Paths::new(&dataset, self.paths.artifacts.clone(), &self.paths.profile),
+            Some(dataset) => {
+                Paths::new(&dataset, self.paths.artifacts.clone(), &self.paths.profile)
+            }
             None => self.paths.clone(),
         }
     }

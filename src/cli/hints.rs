@@ -64,8 +64,14 @@ mod tests {
         let settings: Table =
             "hold-out = \"\"\nvalidation = 0.0\npositive = \"\"\nkeep = false".parse().unwrap();
         let run = |hint| for_run(hint, "split", &settings);
-        assert_eq!(run("give `--hold-out 'a b'` or `--hold-out c`, say"), "give `--set split.hold-out='a b'` or `--set split.hold-out=c`, say");
-        assert_eq!(run("`--validation` is such as 0.1"), "`--set split.validation=…` is such as 0.1");
+        assert_eq!(
+            run("give `--hold-out 'a b'` or `--hold-out c`, say"),
+            "give `--set split.hold-out='a b'` or `--set split.hold-out=c`, say"
+        );
+        assert_eq!(
+            run("`--validation` is such as 0.1"),
+            "`--set split.validation=…` is such as 0.1"
+        );
         assert_eq!(run("`--keep` does"), "`--set split.keep=true` does");
         assert_eq!(run("`--positive a`, `--seed`"), "`--positive a`, `--seed`");
         assert_eq!(run("with `--force`"), "with `cxr split --force`");
@@ -76,7 +82,13 @@ mod tests {
     fn a_hint_names_flags_of_the_command() {
         let below = Command::new("b").arg(Arg::new("zip").long("zip"));
         let command = Command::new("a").arg(Arg::new("output").long("output")).subcommand(below);
-        for hint in ["no flag", "`--output x`", "`--help` lists them", "keep it: `--zip FILE`", "`cxr run --seed 3`"] {
+        for hint in [
+            "no flag",
+            "`--output x`",
+            "`--help` lists them",
+            "keep it: `--zip FILE`",
+            "`cxr run --seed 3`",
+        ] {
             assert!(is_for(&command, hint), "{hint}");
         }
         assert!(!is_for(&command, "`--output x` or `--artifacts`"));

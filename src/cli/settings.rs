@@ -79,13 +79,18 @@ pub fn command(command: clap::Command, defaults: &toml::Table) -> clap::Command 
                     .default_missing_value("true")
                     .value_name("BOOL"),
                 // A path may hold commas.
-                toml::Value::Array(_) if key == "film" => arg.value_name("PATH"),
+                toml::Value::Array(_) if is_path(&arg) => arg.value_name("PATH"),
                 toml::Value::Array(_) => arg.value_delimiter(','),
                 toml::Value::Integer(_) | toml::Value::Float(_) => arg.value_name("N"),
                 _ => arg,
             }
         })
     })
+}
+
+/// Whether the values of `arg` are paths.
+fn is_path(arg: &clap::Arg) -> bool {
+    arg.get_value_parser().type_id() == std::any::TypeId::of::<std::path::PathBuf>()
 }
 
 #[cfg(test)]
@@ -101,6 +106,8 @@ mod tests {
             as_tutorial: bool = false,
             /// Classes to use
             classes: Vec<String> = vec![],
+            /// Files to use
+            files: Vec<std::path::PathBuf> = vec![],
         }
     }
 
@@ -109,9 +116,10 @@ mod tests {
         let defaults = toml::Table::try_from(Settings::default()).unwrap();
         let mut command = super::command(Flags::augment_args(clap::Command::new("x")), &defaults);
         assert!(command.render_help().to_string().contains("Number of passes [default: 25]"));
-        let args = ["x", "--as-tutorial", "--classes", "a,b"];
+        let args = ["x", "--as-tutorial", "--classes", "a,b", "--files", "a,b", "--files", "c"];
         let flags = Flags::from_arg_matches(&command.get_matches_from(args)).unwrap();
         assert_eq!((flags.epochs, flags.as_tutorial), (None, Some(true)));
         assert_eq!(flags.classes.unwrap(), ["a", "b"]);
+        assert_eq!(flags.files.unwrap(), ["a,b", "c"].map(std::path::PathBuf::from));
     }
 }

@@ -26,6 +26,9 @@ pub fn at<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result
     result.map_err(|source| FileError { action, path: path.to_owned(), source })
 }
 
+/// Prefix of the names of incomplete files; the process ID follows.
+pub(super) const TEMPORARY: &str = ".tmp-";
+
 /// Writes `bytes` to `path` atomically. Creates missing parent folders.
 ///
 /// # Errors
@@ -63,14 +66,18 @@ fn replace(
         let text = "the path is a device or a pipe, which is not replaced";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
+    let prefix = format!("{TEMPORARY}{}-", std::process::id());
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".tmp-");
+    builder.prefix(&prefix);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666)); // less the umask
     }
-    let mut out = BufWriter::new(builder.tempfile_in(folder)?);
+    let temporary = builder.tempfile_in(folder)?;
+    // Tells other processes, also those in other containers, that the writer is alive.
+    let _ = temporary.as_file().try_lock();
+    let mut out = BufWriter::new(temporary);
     {
         let mut file = BufWriter::new(out.get_ref().as_file().try_clone()?);
         fill(&mut file)?;

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use super::atomic::{self, FileError, at};
 use super::bounded;
+use super::staging::is_half_written;
 
 /// Folder of entries `<first two digits of the key>/<key>`. An entry consists of the BLAKE3
 /// hash of the rest (32 bytes), the key, and the numbers as little-endian f32. The key detects
@@ -99,6 +100,7 @@ impl Cache {
     /// If the folder cannot be read or a file cannot be removed.
     pub fn prune(&self, limit: u64) -> Result<(usize, u64), FileError> {
         let mut files = self.files()?;
+        files.retain(|file| !is_half_written(&file.path) || fs::remove_file(&file.path).is_err());
         files.sort_by_key(|f| f.written);
         let mut left: u64 = files.iter().map(|f| f.bytes).sum();
         let mut removed = (0, 0);

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
-use super::atomic::{FileError, at, parent, write};
+use super::atomic::{FileError, TEMPORARY, at, parent, write};
 use super::{bounded, hash, place};
 
 /// Temporary folder whose files are published into a target folder together.
@@ -259,21 +259,42 @@ pub fn remove_empty(mut folder: &Path, top: &Path) {
     }
 }
 
-/// Removes temporary folders of `target` whose process has ended.
+/// Removes temporary folders of `target` whose process has ended, and incomplete files of
+/// such processes in `target` and in its parent folder.
 pub fn sweep(target: &Path) {
     let prefix = hidden_name(target, "tmp");
     for entry in fs::read_dir(parent(target)).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let pid = name.strip_prefix(&prefix).and_then(|rest| rest.split('-').next()?.parse().ok());
-        if pid.is_some_and(|pid| !alive(pid)) && !is_locked(&entry.path()) {
+        if is_left(&entry.path(), &prefix) {
             let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    [target, parent(target)].into_iter().for_each(sweep_files);
+}
+
+/// Removes incomplete files in `folder` whose process has ended.
+pub fn sweep_files(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if is_half_written(&entry.path()) {
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Whether `folder` is locked by a living process, possibly in another container.
-fn is_locked(folder: &Path) -> bool {
-    let tried = File::open(folder).map(|handle| handle.try_lock());
+/// Returns true for an incomplete file whose process has ended.
+pub fn is_half_written(path: &Path) -> bool {
+    is_left(path, TEMPORARY) && path.is_file()
+}
+
+/// Returns true if the name of `path` is `prefix` and the ID of a process that has ended.
+fn is_left(path: &Path, prefix: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let pid = name.strip_prefix(prefix).and_then(|rest| rest.split('-').next()?.parse().ok());
+    pid.is_some_and(|pid| !alive(pid)) && !is_locked(path)
+}
+
+/// Returns true if a running process has locked `path`, possibly in another container.
+fn is_locked(path: &Path) -> bool {
+    let tried = File::open(path).map(|handle| handle.try_lock());
     matches!(tried, Ok(Err(TryLockError::WouldBlock)))
 }
 
@@ -362,6 +383,34 @@ mod tests {
         let [a, b, c] = ["a", "b", "c"].map(|name| fs::read(target.join(name)).unwrap());
         assert!(a == b && b == c);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn incomplete_files_of_dead_processes_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("train");
+        let name = |pid: i32| format!("{TEMPORARY}{pid}-x");
+        let own = i32::try_from(std::process::id()).unwrap();
+        for folder in [dir.path(), &target] {
+            for name in [name(i32::MAX), name(own), format!("{TEMPORARY}x"), "model".into()] {
+                write(&folder.join(name), b"x").unwrap();
+            }
+        }
+        sweep(&target);
+        for folder in [dir.path(), &target] {
+            let left = |name: &str| folder.join(name).exists();
+            assert!(!left(&name(i32::MAX)) && left(&name(own)) && left("model"));
+            assert!(left(&format!("{TEMPORARY}x")), "a file of somebody else's");
+        }
+        // The name of a file that is being written holds the id of its process.
+        crate::io::atomic::write_with(&target.join("model"), |_| {
+            let names = list(&target)?;
+            let own = name(own).trim_end_matches('x').to_owned();
+            let is_own = |path: &PathBuf| path.to_string_lossy().starts_with(&own);
+            assert_eq!(names.iter().filter(|path| is_own(path)).count(), 2, "{names:?}");
+            Ok(())
+        })
+        .unwrap();
     }
 
     #[test]

@@ -154,7 +154,8 @@ pub(super) fn eligibility(page: &Page) -> Answer {
 
 pub(super) fn preprocessing(page: &Page) -> Answer {
     after(
-        page, "train",
+        page,
+        "train",
         page.model.as_ref().map(|model| {
             let fact = |name: &str| {
                 model.facts.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str())
@@ -177,7 +178,8 @@ pub(super) fn missing(page: &Page) -> Answer {
 
 pub(super) fn partition(page: &Page) -> Answer {
     after(
-        page, "split",
+        page,
+        "split",
         page.split.as_ref().map(|split| {
             met(format!(
                 "by {}: {} films train, {}, {} test, seed {}{}",
@@ -197,7 +199,8 @@ pub(super) fn partition(page: &Page) -> Answer {
 
 pub(super) fn disjoint(page: &Page) -> Answer {
     after(
-        page, "split",
+        page,
+        "split",
         page.split.as_ref().map(|split| match (split.leaking.len(), split.unknown) {
             _ if !split.copies.is_empty() => unmet(format!(
                 "{} of {} test images are in training too, byte for byte",
@@ -221,7 +224,8 @@ pub(super) fn disjoint(page: &Page) -> Answer {
 
 pub(super) fn model(page: &Page) -> Answer {
     after(
-        page, "train",
+        page,
+        "train",
         page.model.as_ref().map(|model| {
             let facts: Vec<String> =
                 model.facts.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -252,7 +256,8 @@ fn chosen(page: &Page) -> Answer {
         _ => "validation films are the test films, so nothing may be chosen by them".to_owned(),
     };
     after(
-        page, "train",
+        page,
+        "train",
         page.model.as_ref().map(|model| {
             partly(format!(
                 "the head of the first seed after the last epoch, {} trained; {validation}",
@@ -301,7 +306,8 @@ fn external(page: &Page) -> Answer {
 
 pub(super) fn characteristics(page: &Page) -> Answer {
     after(
-        page, "split",
+        page,
+        "split",
         page.split.as_ref().map(|_| {
             partly(format!(
                 "films and patients by class and side; {}; severity is not on record",
@@ -313,7 +319,8 @@ pub(super) fn characteristics(page: &Page) -> Answer {
 
 pub(super) fn performance(page: &Page) -> Answer {
     after(
-        page, "evaluate",
+        page,
+        "evaluate",
         page.judged.first().map(|judged| {
             let of = |e: &super::Estimate| {
                 let interval = match e.low.zip(e.high) {
@@ -340,7 +347,8 @@ fn failures(page: &Page) -> Answer {
 
 pub(super) fn limitations(page: &Page) -> Answer {
     after(
-        page, "audit",
+        page,
+        "audit",
         page.audit.as_ref().map(|audit| {
             met(format!("{}; and {} findings below", audit.text, audit.findings.len()))
         }),
@@ -349,7 +357,8 @@ pub(super) fn limitations(page: &Page) -> Answer {
 
 pub(super) fn availability(page: &Page) -> Answer {
     after(
-        page, "train",
+        page,
+        "train",
         page.model.as_ref().map(|model| {
             met(format!(
                 "`train/model.safetensors`, BLAKE3 {}; software as the README names it{}",

@@ -98,15 +98,15 @@ impl Artifacts {
     /// # Errors
     /// As [`Artifacts::file`], and if it cannot be used.
     pub fn index(&self) -> Result<Option<Index>, Failure> {
-        let read = |path: PathBuf| {
-            Index::read(&path).map_err(|error| self.unusable("preprocess", error))
-        };
+        let read =
+            |path: PathBuf| Index::read(&path).map_err(|error| self.unusable("preprocess", error));
         self.file(FILES[0])?.map(read).transpose()
     }
 
     fn unusable(&self, stage: &str, error: ArtifactError) -> Failure {
         let other_way = error.hint();
-        let failure = Failure::from(error).hint(format_args!("run `{}` again", self.command(stage)));
+        let failure =
+            Failure::from(error).hint(format_args!("run `{}` again", self.command(stage)));
         other_way.into_iter().fold(failure, Failure::hint)
     }
 

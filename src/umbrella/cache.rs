@@ -28,7 +28,8 @@ pub fn command() -> Command {
 #[derive(Debug, Serialize)]
 struct Summary {
     folder: String,
-    /// An image has an entry for its features, for those of its rotated copies and for each masked copy.
+    /// An image has one for itself and its rotated copies and one for its masked copies, of
+    /// every combination of settings that was used.
     entries: usize,
     bytes: u64,
     removed: usize,

@@ -12,7 +12,7 @@ use crate::artifact::Document;
 use crate::artifact::record::Record;
 use crate::cli::{Context, Failure, Outcome};
 use crate::io::atomic::{FileError, at};
-use crate::io::staging::{RECORD, recover, remove_empty, sweep};
+use crate::io::staging::{RECORD, recover, remove_empty, sweep, sweep_files};
 use crate::io::{hash, place};
 use crate::pipeline::lockfile;
 use crate::stages::Entry;
@@ -58,6 +58,9 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     check_dataset(ctx, &stages)?;
     let dry_run = matches.get_flag("dry-run");
     let mut summary = Summary { dry_run, ..Summary::default() };
+    if !dry_run {
+        sweep_files(&ctx.paths.artifacts);
+    }
     // The last stage first: a run cut off here leaves a state that makes sense.
     for stage in stages.iter().rev() {
         let folder = (stage.folder)(ctx)?;

@@ -127,7 +127,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
             .hint("give the folder of a profile, such as `artifacts/tutorial`"))
     };
     let folders = [folder("a")?, folder("b")?];
-    let [a, b] = 
+    let [a, b] =
         [folders[0], folders[1]].map(|folder| Artifacts::open(&folder.to_string_lossy(), folder));
     let (a, b) = (a?, b?);
     a.warnings().iter().chain(&b.warnings()).for_each(|warning| ctx.ui.warn(warning));

@@ -122,6 +122,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
              folder with `--artifacts`"
         })
     })?;
+    staging::sweep_files(&ctx.paths.artifacts);
     for stage in &all {
         // What killed stages left; a stage without a folder has left nothing.
         let _ = (stage.folder)(ctx).map(|folder| staging::sweep(&folder));

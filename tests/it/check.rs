@@ -101,3 +101,68 @@ fn all_problems_are_told_together_and_nothing_runs() {
     assert!(text.contains("exit: 1") && text.contains("there is no dataset folder"), "{text}");
     assert!(!sandbox.path("artifacts/tutorial").exists(), "nothing was run");
 }
+
+#[test]
+fn a_split_that_cannot_work_is_told_before_the_first_stage() {
+    let sandbox = classes(["covid", "normal"]);
+    for (class, number) in [("covid", 1), ("normal", 2)] {
+        let from = sandbox.path(format!("dataset/{class}/0.png"));
+        let to = sandbox.write(&format!("dataset/{class}/external/{number}.png"), "");
+        std::fs::copy(from, to).unwrap();
+    }
+    let hint = "hint: give `--set split.hold-out=external`";
+    for set in ["", "--set split.hold-out=extrenal"] {
+        let line = format!("cxr run --set split.method=folder {set}");
+        let text = sandbox.transcript(&line);
+        assert!(text.contains("exit: 2") && text.contains("nothing is held out"), "{text}");
+        assert!(text.contains(hint), "{text}");
+    }
+    // Sources are not known before the images are read.
+    let text = sandbox.transcript("cxr run --set split.method=source");
+    assert!(text.contains("exit: 2") && text.contains("`--set split.hold-out=NAME`"), "{text}");
+    assert!(!sandbox.path("artifacts/tutorial").exists(), "nothing was run");
+    let set = "--set split.method=folder --set split.hold-out=external";
+    assert!(sandbox.transcript(&format!("cxr run {set} --dry-run")).contains("exit: 0"));
+
+    // Now they are: of no image.
+    sandbox.ok("cxr run --until preprocess");
+    for hold_out in ["", "--set split.hold-out=x"] {
+        let text = sandbox.transcript(&format!("cxr run --set split.method=source {hold_out}"));
+        assert!(text.contains("exit: 2") && text.contains("nothing is held out"), "{text}");
+        assert!(text.contains("`--set split.method=folder` holds out a folder"), "{text}");
+    }
+    assert!(!sandbox.path("artifacts/tutorial/split").exists());
+}
+
+#[test]
+fn hints_and_blame_are_for_the_command_that_was_typed() {
+    let sandbox = classes(["covid", "normal"]);
+    let text = sandbox.transcript("cxr run --set split.method=fold");
+    assert!(text.contains("exit: 2") && text.contains("`split` in `--set` has an unus"), "{text}");
+    assert!(!text.contains("pipeline.toml` has"), "{text}");
+    let text = sandbox.transcript("cxr run --set split.test-size=1.5");
+    assert!(text.contains("hint: `--set split.test-size=…` is the proportion"), "{text}");
+    // The same of a stage that runs.
+    let text = sandbox.transcript(&format!("cxr run {SMALL} --set train.batch-size=64"));
+    assert!(text.contains("exit: 1"), "{text}");
+    assert!(text.contains("take a smaller `--set train.batch-size=…`"), "{text}");
+    let text = sandbox.transcript("cxr train --batch-size 64");
+    assert!(text.contains("take a smaller `--batch-size`"), "{text}");
+    // A flag that the command does not take is no way out.
+    let text = sandbox.transcript("cxr evaluate --artifacts dataset/x");
+    assert!(text.contains("exit: 2") && text.contains("with `--artifacts`"), "{text}");
+    assert!(!text.contains("`--dataset`"), "{text}");
+}
+
+#[test]
+fn the_cache_counts_entries_and_clean_takes_a_data_set_where_stages_write_into_it() {
+    let sandbox = classes(["covid", "normal"]);
+    sandbox.ok(&format!("cxr run --until extract {SMALL} --set extract.masks=true"));
+    let text = sandbox.ok("cxr cache");
+    assert!(text.contains(" entries, ") && !text.contains("films"), "{text}");
+    let text = sandbox.transcript("cxr clean --dataset other");
+    assert!(text.contains("exit: 2") && text.contains("`--dataset` has no effect"), "{text}");
+    assert!(sandbox.path("artifacts/tutorial/split/split.json").exists());
+    let demo = sandbox.transcript("cxr clean --profile demo --dataset other");
+    assert!(demo.contains("exit: 0"), "{demo}");
+}

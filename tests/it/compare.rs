@@ -48,6 +48,7 @@ fn two_profiles_stand_side_by_side_with_a_sentence_for_each_line() {
     let sandbox = sandbox();
     insta::assert_snapshot!(sandbox.ok("cxr compare tutorial strict"), @r"
                            tutorial            strict
+    images                 -                   -
     split                  image               group, by link
     persons on both sides  2                   0
     judged on              10 test films       200 out of fold
@@ -58,6 +59,7 @@ fn two_profiles_stand_side_by_side_with_a_sentence_for_each_line() {
     calibration error      -                   0.120, scaled 0.030
     audit                  -                   see below
 
+    images: whether both profiles read the same images is not known
     split: a person's films now stay together, so the test asks about strangers
     persons on both sides: what was recognised rather than diagnosed no longer
       counts
@@ -127,8 +129,8 @@ fn programs_get_the_same_as_json() {
     let output = sandbox().ok("cxr compare tutorial strict --json");
     let summary: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!((&summary["a"], &summary["b"]), (&json!("tutorial"), &json!("strict")));
-    assert_eq!(summary["rows"][1]["a"], json!("2"));
-    assert_eq!(summary["rows"].as_array().unwrap().len(), 9);
+    assert_eq!(summary["rows"][2]["a"], json!("2"));
+    assert_eq!(summary["rows"].as_array().unwrap().len(), 10);
 }
 
 #[test]
@@ -149,4 +151,95 @@ fn a_profile_that_has_not_run_and_a_broken_file_are_named() {
         text.contains("error: `artifacts/strict/audit/audit.json` is not valid JSON"),
         "{text}"
     );
+}
+
+/// The lines of a text, each with those that go on with it.
+fn paragraphs(text: &str) -> String {
+    text.replace("\n  ", " ")
+        .split_inclusive('\n')
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n")
+        .collect()
+}
+
+#[test]
+fn figures_of_other_images_are_told_as_such() {
+    let sandbox = sandbox();
+    let index = |profile: &str, images: std::ops::Range<usize>| {
+        let mut text = "row,path,class,patient,source,width,height,mode,bytes,hash\n".to_owned();
+        for (row, image) in images.enumerate() {
+            let class = ["covid", "normal"][row % 2];
+            text += &format!("{row},{class}/{image}.png,{class},,,10,10,L,5,{image}\n");
+        }
+        sandbox.write(&format!("artifacts/{profile}/preprocess/index.csv"), text);
+    };
+    let split = json!({ "method": "image", "leaking": [], "test": [0, 1] });
+    sandbox.write("artifacts/tutorial/split/split.json", split.to_string());
+    index("tutorial", 0..10);
+    for (images, sentence) in [
+        (0..10, "images: both profiles read the same images\n"),
+        (
+            4..10,
+            "images: the profiles read different images: 6 are in both, 4 only in the first, 0 only in the second\n",
+        ),
+        (10..16, "images: no image is in both: the figures are of different data sets"),
+    ] {
+        let evaluated = if images.start == 0 { 2 } else { 0 };
+        index("strict", images);
+        let text = paragraphs(&sandbox.ok("cxr compare tutorial strict"));
+        assert!(text.contains(sentence), "{text}");
+        let both = format!("; {evaluated} of the images are evaluated in both\n");
+        assert!(text.contains(&both), "{text}");
+    }
+}
+
+#[test]
+fn folders_without_artifacts_of_a_profile_are_refused() {
+    let sandbox = sandbox();
+    std::fs::create_dir_all(sandbox.path("artifacts/empty")).unwrap();
+    for line in ["cxr compare tutorial empty", "cxr diff artifacts/tutorial artifacts/empty"] {
+        let text = sandbox.transcript(line);
+        let error = "`artifacts/empty` is not the artifacts folder of a profile";
+        assert!(text.contains("exit: 1") && text.contains(error), "{text}");
+        assert!(text.contains("hint: give the folder of a profile"), "{text}");
+    }
+    let text = sandbox.transcript("cxr diff artifacts artifacts/tutorial");
+    let hint = "hint: give the folder of one profile: `artifacts/strict`, `artifacts/tutorial`";
+    assert!(text.contains("exit: 1") && text.contains(hint), "{text}");
+}
+
+/// A file that is not what its stage put on record is not compared.
+#[test]
+fn changed_files_are_refused() {
+    let sandbox = Sandbox::new();
+    for profile in ["tutorial", "other"] {
+        for (name, bytes) in crate::support::trained().tree("artifacts/tutorial") {
+            sandbox.write(&format!("artifacts/{profile}/{name}"), bytes);
+        }
+    }
+    let lines = ["cxr compare tutorial other", "cxr diff artifacts/tutorial artifacts/other"];
+    lines.iter().for_each(|line| drop(sandbox.ok(line)));
+    for file in ["evaluate/metrics.json", "split/split.json", "preprocess/index.csv"] {
+        let path = format!("artifacts/other/{file}");
+        let good = sandbox.read(&path);
+        sandbox.write(&path, good.clone() + "\n");
+        let stage = file.split('/').next().unwrap();
+        for line in lines {
+            let text = sandbox.transcript(line);
+            let error = format!("error: `{path}` is not what `cxr-{stage}` wrote");
+            assert!(text.contains("exit: 1") && text.contains(&error), "{text}");
+            assert!(text.contains(&format!("run `cxr {stage} --profile other` again")), "{text}");
+            assert!(text.contains(&format!("remove `artifacts/other/{stage}/record.json`")));
+        }
+        sandbox.write(&path, good);
+    }
+    // An image with another content is a difference.
+    let table = sandbox.read("artifacts/other/preprocess/index.csv");
+    let hash = table.lines().nth(1).unwrap().split(',').nth(9).unwrap().to_owned();
+    sandbox.write("artifacts/other/preprocess/index.csv", table.replace(&hash, "00"));
+    for stage in ["preprocess", "split"] {
+        std::fs::remove_file(sandbox.path(format!("artifacts/other/{stage}/record.json"))).unwrap();
+    }
+    std::fs::remove_file(sandbox.path("artifacts/other/split/split.json")).unwrap();
+    let text = sandbox.ok(lines[1]);
+    assert!(text.contains("1 image with another content"), "{text}");
 }

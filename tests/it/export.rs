@@ -376,3 +376,52 @@ fn without_the_library_the_way_to_it_is_named() {
     assert!(sandbox.path("m.onnx").exists());
     assert!(sandbox.transcript("cxr-export bundle -o x --verify").contains("exit: 2"));
 }
+
+#[test]
+fn changed_artifacts_are_refused_by_export_and_predict() {
+    let sandbox = sandbox();
+    audit(&sandbox, Answer::NoShortcut);
+    let film = film();
+    let predict = format!("cxr-predict {}", film.display());
+    let lines = ["cxr-export bundle -o m.cxr", &predict];
+    for (file, stage) in [
+        ("extract/features.npy", "extract"),
+        ("preprocess/images.npy", "preprocess"),
+        ("preprocess/index.csv", "preprocess"),
+        ("evaluate/metrics.json", "evaluate"),
+        ("train/model.json", "train"),
+        ("train/model.safetensors", "train"),
+    ] {
+        let path = sandbox.path(format!("artifacts/tutorial/{file}"));
+        let good = std::fs::read(&path).unwrap();
+        let mut changed = good.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, changed).unwrap();
+        for line in lines {
+            let text = sandbox.transcript(line);
+            let error = format!("{file}` is not what `cxr-{stage}` wrote: its content has changed");
+            assert!(text.contains("exit: 1") && text.contains(&error), "{text}");
+            assert!(
+                text.contains(&format!("hint: run `cxr {stage} --profile tutorial`")),
+                "{text}"
+            );
+        }
+        std::fs::write(&path, good).unwrap();
+    }
+    lines.iter().for_each(|line| drop(sandbox.ok(line)));
+}
+
+/// The temperature of heads that were trained otherwise is not the model's.
+#[test]
+fn a_cross_validation_of_another_training_is_left_out_of_a_bundle() {
+    let sandbox = sandbox();
+    crossval(&sandbox, 0.2);
+    let path = "artifacts/tutorial/crossval/record.json";
+    let mut record = sandbox.json(path);
+    record["inputs"]["train/model.json"] = "00".into();
+    sandbox.write(path, record.to_string());
+    let text = sandbox.transcript("cxr-export bundle -o m.cxr");
+    assert!(text.contains("exit: 0"), "{text}");
+    assert!(text.contains("left out the temperature of a cross-validation: run `cxr crossval`"));
+    assert_eq!(Bundle::read(&sandbox.path("m.cxr")).unwrap().manifest.temperature, None);
+}

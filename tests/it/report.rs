@@ -481,6 +481,8 @@ fn what_is_of_another_model_is_left_out_and_named() {
     let (said, card) = report(&sandbox);
     assert!(card.contains("- Epochs: 1\n") && card.contains("The model has not been judged"));
     assert!(!card.contains("| Accuracy |") && !card.contains("Sensitivity"), "{card}");
+    assert!(!card.contains("`cxr evaluate` has not run"), "{card}");
+    assert!(card.contains("what `cxr evaluate` wrote is left out: it was made from"), "{card}");
     let warning = "warning: what `cxr evaluate` wrote is left out: it was made from another \
                    `train/model.json`; run `cxr evaluate --profile tutorial` to make it anew";
     assert!(said.contains(warning), "{said}");
@@ -564,4 +566,72 @@ fn scores_that_can_leave_0_to_1_have_no_bar_of_that_scale() {
         assert!(!bars.is_empty() && bars.iter().all(|drawn| *drawn == bar), "{name}: {bars:?}");
     }
     assert!(page.contains("An image is predicted as its most probable class."));
+}
+
+/// Figures of another positive class do not stand in the page, nor its class in the recipe.
+#[test]
+fn figures_of_another_positive_class_are_left_out_and_named() {
+    let sandbox = Sandbox::new().with_weights(random_weights());
+    copy(&crate::support::trained().path("artifacts"), &sandbox.path("artifacts"));
+    let read = |name: &str| sandbox.read(format!("artifacts/tutorial/report/{name}"));
+    sandbox.ok("cxr-plot");
+    sandbox.ok("cxr-report --films 0");
+    assert!(read("report.html").contains("aria-labelledby=\"confusion-title"));
+
+    sandbox.ok("cxr-plot --positive normal");
+    let said = sandbox.transcript("cxr-report --films 0");
+    let why = "its positive class is `normal`, and the report's is `covid`";
+    assert!(said.contains(&format!("what `cxr plot` wrote is left out: {why}")), "{said}");
+    let page = read("report.html");
+    assert!(!page.contains("aria-labelledby=\"confusion-title"), "{page}");
+    assert!(page.contains("positive class is <code>normal</code>"), "{page}");
+    assert!(!read("pipeline.toml").contains("positive"), "{}", read("pipeline.toml"));
+
+    sandbox.ok("cxr-evaluate --positive normal --resamples 20");
+    sandbox.ok("cxr-plot --positive normal");
+    let said = sandbox.transcript("cxr-report --films 0");
+    assert!(said.contains("exit: 0") && !said.contains("left out"), "{said}");
+    assert!(read("pipeline.toml").contains("positive = \"normal\""));
+}
+
+/// The text of a built-in profile is of its own settings.
+#[test]
+fn the_tutorial_is_named_beside_its_own_settings_only() {
+    let sandbox = Sandbox::new();
+    for class in ["covid", "normal"] {
+        for film in 0..6u8 {
+            let pixel = |x: u32, y: u32| image::Luma([(x * y) as u8 ^ (film * 40)]);
+            let path = sandbox.write(&format!("images/{class}/{film}.png"), "");
+            image::GrayImage::from_fn(32, 32, pixel).save(path).unwrap();
+        }
+    }
+    let reported = |line: &str| {
+        sandbox.ok(line);
+        sandbox.ok("cxr-report --films 0");
+        let name = "artifacts/tutorial/report/";
+        (sandbox.read(format!("{name}report.html")), sandbox.read(format!("{name}MODEL_CARD.md")))
+    };
+    sandbox.ok("cxr-preprocess --dataset images");
+    let (page, card) = reported("cxr-split");
+    for text in [&page, &card] {
+        assert!(text.contains("the steps and settings of the published Keras tutorial"), "{text}");
+    }
+    assert!(card.contains("to repeat the steps and settings of a published classifier"));
+    // Nothing is said of images that are on record nowhere.
+    assert!(card.contains("whether the images can be shared") && !card.contains("public coll"));
+    // The recipe names the data set that was read.
+    let recipe = sandbox.read("artifacts/tutorial/report/pipeline.toml");
+    assert!(recipe.contains("dataset = \"images\""), "{recipe}");
+    for (line, changed) in
+        [("cxr-split --test-size 0.34", "split.test-size"), ("cxr-split --seed 7", "seed")]
+    {
+        let (page, card) = reported(line);
+        for text in [&page, &card] {
+            let own = format!("profile tutorial with settings of its own: {changed}");
+            assert!(text.contains(&own), "{text}");
+            assert!(!text.contains("published"), "{text}");
+        }
+    }
+    let refused = sandbox.transcript("cxr-report --dataset images");
+    assert!(refused.contains("exit: 2"), "{refused}");
 }

@@ -1,6 +1,6 @@
 //! Images to explain: the requested images, then the test images, the worst errors first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Array4};
 
@@ -23,7 +23,8 @@ use crate::pipeline::Job;
 ///
 /// # Errors
 /// If `given` is not an image of the index.
-pub fn find(index: &Index, dataset: &Path, given: &str) -> Result<usize, Failure> {
+pub fn find(index: &Index, dataset: &Path, given: &Path) -> Result<usize, Failure> {
+    let given = &*given.to_string_lossy();
     let row = |path: &str| index.rows.iter().position(|row| row.path == path);
     let below = |file: &Path, dataset: &Path| {
         let parts: Vec<&str> = file
@@ -126,7 +127,7 @@ impl Films {
             shown,
             path: self.index.rows[row].path.clone(),
         };
-        let find = |path: &String| find(&self.index, dataset, path);
+        let find = |path: &PathBuf| find(&self.index, dataset, path);
         let requested: Vec<usize> = settings.film.iter().map(find).collect::<Result<_, _>>()?;
         let mut test: Vec<usize> =
             self.split.test.iter().copied().filter(|row| !requested.contains(row)).collect();
@@ -197,7 +198,7 @@ mod tests {
         std::os::unix::fs::symlink(&dataset, dir.path().join("link")).unwrap();
         let (path, hash) = ("covid/a,b.png".to_owned(), hash::bytes(b"x"));
         let index = Index::new(vec![IndexRow { path, hash, ..IndexRow::default() }]);
-        let found = |given: &str| find(&index, &dataset, given);
+        let found = |given: &str| find(&index, &dataset, given.as_ref());
         let absolute = file.display().to_string();
         let linked = dir.path().join("link/covid/a,b.png").display().to_string();
         // Relative to the current folder.
@@ -208,7 +209,7 @@ mod tests {
             assert_eq!(found(given).ok(), Some(0), "{given}");
         }
         let elsewhere = dir.path().join("elsewhere");
-        assert_eq!(find(&index, &elsewhere, &absolute).ok(), Some(0));
+        assert_eq!(find(&index, &elsewhere, absolute.as_ref()).ok(), Some(0));
         crate::io::atomic::write(&elsewhere.join("covid/a,b.png"), b"another").unwrap();
         assert!(found(&elsewhere.join("covid/a,b.png").display().to_string()).is_err());
         let other = found(&dataset.join("other.png").display().to_string()).unwrap_err();

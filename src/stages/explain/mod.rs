@@ -10,6 +10,7 @@ mod summary;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 
 use ndarray::{Array2, Array3, Array4, ArrayView1, ArrayView3, Axis};
 use ndarray_npy::WriteNpyExt;
@@ -41,7 +42,7 @@ crate::settings! {
     /// Settings of `cxr-explain`: `[explain]` in `pipeline.toml`.
     pub struct Settings {
         /// Image to explain in addition to the test images, with a figure: its path in the dataset (`covid/x.jpg`) or the path of its file; repeatable
-        film: Vec<String> = Vec::new(),
+        film: Vec<PathBuf> = Vec::new(),
         /// Maximum number of test images; the lowest predicted probabilities of the true class come first
         films: usize = 100,
         /// Number of figures of the worst errors
@@ -101,12 +102,13 @@ impl Stage for Explain {
     }
 
     fn run(ctx: &Context, mut args: Args) -> Result<Outcome, Failure> {
+        let dataset = ctx.paths_of("preprocess").dataset;
         if let Some(requested) = &mut args.flags.film {
             // Makes the paths in the record independent of the location of the dataset.
             let index = upstream::index(ctx)?;
             for path in requested {
-                let row = films::find(&index, &ctx.paths.dataset, path)?;
-                *path = index.rows[row].path.clone();
+                let row = films::find(&index, &dataset, path)?;
+                *path = PathBuf::from(&index.rows[row].path);
             }
         }
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
@@ -114,7 +116,7 @@ impl Stage for Explain {
         let engine = Engine::from_env().usage()?;
         let job = Self::begin(ctx, &settings)?;
         let mut films = Films::read(ctx, &job)?;
-        let chosen = films.choose(&ctx.paths.dataset, &settings)?;
+        let chosen = films.choose(&dataset, &settings)?;
         let inputs = Self::inputs(ctx, &settings)?;
         let weights = &inputs.last().expect("the weights are an input").path;
         let weights = Weights::read(weights)

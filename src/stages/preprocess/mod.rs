@@ -5,7 +5,6 @@ mod joined;
 mod patients;
 mod summary;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rayon::prelude::*;

@@ -17,7 +17,8 @@ pub fn leave_out_others(ctx: &Context, lineage: &mut Lineage) -> Result<(), Fail
     let crossval = optional(ctx, lineage, "crossval", "crossval.json", CrossValidation::read)?;
     let metrics = optional(ctx, lineage, "evaluate", "metrics.json", Metrics::read)?;
     let figures = Record::find(&ctx.paths.stage("plot")).ok().flatten();
-    let figures = figures.and_then(|record| Some(record.params.get("positive")?.as_str()?.to_owned()));
+    let figures =
+        figures.and_then(|record| Some(record.params.get("positive")?.as_str()?.to_owned()));
     let of_stages = [
         ("crossval", crossval.map(|crossval| crossval.positive)),
         ("evaluate", metrics.map(|metrics| metrics.positive)),

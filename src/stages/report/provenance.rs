@@ -27,8 +27,7 @@ pub fn stages(
         let record = Record::read(&paths.dataset.join(class).join(RECORD));
         // Synthetic images lie where the builders found them.
         let source = record.as_ref().ok().and_then(|record| record.params.get("source")?.as_str());
-        sources
-            .extend(source.and_then(|source| Some(paths.expand(source).parent()?.to_owned())));
+        sources.extend(source.and_then(|source| Some(paths.expand(source).parent()?.to_owned())));
         records.extend(record);
     }
     let phantom = |folder: &PathBuf| Record::read(&folder.join(RECORD)).ok();
