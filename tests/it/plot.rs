@@ -159,6 +159,8 @@ fn several_classes_have_every_figure() {
     several_classes(&sandbox, 3, 20);
     sandbox.ok("cxr-plot");
     assert_eq!(names(&sandbox), pairs(&ALL));
+    let title = sandbox.read(format!("{OUT}/history.svg"));
+    assert!(title.contains("Training Loss and Accuracy") && !title.contains("COVID"), "{title}");
     let metrics = sandbox.json("artifacts/tutorial/evaluate/metrics.json");
     let brief = |estimate: &serde_json::Value, digits: usize| {
         let [value, low, high] = ["value", "low", "high"].map(|key| estimate[key].as_f64());

@@ -21,6 +21,7 @@ use crate::artifact::history::Epoch;
 use crate::artifact::predictions::Predictions;
 use crate::artifact::{Document, read_csv};
 use crate::cli::{Context, Failure, Flag, Outcome};
+use crate::dataset::positive::COVID;
 use crate::io::atomic;
 use crate::pipeline::{Input, Job};
 use crate::plot::{Epochs, Figure, History, png, svg};
@@ -31,8 +32,8 @@ pub struct Plot;
 crate::settings! {
     /// Settings of `cxr-plot`: `[plot]` in `pipeline.toml`.
     pub struct Settings {
-        /// Heading of the training history
-        title: String = "Training Loss and Accuracy on COVID-19 Dataset".into(),
+        /// Heading of the training history; else the tutorial's, which names COVID-19 if that is a class
+        title: String = String::new(),
         /// Of two classes, the one whose curves are drawn; else `positive` of `pipeline.toml`, or that of the metrics
         positive: String = String::new(),
     }
@@ -200,14 +201,24 @@ fn predicted<'a>(settings: &Settings, epochs: &[Epoch], of: &Evaluated) -> Vec<D
         ("scores", curves::scores),
     ];
     let figures = figures.map(|(name, figure)| (name.to_owned(), figure(of)));
-    std::iter::once(("history".to_owned(), history(settings, epochs))).chain(figures).collect()
+    let title = match settings.title.as_str() {
+        "" if of.predictions.classes.iter().any(|class| class.to_lowercase().contains(COVID)) => {
+            TUTORIAL_TITLE
+        }
+        "" => "Training Loss and Accuracy",
+        title => title,
+    };
+    std::iter::once(("history".to_owned(), history(title, epochs))).chain(figures).collect()
 }
 
-fn history<'a>(settings: &Settings, epochs: &[Epoch]) -> Result<Drawing<'a>, String> {
+/// The tutorial's heading of the training history.
+const TUTORIAL_TITLE: &str = "Training Loss and Accuracy on COVID-19 Dataset";
+
+fn history<'a>(title: &str, epochs: &[Epoch]) -> Result<Drawing<'a>, String> {
     if epochs.is_empty() {
         return Err("the model was not trained here".to_owned());
     }
-    Ok(Box::new(History { title: settings.title.clone(), epochs: curves_of(epochs) }))
+    Ok(Box::new(History { title: title.to_owned(), epochs: curves_of(epochs) }))
 }
 
 /// The four curves of a training.
