@@ -228,15 +228,10 @@ impl Context {
     }
 
     /// The paths with the data set that `stage` read when it last ran, which may be another
-    /// than the one that is given now; that one without a record of it.
-    pub fn paths_of(&self, stage: &str) -> Paths {
-        let record = Record::find(&self.paths.stage(stage)).ok().flatten();
-        match record.and_then(|record| record.dataset) {
-            Some(dataset) => {
-                Paths::new(&dataset, self.paths.artifacts.clone(), &self.paths.profile)
-            }
-            None => self.paths.clone(),
-        }
+    /// than the one that is given now; none if that is not on record.
+    pub fn paths_of(&self, stage: &str) -> Option<Paths> {
+        let dataset = Record::find(&self.paths.stage(stage)).ok()??.dataset?;
+        Some(Paths::new(&dataset, self.paths.artifacts.clone(), &self.paths.profile))
     }
 
     /// The stage that writes an input, and its name there; `None` for what comes

@@ -41,11 +41,12 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "11",
             "de-identification",
-            match is_public(page) {
-                true => partly(
+            match origin(page) {
+                Origin::Public => partly(
                     "done by the collections; letters burnt into films are not removed, and may give the source away",
                 ),
-                false => unmet("not on record; letters burnt into images are not removed"),
+                Origin::Synthetic => met("the images are synthetic and show no patient"),
+                Origin::Other => unmet("not on record; letters burnt into images are not removed"),
             },
         ),
         item("12", "missing data", missing(page)),
@@ -119,13 +120,32 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
     ]
 }
 
-/// The sources of public images, and of synthetic ones, as `index.csv` names them.
-const PUBLIC: [&str; 3] = ["covid-chestxray-dataset", "chest_xray", "phantom"];
+/// The sources of public images, as `index.csv` names them.
+const PUBLIC: [&str; 2] = ["covid-chestxray-dataset", "chest_xray"];
 
-/// Whether every image is on record as one of a public collection.
-pub(super) fn is_public(page: &Page) -> bool {
-    let mut sources = page.films.iter().flat_map(|class| &class.sources);
-    !page.films.is_empty() && sources.all(|source| PUBLIC.contains(&source.what.as_str()))
+/// The source of synthetic images.
+const SYNTHETIC: &str = "phantom";
+
+/// Where all images of a report come from.
+pub(super) enum Origin {
+    /// From public collections, each image on record.
+    Public,
+    /// From `cxr phantom`.
+    Synthetic,
+    /// Not on record of every image, or from elsewhere.
+    Other,
+}
+
+pub(super) fn origin(page: &Page) -> Origin {
+    let all = |names: &[&str]| {
+        let mut sources = page.films.iter().flat_map(|class| &class.sources);
+        !page.films.is_empty() && sources.all(|source| names.contains(&source.what.as_str()))
+    };
+    match () {
+        () if all(&PUBLIC) => Origin::Public,
+        () if all(&[SYNTHETIC]) => Origin::Synthetic,
+        () => Origin::Other,
+    }
 }
 
 /// The collections that the images come from.
@@ -363,7 +383,11 @@ pub(super) fn availability(page: &Page) -> Answer {
             met(format!(
                 "`train/model.safetensors`, BLAKE3 {}; software as the README names it{}",
                 model.weights,
-                if is_public(page) { ", and the data" } else { "; the data are not on record" }
+                match origin(page) {
+                    Origin::Public => ", and the data",
+                    Origin::Synthetic => "; `cxr phantom` makes the data",
+                    Origin::Other => "; the data are left to the authors",
+                }
             ))
         }),
     )

@@ -2,6 +2,7 @@
 //! own, and what the artifacts answer.
 
 use super::card::{Answer, Item, after, item, met, partly, unmet};
+use super::claim::Origin;
 use super::{Page, claim};
 
 /// Every item that a study of development and evaluation answers.
@@ -89,9 +90,12 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "18e",
             "data sharing",
-            match claim::is_public(page) {
-                true => met("public collections; the README names them and their licences"),
-                false => by_hand("whether the images can be shared"),
+            match claim::origin(page) {
+                Origin::Public => {
+                    met("public collections; the README names them and their licences")
+                }
+                Origin::Synthetic => met("synthetic images, which `cxr phantom` makes again"),
+                Origin::Other => by_hand("whether the images can be shared"),
             },
         ),
         item("18f", "code sharing", met("`cxr` is MIT or Apache-2.0")),

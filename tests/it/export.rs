@@ -252,6 +252,9 @@ fn nothing_half_written_is_left_and_wrong_requests_are_named() {
     sandbox.write("model.cxr", "the last good one");
     sandbox.write("artifacts/tutorial/train/model.safetensors", "broken");
     let said = sandbox.transcript("cxr-export bundle -o model.cxr");
+    assert!(said.contains("exit: 1") && said.contains("is not what `cxr-train` wrote"), "{said}");
+    std::fs::remove_file(sandbox.path("artifacts/tutorial/train/record.json")).unwrap();
+    let said = sandbox.transcript("cxr-export bundle -o model.cxr");
     assert!(said.contains("exit: 1") && said.contains("is not a usable head"), "{said}");
     assert_eq!(sandbox.read("model.cxr"), "the last good one");
     let said = sandbox.transcript("cxr-export safetensors --embed -o x");
@@ -356,7 +359,7 @@ fn what_goes_out_as_keras_comes_back_in() {
     assert!(said.contains("exit: 1") && said.contains("are neither ImageNet's"), "{said}");
     sandbox.write(features, text.replace("\"tutorial\"", "\"global\""));
     let said = sandbox.transcript("cxr-train --from m.h5");
-    assert!(said.contains("hint: extract again with `--pooling tutorial`"), "{said}");
+    assert!(said.contains("hint: extract again with `cxr extract --pooling tutorial`"), "{said}");
     let said = sandbox.transcript("cxr-train --from m.cxr");
     assert!(said.contains("the file has no Keras model configuration"), "{said}");
     assert!(sandbox.transcript("cxr-train --from m.h5 --seeds 2").contains("exit: 2"));

@@ -138,6 +138,9 @@ fn the_model_card_is_filled_in_and_names_what_is_unmet() {
     assert!(card.contains(&format!("; {rows} of ")), "the unmet are counted");
     assert!(card.contains("- CLAIM 44, funding") && card.contains("| 12e | measures"));
     assert!(card.contains("**Education and research, never diagnosis.**"));
+    // The images of the demo are synthetic, and no collection has published them.
+    assert!(card.contains("synthetic images, which `cxr phantom` makes again"), "{card}");
+    assert!(!card.contains("public collections"), "{card}");
 }
 
 #[test]

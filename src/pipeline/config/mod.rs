@@ -335,13 +335,14 @@ mod tests {
         let wrong = config.settings::<Toy>("toy", flags).unwrap_err();
         assert_eq!(wrong.to_string(), "`toy` in `p.toml` has an unusable value");
         // A value that only the stage can check.
-        #[derive(Debug, serde::Deserialize)]
+        #[derive(Debug, Default, serde::Deserialize)]
         enum Mode {
+            #[default]
             A,
         }
-        #[derive(Debug, serde::Deserialize)]
+        #[derive(Debug, Default, serde::Deserialize)]
+        #[serde(default)]
         struct Picky {
-            #[expect(dead_code, reason = "it is only read")]
             mode: Mode,
         }
         let known = [("picky", "mode = \"A\"".parse().unwrap())];

@@ -102,7 +102,8 @@ impl Stage for Explain {
     }
 
     fn run(ctx: &Context, mut args: Args) -> Result<Outcome, Failure> {
-        let dataset = ctx.paths_of("preprocess").dataset;
+        let read = ctx.paths_of("preprocess");
+        let dataset = read.as_ref().unwrap_or(&ctx.paths).dataset.clone();
         if let Some(requested) = &mut args.flags.film {
             // Makes the paths in the record independent of the location of the dataset.
             let index = upstream::index(ctx)?;

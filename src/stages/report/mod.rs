@@ -148,7 +148,7 @@ impl Stage for Report {
         }
         optional.extend(FIGURES.map(|figure| ctx.input("plot", &format!("{figure}.svg"))));
         optional.extend(TOLD.map(|stage| ctx.input(stage, RECORD)));
-        let dataset = ctx.paths_of(READER).dataset;
+        let dataset = ctx.paths_of(READER).map(|paths| paths.dataset).unwrap_or_default();
         for class in folders(&dataset)? {
             for file in [ledger::FILE, RECORD] {
                 let path = dataset.join(&class).join(file);

@@ -18,7 +18,9 @@ use crate::report::{ClassFilms, Count, Demographics, Doubt, Doubts, Linked, Sour
 pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     let read = Record::read(&ctx.artifact(READER, RECORD)).map(|record| record.inputs);
-    let dataset = ctx.paths_of(READER).dataset;
+    let Some(dataset) = ctx.paths_of(READER).map(|paths| paths.dataset) else {
+        return Ok(sources);
+    };
     for class in &index.classes {
         let path = dataset.join(class).join(ledger::FILE);
         let name = format!("dataset/{class}/{}", ledger::FILE);

@@ -23,11 +23,14 @@ pub fn stages(
     let mut records = Vec::new();
     let mut sources = BTreeSet::new();
     let paths = ctx.paths_of(READER);
-    for class in folders(&paths.dataset)? {
-        let record = Record::read(&paths.dataset.join(class).join(RECORD));
+    let dataset = paths.as_ref().map(|paths| paths.dataset.clone()).unwrap_or_default();
+    for class in folders(&dataset)? {
+        let record = Record::read(&dataset.join(class).join(RECORD));
         // Synthetic images lie where the builders found them.
         let source = record.as_ref().ok().and_then(|record| record.params.get("source")?.as_str());
-        sources.extend(source.and_then(|source| Some(paths.expand(source).parent()?.to_owned())));
+        sources.extend(
+            source.and_then(|source| Some(paths.as_ref()?.expand(source).parent()?.to_owned())),
+        );
         records.extend(record);
     }
     let phantom = |folder: &PathBuf| Record::read(&folder.join(RECORD)).ok();
@@ -42,7 +45,7 @@ pub fn stages(
     let place = |record: &Record| TOLD.iter().position(|stage| *stage == record.stage);
     records.retain(|record| place(record).is_some());
     records.sort_by_key(place);
-    let recipe = Recipe::new(ctx, &paths, &records, (Report::NAME, settings))?;
+    let recipe = Recipe::new(ctx, paths.as_ref(), &records, (Report::NAME, settings))?;
     let runs = records.iter().map(|record| run(&recipe, record)).collect::<Result<_, _>>()?;
     Ok((runs, recipe))
 }

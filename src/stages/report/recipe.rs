@@ -26,14 +26,14 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Of `records`, in the order of the pipeline, of a data set that lies where `paths` say,
+    /// Of `records`, in the order of the pipeline, of the data set of `paths`,
     /// and of the stage that makes the recipe: `own`, its name and settings.
     ///
     /// # Errors
     /// For a pipeline file of the user's that cannot be used.
     pub fn new(
         ctx: &Context,
-        paths: &Paths,
+        paths: Option<&Paths>,
         records: &[Record],
         own: (&str, &impl Serialize),
     ) -> Result<Self, Failure> {
@@ -75,9 +75,10 @@ impl Recipe {
         let names =
             |names: &[&str]| Value::Array(names.iter().map(|name| (*name).into()).collect());
         inner.insert("stages".to_owned(), names(&stages));
-        let dataset: String = paths.dataset_template().to_owned();
+        let dataset = paths.map_or("", Paths::dataset_template);
         let base = ctx.config.another(&text(&top, profile, &inner, &[]), None).usage()?;
-        if !is_absolute(&dataset) && base.value::<String>("dataset")?.as_ref() != Some(&dataset) {
+        let usual: Option<String> = base.value("dataset")?;
+        if !dataset.is_empty() && !is_absolute(dataset) && usual.as_deref() != Some(dataset) {
             inner.insert("dataset".to_owned(), dataset.into());
         }
         let same_stages = |config: &Config| {

@@ -102,7 +102,9 @@ fn check(imported: &Imported, films: &Films, imagenet: bool) -> Result<(), Failu
              `{}` and {}",
             extractor.pooling, extractor.side
         ));
-        return Err(failure.hint(format_args!("extract again with `--pooling {pooling}`")));
+        return Err(
+            failure.hint(format_args!("extract again with `cxr extract --pooling {pooling}`"))
+        );
     }
     let (got, expected) = (imported.head.classes(), films.index.classes.len());
     if got != expected || imported.head.inputs() != extractor.width {
