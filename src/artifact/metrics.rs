@@ -227,8 +227,12 @@ impl Judge {
         patients: usize,
     ) -> Proportion {
         let rate = rate_of(films);
-        let wilson =
-            Proportion { rate: rate.of_groups(patients), method: Method::Wilson, because: None, patients };
+        let wilson = Proportion {
+            rate: rate.of_groups(patients),
+            method: Method::Wilson,
+            because: None,
+            patients,
+        };
         let Some(value) = rate.value.filter(|_| self.runs > 1 && self.resamples > 0) else {
             return wilson;
         };

@@ -64,7 +64,8 @@ impl Bundle {
             .then(|| Audit::read(&files.of("audit", "audit.json")?))
             .transpose()?;
         let crossval = files.record("crossval");
-        let belongs = crossval.as_ref().is_some_and(|record| is_trained_alike(record, &model, &model_hash));
+        let belongs =
+            crossval.as_ref().is_some_and(|record| is_trained_alike(record, &model, &model_hash));
         if crossval.is_some() && !belongs {
             missing.push(("crossval", "the temperature of a cross-validation"));
         }
@@ -226,7 +227,9 @@ impl Films {
         let patients = index.patients();
         let train_patients: BTreeSet<_> =
             train.iter().filter_map(|row| patients[*row].as_ref()).collect();
-        test.retain(|row| patients[*row].as_ref().is_none_or(|patient| !train_patients.contains(patient)));
+        test.retain(|row| {
+            patients[*row].as_ref().is_none_or(|patient| !train_patients.contains(patient))
+        });
         // The files are compared with the records when they are read.
         let extracted = files.record("extract");
         let features = extracted.as_ref().and_then(|r| r.outputs.get("features.npy"));

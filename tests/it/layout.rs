@@ -169,10 +169,7 @@ fn parts_and_kinds_of_files_are_no_classes() {
     ] {
         let sandbox = dataset(&paths);
         let text = sandbox.transcript("cxr-preprocess");
-        assert!(
-            text.contains("exit: 1") && text.contains("do not have class names"),
-            "{text}"
-        );
+        assert!(text.contains("exit: 1") && text.contains("do not have class names"), "{text}");
         assert!(text.contains("hint: put every image into a folder of its class"), "{text}");
         sandbox.ok("cxr-preprocess --layout class-folders --masks keep");
     }
