@@ -157,7 +157,7 @@ impl Context {
         inputs: &[Input],
     ) -> Result<Job, Failure> {
         self.check_no_input_in(stage, folder, inputs)?;
-        if let Some(gone) = inputs.iter().find(|i| !i.path.exists()) {
+        if let Some(gone) = inputs.iter().find(|i| !i.optional && !i.path.exists()) {
             let error = Failure::new(format_args!("there is no `{}`", gone.path.display()));
             return Err(match self.maker(gone) {
                 Some((stage, _)) => error.hint(self.rerun(stage)),
@@ -210,8 +210,9 @@ impl Context {
                 let record = Record::find(&self.paths.stage(stage));
                 records.insert(stage, record.map_err(|error| self.unusable(stage, error))?);
             }
-            if let Some(record) = &records[stage] {
-                let now = &job.inputs()[&input.name];
+            if let Some(record) = &records[stage]
+                && let Some(now) = job.inputs().get(&input.name)
+            {
                 let checked = record.check_output(&self.paths.stage(stage), file, now);
                 checked.map_err(|error| self.unusable(stage, error))?;
             }

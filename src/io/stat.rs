@@ -77,10 +77,15 @@ impl StatCache {
     /// # Errors
     /// If a file cannot be read.
     pub fn hashes(&mut self, paths: &[&Path]) -> Result<Vec<String>, FileError> {
+        self.each_hash(paths).into_iter().collect()
+    }
+
+    /// Returns as [`Self::hashes`], with an error for each file that cannot be read.
+    pub fn each_hash(&mut self, paths: &[&Path]) -> Vec<Result<String, FileError>> {
         let folders: BTreeSet<&Path> = paths.iter().map(|path| parent(path)).collect();
         let folders: BTreeMap<&Path, PathBuf> =
             folders.into_iter().map(|folder| (folder, real(folder))).collect();
-        let found: Vec<(PathBuf, Option<Stat>, String)> = paths
+        let found: Vec<Result<(PathBuf, Option<Stat>, String), FileError>> = paths
             .par_iter()
             .map(|path| {
                 let name = path.file_name().unwrap_or_default();
@@ -93,15 +98,14 @@ impl StatCache {
                 }
                 Ok((absolute, Some(before), hash::file(path)?))
             })
-            .collect::<Result<_, FileError>>()?;
-        let mut hashes = Vec::with_capacity(found.len());
-        for (path, fresh, hash) in found {
+            .collect();
+        let mut keep = |(path, fresh, hash): (PathBuf, Option<Stat>, String)| {
             if let Some(stat) = fresh {
                 self.keep(path, stat, hash.clone());
             }
-            hashes.push(hash);
-        }
-        Ok(hashes)
+            hash
+        };
+        found.into_iter().map(|found| found.map(&mut keep)).collect()
     }
 
     /// Adds hashes that were computed before the files were moved into `folder`. Waits until

@@ -24,12 +24,35 @@ pub struct Input {
     pub name: String,
     /// Where it lies.
     pub path: PathBuf,
+    /// Whether the stage goes on without the file if it cannot be read: an image of a data
+    /// set. Such a file is not put on record.
+    pub optional: bool,
 }
 
 impl Input {
     /// A file by name.
     pub fn file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), path: path.into() }
+        Self { name: name.into(), path: path.into(), optional: false }
+    }
+
+    /// The same file, without which the stage goes on if it cannot be read.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// The BLAKE3 of every input by its name, but for optional ones that cannot be read.
+    ///
+    /// # Errors
+    /// If another one cannot be read.
+    pub fn hashes(
+        inputs: &[&Self],
+        stats: &mut StatCache,
+    ) -> Result<BTreeMap<String, String>, FileError> {
+        let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
+        let hashes = inputs.iter().zip(stats.each_hash(&paths));
+        let read = hashes.filter(|(input, hash)| hash.is_ok() || !input.optional);
+        read.map(|(input, hash)| Ok((input.name.clone(), hash?))).collect()
     }
 
     /// Every file below `folder`, as `<name>/<path>`, sorted; hidden files and
@@ -43,7 +66,7 @@ impl Input {
             if !entry.file_type().is_dir() {
                 let below = entry.path().strip_prefix(folder).expect("below folder");
                 let name = format!("{name}/{}", below.to_string_lossy().replace('\\', "/"));
-                inputs.push(Self { name, path: entry.into_path() });
+                inputs.push(Self::file(name, entry.into_path()));
             }
         }
         inputs.sort();
@@ -73,8 +96,7 @@ impl Job {
     ) -> Result<Self, FileError> {
         let params = decimal::to_value(&settings);
         let mut stats = StatCache::open(folder);
-        let paths: Vec<&Path> = inputs.iter().map(|i| i.path.as_path()).collect();
-        let hashes = stats.hashes(&paths)?;
+        let inputs = Input::hashes(&inputs.iter().collect::<Vec<_>>(), &mut stats)?;
         let record = Record {
             schema: Record::SCHEMA.to_owned(),
             stage: stage.to_owned(),
@@ -82,7 +104,7 @@ impl Job {
             params,
             seed,
             dataset: None,
-            inputs: inputs.iter().map(|i| i.name.clone()).zip(hashes).collect(),
+            inputs,
             outputs: BTreeMap::new(),
             hand: toml::Table::new(),
             missed: Vec::new(),

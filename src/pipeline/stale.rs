@@ -144,13 +144,11 @@ fn compare_inputs(
     let there = wanted.inputs.iter().filter(|i| i.path.exists());
     let (here, other): (Vec<&Input>, Vec<&Input>) = there.partition(|i| i.path.is_file());
     reasons.extend(other.iter().map(|i| Reason::InputNoFile(i.name.clone())));
-    let paths: Vec<&Path> = here.iter().map(|i| i.path.as_path()).collect();
-    let now: std::collections::BTreeMap<&str, String> =
-        here.iter().map(|i| i.name.as_str()).zip(stats.hashes(&paths)?).collect();
+    let now = Input::hashes(&here, stats)?;
     for (name, hash) in &now {
-        match record.inputs.get(*name) {
-            None => reasons.push(Reason::InputAdded((*name).to_owned())),
-            Some(then) if then != hash => reasons.push(Reason::InputChanged((*name).to_owned())),
+        match record.inputs.get(name) {
+            None => reasons.push(Reason::InputAdded(name.clone())),
+            Some(then) if then != hash => reasons.push(Reason::InputChanged(name.clone())),
             Some(_) => {}
         }
     }
@@ -243,6 +241,25 @@ mod tests {
         wanted.inputs.clear();
         assert!(told(&wanted).contains(&"input in/a.png removed".to_owned()));
         assert!(told(&wanted).contains(&"output model missing".to_owned()));
+    }
+
+    #[test]
+    fn a_stage_is_fresh_without_an_optional_input_that_cannot_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        // A folder stands for a file whose reading fails, whoever the user is.
+        let unreadable = Input::file("in/b.png", dir.path());
+        let mut wanted = ran(dir.path());
+        wanted.inputs.push(unreadable.clone().optional());
+        let begin = |wanted: &Wanted| {
+            Job::begin("train", &wanted.folder, &wanted.params, wanted.seed, &wanted.inputs)
+        };
+        let job = begin(&wanted).unwrap();
+        assert_eq!(job.inputs().keys().collect::<Vec<_>>(), ["in/a.png"]);
+        let stats = &mut StatCache::default();
+        let hashes = Input::hashes(&wanted.inputs.iter().collect::<Vec<_>>(), stats).unwrap();
+        assert_eq!(&hashes, job.inputs());
+        *wanted.inputs.last_mut().unwrap() = unreadable;
+        assert!(begin(&wanted).is_err());
     }
 
     #[test]

@@ -275,7 +275,9 @@ impl Sources {
 
     fn inputs(&self, ctx: &Context, settings: &Settings) -> Vec<Input> {
         let films = self.films.iter().filter(|film| film.objection.is_none());
-        let films = films.map(|film| Input::file(format!("dataset/{}", film.path), &film.file));
+        // A file that cannot be read is left out as a corrupt one is.
+        let films =
+            films.map(|film| Input::file(format!("dataset/{}", film.path), &film.file).optional());
         let ledgers = self.ledgers.iter().map(|path| {
             let below = path.strip_prefix(&ctx.paths.dataset);
             let below = below.expect("ledgers lie in class folders");
