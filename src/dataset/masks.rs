@@ -9,6 +9,13 @@ use super::films::Candidate;
 use super::layout::Exclusion;
 use super::words;
 
+/// Exclusion reason of an image with two levels of grey and a namesake.
+pub const BY_PIXELS: &str =
+    "a mask by its two levels of grey, beside an image of the same name or of its beginning";
+
+/// Note on an image with two levels of grey without a namesake.
+pub const TWO_LEVELS: &str = "it has two levels of grey only, as a mask has";
+
 /// Minimum difference of the two levels of a mask, of 255.
 const MIN_CONTRAST: u8 = 64;
 

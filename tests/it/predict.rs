@@ -118,6 +118,37 @@ fn a_bad_film_is_one_error_line_and_exit_code_1_at_the_end() {
 }
 
 #[test]
+fn masks_beside_the_images_of_a_folder_are_left_out() {
+    let sandbox = Sandbox::new().with_weights(random_weights());
+    let artifacts = trained().path("artifacts");
+    let first = std::fs::read(trained().path(&films()[0])).unwrap();
+    for name in ["films/a.png", "films/a_mask.png", "films/masks/b.png", "films/deep/c.png"] {
+        sandbox.write(name, &first);
+    }
+    // A mask by its pixels has the name of an image in another folder.
+    let two_levels = image::GrayImage::from_fn(32, 32, |x, _| image::Luma([255 * (x / 16) as u8]));
+    two_levels.save(sandbox.path("films/c.png")).unwrap();
+    let predicted = |named: &str| {
+        let line = format!("cxr-predict --artifacts {} {named} --json -v", artifacts.display());
+        let output = sandbox.cxr(&line).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let paths: Vec<_> = lines.map(|line| line["path"].as_str().unwrap().to_owned()).collect();
+        (paths, String::from_utf8(output.stderr).unwrap())
+    };
+    let (paths, told) = predicted("films");
+    assert_eq!(paths, ["films/a.png", "films/deep/c.png"]);
+    assert!(told.contains("left out `films/a_mask.png`: a mask by its name"), "{told}");
+    assert!(told.contains("left out `films/masks/b.png`: a mask by its folder"), "{told}");
+    assert!(told.contains("left out `films/c.png`: a mask by its two levels of grey"), "{told}");
+    assert!(told.contains("3 masks that lie with the images are left out"), "{told}");
+    let (paths, told) = predicted("films/a_mask.png films/masks films/c.png");
+    assert_eq!(paths, ["films/a_mask.png", "films/masks/b.png", "films/c.png"]);
+    assert!(told.contains("two levels of grey only"), "{told}");
+}
+
+#[test]
 fn lines_come_as_soon_as_their_films_are_named() {
     let mut child = start("cxr-predict - --format csv");
     let mut stdin = child.stdin.take().unwrap();

@@ -1,8 +1,8 @@
 //! `cxr-predict`: new films through a trained model.
 //!
 //! Films are found, read and judged a few at a time and their lines go out at once,
-//! in the order in which the films were named: memory does not grow with their
-//! number, and a reader of the output need not wait.
+//! in the order in which the films were named: memory grows with their number by the length
+//! of their paths only, and a reader of the output need not wait.
 
 mod format;
 mod sources;
@@ -25,6 +25,7 @@ use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, Stream, hinted};
 use crate::conv::Engine;
 use crate::dataset::films::{self, Constant};
+use crate::dataset::masks;
 use crate::io::atomic;
 use crate::io::decimal::widen;
 use crate::metrics::Temperature;
@@ -180,12 +181,16 @@ enum Unread {
     Unusable(String),
     /// It lay among films and is none.
     NoFilm(String),
+    /// It lay among images and is a mask.
+    Mask(String),
 }
 
 #[derive(Default)]
 struct Counts {
     unusable: usize,
     no_films: usize,
+    /// Masks that lie with the images.
+    masks: usize,
     /// Images that were decoded with doubts.
     with_notes: usize,
     out_of_distribution: usize,
@@ -229,6 +234,10 @@ impl Run<'_> {
                         counts.no_films += 1;
                         ui.detail(reason);
                     }
+                    Err(Unread::Mask(reason)) => {
+                        counts.masks += 1;
+                        ui.detail(reason);
+                    }
                 }
             }
             self.judge(good, &mut counts, &mut out)?;
@@ -241,13 +250,27 @@ impl Run<'_> {
     }
 
     fn read(&self, found: Found) -> Result<Film, Unread> {
-        let Candidate { path, named, in_file_set } = found.map_err(Unread::Unusable)?;
+        let Candidate { path, named, in_file_set, exclusion, has_namesake } =
+            found.map_err(Unread::Unusable)?;
+        let mask = |why: &str| {
+            Err(Unread::Mask(format!("left out `{}`: {why}", one_line(path.display()))))
+        };
+        if let Some(exclusion) = exclusion {
+            return mask(exclusion.text());
+        }
         let side = self.classifier.side();
         let depth = self.bundle.manifest.depth;
         match films::open(&path, in_file_set, self.constant, depth) {
-            Ok(opened) => {
-                let pixels = opened.film.to_rgb(side, side).into_raw_vec_and_offset().0;
-                Ok(Film { path, pixels, notes: opened.film.notes })
+            Ok(films::Opened { mut film, .. }) => {
+                let levels = film.pixels.as_slice_memory_order().unwrap_or_default();
+                if masks::has_two_levels(levels) {
+                    if has_namesake {
+                        return mask(masks::BY_PIXELS);
+                    }
+                    film.notes.push(masks::TWO_LEVELS.to_owned());
+                }
+                let pixels = film.to_rgb(side, side).into_raw_vec_and_offset().0;
+                Ok(Film { path, pixels, notes: film.notes })
             }
             Err(error) if error.is_no_film() && !named => {
                 Err(Unread::NoFilm(format!("skipped `{}`: {error}", one_line(path.display()))))
@@ -362,7 +385,8 @@ impl Run<'_> {
     }
 
     fn summary(&self, counts: &Counts) -> String {
-        let Counts { unusable, no_films, with_notes, out_of_distribution, by_class } = counts;
+        let Counts { unusable, no_films, masks, with_notes, out_of_distribution, by_class } =
+            counts;
         let films: usize = by_class.iter().sum();
         let classes = self.bundle.manifest.model.classes.iter().zip(by_class);
         let classes: Vec<_> = classes.map(|(class, n)| format!("{n} {class}")).collect();
@@ -380,6 +404,12 @@ impl Run<'_> {
         }
         if *no_films > 0 {
             text += &format!("; {no_films} files of DICOM exports are no films (`-v` names them)");
+        }
+        if *masks > 0 {
+            text += &format!(
+                "; {masks} masks that lie with the images are left out (`-v` names them; a mask \
+                 whose file is named is predicted)"
+            );
         }
         if *unusable > 0 {
             text += &format!("; {unusable} could not be judged");

@@ -1,4 +1,7 @@
 //! Which films are meant: files, folders, patterns, or paths on stdin.
+//!
+//! All files of a folder or of a pattern are listed before the first of them is read: whether a
+//! file is a mask depends on the images beside it.
 
 use std::ffi::OsString;
 use std::io::{BufRead, Read};
@@ -8,7 +11,8 @@ use std::thread;
 
 use crate::cli::ui::one_line;
 use crate::cli::{Failure, ResultExt};
-use crate::dataset::films;
+use crate::dataset::layout::Exclusion;
+use crate::dataset::{films, masks};
 
 /// A file that may be a film.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +23,16 @@ pub struct Candidate {
     pub named: bool,
     /// It was met in a DICOM file-set, where only DICOM is a film.
     pub in_file_set: bool,
+    /// Why it is a mask by its name or its folder, if so.
+    pub exclusion: Option<Exclusion>,
+    /// Whether another file has its name, in another folder.
+    pub has_namesake: bool,
+}
+
+impl Candidate {
+    fn new(path: PathBuf, named: bool, in_file_set: bool) -> Self {
+        Self { path, named, in_file_set, exclusion: None, has_namesake: false }
+    }
 }
 
 /// A candidate, or why there is none.
@@ -85,44 +99,63 @@ impl Source {
     /// Hands on each film until `take` has had enough; says whether it has not.
     fn each(self, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
         match self {
-            Self::Path(path) => below(path, true, follow_links, take),
+            Self::Path(path) => below(path, follow_links, take),
             Self::Pattern(paths, text) => {
-                let mut any = false;
-                for found in paths {
-                    any = true;
-                    let more = match found {
-                        Ok(path) => below(path, false, follow_links, take),
-                        Err(e) => take(Err(one_line(e))),
-                    };
-                    if !more {
-                        return false;
-                    }
+                let list = |found| match found {
+                    Ok(path) => listed(path, false, follow_links),
+                    Err(e) => vec![Err(one_line(e))],
+                };
+                let mut found: Vec<Found> = paths.flat_map(list).collect();
+                if found.is_empty() {
+                    found.push(Err(format!("nothing is called `{}`", one_line(&text))));
                 }
-                any || take(Err(format!("nothing is called `{}`", one_line(text))))
+                // The folders that every match lies in are no folders of masks.
+                let fixed = text.split(['*', '?', '[']).next().unwrap_or_default();
+                let root = fixed.rsplit_once('/').map_or("", |(folder, _)| folder);
+                mark_masks(Path::new(root), &mut found);
+                found.into_iter().all(take)
             }
             Self::Stdin => lines(std::io::stdin().lock(), follow_links, take),
         }
     }
 }
 
-fn below(
-    path: PathBuf,
-    named: bool,
-    follow_links: bool,
-    take: &mut dyn FnMut(Found) -> bool,
-) -> bool {
+/// Hands on a file that was named, or the files below a folder.
+fn below(path: PathBuf, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
+    let mut found = listed(path.clone(), true, follow_links);
+    mark_masks(&path, &mut found);
+    found.into_iter().all(take)
+}
+
+/// The file at `path`, or the files below that folder.
+fn listed(path: PathBuf, named: bool, follow_links: bool) -> Vec<Found> {
     if !path.is_dir() {
-        return take(Ok(Candidate { path, named, in_file_set: false }));
+        return vec![Ok(Candidate::new(path, named, false))];
     }
-    let mut any = false;
-    for found in films::below(&path, follow_links) {
-        any = true;
-        let candidate = |(path, in_file_set)| Candidate { path, named: false, in_file_set };
-        if !take(found.map(candidate).map_err(one_line)) {
-            return false;
-        }
+    let candidate = |(path, in_file_set)| Candidate::new(path, false, in_file_set);
+    let found = films::below(&path, follow_links);
+    let found: Vec<Found> = found.map(|found| found.map(candidate).map_err(one_line)).collect();
+    match found.is_empty() {
+        true => vec![Err(format!("`{}` holds no film", one_line(path.display())))],
+        false => found,
     }
-    any || take(Err(format!("`{}` holds no film", one_line(path.display()))))
+}
+
+/// Marks the masks among files that were not named, by the rules for a class of a data set
+/// ([`masks::mark`]): `root` is the folder that was named.
+fn mark_masks(root: &Path, found: &mut [Found]) {
+    let mut met: Vec<&mut Candidate> = found.iter_mut().flatten().filter(|c| !c.named).collect();
+    let of_class = |candidate: &&mut Candidate| {
+        let below = candidate.path.strip_prefix(root).unwrap_or(&candidate.path);
+        let folders: Vec<_> = below.iter().map(|name| name.to_string_lossy()).collect();
+        films::Candidate { path: folders.join("/"), ..films::Candidate::default() }
+    };
+    let mut of_class: Vec<films::Candidate> = met.iter().map(of_class).collect();
+    masks::mark(&mut of_class);
+    for (candidate, marked) in met.iter_mut().zip(of_class) {
+        candidate.exclusion = marked.exclusion;
+        candidate.has_namesake = marked.has_namesake;
+    }
 }
 
 /// A path a line; empty lines are left out.
@@ -141,7 +174,7 @@ fn lines(mut input: impl BufRead, follow_links: bool, take: &mut dyn FnMut(Found
         }
         let path = line.strip_suffix(b"\n").unwrap_or(&line);
         let path = path.strip_suffix(b"\r").unwrap_or(path);
-        if !path.is_empty() && !below(native(path), true, follow_links, take) {
+        if !path.is_empty() && !below(native(path), follow_links, take) {
             return false;
         }
     }
@@ -187,6 +220,35 @@ mod tests {
         let errors = found(vec![path("*.tif"), path("empty")]);
         assert!(errors.len() == 2 && errors.iter().all(Result::is_err), "{errors:?}");
         assert_eq!(Sources::new(vec!["a/***".into()], false).err().unwrap().kind.code(), 2);
+    }
+
+    #[test]
+    fn masks_beside_images_are_marked_unless_they_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["x.png", "x_mask.png", "masks/y.png", "a/z.png", "b/z.png", "only_mask.png"] {
+            std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            std::fs::write(path(name), b"film").unwrap();
+        }
+        let marked = |named: &str| -> Vec<(String, Option<Exclusion>, bool)> {
+            let name = |path: &Path| path.strip_prefix(&dir).unwrap().display().to_string();
+            let found = found(vec![path(named)]).into_iter().map(Result::unwrap);
+            found.map(|c| (name(&c.path), c.exclusion, c.has_namesake)).collect()
+        };
+        let all = marked("");
+        let wanted = [
+            ("a/z.png", None, true),
+            ("b/z.png", None, true),
+            ("masks/y.png", Some(Exclusion::MaskByFolder), false),
+            ("only_mask.png", None, false),
+            ("x.png", None, false),
+            ("x_mask.png", Some(Exclusion::MaskByName), false),
+        ];
+        assert_eq!(all, wanted.map(|(name, why, twin)| (name.to_owned(), why, twin)));
+        let with = |named: &str| marked(named).iter().filter(|(_, why, _)| why.is_some()).count();
+        assert_eq!([with("*.png"), with("*/*.png"), with("**/*.png")], [1, 1, 2]);
+        // A file or a folder that is named is meant.
+        assert_eq!([with("x_mask.png"), with("masks"), with("masks/*.png")], [0; 3]);
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{MASK_BY_PIXELS, MISFILED};
+use super::MISFILED;
 use crate::cli::Context;
 use crate::dataset::films::Candidate;
 use crate::dataset::layout::{Exclusion, Layout};
-use crate::dataset::words;
+use crate::dataset::{masks, words};
 
 /// How the data set is arranged, for the summary.
 #[derive(Debug, Default, Serialize)]
@@ -65,22 +65,21 @@ impl Arranged {
         }
     }
 
-    /// Counts what is left out, of which `masks` were found by their pixels, and warns of
-    /// it.
+    /// Counts what is left out, with the masks that were found `by_pixels`, and warns of it.
     pub fn left_out(
         &mut self,
         ctx: &Context,
         left_out: &[(Candidate, &'static str)],
-        masks: usize,
+        by_pixels: usize,
     ) {
         for (_, reason) in left_out {
             *self.left_out.entry(*reason).or_default() += 1;
         }
-        if masks > 0 {
-            self.left_out.insert(MASK_BY_PIXELS, masks);
+        if by_pixels > 0 {
+            self.left_out.insert(masks::BY_PIXELS, by_pixels);
         }
         let of_mask =
-            [Exclusion::MaskByFolder.text(), Exclusion::MaskByName.text(), MASK_BY_PIXELS];
+            [Exclusion::MaskByFolder.text(), Exclusion::MaskByName.text(), masks::BY_PIXELS];
         let masks: usize = of_mask.iter().filter_map(|reason| self.left_out.get(reason)).sum();
         if masks > 0 {
             ctx.ui.warn(format_args!(

@@ -292,13 +292,6 @@ impl Sources {
 /// Why an image of a class of normals is left out, as [`Settings::normal_only`] asks.
 const MISFILED: &str = "pneumonia by its name, in a class of normal films";
 
-/// Why an image with two levels of grey and a namesake is left out.
-const MASK_BY_PIXELS: &str =
-    "a mask by its two levels of grey, beside an image of the same name or of its beginning";
-
-/// The note of an image with two levels of grey whose name is its own.
-const TWO_LEVELS: &str = "it has two levels of grey only, as a mask has";
-
 fn dropped_row(film: &Candidate, reason: String) -> SelectionRow {
     SelectionRow::dropped(film.path.clone(), film.class.clone(), reason)
 }
@@ -445,7 +438,7 @@ impl Reader<'_> {
         let samples = decoded.pixels.as_slice_memory_order().unwrap_or_default();
         let has_two_levels = masks::has_two_levels(samples);
         if film.has_namesake && has_two_levels {
-            let reason = MASK_BY_PIXELS.to_owned();
+            let reason = masks::BY_PIXELS.to_owned();
             return Err(Refusal { reason, no_film: false, beside_dicom: false, mask: true });
         }
         let tags = decoded.tags.as_deref();
@@ -474,7 +467,7 @@ impl Reader<'_> {
             age: origin.age,
         };
         let pixels = decoded.to_rgb(SIDE, SIDE).into_raw_vec_and_offset().0;
-        let two_levels = has_two_levels.then(|| TWO_LEVELS.to_owned());
+        let two_levels = has_two_levels.then(|| masks::TWO_LEVELS.to_owned());
         let notes = decoded.notes.iter().cloned().chain(two_levels).collect();
         Ok(Converted { row, notes, pixels, patients })
     }
