@@ -14,7 +14,9 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::layout::{Choice, Exclusion, Layout, NoClasses};
 use super::masks;
-use crate::image::{DecodeError, Depth, Film, MAX_MEMORY, decode_admitted, is_dicom, is_picture};
+use crate::image::{
+    CONSTANT, DecodeError, Depth, Film, MAX_MEMORY, decode_admitted, is_dicom, is_picture,
+};
 use crate::io::bounded;
 use crate::io::place::is_formula;
 use crate::io::staging::RECORD;
@@ -491,12 +493,16 @@ pub enum UnusableFilm {
         /// Whether the file is an image: an icon of a viewer, or a misplaced radiograph.
         picture: bool,
     },
-    /// All pixels have the same grey level.
-    #[error("every pixel has the same level")]
-    Constant,
+    /// All pixels have the same grey level. The notes of the decoder may tell the reason.
+    #[error("every pixel has the same level{}", in_brackets(.0))]
+    Constant(Vec<String>),
     /// The file cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+}
+
+fn in_brackets(notes: &[String]) -> String {
+    if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) }
 }
 
 impl UnusableFilm {
@@ -559,7 +565,8 @@ pub fn open(
         reservation.get_or_insert_with(|| MEMORY.reserve(bytes));
     })?;
     if constant == Constant::Exclude && film.is_constant() {
-        return Err(UnusableFilm::Constant);
+        let is_news = |note: &String| note != CONSTANT;
+        return Err(UnusableFilm::Constant(film.notes.into_iter().filter(is_news).collect()));
     }
     let reservation = reservation.expect("decoding reserves memory");
     Ok(Opened { bytes, film, _reservation: reservation })

@@ -275,7 +275,7 @@ mod tests {
             decode(&read(golden_path("odd_raster").join(name)).unwrap()).unwrap().notes.join("; ")
         };
         let dark = "its values range from 0 to 3990 and use 12 of 16 bits";
-        let see = ": the image is dark, see the setting `depth`";
+        let see = ": the image is dark, see the setting `depth` (\"12\" or \"range\")";
         let levels = "998 of 1000 pixels have levels between 0 and 15 of 255";
         assert_eq!(notes("holds12.png"), format!("{dark}{see}; {levels}"));
         assert_eq!(notes("holds12.tif"), format!("{dark}{see}; {levels}"));

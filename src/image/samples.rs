@@ -8,6 +8,7 @@ use ::image::{DynamicImage, ImageBuffer};
 use ndarray::Array3;
 use serde::{Deserialize, Serialize};
 
+use super::outliers::UsualRange;
 use super::{DecodeError, Film};
 
 /// How samples of more than 8 bits become levels of 8 bits. Samples of 8 bits, and DICOM,
@@ -18,7 +19,8 @@ pub enum Depth {
     /// The bits that the file states: of 16 bits the upper 8, as OpenCV does.
     #[default]
     File,
-    /// The range of the values, for each image: the smallest becomes 0, the largest 255.
+    /// The range of the values without outliers, for each image: the smallest becomes 0, the
+    /// largest 255. [`UsualRange`] tells what an outlier is.
     Range,
     /// So many bits, 8 to 16: the upper 8 of them; larger values become 255.
     Bits(u32),
@@ -111,18 +113,15 @@ impl Raster {
         let levels = match samples {
             Samples::U8(levels) => levels,
             Samples::U16 { values, bits } => {
-                notes.extend(doubt(&values, bits, significant, depth));
-                levels(&values, bits, depth)
+                // Samples of up to 8 bits need no range.
+                let range = (bits > 8).then(|| range(&values));
+                notes.extend(
+                    range.iter().flat_map(|r| doubts(&values, r, bits, significant, depth)),
+                );
+                levels(&values, bits, depth, range)
             }
             Samples::Real { values, .. } if depth == Depth::Range => {
-                let (low, high) = finite_range(&values);
-                notes.push(format!("the values {low} to {high} are shown as 0 to 255"));
-                let scale =
-                    if high > low { 255.0 / (f64::from(high) - f64::from(low)) } else { 0.0 };
-                // What is not a number becomes 0.
-                let level =
-                    |value: &f32| ((f64::from(*value) - f64::from(low)) * scale).round() as u8;
-                values.iter().map(level).collect()
+                real_levels(&values, &mut notes)
             }
             Samples::Real { what, .. } => {
                 let what = format!(
@@ -146,16 +145,17 @@ impl Raster {
     }
 }
 
-/// Levels of 8 bits.
-fn levels(values: &[u16], bits: u32, depth: Depth) -> Vec<u8> {
-    let bits = match depth {
-        Depth::Range if bits > 8 => {
-            let (low, high) = range(values);
+/// Levels of 8 bits; `range` is that of the values.
+fn levels(values: &[u16], bits: u32, depth: Depth, range: Option<UsualRange>) -> Vec<u8> {
+    let bits = match (depth, range) {
+        (Depth::Range, Some(range)) => {
+            let (low, high) = (range.low as u16, range.high as u16);
             let span = u32::from(high - low).max(1);
-            let level = |value: &u16| (255 * u32::from(value - low) + span / 2) / span;
+            let above = |value: &u16| u32::from((*value).clamp(low, high) - low);
+            let level = |value: &u16| (255 * above(value) + span / 2) / span;
             return values.iter().map(|value| level(value) as u8).collect();
         }
-        Depth::Bits(chosen) if bits > 8 => chosen,
+        (Depth::Bits(chosen), _) if bits > 8 => chosen,
         _ => bits,
     };
     match bits.checked_sub(8) {
@@ -168,46 +168,78 @@ fn levels(values: &[u16], bits: u32, depth: Depth) -> Vec<u8> {
     }
 }
 
-/// A note, if the values do not fit the depth that is chosen for them.
-fn doubt(values: &[u16], bits: u32, significant: Option<u32>, depth: Depth) -> Option<String> {
+/// Levels of 8 bits, from the smallest value that is finite and no outlier to the largest.
+/// NaN becomes 0, as negative infinity does.
+fn real_levels(values: &[f32], notes: &mut Vec<String>) -> Vec<u8> {
+    let mut finite: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    finite.sort_unstable_by(f32::total_cmp);
+    let range = UsualRange::new(finite.iter().map(|value| (f64::from(*value), 1)));
+    let UsualRange { low, high, .. } = range;
+    notes.push(format!("the values {low} to {high} are shown as 0 to 255"));
+    notes.extend(range.note("values"));
+    if finite.len() < values.len() {
+        let nan = values.iter().filter(|value| value.is_nan()).count();
+        notes.push(format!(
+            "{} of {} values are not finite: NaN ({nan}) and negative infinity are shown as black, \
+             infinity as white",
+            values.len() - finite.len(),
+            values.len()
+        ));
+    }
+    let scale = if high > low { 255.0 / (high - low) } else { 0.0 };
+    values.iter().map(|value| ((f64::from(*value) - low) * scale).round() as u8).collect()
+}
+
+/// Notes, if the values do not fit the depth that is chosen for them: `range` is theirs.
+fn doubts(
+    values: &[u16],
+    range: &UsualRange,
+    bits: u32,
+    significant: Option<u32>,
+    depth: Depth,
+) -> Vec<String> {
     let chosen = match depth {
-        Depth::Bits(chosen) if bits > 8 => chosen,
-        Depth::File if bits > 8 => bits,
-        _ => return None,
+        Depth::Bits(chosen) => chosen,
+        Depth::File => bits,
+        Depth::Range => return range.note("values").into_iter().collect(),
     };
-    let (low, high) = range(values);
-    let used = (16 - high.leading_zeros()).max(1);
-    if used > chosen {
-        let count = values.iter().filter(|value| u32::from(**value) >> chosen > 0).count();
-        return Some(format!(
-            "{count} of its values exceed the {chosen} bits of the setting `depth` and become \
+    let mut notes = Vec::new();
+    let too_large = values.iter().filter(|value| u32::from(**value) >> chosen > 0).count();
+    if too_large > 0 {
+        let (low, high) = values
+            .iter()
+            .fold((u16::MAX, 0), |(low, high), value| (low.min(*value), high.max(*value)));
+        notes.push(format!(
+            "{too_large} of its values exceed the {chosen} bits of the setting `depth` and become \
              white (they range from {low} to {high})"
         ));
     }
-    if used == chosen {
-        return None;
+    let UsualRange { low, high, outliers, .. } = *range;
+    let used = (16 - (high as u16).leading_zeros()).max(1);
+    if used < chosen {
+        let but = match outliers {
+            0 => String::new(),
+            _ => format!(", but for {outliers} outliers,"),
+        };
+        let said = match significant.filter(|significant| *significant < bits) {
+            Some(significant) => format!(" (its sBIT chunk says {significant})"),
+            None => String::new(),
+        };
+        notes.push(format!(
+            "its values range from {low} to {high}{but} and use {used} of {chosen} bits{said}: the \
+             image is dark, see the setting `depth` (\"{}\" or \"range\")",
+            used.max(8)
+        ));
     }
-    let said = match significant.filter(|significant| *significant < bits) {
-        Some(significant) => format!(" (its sBIT chunk says {significant})"),
-        None => String::new(),
-    };
-    Some(format!(
-        "its values range from {low} to {high} and use {used} of {chosen} bits{said}: the image is \
-         dark, see the setting `depth`"
-    ))
+    notes
 }
 
-fn range(values: &[u16]) -> (u16, u16) {
-    let range = |(low, high): (u16, u16), value: &u16| (low.min(*value), high.max(*value));
-    values.iter().fold((u16::MAX, 0), range)
-}
-
-/// 0 to 0 if no value is finite.
-fn finite_range(values: &[f32]) -> (f32, f32) {
-    let finite = values.iter().filter(|value| value.is_finite());
-    let start = (f32::INFINITY, f32::NEG_INFINITY);
-    let (low, high) = finite.fold(start, |(low, high), value| (low.min(*value), high.max(*value)));
-    if low <= high { (low, high) } else { (0.0, 0.0) }
+/// The range of the values without outliers.
+fn range(values: &[u16]) -> UsualRange {
+    let mut counts = vec![0_u64; 1 << 16];
+    values.iter().for_each(|value| counts[usize::from(*value)] += 1);
+    let present = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    UsualRange::new(present.map(|(value, count)| (value as f64, *count)))
 }
 
 /// The mode of grey (1 channel) or colour (3) of so many bits, 1 to 16.
@@ -237,32 +269,88 @@ mod tests {
         }
     }
 
+    fn levels_of(values: &[u16], bits: u32, depth: Depth) -> Vec<u8> {
+        levels(values, bits, depth, (bits > 8).then(|| range(values)))
+    }
+
+    fn notes_of(values: &[u16], bits: u32, significant: Option<u32>, depth: Depth) -> Vec<String> {
+        doubts(values, &range(values), bits, significant, depth)
+    }
+
+    /// Values 0 to 4095, and a marker of 0.3 % at the largest value of 16 bits.
+    fn with_marker() -> Vec<u16> {
+        (0..4096).chain([u16::MAX; 12]).collect()
+    }
+
     #[test]
     fn levels_follow_the_depth() {
         let values = [0, 1000, 4095];
-        assert_eq!(levels(&values, 16, Depth::File), [0, 3, 15]);
-        assert_eq!(levels(&values, 16, Depth::Bits(12)), [0, 62, 255]);
-        assert_eq!(levels(&values, 16, Depth::Bits(10)), [0, 250, 255]);
-        assert_eq!(levels(&values[1..], 16, Depth::Range), [0, 255]);
-        assert_eq!(levels(&[0, 5, 10], 12, Depth::Range), [0, 128, 255]);
-        assert_eq!(levels(&[7, 7], 16, Depth::Range), [0, 0]);
-        assert_eq!(levels(&[0, 1, 2, 3], 2, Depth::File), [0, 85, 170, 255]);
+        assert_eq!(levels_of(&values, 16, Depth::File), [0, 3, 15]);
+        assert_eq!(levels_of(&values, 16, Depth::Bits(12)), [0, 62, 255]);
+        assert_eq!(levels_of(&values, 16, Depth::Bits(10)), [0, 250, 255]);
+        assert_eq!(levels_of(&values[1..], 16, Depth::Range), [0, 255]);
+        assert_eq!(levels_of(&[0, 5, 10], 12, Depth::Range), [0, 128, 255]);
+        assert_eq!(levels_of(&[7, 7], 16, Depth::Range), [0, 0]);
+        assert_eq!(levels_of(&[0, 1, 2, 3], 2, Depth::File), [0, 85, 170, 255]);
         // Where 8 bits hold all, nothing is chosen.
-        assert_eq!(levels(&[0, 128, 255], 8, Depth::Bits(12)), [0, 128, 255]);
+        assert_eq!(levels_of(&[0, 128, 255], 8, Depth::Bits(12)), [0, 128, 255]);
+        assert_eq!(levels_of(&[0, 5, 10], 8, Depth::Range), [0, 5, 10]);
+        let levels = levels_of(&with_marker(), 16, Depth::Range);
+        assert_eq!((levels[2048], levels[4095], levels[4096]), (128, 255, 255));
     }
 
     #[test]
     fn values_that_do_not_fit_the_depth_are_named() {
-        let note = |depth, sbit| doubt(&[0, 4095], 16, sbit, depth).unwrap_or_default();
+        let note = |depth, sbit| notes_of(&[0, 4095], 16, sbit, depth).join("; ");
         assert_eq!(
             note(Depth::File, Some(12)),
             "its values range from 0 to 4095 and use 12 of 16 bits (its sBIT chunk says 12): the \
-             image is dark, see the setting `depth`"
+             image is dark, see the setting `depth` (\"12\" or \"range\")"
         );
         assert_eq!(note(Depth::Bits(12), None), "");
         assert_eq!(note(Depth::Range, None), "");
         assert!(note(Depth::Bits(10), None).starts_with("1 of its values exceed the 10 bits"));
-        assert_eq!(doubt(&[0, 40000], 16, None, Depth::File), None);
-        assert_eq!(doubt(&[0, 100], 8, None, Depth::File), None);
+        assert_eq!(notes_of(&[0, 40000], 16, None, Depth::File), [""; 0]);
+    }
+
+    #[test]
+    fn a_bright_marker_does_not_hide_that_an_image_is_dark() {
+        let note = |depth| notes_of(&with_marker(), 16, None, depth);
+        assert_eq!(
+            note(Depth::File),
+            ["its values range from 0 to 4095, but for 12 outliers, and use 12 of 16 bits: the \
+                 image is dark, see the setting `depth` (\"12\" or \"range\")"]
+        );
+        assert_eq!(
+            note(Depth::Range),
+            ["12 of 4108 values are outliers: the range of the other values is used"]
+        );
+        assert!(note(Depth::Bits(12))[0].starts_with("12 of its values exceed the 12 bits"));
+        let [exceed, dark] = &note(Depth::Bits(14))[..] else { panic!() };
+        assert!(exceed.contains("exceed the 14 bits") && dark.contains("use 12 of 14 bits"));
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_counted() {
+        let mut notes = Vec::new();
+        let values = [0.0, 1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.5];
+        assert_eq!(real_levels(&values, &mut notes), [0, 255, 0, 255, 0, 128]);
+        assert_eq!(
+            notes,
+            [
+                "the values 0 to 1 are shown as 0 to 255",
+                "3 of 6 values are not finite: NaN (1) and negative infinity are shown as black, \
+                 infinity as white"
+            ]
+        );
+        notes.clear();
+        let marked: Vec<f32> = (0..1000).map(|i| if i == 0 { 1e6 } else { i as f32 }).collect();
+        let levels = real_levels(&marked, &mut notes);
+        assert_eq!((levels[0], levels[250], levels[999]), (255, 64, 255));
+        assert_eq!(
+            notes[1],
+            "1 of 1000 values are outliers: the range of the other values is used"
+        );
+        assert_eq!(real_levels(&[f32::NAN; 2], &mut Vec::new()), [0, 0]);
     }
 }

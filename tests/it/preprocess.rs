@@ -103,6 +103,21 @@ fn depth_says_which_value_of_16_bits_is_white() {
 }
 
 #[test]
+fn an_image_that_its_depth_makes_black_is_left_out_with_the_way_to_read_it() {
+    let sandbox = dataset();
+    let levels = |x, y| image::Luma([(8 * x + y) as u16]);
+    image::ImageBuffer::<image::Luma<u16>, Vec<u16>>::from_fn(30, 20, levels)
+        .save(sandbox.path("dataset/covid/deep.png"))
+        .unwrap();
+    let text = sandbox.transcript("cxr-preprocess --max-skipped 0.5");
+    let reason = "every pixel has the same level (its values range from 0 to 251 and use 8 of 16 \
+                  bits: the image is dark, see the setting `depth` (\"8\" or \"range\"))";
+    assert!(text.contains(&format!("left out `covid/deep.png`: {reason}")), "{text}");
+    let text = sandbox.transcript("cxr-preprocess --depth 8");
+    assert!(text.contains("5 films read, 0 files left out"), "{text}");
+}
+
+#[test]
 fn unusable_files_are_named_counted_and_entered_in_the_ledger() {
     let sandbox = dataset();
     sandbox.ok("cxr-preprocess");

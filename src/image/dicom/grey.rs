@@ -12,6 +12,7 @@ use super::elements::{Elements, tag};
 use super::lut::Lut;
 use super::samples::Samples;
 use crate::image::DecodeError;
+use crate::image::outliers::UsualRange;
 
 /// Stored value to a value of the modality, such as optical density.
 enum Modality {
@@ -216,32 +217,11 @@ impl Voi {
         None
     }
 
-    /// The range of the values without outliers: those that lie further below the 1st or
-    /// above the 99th percentile than these are apart. Without outliers it is the range of
-    /// all values.
+    /// The range of the values without outliers.
     fn range(measured: &Histogram, notes: &mut Vec<String>) -> Self {
-        let pixels: u64 = measured.iter().map(|(_, count)| count).sum();
-        let percentile = |n: u64| {
-            let mut below = 0;
-            let reached = |(_, count): &&(f64, u64)| {
-                below += count;
-                100 * below >= n * pixels
-            };
-            measured.iter().find(reached).map_or(0.0, |(value, _)| *value)
-        };
-        let (first, last) = (percentile(1), percentile(99));
-        let apart = last - first;
-        let is_usual = |value: f64| apart == 0.0 || (first - apart..=last + apart).contains(&value);
-        let usual: Vec<_> = measured.iter().filter(|(value, _)| is_usual(*value)).collect();
-        let outliers = pixels - usual.iter().map(|(_, count)| count).sum::<u64>();
-        if outliers > 0 {
-            notes.push(format!(
-                "{outliers} of {pixels} pixels are outliers: the range of the other values is used"
-            ));
-        }
-        let ends = usual.first().zip(usual.last());
-        let (low, high) = ends.map_or((0.0, 0.0), |(low, high)| (low.0, high.0));
-        Self::Range { low, high }
+        let range = UsualRange::new(measured.iter().copied());
+        notes.extend(range.note("pixels"));
+        Self::Range { low: range.low, high: range.high }
     }
 
     /// Whether more than two levels come out, or as many as the values that go in.
@@ -292,6 +272,25 @@ impl Voi {
 #[cfg(test)]
 mod tests {
     use super::{Function, Voi};
+
+    #[test]
+    fn a_bright_letter_or_border_does_not_darken_the_range() {
+        // Values 0 to 4095, and 1.5 to 5 % of the pixels at 65535.
+        for bright in [625, 2155] {
+            let mut measured: Vec<(f64, u64)> = (0..4096).map(|value| (value.into(), 10)).collect();
+            measured.push((65535.0, bright));
+            let mut notes = Vec::new();
+            let range = Voi::range(&measured, &mut notes);
+            assert!((range.apply(2048.0) - 0.5).abs() < 0.001);
+            let all = 40960 + bright;
+            assert_eq!(
+                notes,
+                [format!(
+                    "{bright} of {all} pixels are outliers: the range of the other values is used"
+                )]
+            );
+        }
+    }
 
     #[test]
     fn a_window_beside_all_values_but_a_few_is_flat() {
