@@ -99,11 +99,14 @@ fn by_library(
     name: &'static str,
     admit: &mut dyn FnMut(u64),
 ) -> Result<Raster, DecodeError> {
-    let mut checked = Cow::Borrowed(bytes);
-    if format == ImageFormat::Png {
-        checked = png::check(bytes)?;
-    }
-    let failed = |error| DecodeError::from_image(name, &error);
+    let png::Checked { bytes: checked, ended, notes } = match format {
+        ImageFormat::Png => png::check(bytes)?,
+        _ => png::Checked { bytes: Cow::Borrowed(bytes), ended: true, notes: Vec::new() },
+    };
+    let failed = |error| match ended {
+        true => DecodeError::from_image(name, &error),
+        false => DecodeError::Truncated { format: name },
+    };
     let mut decoder =
         ImageReader::with_format(Cursor::new(&*checked), format).into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
@@ -147,7 +150,6 @@ fn by_library(
         what: "floating-point samples; save it with 8 or 16 bits".to_owned(),
     })?;
     let significant = significant.flatten();
-    let notes = Vec::new();
     Ok(Raster { width, height, channels, samples, mode, orientation, significant, notes })
 }
 
@@ -343,11 +345,57 @@ mod tests {
             let whole = decode(&bytes).unwrap();
             for length in 16..bytes.len() {
                 // What follows the pixels may be missing.
-                if let Ok(film) = decode(&bytes[..length]) {
-                    assert_eq!(film, whole, "{name} {length}");
+                match decode(&bytes[..length]) {
+                    Ok(film) => assert_eq!(film.pixels, whole.pixels, "{name} {length}"),
+                    Err(error) if name.ends_with(".png") && length > 33 => {
+                        assert!(
+                            matches!(error, DecodeError::Truncated { .. }),
+                            "{length}: {error}"
+                        );
+                    }
+                    Err(_) => {}
                 }
             }
             assert!(decode(&bytes[..bytes.len() / 2]).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_png_that_lacks_only_its_end_is_read_with_a_note() {
+        // Pillow reads these files, too; OpenCV 5.0 does not.
+        for name in ["rgb.png", "grey16.png", "palette.png"] {
+            let bytes = film(name);
+            let whole = decode(&bytes).unwrap();
+            let pixels = &bytes[..bytes.len() - 12];
+            for end in [&[][..], &[0; 100], &bytes[bytes.len() - 12..bytes.len() - 1]] {
+                let film = decode(&[pixels, end].concat()).unwrap();
+                assert_eq!(film.pixels, whole.pixels, "{name}");
+                let note = "its last chunk (IEND) is missing; all pixels are there";
+                assert_eq!(film.notes, [note], "{name}");
+            }
+            let error = decode(&pixels[..pixels.len() - 6]).unwrap_err();
+            assert!(matches!(error, DecodeError::Truncated { format: "PNG" }), "{name}: {error}");
+            // A whole chunk of pixels is missing: the last one is given half of its data.
+            let first = bytes.windows(4).position(|w| w == b"IDAT").unwrap() - 4;
+            let data = &bytes[first + 8..bytes.len() - 16];
+            let half = [&bytes[..first], &chunk(b"IDAT", &data[..data.len() / 2])].concat();
+            let error = decode(&half).unwrap_err();
+            assert!(matches!(error, DecodeError::Truncated { format: "PNG" }), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn bytes_behind_the_end_are_noted() {
+        for name in ["rgb.png", "rgb_420.jpg", "rgb_progressive.jpg", "grey.jpg"] {
+            let bytes = film(name);
+            let whole = decode(&bytes).unwrap();
+            let padded = [&bytes[..], &[0; 500]].concat();
+            assert_eq!(decode(&padded).unwrap(), whole, "{name}");
+            let followed = [&bytes[..], &film("grey.jpg")].concat();
+            let image = decode(&followed).unwrap();
+            assert_eq!(image.pixels, whole.pixels, "{name}");
+            let start = format!("{} bytes follow the end", followed.len() - bytes.len());
+            assert!(image.notes[0].starts_with(&start), "{name}: {:?}", image.notes);
         }
     }
 
@@ -413,10 +461,10 @@ mod tests {
         let bomb = chunk(b"iCCP", &packed.finish().unwrap());
         // Behind the header.
         let many = [&bytes[..33], &bomb, &bomb, &bytes[33..]].concat();
-        assert_eq!(png::check(&many).unwrap(), bytes);
+        assert_eq!(png::check(&many).unwrap().bytes, bytes);
         assert_eq!(decode(&many).unwrap(), decode(&bytes).unwrap());
         let small = [&bytes[..33], &chunk(b"iCCP", b"profile\0\0x"), &bytes[33..]].concat();
-        assert_eq!(png::check(&small).unwrap(), small);
+        assert_eq!(png::check(&small).unwrap().bytes, small);
     }
 
     #[test]
@@ -430,7 +478,8 @@ mod tests {
         }
         assert_eq!(asked, [2, 6, 8, 6, 12]);
         let mut bytes = film("rgb16.png");
-        bytes.truncate(bytes.len() / 2);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0xff;
         assert!(decode_admitted(&bytes, Depth::File, &mut |bytes| asked.push(bytes)).is_err());
         assert_eq!(asked.len(), 6);
     }

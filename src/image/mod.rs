@@ -25,6 +25,7 @@ mod resize;
 mod rotate;
 mod samples;
 mod tiff;
+mod trailer;
 
 pub use decode::{MAX_MEMORY, MAX_PIXELS, decode, decode_admitted, is_picture};
 pub use dicom::{Patient, Tags, is_dicom};

@@ -3,53 +3,98 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::DecodeError;
+use super::{DecodeError, trailer};
 
 /// The largest colour profile that the decoder is given: it unpacks them, up to a
 /// thousandfold, though its colours are not used.
 const MAX_PROFILE: usize = 1 << 12;
 
-/// The bytes for the decoder, less large colour profiles.
+/// A PNG as its decoder is given it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Checked<'a> {
+    /// Without large colour profiles, with an end.
+    pub bytes: Cow<'a, [u8]>,
+    /// Whether the end was there.
+    pub ended: bool,
+    /// Doubts about the file, as in [`super::Film::notes`].
+    pub notes: Vec<String>,
+}
+
+/// The chunk IEND, which ends a PNG, with its length and its checksum.
+const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
+
+/// The bytes for the decoder, less large colour profiles. Without its end, a file is given one
+/// behind its last whole chunk: the decoder then tells whether all pixels are there.
 ///
 /// # Errors
 /// [`DecodeError::Contradictory`] for a palette that is not of whole colours, 256 at
-/// most: the decoder panics on others.
-pub(super) fn check(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+/// most: the decoder panics on others. [`DecodeError::Truncated`] for a file that ends in its
+/// pixels.
+pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, DecodeError> {
     let mut large = Vec::new();
-    for (kind, range) in chunks(bytes) {
+    let mut end = 8;
+    let mut ended = false;
+    for Chunk { kind, range } in chunks(bytes) {
         // Of its length, its kind and its checksum, four bytes each.
         let length = range.len().saturating_sub(12);
+        let is_whole = range.end <= bytes.len();
         match &kind {
             b"PLTE" if !length.is_multiple_of(3) || length > 3 * 256 => {
                 let what = "its palette is not of whole colours, 256 at most";
                 return Err(DecodeError::Contradictory { format: "PNG", what });
             }
-            b"iCCP" if length > MAX_PROFILE => large.push(range),
+            b"IDAT" if !is_whole => return Err(DecodeError::Truncated { format: "PNG" }),
+            b"iCCP" if is_whole && length > MAX_PROFILE => large.push(range.clone()),
             _ => {}
         }
+        if !is_whole {
+            break;
+        }
+        end = range.end;
+        ended = kind == *b"IEND";
     }
-    let mut kept = Cow::Borrowed(bytes);
+    let mut notes = Vec::new();
+    let mut kept = match ended {
+        true => {
+            notes.extend(trailer::note(&bytes[end..]));
+            Cow::Borrowed(bytes)
+        }
+        false => {
+            notes.push("its last chunk (IEND) is missing; all pixels are there".to_owned());
+            Cow::Owned([&bytes[..end], &END].concat())
+        }
+    };
     for range in large.into_iter().rev() {
         kept.to_mut().drain(range);
     }
-    Ok(kept)
+    Ok(Checked { bytes: kept, ended, notes })
 }
 
-/// The chunks before the pixels: their kinds, and where they lie, whole.
-fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], Range<usize>)> {
-    let mut at = 8;
+struct Chunk {
+    kind: [u8; 4],
+    /// Where it lies, perhaps beyond the end of the file.
+    range: Range<usize>,
+}
+
+/// The chunks up to the end of the image, or to bytes that are none.
+fn chunks(bytes: &[u8]) -> impl Iterator<Item = Chunk> {
+    let mut next = Some(8);
     std::iter::from_fn(move || {
+        let at = next?;
         let &[a, b, c, d, ref kind @ ..] = bytes.get(at..)?.first_chunk::<8>()?;
+        if !kind.iter().all(u8::is_ascii_alphabetic) {
+            return None;
+        }
         let end = at.saturating_add(u32::from_be_bytes([a, b, c, d]) as usize).saturating_add(12);
-        let chunk = (*kind, at..end.min(bytes.len()));
-        at = end;
-        (kind != b"IDAT").then_some(chunk)
+        next = (kind != b"IEND").then_some(end);
+        Some(Chunk { kind: *kind, range: at..end })
     })
 }
 
 /// The largest number of significant bits of a channel, as the chunk sBIT says it.
 pub(super) fn significant_bits(bytes: &[u8]) -> Option<u32> {
-    let (_, range) = chunks(bytes).find(|(kind, _)| kind == b"sBIT")?;
+    let mut before_pixels = chunks(bytes).take_while(|chunk| chunk.kind != *b"IDAT");
+    let Chunk { range, .. } = before_pixels.find(|chunk| chunk.kind == *b"sBIT")?;
     let data = bytes.get(range.start + 8..range.end.checked_sub(4)?)?;
     data.iter().max().map(|bits| u32::from(*bits))
 }

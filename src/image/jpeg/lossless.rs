@@ -88,6 +88,9 @@ pub fn decode(bytes: &[u8]) -> Result<Lossless, DecodeError> {
             // What follows the last scan is the end of the image, or is missing.
             let _ = stream.next_scan();
             notes.extend(super::end_notes(stream.ended, unread));
+            if stream.ended {
+                notes.extend(super::trailer_note(bytes, stream.at));
+            }
             break;
         }
         scan = stream.next_scan()?.ok_or_else(|| Fault::Missing.error())?;

@@ -22,7 +22,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use self::stream::Stream;
 use super::samples::{Raster, Samples, mode};
-use super::{DecodeError, MAX_PIXELS};
+use super::{DecodeError, MAX_PIXELS, trailer};
 
 #[cfg(test)]
 mod tests;
@@ -161,6 +161,14 @@ fn end_notes(ended: bool, extra: usize) -> Vec<String> {
     notes
 }
 
+/// A note on the bytes behind the end of the image, which is at `end`. In a file of several
+/// pictures (MPO) the others stand there, as its header says.
+fn trailer_note(bytes: &[u8], end: usize) -> Option<String> {
+    let note = trailer::note(&bytes[end..])?;
+    let has_index = bytes[..end].windows(4).any(|w| w == b"MPF\0");
+    (!has_index).then_some(note)
+}
+
 /// Checks the header and walks the coded data of a lossy JPEG.
 ///
 /// # Errors
@@ -168,7 +176,13 @@ fn end_notes(ended: bool, extra: usize) -> Vec<String> {
 /// decoder would fill them with grey, and a model would learn from it.
 pub fn check(bytes: &[u8]) -> Result<Jpeg<'_>, DecodeError> {
     let Header { width, height, components, cost } = header(bytes)?;
-    let scan::Whole { end, has_tables, ended, notes } = scan::walk(bytes)?;
+    let scan::Whole { end, has_tables, ended, mut notes } = scan::walk(bytes)?;
+    if ended {
+        let mut stream = Stream::new(bytes);
+        stream.at = end;
+        let _ = stream.next_scan();
+        notes.extend(trailer_note(bytes, stream.at));
+    }
     let bytes = match ended {
         true => Cow::Borrowed(bytes),
         false => Cow::Owned([&bytes[..end], &[0xff, END_OF_IMAGE]].concat()),
@@ -209,6 +223,10 @@ fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
     let unsupported = |what| Err(DecodeError::Unsupported { format: "JPEG", what });
     let Some((frame, first_scan)) = scan(bytes) else { return Err(truncated) };
     let [height, width] = [frame.height, frame.width].map(u64::from);
+    if frame.code == 0 {
+        let what = "it has no header of a frame";
+        return Err(DecodeError::Contradictory { format: "JPEG", what });
+    }
     if let Some(what) = frame.objection() {
         return unsupported(what.to_owned());
     }
@@ -259,6 +277,8 @@ const APP_0: u8 = 0xe0;
 /// Adobe's, which says what colours the components are.
 const APP_14: u8 = 0xee;
 const END_OF_IMAGE: u8 = 0xd9;
+/// The frame of a JPEG-LS (ITU-T T.87, C.1.1). Its file may begin with a segment of SPIFF.
+pub const JPEG_LS_FRAME: u8 = 0xf7;
 
 /// What a frame header says.
 #[derive(Clone, Copy)]
@@ -278,6 +298,9 @@ impl Frame<'_> {
     /// Why a frame is not read, if so.
     fn objection(&self) -> Option<&'static str> {
         match (self.code, self.precision) {
+            (JPEG_LS_FRAME, _) => Some(
+                "JPEG-LS coding; convert the file: `ffmpeg -i x.jls x.png`; within DICOM it is read",
+            ),
             _ if self.height == 0 => Some("a height that is said behind the pixels (DNL)"),
             (0xc0..=0xc2, 8) => None,
             (0xc0..=0xc2, 12) => Some(
@@ -326,7 +349,7 @@ fn scan(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
             // Of these the decoder skips a byte too many.
             APP_0 if bytes.get(segment..segment + 2) == Some(&[0, 6]) => return None,
             // A frame header (the other codes of the range are DHT, JPG, DAC).
-            0xc0..=0xcf if !matches!(code, 0xc4 | 0xc8 | 0xcc) => {
+            0xc0..=0xcf | JPEG_LS_FRAME if !matches!(code, 0xc4 | 0xc8 | 0xcc) => {
                 let (&[_, _, precision, h1, h0, w1, w0, components], rest) =
                     bytes.get(segment..)?.split_first_chunk::<8>()?;
                 let [height, width] = [[h1, h0], [w1, w0]].map(u16::from_be_bytes);

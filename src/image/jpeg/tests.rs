@@ -76,6 +76,14 @@ fn a_cut_or_damaged_lossless_jpeg_is_never_decoded_in_silence() {
 }
 
 #[test]
+fn bytes_behind_a_lossless_jpeg_are_noted() {
+    let bytes = lossless_file("8_p1_r1.jpg");
+    let followed = [&bytes[..], &[b'x'; 300]].concat();
+    let notes = lossless::decode(&followed).unwrap().notes;
+    assert_eq!(notes, ["300 bytes follow the end of the image: they are ignored"]);
+}
+
+#[test]
 fn a_jpeg_that_lacks_only_its_end_is_read_with_a_note() {
     for name in ["grey.jpg", "rgb_420.jpg", "rgb_progressive.jpg", "restart.jpg", "cmyk.jpg"] {
         let bytes = film(name);
@@ -114,6 +122,22 @@ fn variants_that_are_not_read_are_named() {
         let error = frame_of(code, precision);
         assert!(error.starts_with(what), "{error}");
     }
+}
+
+#[test]
+fn a_jpeg_ls_file_is_named_with_and_without_a_header_of_spiff() {
+    // ITU-T T.84, annex F: the segment SPIFF begins the file, then the frame and a scan.
+    let frame = [0xff, 0xf7, 0, 11, 8, 0, 13, 0, 22, 1, 1, 0x11, 0];
+    let scan = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 0, 0, 1, 2, 3, 0xff, 0xd9];
+    let spiff = [&[0xff, 0xe8, 0, 32][..], b"SPIFF\0", &[0; 24]].concat();
+    for start in [&[][..], &spiff] {
+        let bytes = [&[0xff, 0xd8], start, &frame, &scan].concat();
+        let error = decode(&bytes).unwrap_err().to_string();
+        assert!(error.contains("JPEG-LS") && error.contains("ffmpeg -i x.jls x.png"), "{error}");
+    }
+    // Without any frame.
+    let error = decode(&[&[0xff, 0xd8], &spiff[..], &scan].concat()).unwrap_err();
+    assert_eq!(error.to_string(), "corrupt JPEG: it has no header of a frame");
 }
 
 #[test]
@@ -224,7 +248,12 @@ fn real_images_decode_as_the_image_crate_does_and_without_notes() {
         }
         let Ok(expected) = ::image::load_from_memory(&bytes) else { continue };
         let image = decode(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        assert_eq!(image.notes, [""; 0], "{}", path.display());
+        // A drawing program has appended its own data to this one.
+        let expected_notes: &[&str] = match path.ends_with("cavitating-pneumonia-4-day0-L.jpg") {
+            true => &["190511 bytes follow the end of the image: they are ignored"],
+            false => &[],
+        };
+        assert_eq!(image.notes, expected_notes, "{}", path.display());
         if !bytes.windows(4).any(|w| w == b"Exif") && image.mode != "CMYK" {
             let pixels = image.pixels.as_slice().unwrap();
             assert!(pixels == expected.as_bytes(), "{}: other pixels", path.display());
