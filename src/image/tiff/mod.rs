@@ -26,7 +26,7 @@ use super::{DecodeError, MAX_MEMORY};
 pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, DecodeError> {
     let file = File::new(bytes)?;
     let directories = file.directories()?;
-    let (index, notes) = largest(&file, &directories)?;
+    let (index, mut notes) = largest(&file, &directories)?;
     let directory = &directories[index];
     let page = Page::read(&file, directory)?;
     let [width, height] =
@@ -53,7 +53,13 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, Decode
             continue;
         }
         match page.compression {
-            Compression::Jpeg => image.put_jpeg(&page, chunk, chunk.stored(&file)?, &tables)?,
+            Compression::Jpeg => {
+                for note in image.put_jpeg(&page, chunk, chunk.stored(&file)?, &tables)? {
+                    if !notes.contains(&note) {
+                        notes.push(note);
+                    }
+                }
+            }
             _ => image.put(&file, &page, chunk)?,
         }
     }
@@ -165,14 +171,14 @@ impl Image {
         Ok(())
     }
 
-    /// Puts the samples of a strip or tile that is a JPEG file of its own.
+    /// Puts the samples of a strip or tile that is a JPEG file of its own; returns its notes.
     fn put_jpeg(
         &mut self,
         page: &Page,
         chunk: &Chunk,
         stored: &[u8],
         tables: &[u8],
-    ) -> Result<(), DecodeError> {
+    ) -> Result<Vec<String>, DecodeError> {
         let Values::U16(values) = &mut self.values else {
             return Err(damaged("its JPEG data have other samples than its directory says"));
         };
@@ -214,7 +220,7 @@ impl Image {
                 }
             }
         }
-        Ok(())
+        Ok(raster.notes)
     }
 }
 

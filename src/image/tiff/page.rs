@@ -123,7 +123,17 @@ impl Page {
             Kind::Float => matches!(first_bits, 32 | 64),
         };
         if !allowed {
-            return Err(unsupported(format!("samples of {first_bits} bits")));
+            let samples = match kind {
+                Kind::Unsigned => "samples",
+                Kind::Signed => "signed samples",
+                Kind::Float => "floating-point samples",
+            };
+            let advice = "save it with 32: `x = tifffile.imread('x.tif'); \
+                          tifffile.imwrite('y.tif', x.astype('float32'))`";
+            return Err(unsupported(match kind {
+                Kind::Unsigned => format!("{samples} of {first_bits} bits"),
+                _ => format!("{samples} of {first_bits} bits; {advice}"),
+            }));
         }
         let predicted =
             match number(tag::PREDICTOR, 1)? {

@@ -55,6 +55,30 @@ fn samples_without_a_white_need_the_range() {
 }
 
 #[test]
+fn half_floats_and_odd_signed_samples_are_named() {
+    let mut bytes = file("float.tif");
+    // The value of BitsPerSample stands in the entry itself: type SHORT, one value.
+    let entry = [2, 1, 3, 0, 1, 0, 0, 0, 32, 0];
+    let at = bytes.windows(entry.len()).position(|w| w == entry).unwrap();
+    bytes[at + 8] = 16;
+    let error = decode(&bytes).unwrap_err().to_string();
+    let start = "unsupported TIFF: floating-point samples of 16 bits; save it with 32: ";
+    assert!(error.starts_with(start), "{error}");
+}
+
+#[test]
+fn values_that_are_not_finite_are_noted() {
+    let mut bytes = file("float.tif");
+    assert_eq!(by_range(&bytes).notes.len(), 1);
+    let file = File::new(&bytes).unwrap();
+    let directory = &file.directories().unwrap()[0];
+    let start = directory.number(&file, tag::STRIP_OFFSETS).unwrap().unwrap() as usize;
+    bytes[start + 4..start + 8].copy_from_slice(&f32::NAN.to_le_bytes());
+    let notes = by_range(&bytes).notes;
+    assert!(notes[1].starts_with("1 of 286 values are not finite: NaN (1)"), "{notes:?}");
+}
+
+#[test]
 fn compressions_that_are_not_read_are_named() {
     for (name, what) in [
         ("zstd.tif", "Zstandard compression"),
@@ -78,6 +102,18 @@ fn a_jpeg_in_a_tiff_is_no_larger_than_its_strip() {
     let frame = large.windows(3).rposition(|w| w == [0xff, 0xc0, 0]).unwrap();
     large[frame + 5..frame + 9].copy_from_slice(&[0x10, 0, 0x10, 0]);
     assert!(decode(&large).is_err());
+}
+
+#[test]
+fn notes_on_a_jpeg_in_a_tiff_are_kept() {
+    let mut bytes = file("jpeg_grey.tif");
+    let whole = decode(&bytes).unwrap();
+    assert_eq!(whole.notes, [""; 0]);
+    let end = bytes.windows(2).rposition(|w| w == [0xff, 0xd9]).unwrap();
+    bytes[end..end + 2].fill(0);
+    let image = decode(&bytes).unwrap();
+    assert_eq!(image.pixels, whole.pixels);
+    assert_eq!(image.notes, ["the end-of-image marker is missing; all pixels are there"]);
 }
 
 #[test]
