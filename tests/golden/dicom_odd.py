@@ -131,7 +131,9 @@ def table(count, first, bits, values, kind="<u2"):
     return Sequence([lut])
 
 
-# Bits above BitsStored in compressed pixels: an overlay in the upper four (pydicom#2265).
+# Bits above BitsStored in compressed pixels: an overlay in the upper four (pydicom#2265). No
+# header says that there is one, so a note is due.
+above = "bits above are ignored"
 plain = smooth(12).astype(np.uint16)
 overlay = (plain | (np.random.default_rng(1).integers(0, 16, plain.shape) << 12)).astype(np.uint16)
 windowed = dict(WindowCenter="2000", WindowWidth="3000")
@@ -148,18 +150,26 @@ CODECS = {
         pixel_representation=0, photometric_interpretation="MONOCHROME2", number_of_frames=1)),
 }
 for name, (syntax, encode) in CODECS.items():
-    case(f"overlay_{name}", packed(image(plain), syntax, encode(overlay)), image(plain))
-    case(f"overlay_window_{name}", packed(image(plain, **windowed), syntax, encode(overlay)), image(plain, **windowed))
+    case(f"overlay_{name}", packed(image(plain), syntax, encode(overlay)), image(plain),
+         note=above)
+    case(f"overlay_window_{name}", packed(image(plain, **windowed), syntax, encode(overlay)), image(plain, **windowed),
+         note=above)
     lifted = (plain << 4).astype(np.uint16)
     case(f"lifted_{name}", packed(image(plain, HighBit=15), syntax, encode(lifted)), image(plain))
     eight = smooth(8).astype(np.uint16)
     case(f"eight_of_16_{name}", packed(image(eight, 8, allocated=16), syntax, encode((eight | 0xA500).astype(np.uint16))),
-         image(eight, 8))
+         image(eight, 8), note=above)
     values = smooth(12) - 2048
     stored = ((values & 0xFFF) | 0x5000).astype(np.uint16)
-    case(f"signed_overlay_{name}", packed(image(values, signed=True), syntax, encode(stored)), image(values, signed=True))
+    case(f"signed_overlay_{name}", packed(image(values, signed=True), syntax, encode(stored)), image(values, signed=True),
+         note=above)
 case("overlay_signed_codestream", packed(image(smooth(12) - 2048, signed=True), uid.JPEG2000Lossless,
-     j2k(((smooth(12) - 2048) & 0xFFF | 0x5000).astype(np.int16), 16)), image(smooth(12) - 2048, signed=True))
+     j2k(((smooth(12) - 2048) & 0xFFF | 0x5000).astype(np.int16), 16)), image(smooth(12) - 2048, signed=True),
+     note=above)
+# Values of 12 bits under a header that says 10: both readers drop the upper bits.
+case("native_wider_than_stored", image(BitsStored=10, HighBit=9), image(smooth(12) & 1023, 10), note=above)
+case("codestream_wider_than_stored", packed(image(BitsStored=10, HighBit=9), uid.JPEG2000Lossless, j2k(plain, 12)),
+     image(smooth(12) & 1023, 10), note=above)
 case("high_bit_wrong", image(HighBit=15), image(), note="the high bit is wrong")
 case("codestream_of_fewer_bits", packed(image(bits=16, cells=smooth(12)), uid.JPEG2000Lossless, j2k(plain, 12)),
      image(smooth(12), 16))
@@ -245,6 +255,12 @@ def outlier(value):
 
 
 case("outlier_bright", *outlier(65535), note="1 of 240 pixels are outliers")
+# A letter or a border of 2 and of 5 % of the pixels.
+for count in 5, 12:
+    cells = smooth(12) + 1000
+    usual = cells.copy()
+    cells[5, 4:4 + count], usual[5, 4:4 + count] = 65535, cells.max()
+    case(f"letter_of_{count}_pixels", image(cells, 16), image(usual, 16), note=f"{count} of 240 pixels are outliers")
 far = smooth(12) + 40000
 far[3, 3] = 0
 usual = smooth(12) + 40000

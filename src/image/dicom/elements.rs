@@ -57,6 +57,8 @@ pub mod tag {
     pub const VOI_LUTS: Tag = 0x0028_3010;
     pub const VIEW_CODES: Tag = 0x0054_0220;
     pub const LUT_SHAPE: Tag = 0x2050_0020;
+    /// Of the first of 16 overlays; the group rises by 2.
+    pub const OVERLAY_BIT_POSITION: Tag = 0x6000_0102;
     /// The address of a server that has the pixels.
     pub const PIXELS_ELSEWHERE: Tag = 0x0028_7fe0;
     pub const FLOAT_PIXELS: Tag = 0x7fe0_0008;
@@ -82,6 +84,15 @@ const WANTED: [Tag; 41] = [
     tag::MODALITY_LUTS, tag::VOI_LUTS, tag::VIEW_CODES, tag::LUT_SHAPE, tag::PIXELS,
     tag::PIXELS_ELSEWHERE, tag::FLOAT_PIXELS, tag::DOUBLE_PIXELS,
 ];
+
+/// Whether an element is kept.
+fn is_wanted(tag: Tag) -> bool {
+    WANTED.contains(&tag) || is_overlay_bit(tag)
+}
+
+fn is_overlay_bit(tag: Tag) -> bool {
+    tag & 0xffe1_ffff == tag::OVERLAY_BIT_POSITION
+}
 
 /// Those of them that hold items.
 const SEQUENCES: [Tag; 3] = [tag::MODALITY_LUTS, tag::VOI_LUTS, tag::VIEW_CODES];
@@ -336,7 +347,7 @@ impl<'a> Elements<'a> {
         self.read += 1;
         let items = header.length.is_none();
         let may_hold_items = SEQUENCES.contains(&header.tag) || header.tag == tag::PIXELS;
-        if WANTED.contains(&header.tag) && (may_hold_items || !items) {
+        if is_wanted(header.tag) && (may_hold_items || !items) {
             let vr = header.vr;
             let encoding = if vr == *b"UN" { Encoding::IMPLICIT } else { reader.encoding };
             let value = Value { bytes, encoding, vr, items };
@@ -390,6 +401,14 @@ impl<'a> Elements<'a> {
     /// The first 16-bit number of a value.
     pub fn word(&self, tag: Tag) -> Option<u16> {
         self.words(tag).next()
+    }
+
+    /// The bits of a cell that hold overlays (PS3.3 C.9.2, retired), as a mask.
+    pub fn overlay_bits(&self) -> u16 {
+        let positions = self.values.keys().filter(|tag| is_overlay_bit(**tag));
+        let positions = positions.filter_map(|tag| self.word(*tag));
+        // An overlay of its own element has the position 0.
+        positions.filter(|at| (1..16).contains(at)).fold(0, |mask, at| mask | 1 << at)
     }
 
     /// The first number of a value in decimals, if it is finite.

@@ -6,6 +6,7 @@ use ::jpeg_decoder::{ColorTransform, Decoder, PixelFormat};
 
 use super::elements::{Elements, Encoding, tag};
 use super::{damaged, jpeg2000, truncated, unsupported};
+use crate::image::jpeg::JPEG_LS_FRAME;
 use crate::image::{DecodeError, jpeg};
 
 /// How the pixels of a film are packed: its transfer syntax (PS3.5, annex A).
@@ -163,9 +164,6 @@ impl Packing {
     }
 }
 
-/// The marker of a frame of JPEG-LS (ITU-T T.87, C.1.1).
-const JPEG_LS_FRAME: u8 = 0xf7;
-
 /// The marker of the first frame of a JPEG or JPEG-LS, and the bits of its samples.
 fn frame(bytes: &[u8]) -> Option<(u8, u32)> {
     let mut at = 2;
@@ -285,7 +283,7 @@ impl Samples {
             Packing::JpegLs => jpeg_ls(&joined()?, layout)?,
             Packing::Jpeg2000 => jpeg2000::decode(&joined()?, layout)?,
         };
-        let samples = Self::of_cells(cells, precision, layout, notes);
+        let samples = Self::of_cells(cells, precision, layout, data.overlay_bits(), notes);
         if !matches!(packing, Packing::Jpeg | Packing::JpegLs | Packing::Jpeg2000)
             && samples.looks_exchanged(layout)
         {
@@ -300,8 +298,16 @@ impl Samples {
 
     /// Finds where in its cell a value stands. Cells of `precision` bits, as wide as the high
     /// bit says or wider, may hold other things around the value, such as an overlay (PS3.5,
-    /// 8.1.1); in narrower ones, which codecs give, it fills the cell.
-    fn of_cells(cells: Vec<u16>, precision: u32, layout: Layout, notes: &mut Vec<String>) -> Self {
+    /// 8.1.1); in narrower ones, which codecs give, it fills the cell. Bits above the value
+    /// that are neither `overlays` nor its sign are noted: they may belong to values that are
+    /// larger than the header says.
+    fn of_cells(
+        cells: Vec<u16>,
+        precision: u32,
+        layout: Layout,
+        overlays: u16,
+        notes: &mut Vec<String>,
+    ) -> Self {
         let Layout { low, stored, signed, .. } = layout;
         let (mut low, bits) = match precision >= low + stored {
             true => (low, stored),
@@ -312,6 +318,22 @@ impl Samples {
         if used & below != 0 && u32::from(used) >> stored == 0 {
             notes.push("the high bit is wrong: the values stand in the lower bits".to_owned());
             low = 0;
+        }
+        let mask = |bits: u32| ((1_u32 << bits) - 1) as u16;
+        let known = mask(precision) & !overlays;
+        let value_bits = mask(low + bits) & known;
+        let is_larger = |cell: &&u16| {
+            let is_negative = signed && **cell >> (low + bits - 1) & 1 == 1;
+            let used = (**cell & known) | value_bits;
+            used != value_bits && !(is_negative && used == known)
+        };
+        let larger = cells.iter().filter(is_larger).count();
+        if larger > 0 {
+            notes.push(format!(
+                "{larger} of {} pixels have values of more than the {bits} bits stored by the \
+                 header: the bits above are ignored",
+                cells.len() / layout.channels
+            ));
         }
         Self { cells, low, bits, signed }
     }

@@ -129,16 +129,47 @@ fn all_bits_count_before_the_window() {
 fn bits_that_are_not_stored_are_ignored() {
     let plain = decode(&film().file()).unwrap();
     assert_eq!(ends(&plain), [0, 255]);
-    // Overlays in the upper four bits, as old files have them.
-    let data = film().file();
-    let (head, pixels) = data.split_at(data.len() - 2 * 16 * 24);
-    let overlaid: Vec<u8> = pixels.chunks(2).flat_map(|c| [c[0], c[1] | 0xf0]).collect();
-    assert_eq!(decode(&[head, &overlaid].concat()).unwrap(), plain);
+    // Overlays in the upper four bits, as old files have them: a header that says so explains
+    // them, else they may belong to larger values.
+    let cells: Vec<u8> = film().file()[film().file().len() - 2 * 16 * 24..].to_vec();
+    let overlaid: Vec<u8> = cells.chunks(2).flat_map(|c| [c[0], c[1] | 0xf0]).collect();
+    let noted = decode(&film().bytes(0x7fe0_0010, "OW", &overlaid).file()).unwrap();
+    assert_eq!(noted.pixels, plain.pixels);
+    let note = "384 of 384 pixels have values of more than the 12 bits stored by the header: the \
+                bits above are ignored";
+    assert_eq!(noted.notes, [note]);
+    let positions = (12..16).map(|bit| (0x6000_0102 + 0x0002_0000 * (u32::from(bit) - 12), bit));
+    let said = positions.fold(film(), |film, (tag, bit)| film.word(tag, bit));
+    let said = said.bytes(0x7fe0_0010, "OW", &overlaid);
+    assert_eq!(decode(&said.file()).unwrap(), plain);
     // The same values in the upper bits of each cell.
-    let cells = pixels.chunks(2).map(|c| u16::from_le_bytes([c[0], c[1]]) << 4);
+    let cells = cells.chunks(2).map(|c| u16::from_le_bytes([c[0], c[1]]) << 4);
     let lifted: Vec<u8> = cells.flat_map(u16::to_le_bytes).collect();
     let lifted = film().word(0x0028_0102, 15).bytes(0x7fe0_0010, "OW", &lifted);
     assert_eq!(decode(&lifted.file()).unwrap().pixels, plain.pixels);
+}
+
+#[test]
+fn values_of_more_bits_than_are_stored_are_noted() {
+    // Of 0 to 4095, the header says 10 bits: as in pydicom, values from 1024 on wrap.
+    let narrow = film().word(0x0028_0101, 10).word(0x0028_0102, 9);
+    let notes = decode(&narrow.file()).unwrap().notes;
+    assert!(
+        notes[0]
+            .ends_with("of more than the 10 bits stored by the header: the bits above are ignored"),
+        "{notes:?}"
+    );
+    // The sign of negative values is no such bit.
+    let signed = |value: i16| {
+        let cells: Vec<u8> = (0..16 * 24)
+            .map(|i| if i == 7 { value } else { i - 190 })
+            .flat_map(i16::to_le_bytes)
+            .collect();
+        let film = film().word(0x0028_0103, 1).bytes(0x7fe0_0010, "OW", &cells);
+        let notes = decode(&film.file()).unwrap().notes;
+        notes.iter().any(|note| note.starts_with("1 of 384 pixels have values of more than"))
+    };
+    assert_eq!([-2048, 2047, -2049, 5000].map(signed), [false, false, true, true]);
 }
 
 #[test]
