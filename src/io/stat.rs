@@ -85,7 +85,7 @@ impl StatCache {
         let folders: BTreeSet<&Path> = paths.iter().map(|path| parent(path)).collect();
         let folders: BTreeMap<&Path, PathBuf> =
             folders.into_iter().map(|folder| (folder, real(folder))).collect();
-        let found: Vec<Result<(PathBuf, Option<Stat>, String), FileError>> = paths
+        let found: Vec<Result<_, FileError>> = paths
             .par_iter()
             .map(|path| {
                 let name = path.file_name().unwrap_or_default();
