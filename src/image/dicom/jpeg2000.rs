@@ -2,7 +2,8 @@
 
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
-use super::samples::{Layout, same_size};
+use super::codecs::same_size;
+use super::samples::Layout;
 use super::{damaged, truncated, unsupported};
 use crate::image::DecodeError;
 

@@ -1,24 +1,27 @@
 //! DICOM films, as a viewer shows them.
 //!
-//! The stored values are unpacked ([`samples`]), brought to grey levels by the
+//! The stored values are unpacked ([`packing`], [`codecs`], [`samples`]), brought to grey levels by the
 //! transforms that the header asks for ([`grey`]) or to colours ([`colour`]), and
 //! the few elements that an index needs are put into fixed words ([`tags`]).
 //!
-//! The elements are read here ([`elements`]) and not by a library, because of what
+//! The elements are read here ([`reader`], [`elements`]) and not by a library, because of what
 //! may stand in a file from a hospital or from an enemy: the trees of `dicom-object`
 //! hold every name and number of a file and recurse into its sequences, values are
 //! allocated by the length that a file states, and the unpackers of RLE and JPEG
 //! panic where a picture is shorter or larger than its header says. A film needs
 //! three dozen elements and no tree.
 
+mod codecs;
 mod colour;
 mod elements;
 mod grey;
 mod jpeg2000;
 mod lut;
+mod packing;
 #[cfg(test)]
 #[path = "../../../tests/it/part10.rs"]
 mod part10;
+mod reader;
 mod samples;
 mod tags;
 #[cfg(test)]
@@ -29,8 +32,10 @@ use std::io::Read;
 use flate2::read::DeflateDecoder;
 use ndarray::Array3;
 
-use self::elements::{Elements, Encoding, tag};
-use self::samples::{Layout, Packing, Samples};
+use self::elements::{Elements, tag};
+use self::packing::Packing;
+use self::reader::Encoding;
+use self::samples::{Layout, Samples};
 pub use self::tags::{Patient, Tags};
 use super::decode::{MAX_MEMORY, memory};
 use super::{DecodeError, Film, MAX_PIXELS};
@@ -295,12 +300,10 @@ impl Photometric {
 
 /// The mode by what is stored: `L12` is grey of 12 bits.
 fn mode(photometric: Photometric, stored: u32) -> &'static str {
-    const GREY: [&str; 16] = [
-        "1", "L2", "L3", "L4", "L5", "L6", "L7", "L", "L9", "L10", "L11", "L12", "L13", "L14",
-        "L15", "L16",
-    ];
     match photometric {
-        Photometric::Monochrome1 | Photometric::Monochrome2 => GREY[stored as usize - 1],
+        Photometric::Monochrome1 | Photometric::Monochrome2 => {
+            crate::image::samples::mode(1, stored)
+        }
         Photometric::Palette => "P",
         _ => "RGB",
     }

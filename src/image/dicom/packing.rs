@@ -1,0 +1,183 @@
+//! How the pixels of a DICOM file are packed: by its transfer syntax and by their first bytes.
+
+use super::elements::{Elements, tag};
+use super::reader::Encoding;
+use super::{damaged, unsupported};
+use crate::image::DecodeError;
+use crate::image::jpeg::JPEG_LS_FRAME;
+
+/// How the pixels of a film are packed: its transfer syntax (PS3.5, annex A).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    Native(Encoding),
+    /// The whole data set is compressed, its pixels are not.
+    Deflated,
+    Rle,
+    Jpeg,
+    JpegLs,
+    Jpeg2000,
+}
+
+impl Packing {
+    /// By the transfer syntax's UID.
+    pub fn of(uid: &str) -> Result<Self, DecodeError> {
+        let Some(number) = uid.strip_prefix("1.2.840.10008.1.2") else {
+            return Err(unsupported("a private transfer syntax"));
+        };
+        Ok(match number {
+            "" => Self::Native(Encoding::IMPLICIT),
+            ".1" => Self::Native(Encoding::EXPLICIT),
+            ".2" => Self::Native(Encoding::BIG),
+            ".1.99" => Self::Deflated,
+            ".5" => Self::Rle,
+            ".4.50" | ".4.51" | ".4.57" | ".4.70" => Self::Jpeg,
+            ".4.80" | ".4.81" => Self::JpegLs,
+            ".4.90" | ".4.91" => Self::Jpeg2000,
+            ".4.110" | ".4.111" | ".4.112" => return Err(unsupported("JPEG XL")),
+            ".4.201" | ".4.202" | ".4.203" => return Err(unsupported("high-throughput JPEG 2000")),
+            video if video.starts_with(".4.10") => return Err(unsupported("a video")),
+            _ => return Err(unsupported("its transfer syntax")),
+        })
+    }
+
+    /// By the first bytes of what is packed: a codestream of JPEG, JPEG-LS or JPEG 2000, or
+    /// the header of RLE. `None` for anything else.
+    pub fn of_codestream(bytes: &[u8]) -> Option<Self> {
+        Some(match bytes {
+            [0xff, 0xd8, 0xff, ..] => match frame(bytes) {
+                Some((JPEG_LS_FRAME, _)) => Self::JpegLs,
+                _ => Self::Jpeg,
+            },
+            [0xff, 0x4f, 0xff, 0x51, ..] | [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => {
+                Self::Jpeg2000
+            }
+            // So many segments, the first of them behind the header of 64 bytes.
+            [1..=15, 0, 0, 0, 64, 0, 0, 0, ..] => Self::Rle,
+            _ => return None,
+        })
+    }
+
+    /// How the pixels of `data` are packed: as the transfer syntax says, if there is one and
+    /// it does not contradict them. `encoding` is that of the data set, and uncompressed
+    /// pixels have `length` bytes.
+    ///
+    /// # Errors
+    /// If the pixels contradict the transfer syntax and nothing tells what they are.
+    pub fn find(
+        said: Option<Self>,
+        data: &Elements,
+        encoding: Encoding,
+        length: usize,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, DecodeError> {
+        let is_compressed = |packing: &Self| !matches!(packing, Self::Native(_) | Self::Deflated);
+        let native = match said {
+            Some(Self::Deflated) => Self::Deflated,
+            _ => Self::Native(encoding),
+        };
+        let fragments = data.fragments()?;
+        let whole = data.bytes(tag::PIXELS).unwrap_or_default();
+        let (is_fragmented, fragments) = match fragments {
+            Some(fragments) => (true, fragments),
+            None => (false, vec![whole]),
+        };
+        let first = fragments.first().copied().unwrap_or_default();
+        let seen = Self::of_codestream(first);
+        let found = if is_fragmented {
+            let expected = said.filter(is_compressed);
+            seen.or(expected).ok_or_else(|| {
+                unsupported(
+                    "pixels in fragments whose transfer syntax and first bytes name no codec",
+                )
+            })?
+        } else if said.is_some_and(|said| is_compressed(&said)) {
+            match seen {
+                Some(seen) => {
+                    notes.push("the compressed pixels are not in fragments".to_owned());
+                    seen
+                }
+                None if first.len() == length.next_multiple_of(2) => native,
+                None => {
+                    return Err(damaged(
+                        "its transfer syntax says compressed, its pixels are neither that nor as \
+                         long as uncompressed ones",
+                    ));
+                }
+            }
+        } else {
+            // Uncompressed pixels may begin with any bytes, so only short ones are looked at.
+            seen.filter(|_| first.len() < length).unwrap_or(native)
+        };
+        match said {
+            Some(said) if said.name() != found.name() => notes.push(format!(
+                "the transfer syntax says {}, the pixels are {}",
+                said.name(),
+                found.name()
+            )),
+            None if is_compressed(&found) => notes.push(format!(
+                "there is no transfer syntax; by their first bytes the pixels are {}",
+                found.name()
+            )),
+            _ => {}
+        }
+        if fragments
+            .iter()
+            .skip(1)
+            .any(|f| is_compressed(&found) && Self::of_codestream(f) == Some(found))
+        {
+            notes.push("several fragments begin a picture; the first picture is used".to_owned());
+        }
+        Ok(found)
+    }
+
+    /// As messages name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native(_) | Self::Deflated => "uncompressed",
+            Self::Rle => "RLE",
+            Self::Jpeg => "JPEG",
+            Self::JpegLs => "JPEG-LS",
+            Self::Jpeg2000 => "JPEG 2000",
+        }
+    }
+
+    /// Bytes that decoding takes for each value, measured: it is kept in 16 bits and ends
+    /// in 8, and decoders have more of it at once.
+    pub fn cost(self) -> u64 {
+        match self {
+            Self::Native(_) | Self::Rle | Self::JpegLs => 4,
+            Self::Deflated => 5,
+            Self::Jpeg => 6,
+            Self::Jpeg2000 => 15,
+        }
+    }
+
+    /// How the elements of the data set are written.
+    pub fn encoding(self) -> Encoding {
+        match self {
+            Self::Native(encoding) => encoding,
+            _ => Encoding::EXPLICIT,
+        }
+    }
+}
+
+/// The marker of the first frame of a JPEG or JPEG-LS, and the bits of its samples.
+pub fn frame(bytes: &[u8]) -> Option<(u8, u32)> {
+    let mut at = 2;
+    loop {
+        match *bytes.get(at..at + 5)? {
+            [0xff, 0xff, ..] => at += 1,
+            [
+                0xff,
+                marker @ (0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | JPEG_LS_FRAME),
+                _,
+                _,
+                bits,
+            ] => {
+                return Some((marker, bits.into()));
+            }
+            [0xff, _, high, low, _] => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+            _ => return None,
+        }
+    }
+}
