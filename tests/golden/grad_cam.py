@@ -1,9 +1,9 @@
-"""Writes grad_cam.json: Grad-CAM by Keras through max pool, pooling and head, on small random maps.
+"""Writes grad_cam.json: Grad-CAM by Keras through max pool, pooling and head, for random feature maps.
 
     pip install keras==3.15.1 tensorflow-cpu==2.21.0
     python grad_cam.py
 
-As in Keras' own example, of the logit of each class and not scaled to 1.
+Saliency maps of the logit of each class, not scaled to 1. Source: Keras' Grad-CAM example.
 """
 import json, os
 
@@ -27,11 +27,11 @@ for pooling, pool in {"tutorial": L.AveragePooling2D(4), "global": L.AveragePool
         conv = tf.convert_to_tensor(maps)
         tape.watch(conv)
         logits = [top(conv)[:, k] for k in range(CLASSES)]
-    heats = []
+    saliency_maps = []
     for logit in logits:
         weight = tf.reduce_mean(tape.gradient(logit, conv), axis=(0, 1, 2))
-        heats.append(short(tf.nn.relu(tf.reduce_sum(conv[0] * weight, axis=-1))))
-    cases[pooling] = {"logits": short([float(v[0]) for v in logits]), "heat": heats}
+        saliency_maps.append(short(tf.nn.relu(tf.reduce_sum(conv[0] * weight, axis=-1))))
+    cases[pooling] = {"logits": short([float(v[0]) for v in logits]), "heat": saliency_maps}
 
 names = ("dense_1.kernel", "dense_1.bias", "dense_2.kernel", "dense_2.bias")
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "grad_cam.json"), "w") as f:

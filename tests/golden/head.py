@@ -1,11 +1,11 @@
-"""Writes head.json: the head trained by Keras from given weights, in a given order, without dropout.
+"""Writes head.json: heads trained by Keras from given weights, in a given order, without dropout.
 
     pip install keras==3.15.1 tensorflow-cpu==2.21.0
     python head.py
 
-Keras attaches the logits to what `activation="softmax"` returns, and its
-binary_crossentropy then works on them ("logits"). A plain softmax function leaves
-it the clipped probabilities ("probabilities").
+With `activation="softmax"` Keras attaches the logits to the output, and binary_crossentropy is
+computed from them ("logits"). With a plain softmax function it is computed from the clipped
+probabilities ("probabilities").
 """
 import json, os
 
@@ -19,11 +19,11 @@ short = lambda a: np.array(a, "float64").round(8).tolist()
 
 def case(loss, classes, scale, seed):
     r = np.random.default_rng(seed)
-    draw = lambda *shape: r.normal(size=shape).astype("float32").round(3)
-    x, xt = scale * draw(N, INPUTS), scale * draw(TEST, INPUTS)
+    normal = lambda *shape: r.normal(size=shape).astype("float32").round(3)
+    x, xt = scale * normal(N, INPUTS), scale * normal(TEST, INPUTS)
     y, yt = np.arange(N) % classes, np.arange(TEST) % classes
     onehot = np.eye(classes, dtype="float32")
-    weights = [draw(INPUTS, HIDDEN), draw(HIDDEN), draw(HIDDEN, classes), draw(classes)]
+    weights = [normal(INPUTS, HIDDEN), normal(HIDDEN), normal(HIDDEN, classes), normal(classes)]
     orders = [r.permutation(N) for _ in range(EPOCHS)]
 
     softmax = "softmax" if loss == "logits" else tf.nn.softmax
@@ -52,7 +52,7 @@ def case(loss, classes, scale, seed):
         "initial": named(weights), "first_loss": float(value), "first_gradients": named(gradients),
         "history": history, "trained": named(head.get_weights()),
         "probabilities": short(head.predict(xt, verbose=0)),
-        # Near the clip, 1 - p has few digits left in f32.
+        # Close to the clipping limit, 1 - p has few significant digits in f32.
         "tolerance": 1e-6 if scale == 1 else 1e-4,
     }
 

@@ -1,11 +1,11 @@
-"""Trains heads with Keras on the features that our heads learn from, and compares the two.
+"""Trains heads with Keras on the features of the Rust heads, and compares their distributions.
 
     cargo test --test it a_thousand_heads -- --ignored      # writes target/seeds/
     python keras_heads.py ../../target/seeds REFERENCE_DIR 200
 
-REFERENCE_DIR holds split.json and keras_fresh_seeds.json. keras 3.15.1, tensorflow-cpu 2.21.0,
-scipy. Each head draws one of 100 rotations for each image and epoch, with numpy's stream, and
-shuffles with it; initial weights and dropout are Keras'. Prints what docs/method.md quotes.
+REFERENCE_DIR contains split.json and keras_fresh_seeds.json. Requirements: keras 3.15.1,
+tensorflow-cpu 2.21.0, scipy. numpy's generator selects one of 100 rotations for each image and
+epoch, and shuffles; initial weights and dropout are from Keras. Prints the table of docs/method.md.
 """
 import json
 import os
@@ -39,10 +39,10 @@ for seed in range(1000, 1000 + seeds):
         x = rotated[rng.randint(0, len(rotated), 40), np.arange(40)][order]
         y = onehot[train][order]
         losses = []
-        for first in range(0, 40, 8):
-            # Without a reset the returned loss would be the mean since the last one.
+        for start in range(0, 40, 8):
+            # Without a reset, Keras would return the mean loss since the last reset.
             head.reset_metrics()
-            losses.append(head.train_on_batch(x[first : first + 8], y[first : first + 8])[0])
+            losses.append(head.train_on_batch(x[start : start + 8], y[start : start + 8])[0])
     head.reset_metrics()
     val_loss, val_accuracy = head.test_on_batch(unrotated[test], onehot[test])
     keras_runs.append(
@@ -50,11 +50,11 @@ for seed in range(1000, 1000 + seeds):
     )
     print(seed, keras_runs[-1], file=sys.stderr, flush=True)
 
-last = lambda run: {name: values[-1] for name, values in run["history"].items()}
+last_epoch = lambda run: {name: values[-1] for name, values in run["history"].items()}
 runs = {
-    "ours": json.load(open(os.path.join(folder, "ours.json"))),
+    "cxr-train": json.load(open(os.path.join(folder, "ours.json"))),
     "Keras, same features": keras_runs,
-    "Keras, as the tutorial runs": [last(r) for r in json.load(open(os.path.join(reference, "keras_fresh_seeds.json")))],
+    "Keras, the tutorial's script": [last_epoch(r) for r in json.load(open(os.path.join(reference, "keras_fresh_seeds.json")))],
 }
 column = lambda name, measure: np.array([run[measure] for run in runs[name]])
 for name in runs:
@@ -62,6 +62,6 @@ for name in runs:
         values = column(name, measure)
         print(f"{name}: {measure} {values.mean():.4f} sd {values.std(ddof=1):.4f}, n {len(values)}")
     print(name, dict(Counter(column(name, "val_accuracy").round(1).tolist())))
-    p = [ks_2samp(column("ours", m), column(name, m)).pvalue for m in ("loss", "val_loss")]
-    perfect = [[(column(n, "val_accuracy") > 0.999).sum(), (column(n, "val_accuracy") <= 0.999).sum()] for n in ("ours", name)]
-    print(f"  against ours: KS p {p[0]:.2f} (loss), {p[1]:.2f} (val_loss); 10 of 10, Fisher p {fisher_exact(perfect).pvalue:.2f}")
+    p = [ks_2samp(column("cxr-train", m), column(name, m)).pvalue for m in ("loss", "val_loss")]
+    perfect = [[(column(n, "val_accuracy") > 0.999).sum(), (column(n, "val_accuracy") <= 0.999).sum()] for n in ("cxr-train", name)]
+    print(f"  against cxr-train: KS p {p[0]:.2f} (loss), {p[1]:.2f} (val_loss); 10 of 10, Fisher p {fisher_exact(perfect).pvalue:.2f}")

@@ -1,12 +1,12 @@
-"""What OpenCV, SciPy and OpenCV's ECC say of the images that `src/dataset/link` tests.
+"""Prints link.json: thumbnails, descriptors and an alignment by OpenCV and SciPy.
 
     pip install numpy opencv-python-headless scipy && python link.py > link.json
 
-The image is 224 x 224 with a border of one level: 9 pixels at the left, 6 at the
-right, 4 at the top. `cells` are OpenCV's INTER_AREA means of the rest, `frequencies`
-SciPy's orthonormal DCT-II of two windows of them, times the radial frequency and
-scaled to length 1. `warped` is another image under an affine map that OpenCV's
-findTransformECC finds again.
+The image has 224 x 224 pixels with a uniform border: 9 pixels at the left, 6 at the right, 4 at
+the top. `cells` are the INTER_AREA means of the rest (OpenCV). `frequencies` are the orthonormal
+DCT-II of two windows of the cells (SciPy), weighted by radial frequency and scaled to length 1.
+`affine` has an image, the same image under an affine map, and the map that OpenCV's
+findTransformECC estimates.
 """
 
 import json
@@ -25,7 +25,7 @@ def image(x, y):
 def frequencies(cells, left, top, right, bottom):
     window = cells[top : SIDE - bottom, left : SIDE - right].astype(float)
     u, v = np.meshgrid(np.arange(LOW), np.arange(LOW))
-    # SciPy's norm differs from the one here by a factor that the scaling removes.
+    # The normalisation of the DCT does not matter: the result is scaled to length 1.
     values = dctn(window, norm="ortho")[:LOW, :LOW] * np.hypot(u, v)
     even, odd = values[:, ::2].ravel()[1:], values[:, 1::2].ravel()
     values = np.concatenate([even, odd])
@@ -46,15 +46,15 @@ def affine():
     moved = np.clip(0.8 * moved + 20, 0, 255).round().astype(np.uint8)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-9)
     start = np.eye(2, 3, dtype=np.float32)
-    _, found = cv2.findTransformECC(moved, source, start, cv2.MOTION_AFFINE, criteria, None, 1)
-    # From pixels to coordinates between -1 and 1.
-    shift = found[:, :2] @ np.full(2, 31.5) + found[:, 2] - 31.5
-    found = np.column_stack([found[:, :2], shift / 32])
+    _, estimate = cv2.findTransformECC(moved, source, start, cv2.MOTION_AFFINE, criteria, None, 1)
+    # From pixels to coordinates from -1 to 1.
+    shift = estimate[:, :2] @ np.full(2, 31.5) + estimate[:, 2] - 31.5
+    estimate = np.column_stack([estimate[:, :2], shift / 32])
     return {
         "source": source.ravel().tolist(),
         "moved": moved.ravel().tolist(),
         "true": m.ravel().tolist(),
-        "opencv": found.ravel().round(5).tolist(),
+        "opencv": estimate.ravel().round(5).tolist(),
     }
 
 
@@ -63,12 +63,12 @@ def main():
     levels = image(x, y).astype(np.uint8)
     cells = cv2.resize(levels[4:, 9:218].astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     cells = np.floor(cells + 0.5).astype(np.uint8)
-    answer = {
+    golden = {
         "cells": cells.ravel().tolist(),
         "frequencies": [frequencies(cells, *w) for w in ((0, 0, 0, 0), (4, 0, 4, 4))],
         "affine": affine(),
     }
-    print(json.dumps(answer, separators=(",", ":")))
+    print(json.dumps(golden, separators=(",", ":")))
 
 
 main()

@@ -1,13 +1,12 @@
-"""Writes lossless_jpeg/*.jpg and lossless_jpeg.json beside itself.
+"""Writes lossless_jpeg/*.jpg and lossless_jpeg.json in this folder.
 
     pip install numpy==2.4.6 imagecodecs==2026.3.6 pylibjpeg==2.1.0 pylibjpeg-libjpeg==2.5.0
     python lossless_jpeg.py
 
-No common encoder offers restart intervals and point transforms together with all
-predictors and depths, so a small one is written here, from ITU-T T.81, annex H. What each
-file decodes to is the answer of an independent decoder: libjpeg-turbo (imagecodecs'
-jpeg8_decode) where it can, else the T.81 decoder of imagecodecs' ljpeg_decode or of
-pylibjpeg-libjpeg, which must agree with the pixels that were encoded.
+No common encoder supports restart intervals and point transforms with all predictors and depths,
+so this script has a small encoder according to ITU-T T.81, annex H. At least one independent
+decoder must return the encoded pixels: libjpeg-turbo (imagecodecs' jpeg8_decode), imagecodecs'
+ljpeg_decode or pylibjpeg-libjpeg.
 """
 import hashlib, json, pathlib
 
@@ -20,7 +19,7 @@ folder.mkdir(exist_ok=True)
 
 
 def predictions(x, predictor, pt, precision, rows_per_restart):
-    """The prediction of every sample of the plane x (already shifted)."""
+    """Returns the prediction of every sample of the plane x (after the point transform)."""
     h, w = x.shape
     x = x.astype(np.int64)
     a = np.zeros_like(x); a[:, 1:] = x[:, :-1]
@@ -35,7 +34,7 @@ def predictions(x, predictor, pt, precision, rows_per_restart):
 
 
 def codes(counts):
-    """Canonical codes: symbol index to (code, length)."""
+    """Returns the canonical Huffman codes as (code, length), by symbol index."""
     code, out = 0, []
     for length, n in enumerate(counts, 1):
         for _ in range(n):
@@ -49,14 +48,14 @@ def segment(marker, body):
     return bytes([0xff, marker]) + (len(body) + 2).to_bytes(2, "big") + body
 
 
-# 17 categories: 2 of 3 bits, 6 of 4 bits and 9 of 5 to 13 bits; complete enough for any image.
+# Codes of the 17 difference categories, of 3 to 11 bits.
 COUNTS = [0, 0, 4, 4, 2, 2, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0]
 SYMBOLS = [3, 4, 2, 5, 6, 1, 0, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
 CODE = dict(zip(SYMBOLS, codes(COUNTS)))
 
 
 def scan(planes, predictor, pt, precision, rows):
-    """Entropy-coded data of interleaved planes."""
+    """Returns the entropy-coded data of interleaved planes."""
     shifted = [p >> pt for p in planes]
     diffs = []
     for s in shifted:
@@ -110,7 +109,7 @@ def encode(image, precision, predictor, pt=0, rows=0, separate=False, eoi=True):
 
 
 def picture(bits, channels=1, h=40, w=23):
-    """A gradient with edges and noise that uses all bits, and jumps by half the range."""
+    """A gradient with edges and noise that uses all bits and has jumps of half the range."""
     y, x = np.mgrid[:h, :w]
     top = (1 << bits) - 1
     rng = np.random.RandomState(bits * 10 + channels)
@@ -124,16 +123,16 @@ def picture(bits, channels=1, h=40, w=23):
     return out[..., 0] if channels == 1 else out
 
 
-def decoders(data, precision):
-    """The answers of all decoders that read the file."""
-    answers = {}
+def decode_all(data):
+    """Returns the pixels or the error of each decoder."""
+    results = {}
     for name, decode in (("libjpeg-turbo", imagecodecs.jpeg8_decode), ("ljpeg", imagecodecs.ljpeg_decode),
                          ("libjpeg", libjpeg)):
         try:
-            answers[name] = np.asarray(decode(data)).astype(np.uint16)
+            results[name] = np.asarray(decode(data)).astype(np.uint16)
         except Exception as error:
-            answers[name] = f"{type(error).__name__}: {error}"[:90]
-    return answers
+            results[name] = f"{type(error).__name__}: {error}"[:90]
+    return results
 
 
 cases = []
@@ -156,13 +155,13 @@ rows = []
 for name, bits, options, channels in cases:
     image = picture(bits, channels)
     data = encode(image, bits, **options)
-    wanted = image >> options.get("pt", 0) << options.get("pt", 0)
-    answers = decoders(data, bits)
-    agree = [n for n, a in answers.items() if not isinstance(a, str) and a.shape == wanted.shape and (a == wanted).all()]
-    others = {n: (a if isinstance(a, str) else "other pixels") for n, a in answers.items() if n not in agree}
+    expected = image >> options.get("pt", 0) << options.get("pt", 0)
+    results = decode_all(data)
+    agree = [n for n, a in results.items() if not isinstance(a, str) and a.shape == expected.shape and (a == expected).all()]
+    others = {n: (a if isinstance(a, str) else "other pixels") for n, a in results.items() if n not in agree}
     print(name, agree, others)
-    assert agree, name
+    assert agree, f"{name}: no decoder returns the encoded pixels"
     (folder / f"{name}.jpg").write_bytes(data)
-    rows.append({"file": f"{name}.jpg", "bits": bits, "shape": list(wanted.shape), "decoders": agree,
-                 "sha256": hashlib.sha256(wanted.astype("<u2").tobytes()).hexdigest()})
+    rows.append({"file": f"{name}.jpg", "bits": bits, "shape": list(expected.shape), "decoders": agree,
+                 "sha256": hashlib.sha256(expected.astype("<u2").tobytes()).hexdigest()})
 (here / "lossless_jpeg.json").write_text("[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]\n")

@@ -1,11 +1,11 @@
-"""Writes films/*, image_decode.json, image_resize.json and image_rotate.json beside itself.
+"""Writes films/*, image_decode.json, image_resize.json and image_rotate.json in this folder.
 
     pip install opencv-python-headless==5.0.0.93 numpy==2.4.6 scipy==1.17.1 pillow==13.0.0
     python make_image.py
 
-OpenCV says what each file decodes to and what each resize returns. A rotation
-is scipy's affine_transform with the matrix that Keras 3.15's
-apply_affine_transform builds, checked against it once.
+The expected values of decoding and resizing are those of OpenCV. Rotations are computed with
+scipy's affine_transform and the matrix of Keras 3.15's apply_affine_transform; they were compared
+with Keras once.
 """
 import hashlib, io, json, pathlib
 
@@ -14,12 +14,12 @@ from PIL import Image
 from scipy.ndimage import affine_transform
 
 here = pathlib.Path(__file__).parent
-films = here / "films"
-films.mkdir(exist_ok=True)
+folder = here / "films"
+folder.mkdir(exist_ok=True)
 
 
 def noise(h, w, c):
-    """The upper bytes of a 32-bit linear congruential sequence; `noise` in the tests draws the same."""
+    """Upper bytes of a 32-bit linear congruential sequence, as in the function `noise` of the Rust tests."""
     state, out = h * 1000 + w, bytearray()
     for _ in range(h * w * c):
         state = (state * 1664525 + 1013904223) % 2**32
@@ -31,7 +31,7 @@ def dump(name, rows):
     (here / name).write_text("[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]\n")
 
 
-# Resize: hashes of the whole result.
+# Resize: hashes of all output pixels.
 sizes = [1, 2, 3, 5, 8, 31, 64, 97]
 pairs = [((a, b), (c, d)) for a in sizes for b in (1, 7, 64) for c in (1, 4, 32, 97) for d in (1, 32, 50)]
 pairs += [((h, w), (224, 224)) for h, w in ((1, 1), (2, 2), (112, 112), (157, 156), (223, 225), (224, 100),
@@ -44,10 +44,10 @@ for i, ((h, w), (oh, ow)) in enumerate(pairs):
 dump("image_resize.json", rows)
 
 
-# Rotation: Keras' matrix from output to input coordinates, in each of its two calls. It builds the
-# matrix for (x, y), centre included, and then swaps the axes, so that the centre ends up swapped too.
-def rotate(film, degrees, plane):
-    x = film.astype("float32") / 255
+# Rotation: Keras' matrix from output to input coordinates, for both axis conventions. Keras builds
+# the matrix for (x, y) including the centre, then swaps the axes; so the centre is swapped, too.
+def rotate(pixels, degrees, plane):
+    x = pixels.astype("float32") / 255
     x = np.moveaxis(x, 2, 0) if plane == "height-width" else x
     t, centre = np.deg2rad(degrees), (np.array(x.shape[:0:-1]) - 1) / 2
     m = np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]])
@@ -60,7 +60,7 @@ dump("image_rotate.json", [
     for s in (1, 5, 8) for a in (-15.0, 7.25, 90.0, 201.5) for p in ("height-width", "width-channel")])
 
 
-# Decoding: small films of every kind, and the pixels that OpenCV reads.
+# Decoding: small images in every format, and the pixels that OpenCV reads.
 w, h = 22, 13
 y, x = np.mgrid[:h, :w]
 grey = ((x * 9 + y * 5) % 256).astype(np.uint8)
@@ -91,7 +91,7 @@ def oriented(tag):
 
 
 def ycck():
-    """A CMYK file whose Adobe segment claims YCCK: nonsense colours, but every decoder must agree on them."""
+    """A CMYK file with YCCK in the Adobe segment: the colours are wrong, but equal in all decoders."""
     b = bytearray(pil(RGB.convert("CMYK"), "JPEG", quality=95))
     b[b.index(b"Adobe") + 11] = 2
     return bytes(b)
@@ -128,7 +128,7 @@ files = {
 
 rows = []
 for name, (mode, content) in files.items():
-    (films / name).write_bytes(content)
-    bgr = cv2.imread(str(films / name), cv2.IMREAD_COLOR)
+    (folder / name).write_bytes(content)
+    bgr = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)
     rows.append({"file": name, "mode": mode, "height": bgr.shape[0], "width": bgr.shape[1], "rgb": bgr[..., ::-1].tobytes().hex()})
 dump("image_decode.json", rows)

@@ -1,4 +1,4 @@
-"""Writes keras.h5 as h5py 2 wrote Keras' VGG16 release; needs h5py and numpy."""
+"""Writes keras.h5 in the layout of Keras' VGG16 release, written by h5py 2. Requires h5py and numpy."""
 
 import os
 
@@ -12,7 +12,7 @@ def count_up(*shape):
     return (np.arange(np.prod(shape), dtype=np.float32) / 8).reshape(shape)
 
 
-# libver "earliest": superblock 0 and symbol tables, as the release has them.
+# libver "earliest": superblock 0 and symbol tables, as in the release.
 with h5py.File(os.path.join(here, "keras.h5"), "w", libver="earliest") as file:
     file.attrs["layer_names"] = [b"block1_conv1", b"block1_pool", b"deflated"]
     group = file.create_group("block1_conv1")

@@ -1,8 +1,8 @@
-"""Writes metrics.json: what scikit-learn and scipy return for drawn predictions.
+"""Writes metrics.json: metrics of random predictions by scikit-learn and scipy.
 
     python metrics.py    (scikit-learn 1.9.1, scipy 1.17.1, numpy 2.4.6)
 
-Floats are written as text, for exact reading.
+Floats are written as text, so that they can be read exactly.
 """
 import json, pathlib
 
@@ -18,9 +18,9 @@ text = lambda values: [repr(float(v)) for v in np.ravel(values)]
 
 
 def expected_calibration_error(y, p, bins):
-    confidence, right = p.max(1), p.argmax(1) == y
+    confidence, correct = p.max(1), p.argmax(1) == y
     bin_ = np.minimum((confidence * bins).astype(int), bins - 1)
-    return sum((bin_ == b).mean() * abs(confidence[bin_ == b].mean() - right[bin_ == b].mean())
+    return sum((bin_ == b).mean() * abs(confidence[bin_ == b].mean() - correct[bin_ == b].mean())
                for b in range(bins) if (bin_ == b).any())
 
 
@@ -46,15 +46,15 @@ def case(n, k, seed, weights, gain, digits):
                "log_loss": m.log_loss(y, p), "brier_multiclass": m.brier_score_loss(y, p),
                "accuracy": m.accuracy_score(y, q), "macro_f1": m.f1_score(y, q, average="macro"),
                "ece_15": expected_calibration_error(y, p, 15), "temperature": temperature(y, p)}
-    # The class 0 against the rest.
+    # Class 0 against the rest.
     t, s, c0 = y == 0, p[:, 0], q == 0
     sensitivity, specificity = m.recall_score(t, c0), m.recall_score(~t, ~c0)
-    found, false = sensitivity * PREVALENCE, (1 - specificity) * (1 - PREVALENCE)
+    true_positives, false_positives = sensitivity * PREVALENCE, (1 - specificity) * (1 - PREVALENCE)
     c["of_first"] = {name: repr(float(v)) for name, v in {
         "roc_auc": m.roc_auc_score(t, s), "average_precision": m.average_precision_score(t, s),
         "brier": m.brier_score_loss(t, s), "f1": m.f1_score(t, c0), "ppv": m.precision_score(t, c0),
         "npv": m.precision_score(~t, ~c0), "sensitivity": sensitivity, "specificity": specificity,
-        "ppv_at_prevalence": found / (found + false),
+        "ppv_at_prevalence": true_positives / (true_positives + false_positives),
         "npv_at_prevalence": specificity * (1 - PREVALENCE) / (specificity * (1 - PREVALENCE) + (1 - sensitivity) * PREVALENCE),
     }.items()}
     if k == 2:
@@ -78,7 +78,7 @@ def case(n, k, seed, weights, gain, digits):
 
 
 def auc_interval(auc, m, n):
-    """Newcombe (2006), method 5, from the variance of Hanley and McNeil (1982) with both group sizes at their mean."""
+    """Newcombe (2006), method 5: the variance of Hanley and McNeil (1982), with the mean of both sample sizes."""
     z = norm.ppf(0.975)
     def variance(a):
         q1, q2, pairs = a / (2 - a), 2 * a * a / (1 + a), (m + n) / 2 - 1
@@ -98,9 +98,9 @@ def ks(n1, n2, shift, digits, seed):
 
 
 wilson = []
-for hits, of in [(0, 5), (5, 5), (4, 5), (1, 1), (0, 1), (9, 10), (57, 400), (399, 400), (123456, 200000)]:
-    interval = binomtest(hits, of).proportion_ci(0.95, "wilson")
-    wilson.append({"hits": hits, "of": of, "low": repr(float(interval.low)), "high": repr(float(interval.high))})
+for hits, total in [(0, 5), (5, 5), (4, 5), (1, 1), (0, 1), (9, 10), (57, 400), (399, 400), (123456, 200000)]:
+    interval = binomtest(hits, total).proportion_ci(0.95, "wilson")
+    wilson.append({"hits": hits, "of": total, "low": repr(float(interval.low)), "high": repr(float(interval.high))})
 
 tables = [[[10, 0], [0, 15]], [[5, 5], [5, 5]], [[25, 1, 0], [3, 18, 7]], [[4, 0, 9, 1], [1, 7, 2, 2], [3, 3, 3, 30]]]
 json.dump({

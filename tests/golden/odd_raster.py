@@ -1,11 +1,10 @@
-"""Writes odd_raster/* and odd_raster.json beside itself.
+"""Writes odd_raster/* and odd_raster.json in this folder.
 
     pip install numpy==2.4.6 opencv-python-headless==5.0.0.93 pillow==13.0.0 tifffile==2026.3.3 imagecodecs==2026.3.6
     python odd_raster.py
 
-Raster files as they are found in bug reports of OpenCV, libtiff, libjpeg, Pillow and
-image-rs. Each entry of the table has the pixels that OpenCV reads, or what else says so:
-`oracle` names the decoder, `rgb` holds its pixels; without an oracle the file is to be refused.
+Unusual raster files, as in bug reports of OpenCV, libtiff, libjpeg, Pillow and image-rs. In the
+JSON, `oracle` names the decoder and `rgb` has its pixels. A file without an oracle must be refused.
 """
 import io, json, pathlib, struct, sys, zlib
 
@@ -48,8 +47,8 @@ def pil(image, format, **options):
 
 
 def ifd(entries, order="<", data=b""):
-    """A TIFF of one directory, by hand: entries (tag, type, values), then the pixel data, whose
-    offset is the value "data"."""
+    """Returns a TIFF with one directory of entries (tag, type, values), followed by the pixel data.
+    The value "data" is replaced by the offset of the pixel data."""
     sizes = {1: "B", 2: "B", 3: "H", 4: "I", 5: "I", 6: "b", 8: "h"}
     out = bytearray((b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8))
     directory_size = 2 + 12 * len(entries) + 4
@@ -81,7 +80,7 @@ def ifd(entries, order="<", data=b""):
 
 
 def packed(array, bits):
-    """Rows of samples of so many bits, the most significant first, padded to bytes."""
+    """Returns rows of `bits`-bit samples, most significant bit first, padded to bytes."""
     rows = []
     for row in array:
         text = "".join(format(int(v), f"0{bits}b") for v in np.ravel(row))
@@ -115,7 +114,7 @@ def png(ihdr, raw):
 
 
 def interlaced():
-    """RGB in the seven passes of Adam7."""
+    """Returns an RGB PNG in the seven passes of Adam7."""
     passes = [(0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1)]
     raw = b"".join(b"\0" + row.tobytes() for top, dy, left, dx in passes for row in rgb[top::dy, left::dx])
     return png(struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 1), raw)
@@ -152,7 +151,7 @@ def in_sub_ifd():
 
 
 files = {
-    # TIFF: what the issue names.
+    # TIFF: cases of bug reports.
     "palette.tif": tif((grey // 2), photometric="palette", colormap=palette),
     "palette4.tif": basic(w, h, 4, 3, packed(grey >> 4, 4), more=[(320, 3, list(map(int, palette[:, ::17][:, :16].ravel())))]),
     "grey_alpha.tif": tif(np.dstack([grey, alpha]), photometric="minisblack", extrasamples=["unassalpha"]),
@@ -171,7 +170,7 @@ files = {
     "int16.tif": tif((grey12.astype(np.int16) - 2000)),
     "int8.tif": tif((grey.astype(np.int16) - 128).astype(np.int8)),
     "uint32.tif": tif(grey16.astype(np.uint32) * 65537),
-    # TIFF: siblings.
+    # TIFF: similar cases.
     "min_is_white.tif": tif(grey, photometric="miniswhite"),
     "min_is_white16.tif": tif(grey16, photometric="miniswhite"),
     "grey12_packed.tif": basic(w, h, 12, 1, packed(grey12, 12)),
@@ -245,8 +244,6 @@ files["rle8.bmp"] = b"BM" + struct.pack("<IHHI", 54 + 1024 + len(rle), 0, 0, 54 
 base = pil(L, "GIF")
 at = base.index(b"\x2c", 13 + 768)
 files["offset_frame.gif"] = base[:6] + struct.pack("<HH", w + 6, h + 4) + base[10:at] + b"\x2c" + struct.pack("<HH", 3, 2) + base[at + 5:]
-first = jpeg_rgb.index(b"\xff\xc4")
-files["no_huffman_tables.jpg"] = jpeg_rgb  # rebuilt below without DHT
 out, i = bytearray(jpeg_rgb[:2]), 2
 while jpeg_rgb[i + 1] != 0xda:
     n = 2 + struct.unpack(">H", jpeg_rgb[i + 2:i + 4])[0]
@@ -258,8 +255,8 @@ ycc = np.asarray(Image.merge("CMYK", [Image.fromarray(c) for c in (grey, 255 - g
 files["ycck_real.jpg"] = imagecodecs.jpeg8_encode(ycc, level=95, colorspace="CMYK", outcolorspace="YCCK")
 files["lossy12.jpg"] = imagecodecs.jpeg8_encode(grey12, level=95, bitspersample=12)
 
-def of_tifffile(name, shift=0):
-    """Pixels of the largest page, as grey or RGB of 8 bits."""
+def read_tifffile(name, shift=0):
+    """Returns the largest page as 8-bit RGB."""
     with tifffile.TiffFile(folder / name) as t:
         pages = [p for page in t.pages for p in [page, *(page.pages or [])]]
         a = max(pages, key=lambda p: p.imagewidth * p.imagelength).asarray()
@@ -267,25 +264,24 @@ def of_tifffile(name, shift=0):
     return np.dstack([a] * 3) if a.ndim == 2 else a[..., :3]
 
 
-def of_pillow(name):
-    """Pixels without alpha."""
+def read_pillow(name):
+    """Returns the pixels as RGB without alpha."""
     a = np.asarray(Image.open(folder / name))
     return np.dstack([a] * 3) if a.ndim == 2 else a[..., :3]
 
 
-# Files that OpenCV does not read, or of which it makes something else than the file says: a
-# thumbnail, colours darkened by alpha.
-others = {
-    "thumbnail_first.tif": ("tifffile", of_tifffile), "sub_ifd.tif": ("tifffile", of_tifffile),
-    "rgba.tif": ("Pillow", of_pillow), "orientation6.tif": ("tifffile", lambda n: np.rot90(of_tifffile(n), -1)),
-    "grey4.tif": ("Pillow", of_pillow), "grey2.tif": ("Pillow", of_pillow),
-    # OpenCV fills the lower 3 bits with zeros, so that white is 248.
+# Files that OpenCV does not read, or reads differently: the thumbnail, or colours darkened by alpha.
+other_oracles = {
+    "thumbnail_first.tif": ("tifffile", read_tifffile), "sub_ifd.tif": ("tifffile", read_tifffile),
+    "rgba.tif": ("Pillow", read_pillow), "orientation6.tif": ("tifffile", lambda n: np.rot90(read_tifffile(n), -1)),
+    "grey4.tif": ("Pillow", read_pillow), "grey2.tif": ("Pillow", read_pillow),
+    # OpenCV fills the lower 3 bits with zeros, so white is 248.
     "bits16_555.bmp": ("value / 31", lambda n: np.round(five * 255 / 31).astype(np.uint8)),
-    "grey10_packed.tif": ("tifffile", lambda n: of_tifffile(n, 2)),
-    "grey12_packed.tif": ("tifffile", lambda n: of_tifffile(n, 4)),
-    "grey14_packed.tif": ("tifffile", lambda n: of_tifffile(n, 6)),
+    "grey10_packed.tif": ("tifffile", lambda n: read_tifffile(n, 2)),
+    "grey12_packed.tif": ("tifffile", lambda n: read_tifffile(n, 4)),
+    "grey14_packed.tif": ("tifffile", lambda n: read_tifffile(n, 6)),
 }
-# Files that are to be refused; OpenCV reads the first four as other values than they hold.
+# Files that must be refused. OpenCV reads the first four with wrong values.
 refused = ["int16.tif", "int8.tif", "lab.tif", "fax3.tif", "float.tif", "float64.tif", "uint32.tif",
            "zstd.tif", "lzma.tif", "webp.tif", "float_predictor.tif", "lossy12.jpg", "ycc_plain_420.tif"]
 rows = []
@@ -295,8 +291,8 @@ for name, content in files.items():
     (folder / name).write_bytes(content)
     bgr = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)
     oracle, expected = "OpenCV", None if bgr is None else bgr[..., ::-1]
-    if name in others:
-        oracle, expected = others[name][0], others[name][1](name)
+    if name in other_oracles:
+        oracle, expected = other_oracles[name][0], other_oracles[name][1](name)
     elif name in refused:
         oracle, expected = None, None
     assert (expected is None) == (name in refused), name

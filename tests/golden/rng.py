@@ -1,4 +1,4 @@
-"""Writes rng.json: streams of numpy's legacy RandomState and of Python's `random`.
+"""Writes rng.json: random numbers of numpy's legacy RandomState and of Python's `random`.
 
     python rng.py        (numpy 2.4.6, Python 3.11)
 """
