@@ -17,11 +17,11 @@ use cxr::artifact::features::Features;
 use cxr::artifact::groups::{GroupRow, Linked};
 use cxr::artifact::history::Epoch;
 use cxr::artifact::index::Index;
-use cxr::artifact::ledger::Ledger;
 use cxr::artifact::metrics::Metrics;
 use cxr::artifact::model::Model;
 use cxr::artifact::predictions::Predictions;
 use cxr::artifact::record::Record;
+use cxr::artifact::selection_log::SelectionLog;
 use cxr::artifact::split::Split;
 use cxr::artifact::{Document, read_csv, write_csv};
 use cxr::backbone::Weights;
@@ -294,7 +294,7 @@ fn onnx_seeds() -> Vec<Vec<u8>> {
 const TABLES: [&str; 8] = [
     "metadata.csv",
     "index.csv",
-    "ledger.csv",
+    "selection.csv",
     "predictions.csv",
     "runs.csv",
     "groups.csv",
@@ -317,16 +317,16 @@ pub fn csv(bytes: &[u8]) {
             assert_eq!(Index::read(&again).expect("a written table"), index);
         }
         2 => {
-            let Ok(ledger) = Ledger::read(&path) else { return };
-            let counts = ledger.counts();
+            let Ok(selection_log) = SelectionLog::read(&path) else { return };
+            let counts = selection_log.counts();
             assert_eq!(counts.rows, counts.kept + counts.dropped.values().sum::<usize>());
-            if !ledger.rows.is_empty() {
-                ledger.write(&again).expect("a table that was read");
+            if !selection_log.rows.is_empty() {
+                selection_log.write(&again).expect("a table that was read");
                 // The first `write` escapes spreadsheet formulas, so only the second round trip is
                 // the identity.
-                let escaped = Ledger::read(&again).expect("a written table");
+                let escaped = SelectionLog::read(&again).expect("a written table");
                 escaped.write(&again).expect("a table that was read");
-                assert_eq!(Ledger::read(&again).expect("a written table"), escaped);
+                assert_eq!(SelectionLog::read(&again).expect("a written table"), escaped);
             }
         }
         3 => {
@@ -369,7 +369,7 @@ fn check_metadata(bytes: &[u8]) {
     for row in &metadata.rows {
         if let Some(name) = &row.filename {
             let _ = identity::from_name(name);
-            if let Ok(path) = source::film(&folder, &folder.join("artifacts"), name) {
+            if let Ok(path) = source::image(&folder, &folder.join("artifacts"), name) {
                 assert!(path.starts_with(&folder), "{name}");
             }
         }
@@ -456,7 +456,7 @@ pub fn image(bytes: &[u8]) {
 }
 
 fn image_seeds() -> Vec<Vec<u8>> {
-    ["films", "odd_raster", "lossless_jpeg"]
+    ["images", "odd_raster", "lossless_jpeg"]
         .iter()
         .flat_map(|folder| read_folder(&format!("tests/golden/{folder}")))
         .collect()
@@ -469,7 +469,7 @@ pub fn dicom(bytes: &[u8]) {
     for naming in [Naming::Hashed(None), Naming::Plain, Naming::None] {
         assert!(!naming.of(tags.patient.as_ref()).contains(char::is_control));
     }
-    let _ = tags.patient.is_some_and(|patient| patient.is_named_in("covid/film.dcm"));
+    let _ = tags.patient.is_some_and(|patient| patient.is_named_in("covid/image.dcm"));
 }
 
 fn dicom_seeds() -> Vec<Vec<u8>> {

@@ -16,7 +16,7 @@ pub struct Audit {
     pub schema: String,
     /// Number of images in the audit; a random sample of patients if the data set is larger
     /// than the limit.
-    pub films: usize,
+    pub images: usize,
     /// Number of groups of images; folds do not cross groups.
     pub groups: usize,
     /// Source of the groups: `patient` or `link`.
@@ -38,7 +38,7 @@ pub struct Audit {
     pub luck: Option<f64>,
     /// Location of the saliency of the explained images; none without explained images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heat: Option<Heat>,
+    pub saliency: Option<Saliency>,
     /// Cramér's V of class and source; none if there is only one source.
     pub cramers_v: Option<f64>,
     /// Probes trained and tested within each source that has several classes.
@@ -51,7 +51,7 @@ pub struct Audit {
 
 /// Location of the saliency of the explained images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Heat {
+pub struct Saliency {
     /// Mean proportion of an image's saliency outside its centre, from 0 to 1.
     pub outside: f64,
     /// That proportion if the saliency were uniform over the cells that the head pools.
@@ -64,12 +64,12 @@ impl Document for Audit {
 }
 
 impl Audit {
-    /// Metrics that conditions may name: `<probe>-auc`, `cramers-v` and `heat-outside`.
+    /// Metrics that conditions may name: `<probe>-auc`, `cramers-v` and `saliency-outside`.
     pub fn figures(&self) -> BTreeMap<String, Option<f64>> {
         let probes = self.probes.iter().map(|(name, probe)| (format!("{name}-auc"), probe.auc));
         let others = [
             ("cramers-v".to_owned(), self.cramers_v),
-            ("heat-outside".to_owned(), self.heat.map(|heat| heat.outside)),
+            ("saliency-outside".to_owned(), self.saliency.map(|saliency| saliency.outside)),
         ];
         probes.chain(others).collect()
     }

@@ -29,7 +29,7 @@ pub struct CrossValidation {
     /// Positive class of sensitivity and all binary scores.
     pub positive: String,
     /// Number of images; each is predicted once per run.
-    pub films: usize,
+    pub images: usize,
     /// Number of groups; folds do not cross groups.
     pub groups: usize,
     /// Source of the groups: `patient` or `link`.
@@ -47,7 +47,7 @@ pub struct CrossValidation {
     /// Scores of the out-of-fold predictions of all runs, with patient-level bootstrap
     /// intervals. The calibration error is the mean over runs.
     pub pooled: BTreeMap<String, Estimate>,
-    /// Each class against the rest, for the same predictions. Rates count predictions, `films`
+    /// Each class against the rest, for the same predictions. Rates count predictions, `images`
     /// counts images.
     pub by_class: BTreeMap<String, ClassMetrics>,
     /// Confusion matrix of the same predictions: rows are true, columns predicted classes.
@@ -137,7 +137,7 @@ pub struct Fold {
     /// Index of the fold, from 0.
     pub fold: usize,
     /// Number of predicted images.
-    pub films: usize,
+    pub images: usize,
     /// Threshold chosen on the other folds; none for argmax.
     pub threshold: Option<f64>,
     /// Scores of the fold's images; none where undefined.
@@ -177,7 +177,7 @@ impl Calibration {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutOfFoldRow {
     /// Prediction of one head for one image.
-    pub film: Prediction,
+    pub image: Prediction,
     /// Group of the image.
     pub group: String,
     /// Index of the repeat, from 0.
@@ -204,10 +204,10 @@ pub fn write_predictions(
     let probabilities: Vec<String> = classes.iter().map(|class| format!("p_{class}")).collect();
     let fold_header = texts(&["group", "repeat", "seed", "fold"]);
     write([texts(&["path", "patient", "truth", "predicted"]), probabilities, fold_header].concat());
-    for OutOfFoldRow { film, group, repeat, seed, fold } in rows {
+    for OutOfFoldRow { image, group, repeat, seed, fold } in rows {
         let start =
-            texts(&[&film.path, &film.patient, &classes[film.truth], &classes[film.predicted]]);
-        let probabilities = film.probabilities.iter().map(f64::to_string).collect();
+            texts(&[&image.path, &image.patient, &classes[image.truth], &classes[image.predicted]]);
+        let probabilities = image.probabilities.iter().map(f64::to_string).collect();
         let end = vec![group.clone(), repeat.to_string(), seed.to_string(), fold.to_string()];
         write([start, probabilities, end].concat());
     }
@@ -224,7 +224,7 @@ pub struct Run {
     pub seed: usize,
     /// Fold of each image, from 0.
     pub folds: Vec<usize>,
-    /// Probabilities `[films, classes]`.
+    /// Probabilities `[images, classes]`.
     pub probabilities: Array2<f64>,
 }
 
@@ -251,9 +251,9 @@ pub fn read_runs(path: &Path, index: &Index) -> Result<(Vec<String>, Vec<Run>), 
     let fold_columns: Result<Vec<FoldColumns>, csv::Error> =
         csv::Reader::from_reader(bytes.as_slice()).deserialize().collect();
     let fold_columns = fold_columns.map_err(|e| malformed(e.to_string()))?;
-    let films = index.rows.len();
+    let images = index.rows.len();
     let mut runs = Vec::new();
-    for (rows, fold_columns) in rows.chunks(films).zip(fold_columns.chunks(films)) {
+    for (rows, fold_columns) in rows.chunks(images).zip(fold_columns.chunks(images)) {
         let matches_index =
             rows.iter().map(|row| &row.path).eq(index.rows.iter().map(|row| &row.path));
         let is_one_run = fold_columns
@@ -267,11 +267,11 @@ pub fn read_runs(path: &Path, index: &Index) -> Result<(Vec<String>, Vec<Run>), 
             repeat: fold_columns[0].repeat,
             seed: fold_columns[0].seed,
             folds: fold_columns.iter().map(|row| row.fold).collect(),
-            probabilities: Array2::from_shape_vec((films, classes.len()), values)
+            probabilities: Array2::from_shape_vec((images, classes.len()), values)
                 .expect("one probability per class"),
         });
     }
-    let groups = fold_columns.into_iter().take(films).map(|row| row.group).collect();
+    let groups = fold_columns.into_iter().take(images).map(|row| row.group).collect();
     if runs.is_empty() {
         Err(malformed("the table has no rows".into()))
     } else {
@@ -319,7 +319,7 @@ mod tests {
     fn predictions_start_with_the_columns_of_evaluate() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("predictions.csv");
-        let film = Prediction {
+        let image = Prediction {
             path: "covid/a.png".into(),
             patient: "cohen:1".into(),
             truth: 0,
@@ -327,14 +327,14 @@ mod tests {
             probabilities: vec![0.25, 0.75],
         };
         let row =
-            OutOfFoldRow { film, group: "cohen:1+cohen:2".into(), repeat: 1, seed: 0, fold: 4 };
+            OutOfFoldRow { image, group: "cohen:1+cohen:2".into(), repeat: 1, seed: 0, fold: 4 };
         let classes = ["covid".to_owned(), "normal".to_owned()];
         write_predictions(&path, &classes, std::slice::from_ref(&row)).unwrap();
         let expected = "path,patient,truth,predicted,p_covid,p_normal,group,repeat,seed,fold\n\
                         covid/a.png,cohen:1,covid,normal,0.25,0.75,cohen:1+cohen:2,1,0,4\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
-        assert_eq!(Predictions::read(&path).unwrap().rows, [row.film], "same format as evaluate");
-        let film = |row, path: &str, class: &str| IndexRow {
+        assert_eq!(Predictions::read(&path).unwrap().rows, [row.image], "same format as evaluate");
+        let image = |row, path: &str, class: &str| IndexRow {
             row,
             path: path.into(),
             class: class.into(),
@@ -349,14 +349,14 @@ mod tests {
         };
         // The table has one image, the index two.
         let index =
-            Index::new(vec![film(0, "covid/a.png", "covid"), film(1, "normal/b.png", "normal")]);
+            Index::new(vec![image(0, "covid/a.png", "covid"), image(1, "normal/b.png", "normal")]);
         let refused = |path| read_runs(path, &index).unwrap_err().to_string();
         assert!(refused(&path).ends_with("the runs do not match the images of `index.csv`"));
         let two_images =
-            format!("{expected}normal/b.png,,normal,normal,0.1,0.9,film:normal/b.png,1,0,2\n");
+            format!("{expected}normal/b.png,,normal,normal,0.1,0.9,image:normal/b.png,1,0,2\n");
         atomic::write(&path, two_images.as_bytes()).unwrap();
         let (groups, runs) = read_runs(&path, &index).unwrap();
-        assert_eq!(groups, ["cohen:1+cohen:2", "film:normal/b.png"]);
+        assert_eq!(groups, ["cohen:1+cohen:2", "image:normal/b.png"]);
         assert_eq!((runs.len(), runs[0].repeat, runs[0].seed), (1, 1, 0));
         assert_eq!(runs[0].folds, [4, 2]);
         assert_eq!(runs[0].probabilities, ndarray::arr2(&[[0.25, 0.75], [0.1, 0.9]]));

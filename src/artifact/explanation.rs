@@ -1,5 +1,5 @@
 //! `explain/explain.json`: summary of the saliency maps; `explain/explain.csv` and
-//! `explain/heat.npy`: saliency per image.
+//! `explain/saliency.npy`: saliency per image.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub struct Explanation {
     #[serde(default)]
     pub schema: String,
     /// Number of images.
-    pub films: usize,
+    pub images: usize,
     /// Pooling of the model.
     pub pooling: Pooling,
     /// Number of cells of the last feature maps: pooled by the head, and all.
@@ -91,7 +91,7 @@ impl Explanation {
     }
 }
 
-/// Row of `explain.csv`: one image. `heat.npy`, f32 `[films, cells, cells]`, has the images in
+/// Row of `explain.csv`: one image. `saliency.npy`, f32 `[images, cells, cells]`, has the images in
 /// the same order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Line {
@@ -115,7 +115,7 @@ pub struct Line {
 
 /// Saliency map of one image.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FilmHeat {
+pub struct ImageSaliency {
     /// Class that the map explains: the predicted class.
     pub predicted: String,
     /// Map `[cells, cells]` on a grid over the image.
@@ -128,23 +128,23 @@ pub struct FilmHeat {
 /// backbone.
 const MAX_CELLS: usize = 64;
 
-/// Reads `heat.npy` for the images of the `explain.csv` beside it. Returns the saliency maps by
+/// Reads `saliency.npy` for the images of the `explain.csv` beside it. Returns the saliency maps by
 /// path.
 ///
 /// # Errors
 ///
 /// If one of the files is missing or malformed, or they do not belong together.
-pub fn read_heat(path: &Path) -> Result<BTreeMap<String, FilmHeat>, ArtifactError> {
+pub fn read_saliency(path: &Path) -> Result<BTreeMap<String, ImageSaliency>, ArtifactError> {
     const KIND: &str = "array of saliency maps";
     let lines: Vec<Line> = read_csv("table of explanations", &path.with_file_name("explain.csv"))?;
-    let films = lines.len();
-    let heat: Array3<f32> = read_checked(KIND, path, 3, |shape| match *shape {
-        [n, rows, cols] if n == films && rows == cols && rows <= MAX_CELLS => Ok(()),
-        _ => Err(format!("the shape is {shape:?}, expected square maps of {films} images")),
+    let images = lines.len();
+    let saliency: Array3<f32> = read_checked(KIND, path, 3, |shape| match *shape {
+        [n, rows, cols] if n == images && rows == cols && rows <= MAX_CELLS => Ok(()),
+        _ => Err(format!("the shape is {shape:?}, expected square maps of {images} images")),
     })?;
-    let films = lines.into_iter().zip(heat.outer_iter()).map(|(line, cells)| {
+    let images = lines.into_iter().zip(saliency.outer_iter()).map(|(line, cells)| {
         let Line { path, predicted, outside, .. } = line;
-        (path, FilmHeat { predicted, cells: cells.to_owned(), outside })
+        (path, ImageSaliency { predicted, cells: cells.to_owned(), outside })
     });
-    Ok(films.collect())
+    Ok(images.collect())
 }

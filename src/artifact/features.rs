@@ -1,4 +1,4 @@
-//! `extract/features.json`: description of `features.npy` and `bank.npy`.
+//! `extract/features.json`: description of `features.npy` and `augmented.npy`.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,10 +45,10 @@ impl Extractor {
     }
 }
 
-/// Description of the feature arrays: `features.npy` f32 `[films, width]` of all images of an
-/// index; the augmented features `bank.npy` f32 `[rotations, train, width]` of rotated training
+/// Description of the feature arrays: `features.npy` f32 `[images, width]` of all images of an
+/// index; the augmented features `augmented.npy` f32 `[rotations, train, width]` of rotated training
 /// images, in the order of the split; and, with region masks, `masked.npy` f32
-/// `[masks, films, width]` of the masked images.
+/// `[masks, images, width]` of the masked images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Features {
     /// `cxr.features/1`; set when written.

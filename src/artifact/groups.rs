@@ -20,7 +20,7 @@ pub struct GroupRow {
     pub path: String,
     /// Class of the image.
     pub class: String,
-    /// Group of the patient: patient IDs joined by `+`, else `film:` and a path.
+    /// Group of the patient: patient IDs joined by `+`, else `image:` and a path.
     pub group: String,
     /// Evidence of the links to other images of the group, joined by `; `; empty for a group of
     /// one image.
@@ -50,7 +50,7 @@ pub struct Linked {
     #[serde(default)]
     pub schema: String,
     /// Number of images.
-    pub films: usize,
+    pub images: usize,
     /// Number of groups.
     pub groups: usize,
     /// Number of links by evidence.
@@ -116,16 +116,16 @@ impl Grouping {
 }
 
 /// Reads `groups.csv` with the `link.json` beside it, and returns the group of every image by
-/// row. The index must have `films` images and the file hash `index`.
+/// row. The index must have `images` images and the file hash `index`.
 ///
 /// # Errors
 /// If a file is missing or malformed, or belongs to another index.
-pub fn read_groups(path: &Path, index: &str, films: usize) -> Result<Vec<String>, ArtifactError> {
+pub fn read_groups(path: &Path, index: &str, images: usize) -> Result<Vec<String>, ArtifactError> {
     let rows: Vec<GroupRow> = read_csv("table of groups", path)?;
     let linked = Linked::read(&path.with_file_name("link.json"))?;
     let misplaced = rows.iter().enumerate().find(|(i, r)| r.row != *i || r.group.is_empty());
     let reason = match misplaced {
-        _ if linked.index != index || rows.len() != films => {
+        _ if linked.index != index || rows.len() != images => {
             "the file was made from another `index.csv`".to_owned()
         }
         Some((i, _)) => format!("line {} has no group for row {i}", i + 2),
@@ -152,7 +152,7 @@ mod tests {
         };
         let linked = Linked {
             schema: String::new(),
-            films: 2,
+            images: 2,
             groups: 2,
             links: BTreeMap::new(),
             merged: vec![],
@@ -160,9 +160,9 @@ mod tests {
             index: "ab".into(),
         };
         linked.write(&dir.path().join("link.json")).unwrap();
-        write_csv(&path, &[row(0, "cohen:1"), row(1, "film:covid/1.png")]).unwrap();
-        assert_eq!(read_groups(&path, "ab", 2).unwrap(), ["cohen:1", "film:covid/1.png"]);
-        let refused = |index, films| read_groups(&path, index, films).unwrap_err().to_string();
+        write_csv(&path, &[row(0, "cohen:1"), row(1, "image:covid/1.png")]).unwrap();
+        assert_eq!(read_groups(&path, "ab", 2).unwrap(), ["cohen:1", "image:covid/1.png"]);
+        let refused = |index, images| read_groups(&path, index, images).unwrap_err().to_string();
         assert!(refused("cd", 2).ends_with("the file was made from another `index.csv`"));
         assert!(refused("ab", 3).ends_with("the file was made from another `index.csv`"));
         write_csv(&path, &[row(1, "cohen:1")]).unwrap();

@@ -111,12 +111,12 @@ impl Index {
 
 /// Returns the group of an image without patient ID: a group of one image.
 pub fn alone(path: &str) -> String {
-    format!("film:{path}")
+    format!("image:{path}")
 }
 
 /// Whether a group comes from [`alone`].
 pub fn is_alone(group: &str) -> bool {
-    group.starts_with("film:")
+    group.starts_with("image:")
 }
 
 #[cfg(test)]

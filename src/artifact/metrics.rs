@@ -32,7 +32,7 @@ pub struct Metrics {
     /// Positive class of sensitivity and all binary scores.
     pub positive: String,
     /// Number of evaluated images.
-    pub films: usize,
+    pub images: usize,
     /// Number of known patients.
     pub patients: usize,
     /// Source of the groups: `patient`, the IDs of `index.csv`, or `link`.
@@ -72,7 +72,7 @@ impl Document for Metrics {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassMetrics {
     /// Number of images of the class.
-    pub films: usize,
+    pub images: usize,
     /// Number of known patients on these images.
     pub patients: usize,
     /// Proportion of images of the class predicted as the class.
@@ -130,17 +130,17 @@ impl Judge {
         groups: &[String],
         grouped_by: Grouping,
     ) -> Metrics {
-        let films = Films::new(predictions, groups, self);
-        let confusion = films.confusion();
-        let accuracy = self.proportion(&films, Films::accuracy, films.groups_of(|_| true));
-        let by_class: BTreeMap<String, (ClassMetrics, [Estimate; 2])> = (0..films.classes)
-            .map(|class| (predictions.classes[class].clone(), self.class(&films, class, groups)))
+        let images = Images::new(predictions, groups, self);
+        let confusion = images.confusion();
+        let accuracy = self.proportion(&images, Images::accuracy, images.groups_of(|_| true));
+        let by_class: BTreeMap<String, (ClassMetrics, [Estimate; 2])> = (0..images.classes)
+            .map(|class| (predictions.classes[class].clone(), self.class(&images, class, groups)))
             .collect();
         let name = &predictions.classes[self.positive];
         let (positive, [sensitivity, specificity]) = &by_class[name];
-        let images = films.truth.len() / self.runs;
+        let n_images = images.truth.len() / self.runs;
         let mut scores = BTreeMap::from([
-            ("accuracy".to_owned(), accuracy.estimate(images, Undefined::NoFilms)),
+            ("accuracy".to_owned(), accuracy.estimate(n_images, Undefined::NoImages)),
             ("average_precision".to_owned(), positive.average_precision.clone()),
             ("brier".to_owned(), positive.brier.clone()),
             ("roc_auc".to_owned(), positive.roc_auc.clone()),
@@ -148,15 +148,15 @@ impl Judge {
             ("specificity".to_owned(), specificity.clone()),
         ]);
         let others =
-            SCORES.iter().filter(|score| films.classes > 2 || !score.0.starts_with("macro"));
+            SCORES.iter().filter(|score| images.classes > 2 || !score.0.starts_with("macro"));
         scores.extend(others.map(|(name, score, fallback)| {
-            ((*name).to_owned(), self.score(&films, *score, *fallback))
+            ((*name).to_owned(), self.score(&images, *score, *fallback))
         }));
         Metrics {
             schema: Metrics::SCHEMA.to_owned(),
             classes: predictions.classes.clone(),
             positive: name.clone(),
-            films: predictions.rows.len(),
+            images: predictions.rows.len(),
             patients: patients(groups),
             grouped_by,
             unknown: groups.iter().filter(|group| is_alone(group)).count(),
@@ -176,37 +176,37 @@ impl Judge {
     /// and specificity.
     fn class(
         &self,
-        films: &Films,
+        images: &Images,
         class: usize,
         groups: &[String],
     ) -> (ClassMetrics, [Estimate; 2]) {
-        let films = &films.with_positive(class);
-        let rows = || (0..groups.len()).filter(|row| films.truth[*row] == class);
-        let rate = |rate_of: fn(&Films) -> Rate, patients: usize| {
-            self.proportion(films, rate_of, patients)
+        let images = &images.with_positive(class);
+        let rows = || (0..groups.len()).filter(|row| images.truth[*row] == class);
+        let rate = |rate_of: fn(&Images) -> Rate, patients: usize| {
+            self.proportion(images, rate_of, patients)
         };
         let predicted = |is_class: bool| {
-            films.groups_with(&films.predicted, |predicted| (predicted == class) == is_class)
+            images.groups_with(&images.predicted, |predicted| (predicted == class) == is_class)
         };
-        let sensitivity = rate(Films::sensitivity, films.groups_of(|truth| truth == class));
-        let specificity = rate(Films::specificity, films.groups_of(|truth| truth != class));
-        let images = rows().count() / self.runs;
-        let others = films.truth.len() / self.runs - images;
+        let sensitivity = rate(Images::sensitivity, images.groups_of(|truth| truth == class));
+        let specificity = rate(Images::specificity, images.groups_of(|truth| truth != class));
+        let n_positives = rows().count() / self.runs;
+        let n_negatives = images.truth.len() / self.runs - n_positives;
         let estimates = [
-            sensitivity.estimate(images, Undefined::NoPositives),
-            specificity.estimate(others, Undefined::NoNegatives),
+            sensitivity.estimate(n_positives, Undefined::NoPositives),
+            specificity.estimate(n_negatives, Undefined::NoNegatives),
         ];
-        let (truth, scores) = (films.is_positive(), films.positive_scores());
-        let curves = OneVsRest { truth: &truth, scores: &scores, patients: &films.groups };
+        let (truth, scores) = (images.is_positive(), images.positive_scores());
+        let curves = OneVsRest { truth: &truth, scores: &scores, patients: &images.groups };
         let [roc_auc, average_precision, brier] =
-            CLASS_SCORES.map(|(score, fallback)| self.score(films, score, fallback));
+            CLASS_SCORES.map(|(score, fallback)| self.score(images, score, fallback));
         let metrics = ClassMetrics {
-            films: images,
+            images: n_positives,
             patients: patients(rows().map(|row| &groups[row])),
             sensitivity: sensitivity.rate,
             specificity: specificity.rate,
-            ppv: rate(Films::ppv, predicted(true)).rate,
-            npv: rate(Films::npv, predicted(false)).rate,
+            ppv: rate(Images::ppv, predicted(true)).rate,
+            npv: rate(Images::npv, predicted(false)).rate,
             roc_auc,
             average_precision,
             brier,
@@ -222,11 +222,11 @@ impl Judge {
     /// all predictions.
     fn proportion(
         &self,
-        films: &Films,
-        rate_of: fn(&Films) -> Rate,
+        images: &Images,
+        rate_of: fn(&Images) -> Rate,
         patients: usize,
     ) -> Proportion {
-        let rate = rate_of(films);
+        let rate = rate_of(images);
         let wilson = Proportion {
             rate: rate.of_groups(patients),
             method: Method::Wilson,
@@ -236,8 +236,8 @@ impl Judge {
         let Some(value) = rate.value.filter(|_| self.runs > 1 && self.resamples > 0) else {
             return wilson;
         };
-        let statistic = |films: &Films| rate_of(films).value.ok_or(Undefined::NoFilms);
-        match Fallback::Share(patients).or(value, self.bootstrap(films, statistic)) {
+        let statistic = |images: &Images| rate_of(images).value.ok_or(Undefined::NoImages);
+        match Fallback::Share(patients).or(value, self.bootstrap(images, statistic)) {
             Ok(Bounds { low, high, method, because }) => {
                 Proportion { rate: Rate { low, high, ..rate }, method, because, ..wilson }
             }
@@ -245,33 +245,33 @@ impl Judge {
         }
     }
 
-    fn score(&self, films: &Films, score: ScoreOf, fallback: FallbackOf) -> Estimate {
-        let (images, patients) = (films.truth.len() / self.runs, films.groups_of(|_| true));
-        let value = match score(films) {
+    fn score(&self, images: &Images, score: ScoreOf, fallback: FallbackOf) -> Estimate {
+        let (n_images, patients) = (images.truth.len() / self.runs, images.groups_of(|_| true));
+        let value = match score(images) {
             Ok(value) => value,
             Err(reason) => return Estimate::undefined(reason),
         };
         if self.resamples == 0 {
-            return Estimate::without_interval(value, "").of(images, patients);
+            return Estimate::without_interval(value, "").of(n_images, patients);
         }
-        match fallback(films).or(value, self.bootstrap(films, score)) {
+        match fallback(images).or(value, self.bootstrap(images, score)) {
             Ok(bounds) => Estimate::bounded(value, bounds),
             Err(reason) => Estimate::without_interval(value, reason.to_string()),
         }
-        .of(images, patients)
+        .of(n_images, patients)
     }
 
     fn bootstrap(
         &self,
-        films: &Films,
-        statistic: impl Fn(&Films) -> Result<f64, Undefined> + Sync,
+        images: &Images,
+        statistic: impl Fn(&Images) -> Result<f64, Undefined> + Sync,
     ) -> Result<Interval, Undefined> {
         let sample_groups = |resample| {
             let mut rng = Rng::new(derive(self.seed, "evaluate", "bootstrap", resample));
             move |n| rng.index(n)
         };
-        let resampled_statistic = |rows: &[usize]| statistic(&films.select(rows));
-        bootstrap(&films.groups, self.resamples, 0.95, sample_groups, resampled_statistic)
+        let resampled_statistic = |rows: &[usize]| statistic(&images.select(rows));
+        bootstrap(&images.groups, self.resamples, 0.95, sample_groups, resampled_statistic)
     }
 }
 
@@ -292,8 +292,8 @@ impl Proportion {
     }
 }
 
-type ScoreOf = fn(&Films) -> Result<f64, Undefined>;
-type FallbackOf = fn(&Films) -> Fallback;
+type ScoreOf = fn(&Images) -> Result<f64, Undefined>;
+type FallbackOf = fn(&Images) -> Fallback;
 
 const NO_FALLBACK: FallbackOf = |_| Fallback::None;
 /// For scores with a maximum of 1.
@@ -320,7 +320,7 @@ const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
         |f| f.confusion().balanced_accuracy(),
         |f| Fallback::Share(f.fewest_groups().0),
     ),
-    ("expected_calibration_error", Films::calibration_error, NO_FALLBACK),
+    ("expected_calibration_error", Images::calibration_error, NO_FALLBACK),
     ("f1", |f| f.binary().f1(), UP_TO_1),
     ("log_loss", |f| log_loss(&f.truth, f.probabilities.view()), NO_FALLBACK),
     (
@@ -345,13 +345,13 @@ const SCORES: &[(&str, ScoreOf, FallbackOf)] = &[
 
 /// Predictions as arrays.
 #[derive(Clone)]
-struct Films {
+struct Images {
     classes: usize,
     positive: usize,
     prevalence: f64,
     truth: Vec<usize>,
     predicted: Vec<usize>,
-    /// Probabilities `[films, classes]`.
+    /// Probabilities `[images, classes]`.
     probabilities: Array2<f64>,
     /// Group index of each prediction, in order of appearance.
     groups: Vec<usize>,
@@ -360,7 +360,7 @@ struct Films {
     runs: usize,
 }
 
-impl Films {
+impl Images {
     fn new(predictions: &Predictions, groups: &[String], judge: &Judge) -> Self {
         let Predictions { classes, rows } = predictions;
         assert_eq!(rows.len(), groups.len(), "one group per image");
@@ -462,9 +462,9 @@ impl Films {
 
     /// Returns the number of groups with an image whose class in `classes` satisfies `class`.
     fn groups_with(&self, classes: &[usize], class: impl Fn(usize) -> bool) -> usize {
-        let films =
+        let images =
             classes.iter().zip(&self.groups).filter(|(image_class, _)| class(**image_class));
-        films.map(|(_, group)| group).collect::<BTreeSet<_>>().len()
+        images.map(|(_, group)| group).collect::<BTreeSet<_>>().len()
     }
 
     /// Returns the number of groups of the class with the fewest groups, and of the rest.
@@ -524,9 +524,9 @@ mod tests {
         assert_eq!(metrics.confusion.rows(), [[5, 0], [1, 4]]);
         assert_eq!(metrics.accuracy.value, Some(0.9));
         assert_eq!((metrics.sensitivity.value, metrics.specificity.value), (Some(1.0), Some(0.8)));
-        assert_eq!((metrics.films, metrics.patients, metrics.unknown), (10, 5, 1));
+        assert_eq!((metrics.images, metrics.patients, metrics.unknown), (10, 5, 1));
         let normal = &metrics.by_class["normal"];
-        assert_eq!((normal.films, normal.patients, normal.sensitivity.hits), (5, 3, 4));
+        assert_eq!((normal.images, normal.patients, normal.sensitivity.hits), (5, 3, 4));
         let auc = &metrics.scores["roc_auc"];
         assert_eq!(auc.value, Some(23.0 / 25.0));
         assert!(auc.low < auc.value && auc.value < auc.high && auc.undefined.is_empty());
@@ -540,15 +540,15 @@ mod tests {
     fn calibration_error_is_the_mean_over_runs() {
         // The first image is classified correctly in both runs, the others in the first only.
         let row = |i: usize| {
-            let (film, truth) = (i % 8, i % 2);
-            let (predicted, p) = match (film, i < 8) {
+            let (image, truth) = (i % 8, i % 2);
+            let (predicted, p) = match (image, i < 8) {
                 (0, _) => (truth, 0.62),
                 (_, true) => (truth, 0.52),
                 (_, false) => (1 - truth, 0.52),
             };
             Prediction {
-                path: format!("{film}.png"),
-                patient: format!("p{film}"),
+                path: format!("{image}.png"),
+                patient: format!("p{image}"),
                 truth,
                 predicted,
                 probabilities: if predicted == 0 { vec![p, 1.0 - p] } else { vec![1.0 - p, p] },
@@ -731,7 +731,7 @@ mod tests {
         for (predictions, runs) in [(&full, 1), (&twice, 2)] {
             let metrics = judge(Judge { runs, ..JUDGE }, predictions);
             let positive = &metrics.by_class[&metrics.positive];
-            assert_eq!(positive.films, 5, "images, not predictions");
+            assert_eq!(positive.images, 5, "images, not predictions");
             for (name, estimate) in [
                 ("roc_auc", &positive.roc_auc),
                 ("average_precision", &positive.average_precision),
@@ -757,8 +757,8 @@ mod tests {
     #[test]
     fn missing_values_have_a_reason_and_values_are_finite() {
         let full = tutorial();
-        let subset = |films: std::ops::Range<usize>| Predictions {
-            rows: full.rows[films].to_vec(),
+        let subset = |images: std::ops::Range<usize>| Predictions {
+            rows: full.rows[images].to_vec(),
             ..full.clone()
         };
         let mut all_positive = full.clone();

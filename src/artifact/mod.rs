@@ -14,13 +14,13 @@ pub mod features;
 pub mod groups;
 pub mod history;
 pub mod index;
-pub mod ledger;
 pub mod metrics;
 pub mod model;
 pub mod predictions;
 pub mod provenance;
 pub mod record;
 pub mod selection;
+pub mod selection_log;
 pub mod split;
 
 use std::path::{Path, PathBuf};
@@ -218,11 +218,12 @@ mod tests {
     fn empty_tables_have_the_same_header() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("table.csv");
-        let header = |rows: &[ledger::LedgerRow]| {
+        let header = |rows: &[selection_log::SelectionLogRow]| {
             write_csv(&path, rows).unwrap();
             std::fs::read_to_string(&path).unwrap().lines().next().unwrap().to_owned()
         };
-        let row = ledger::LedgerRow { row: 7, file: "a\nb".into(), ..Default::default() };
+        let row =
+            selection_log::SelectionLogRow { row: 7, file: "a\nb".into(), ..Default::default() };
         assert_eq!(header(&[]), header(&[row]));
         assert!(header(&[]).starts_with("row,file,finding,"));
         write_csv::<explanation::Line>(&path, &[]).unwrap();

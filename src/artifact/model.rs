@@ -53,7 +53,7 @@ pub struct Training {
     /// Seed of initialisation, shuffling and dropout.
     pub seed: u64,
     /// Number of training images.
-    pub films: usize,
+    pub images: usize,
     /// Number of epochs.
     pub epochs: usize,
     /// Number of images per step.
@@ -145,7 +145,7 @@ mod tests {
             architecture: Architecture { inputs: 512, hidden: 64, outputs: 2 },
             training: Training {
                 seed: 42,
-                films: 40,
+                images: 40,
                 epochs: 25,
                 batch_size: 8,
                 learning_rate: 1e-3,

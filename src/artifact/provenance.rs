@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::ArtifactError;
-use super::ledger::{self, Ledger};
+use super::selection_log::{self, SelectionLog};
 use crate::dataset::demographics;
-use crate::dataset::films::Candidate;
 use crate::dataset::identity::{self, Identity, KaggleName};
+use crate::dataset::images::Candidate;
 use crate::dataset::metadata::MetadataError;
 use crate::dataset::patient_table::{Columns, JoinCounts, Known, Match, PatientTable};
 use crate::dataset::phantom;
@@ -17,7 +17,7 @@ use crate::dataset::phantom;
 pub enum ProvenanceError {
     /// A selection log is not usable.
     #[error(transparent)]
-    Ledger(#[from] ArtifactError),
+    SelectionLog(#[from] ArtifactError),
     /// The table of patients is not usable.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
@@ -40,7 +40,7 @@ pub struct Origin {
 #[derive(Debug, Default)]
 pub struct Provenance {
     /// From selection logs, by path relative to the dataset folder.
-    ledgers: BTreeMap<String, Origin>,
+    selection_logs: BTreeMap<String, Origin>,
     /// From the table of patients, by path relative to the dataset folder.
     table: BTreeMap<String, Origin>,
     /// Counts of the join of images and table rows; none without a table.
@@ -51,47 +51,50 @@ pub struct Provenance {
 
 impl Provenance {
     /// Returns the sorted paths of the selection logs in the class folders of `dataset`.
-    pub fn ledgers(dataset: &Path, films: &[Candidate]) -> Vec<PathBuf> {
-        let class_images = films.iter().filter(|film| film.depth > 0);
-        let mut ledgers: Vec<_> =
-            class_images.map(|film| dataset.join(film.class_folder()).join(ledger::FILE)).collect();
-        ledgers.dedup();
-        ledgers.retain(|path| path.is_file());
-        ledgers
+    pub fn selection_logs(dataset: &Path, images: &[Candidate]) -> Vec<PathBuf> {
+        let class_images = images.iter().filter(|image| image.depth > 0);
+        let mut folders: Vec<_> =
+            class_images.map(|image| dataset.join(image.class_folder())).collect();
+        folders.dedup();
+        let find_log = |folder: &PathBuf| {
+            let names = [selection_log::FILE, selection_log::FORMER_FILE];
+            names.map(|name| folder.join(name)).into_iter().find(|path| path.is_file())
+        };
+        folders.iter().filter_map(find_log).collect()
     }
 
-    /// Reads the selection logs `ledgers` in the class folders of `dataset` and, if given, a
-    /// table of the patients of `films`.
+    /// Reads `selection_logs` in the class folders of `dataset` and, if given, a
+    /// table of the patients of `images`.
     ///
     /// # Errors
     /// See [`ProvenanceError`].
     pub fn read(
         dataset: &Path,
-        ledgers: &[PathBuf],
+        selection_logs: &[PathBuf],
         table: Option<(&Path, Columns<'_>)>,
-        films: &[Candidate],
+        images: &[Candidate],
     ) -> Result<Self, ProvenanceError> {
         let mut provenance = Self::default();
-        for path in ledgers {
+        for path in selection_logs {
             let folder = path.parent().and_then(|folder| folder.strip_prefix(dataset).ok());
             let folder = folder.expect("selection logs are in class folders").to_string_lossy();
-            let ledger = Ledger::read(path)?;
-            provenance.note(path, &ledger.notes);
-            for row in ledger.kept() {
-                let film = format!("{folder}/{}", row.film);
+            let selection_log = SelectionLog::read(path)?;
+            provenance.note(path, &selection_log.notes);
+            for row in selection_log.kept() {
+                let image = format!("{folder}/{}", row.image);
                 let origin = Origin {
                     patient: row.patient.clone(),
                     source: row.source.clone(),
                     sex: demographics::sex(&row.sex),
                     age: demographics::age(&row.age),
                 };
-                provenance.ledgers.insert(film, origin);
+                provenance.selection_logs.insert(image, origin);
             }
         }
         let Some((path, columns)) = table else { return Ok(provenance) };
         let table = PatientTable::read(path, columns)?;
         provenance.note(path, &table.notes);
-        let paths: Vec<&str> = films.iter().map(|film| film.path.as_str()).collect();
+        let paths: Vec<&str> = images.iter().map(|image| image.path.as_str()).collect();
         let (matches, counts) = table.join(&paths);
         for (path, matched) in paths.into_iter().zip(matches) {
             let Match::Row(Known { patient, sex, age }) = matched else { continue };
@@ -108,19 +111,19 @@ impl Provenance {
         self.notes.extend(notes.iter().map(|note| format!("`{}`: {note}", path.display())));
     }
 
-    /// Returns the provenance of `film` from its selection log, else the table, else its path.
+    /// Returns the provenance of `image` from its selection log, else the table, else its path.
     /// For DICOM, `header` is the patient ID of the header, empty if unknown. It takes
     /// precedence over the path, because viewers export images of many patients under the same
     /// names.
-    pub fn of(&self, film: &Candidate, header: Option<String>) -> Origin {
-        let origin = self.ledgers.get(&film.path).or_else(|| self.table.get(&film.path));
+    pub fn of(&self, image: &Candidate, header: Option<String>) -> Origin {
+        let origin = self.selection_logs.get(&image.path).or_else(|| self.table.get(&image.path));
         match (origin.cloned(), header) {
             (Some(known), Some(patient)) if known.patient.is_empty() => Origin { patient, ..known },
             (Some(known), _) => known,
             (None, Some(patient)) => Origin { patient, ..Origin::default() },
             (None, None) => Origin {
-                patient: key(identity::from_path(&film.path)),
-                source: source_of(&film.path).into(),
+                patient: key(identity::from_path(&image.path)),
+                source: source_of(&image.path).into(),
                 ..Origin::default()
             },
         }
@@ -149,8 +152,8 @@ mod tests {
         let origin = |name: &str| {
             let path = format!("normal/{name}");
             let file = path.clone().into();
-            let film = Candidate { path, file, ..Candidate::default() };
-            let Origin { patient, source, .. } = Provenance::default().of(&film, None);
+            let image = Candidate { path, file, ..Candidate::default() };
+            let Origin { patient, source, .. } = Provenance::default().of(&image, None);
             (patient, source)
         };
         let expected = |patient: &str, source: &str| (patient.to_owned(), source.to_owned());

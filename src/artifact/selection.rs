@@ -1,10 +1,10 @@
-//! `preprocess/ledger.csv`: selection log with one row per file of the dataset folder.
+//! `preprocess/selection.csv`: selection log with one row per file of the dataset folder.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::Status;
+use super::selection_log::Status;
 use super::{ArtifactError, read_csv, write_csv};
 
 /// Separator of the notes of one image.
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn rows_survive_a_round_trip_and_logs_without_notes_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ledger.csv");
+        let path = dir.path().join("selection.csv");
         let notes = ["the window is flat".to_owned(), "levels 0 to 9".to_owned()];
         let rows = [
             SelectionRow::kept("a/x.dcm".into(), "a".into(), &notes),

@@ -89,16 +89,16 @@ impl Split {
         if self.validation.is_empty() { &self.test } else { &self.validation }
     }
 
-    /// Reads the split of an index of `films` images with the file hash `index`.
+    /// Reads the split of an index of `images` images with the file hash `index`.
     ///
     /// # Errors
     /// If the file is missing or malformed, or belongs to another index.
-    pub fn read_for(path: &Path, index: &str, films: usize) -> Result<Self, ArtifactError> {
+    pub fn read_for(path: &Path, index: &str, images: usize) -> Result<Self, ArtifactError> {
         let split = Self::read(path)?;
-        let out_of_range = split.rows().copied().find(|row| *row >= films);
+        let out_of_range = split.rows().copied().find(|row| *row >= images);
         let reason = match out_of_range {
             _ if split.index != index => "the file was made from another `index.csv`".to_owned(),
-            Some(row) => format!("row {row} is not among the {films} rows of `index.csv`"),
+            Some(row) => format!("row {row} is not among the {images} rows of `index.csv`"),
             None => return Ok(split),
         };
         Err(ArtifactError::Malformed { kind: Self::KIND, path: path.to_owned(), reason })
@@ -131,7 +131,7 @@ mod tests {
         split.write(&path).unwrap();
         assert_eq!(Split::read(&path).unwrap(), split);
         let read_for =
-            |index, films| Split::read_for(&path, index, films).map_err(|e| e.to_string());
+            |index, images| Split::read_for(&path, index, images).map_err(|e| e.to_string());
         assert_eq!(read_for("ab", 4).unwrap().validated(), [1]);
         assert!(read_for("cd", 4).unwrap_err().contains("made from another `index.csv`"));
         assert!(read_for("ab", 3).unwrap_err().contains("row 3 is not among the 3 rows"));

@@ -18,21 +18,21 @@ fn finding(name: &str, text: String) -> Finding {
     Finding { name: name.to_owned(), text }
 }
 
-/// Reports that `named` of `films` images of class `class` have pneumonia file names.
-pub fn pneumonia(class: &str, named: usize, films: usize) -> Option<Finding> {
+/// Reports that `named` of `images` images of class `class` have pneumonia file names.
+pub fn pneumonia(class: &str, named: usize, images: usize) -> Option<Finding> {
     let text = format!(
-        "{named} of {films} images of `{class}` are pneumonia by their file names \
+        "{named} of {images} images of `{class}` are pneumonia by their file names \
          (person…_bacteria, person…_virus): the class is mislabelled"
     );
     (named > 0).then(|| finding("pneumonia-among-normals", text))
 }
 
-/// Reports that `patients` are in both training and test set, with `films` of `test` test
+/// Reports that `patients` are in both training and test set, with `images` of `test` test
 /// images.
-pub fn leaks(patients: &[String], films: usize, test: usize) -> Option<Finding> {
+pub fn leaks(patients: &[String], images: usize, test: usize) -> Option<Finding> {
     let count = patients.len();
     let text = format!(
-        "{} in both the training and the test set, with {films} of {test} test images: the \
+        "{} in both the training and the test set, with {images} of {test} test images: the \
          test performance is overestimated",
         if count == 1 { "1 patient is".to_owned() } else { format!("{count} patients are") },
     );
@@ -64,16 +64,16 @@ pub fn validation_is_test() -> Finding {
     finding("validation-is-test", text.to_owned())
 }
 
-/// Reports that `films` test images of `class` are too few: even if all are correctly
+/// Reports that `images` test images of `class` are too few: even if all are correctly
 /// classified, the lower confidence limit is below 0.85.
-pub fn few_test_films(class: &str, films: usize) -> Option<Finding> {
-    let best = Rate::new(films as u64, films as u64);
+pub fn few_test_images(class: &str, images: usize) -> Option<Finding> {
+    let best = Rate::new(images as u64, images as u64);
     let text = format!(
-        "`{class}` has {films} test images: even if all are correctly classified, the 95 % \
+        "`{class}` has {images} test images: even if all are correctly classified, the 95 % \
          confidence interval of the proportion is {:.2} to 1",
         best.low
     );
-    (best.low < 0.85).then(|| finding("few-test-films", text))
+    (best.low < 0.85).then(|| finding("few-test-images", text))
 }
 
 /// Reports that class and source are associated (Cramér's V of at least 0.8).
@@ -85,11 +85,11 @@ pub fn source_is_class(v: f64) -> Option<Finding> {
     (v >= 0.8).then(|| finding("source-is-class", text))
 }
 
-/// Reports that `unknown` of `films` images have no patient ID; `compared` if near-duplicates
+/// Reports that `unknown` of `images` images have no patient ID; `compared` if near-duplicates
 /// were searched.
-pub fn unknown_patients(unknown: usize, films: usize, compared: bool) -> Option<Finding> {
+pub fn unknown_patients(unknown: usize, images: usize, compared: bool) -> Option<Finding> {
     let text = format!(
-        "{unknown} of {films} images have no patient ID: each is treated as a separate patient, \
+        "{unknown} of {images} images have no patient ID: each is treated as a separate patient, \
          and {}",
         if compared {
             "only near-duplicate images were assigned to one patient"
@@ -114,14 +114,14 @@ pub fn unpooled(pooled: usize, all: usize, measured: Option<String>) -> Option<F
 
 /// Reports that the proportion `outside` of the saliency is outside the centre, at least the
 /// proportion `even` of uniform saliency.
-pub fn heat_outside(outside: f64, even: f64) -> Option<Finding> {
+pub fn saliency_outside(outside: f64, even: f64) -> Option<Finding> {
     let text = format!(
         "{:.0} % of the saliency lies outside the centre of the images; if it were uniform, \
          {:.0} % would",
         100.0 * outside,
         100.0 * even
     );
-    (outside >= even).then(|| finding("heat-outside-centre", text))
+    (outside >= even).then(|| finding("saliency-outside-centre", text))
 }
 
 /// Reports that the interval of the probe described by `words` lies below 0.5. This happens in
@@ -162,10 +162,10 @@ mod tests {
         assert!(
             leaks.starts_with("2 patients are in both the training and the test set, with 3 of 10")
         );
-        assert!(text(few_test_films("covid", 5)).ends_with("is 0.57 to 1"));
+        assert!(text(few_test_images("covid", 5)).ends_with("is 0.57 to 1"));
         assert!(text(unpooled(16, 49, None)).starts_with("the head pools 16 of the 49 cells"));
         assert_eq!(text(unpooled(16, 49, Some("x".into()))), "x");
-        assert!(text(heat_outside(0.6, 0.4375)).starts_with("60 % of the saliency"));
+        assert!(text(saliency_outside(0.6, 0.4375)).starts_with("60 % of the saliency"));
         assert!(text(source_is_class(1.0)).contains("V 1.00"));
     }
 
@@ -173,11 +173,11 @@ mod tests {
     fn absent_flaws_are_not_reported() {
         assert_eq!(pneumonia("normal", 0, 25), None);
         assert_eq!(leaks(&[], 0, 10), None);
-        assert_eq!(few_test_films("covid", 100), None);
+        assert_eq!(few_test_images("covid", 100), None);
         assert_eq!(source_is_class(0.3), None);
         assert_eq!(unknown_patients(0, 9, false), None);
         assert_eq!(unpooled(49, 49, None), None);
-        assert_eq!(heat_outside(0.2, 0.4375), None);
+        assert_eq!(saliency_outside(0.2, 0.4375), None);
         let fair =
             Probe { auc: Some(0.47), low: Some(0.3), high: Some(0.6), n: 9, ..Probe::default() };
         assert_eq!(below_chance("file attributes", &fair), None);

@@ -44,25 +44,25 @@ const BORDER: usize = 2;
 /// Side in pixels of [`thumbnail`].
 const THUMBNAIL: usize = 16;
 
-/// Returns the 496 grey levels of the outer two pixels of a 64 x 64 thumbnail of `film`
+/// Returns the 496 grey levels of the outer two pixels of a 64 x 64 thumbnail of `image`
 /// `[height, width, channels]`.
-pub fn rim(film: ArrayView3<u8>) -> Vec<f64> {
+pub fn rim(image: ArrayView3<u8>) -> Vec<f64> {
     let is_border = |i: usize| !(BORDER..BORDER_THUMBNAIL - BORDER).contains(&i);
-    let grey = grey(film, BORDER_THUMBNAIL).into_iter().enumerate();
+    let grey = grey(image, BORDER_THUMBNAIL).into_iter().enumerate();
     grey.filter(|(i, _)| is_border(i / BORDER_THUMBNAIL) || is_border(i % BORDER_THUMBNAIL))
         .map(|(_, level)| level)
         .collect()
 }
 
-/// Returns the 256 grey levels of a 16 x 16 thumbnail of `film` `[height, width, channels]`.
-pub fn thumbnail(film: ArrayView3<u8>) -> Vec<f64> {
-    grey(film, THUMBNAIL)
+/// Returns the 256 grey levels of a 16 x 16 thumbnail of `image` `[height, width, channels]`.
+pub fn thumbnail(image: ArrayView3<u8>) -> Vec<f64> {
+    grey(image, THUMBNAIL)
 }
 
-fn grey(film: ArrayView3<u8>, side: usize) -> Vec<f64> {
-    let small = resize(film, side, side);
+fn grey(image: ArrayView3<u8>, side: usize) -> Vec<f64> {
+    let small = resize(image, side, side);
     let mean = |pixel: &[u8]| pixel.iter().map(|c| f64::from(*c)).sum::<f64>() / pixel.len() as f64;
-    let levels = small.as_slice().expect("standard layout").chunks_exact(film.dim().2);
+    let levels = small.as_slice().expect("standard layout").chunks_exact(image.dim().2);
     levels.map(mean).collect()
 }
 
@@ -73,14 +73,14 @@ mod tests {
 
     #[test]
     fn border_pixels_are_independent_of_the_centre() {
-        let film = |centre: u8| {
+        let image = |centre: u8| {
             Array3::from_shape_fn((224, 224, 3), |(y, x, _)| {
                 if (16..208).contains(&y) && (16..208).contains(&x) { centre } else { 40 }
             })
         };
-        assert_eq!(rim(film(0).view()), vec![40.0; 496]);
-        assert_eq!(rim(film(255).view()), vec![40.0; 496]);
-        let [dark, bright] = [0, 255].map(|centre| thumbnail(film(centre).view()));
+        assert_eq!(rim(image(0).view()), vec![40.0; 496]);
+        assert_eq!(rim(image(255).view()), vec![40.0; 496]);
+        let [dark, bright] = [0, 255].map(|centre| thumbnail(image(centre).view()));
         assert_eq!(dark.len(), 256);
         assert_ne!(dark, bright);
     }

@@ -8,13 +8,13 @@ use super::cholesky;
 const RIDGE: f64 = 0.1;
 
 /// Kernel ridge regression of one-hot classes with a Gaussian kernel on standardised inputs.
-/// Holds the kernel matrix `[films, films]`. The solution is in closed form: no random start,
+/// Holds the kernel matrix `[images, images]`. The solution is in closed form: no random start,
 /// no tuning.
 #[derive(Debug, Clone)]
 pub struct Kernel(Array2<f64>);
 
 impl Kernel {
-    /// Returns the kernel exp(-|a - b|² / 2d) of inputs `[films, columns]`, where d is the
+    /// Returns the kernel exp(-|a - b|² / 2d) of inputs `[images, columns]`, where d is the
     /// number of non-constant columns. Each of these is standardised to mean 0 and variance 1.
     pub fn gaussian(inputs: &Array2<f64>) -> Self {
         let columns: Vec<Array1<f64>> =
@@ -30,15 +30,15 @@ impl Kernel {
         Self(Array2::from_shape_fn(products.dim(), value))
     }
 
-    /// Returns cross-validated predictions of `targets` `[films, k]`: each image is predicted
+    /// Returns cross-validated predictions of `targets` `[images, k]`: each image is predicted
     /// from the images of all other `folds`. If all inputs are equal, predicts 0.
     ///
     /// # Panics
     /// If the kernel, the targets and the folds differ in their number of images.
     pub fn out_of_fold(&self, targets: &Array2<f64>, folds: &[usize]) -> Array2<f64> {
-        let films = self.0.nrows();
+        let images = self.0.nrows();
         assert_eq!(
-            (films, films),
+            (images, images),
             (targets.nrows(), folds.len()),
             "one target and one fold per image"
         );
@@ -47,7 +47,8 @@ impl Kernel {
             return predicted;
         }
         for fold in 0..folds.iter().max().map_or(0, |last| last + 1) {
-            let (test, train): (Vec<_>, Vec<_>) = (0..films).partition(|film| folds[*film] == fold);
+            let (test, train): (Vec<_>, Vec<_>) =
+                (0..images).partition(|image| folds[*image] == fold);
             let submatrix = |rows: &[usize], columns: &[usize]| {
                 let shape = (rows.len(), columns.len());
                 Array2::from_shape_fn(shape, |(i, j)| self.0[[rows[i], columns[j]]])
@@ -58,8 +59,8 @@ impl Kernel {
             let weights =
                 cholesky::solve(submatrix(&train, &train) + ridge, submatrix(&train, &test));
             let predictions = weights.t().dot(&targets.select(Axis(0), &train));
-            for (film, prediction) in test.iter().zip(predictions.rows()) {
-                predicted.row_mut(*film).assign(&prediction);
+            for (image, prediction) in test.iter().zip(predictions.rows()) {
+                predicted.row_mut(*image).assign(&prediction);
             }
         }
         predicted
@@ -98,7 +99,7 @@ mod tests {
         (0..12).filter(|i| folds[*i] == 1).for_each(|i| changed[[i, 0]] *= -9.0);
         let after = kernel.out_of_fold(&changed, &folds);
         for i in 0..12 {
-            assert_eq!(before[[i, 0]] == after[[i, 0]], folds[i] == 1, "film {i}");
+            assert_eq!(before[[i, 0]] == after[[i, 0]], folds[i] == 1, "image {i}");
         }
     }
 

@@ -16,8 +16,8 @@ impl Judge {
     pub fn by_luck(&self, kernel: &Kernel, deals: &[Vec<usize>], times: usize) -> Vec<Option<f64>> {
         let labels = self.permuted_labels(deals, times);
         let n = self.truth.len();
-        let targets = Array2::from_shape_fn((n, times * self.classes), |(film, column)| {
-            target(labels[column / self.classes][film], column % self.classes)
+        let targets = Array2::from_shape_fn((n, times * self.classes), |(image, column)| {
+            target(labels[column / self.classes][image], column % self.classes)
         });
         let scores: Vec<_> =
             deals.par_iter().map(|folds| kernel.out_of_fold(&targets, folds)).collect();
@@ -56,14 +56,14 @@ impl Judge {
     /// first deal, so that every fold keeps its classes, and images of one patient keep a
     /// common label. Mixed labels of a group are shuffled within the group too.
     fn permuted_labels(&self, deals: &[Vec<usize>], times: usize) -> Vec<Vec<usize>> {
-        let mut films: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (film, group) in self.groups.iter().enumerate() {
-            films.entry(*group).or_default().push(film);
+        let mut images: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (image, group) in self.groups.iter().enumerate() {
+            images.entry(*group).or_default().push(image);
         }
         let mut strata: BTreeMap<usize, Vec<&Vec<usize>>> = BTreeMap::new();
-        for films in films.values() {
-            let fold = deals.first().map_or(0, |folds| folds[films[0]]);
-            strata.entry(fold).or_default().push(films);
+        for images in images.values() {
+            let fold = deals.first().map_or(0, |folds| folds[images[0]]);
+            strata.entry(fold).or_default().push(images);
         }
         let mut rng = Rng::new(derive(self.seed, "audit", "shuffle", 0));
         let mut permute = |_| {
@@ -74,8 +74,8 @@ impl Judge {
                 for (group, other) in groups.iter().zip(others) {
                     let mut other = other.clone();
                     rng.shuffle(&mut other);
-                    for (film, source) in group.iter().zip(other.iter().cycle()) {
-                        labels[*film] = self.truth[*source];
+                    for (image, source) in group.iter().zip(other.iter().cycle()) {
+                        labels[*image] = self.truth[*source];
                     }
                 }
             }
@@ -113,9 +113,9 @@ mod tests {
     /// Two images per patient, with the class alternating between patients.
     fn judge(patients: usize) -> Judge {
         Judge {
-            truth: (0..2 * patients).map(|film| film / 2 % 2).collect(),
+            truth: (0..2 * patients).map(|image| image / 2 % 2).collect(),
             classes: 2,
-            groups: (0..2 * patients).map(|film| film / 2).collect(),
+            groups: (0..2 * patients).map(|image| image / 2).collect(),
             resamples: 0,
             seed: 42,
         }
@@ -125,8 +125,8 @@ mod tests {
     fn kernel(judge: &Judge, columns: usize, noise: f64, rng: &mut Rng) -> Kernel {
         let patients = judge.truth.len() / 2;
         let features = Array2::from_shape_simple_fn((patients, columns), || rng.normal());
-        Kernel::gaussian(&Array2::from_shape_fn((2 * patients, columns), |(film, column)| {
-            features[[film / 2, column]] + noise * rng.normal()
+        Kernel::gaussian(&Array2::from_shape_fn((2 * patients, columns), |(image, column)| {
+            features[[image / 2, column]] + noise * rng.normal()
         }))
     }
 
@@ -136,7 +136,7 @@ mod tests {
         let kernel = kernel(&judge, 3, 0.1, &mut Rng::new(5));
         let probe =
             |fold: fn(usize) -> usize| judge.shuffled(&kernel, &[(0..80).map(fold).collect()], 60);
-        let (crossing, separate) = (probe(|film| film % 2), probe(|film| film / 4 % 5));
+        let (crossing, separate) = (probe(|image| image % 2), probe(|image| image / 4 % 5));
         assert!(crossing.low > Some(0.6), "{crossing:?}");
         assert!(separate.low < Some(0.5) && separate.high > Some(0.5), "{separate:?}");
         assert!((separate.auc.unwrap() - 0.5).abs() < 0.06, "{separate:?}");
@@ -152,8 +152,8 @@ mod tests {
         for labels in permuted {
             assert!(labels.as_chunks::<2>().0.iter().all(|[a, b]| a == b), "{labels:?}");
             for fold in 0..5 {
-                let films = (0..40).filter(|film| folds[*film] == fold);
-                assert_eq!(films.map(|film| labels[film]).sum::<usize>(), 4, "{labels:?}");
+                let images = (0..40).filter(|image| folds[*image] == fold);
+                assert_eq!(images.map(|image| labels[image]).sum::<usize>(), 4, "{labels:?}");
             }
         }
     }

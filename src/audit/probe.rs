@@ -50,7 +50,7 @@ impl Probe {
 /// Images on which probes are evaluated.
 #[derive(Debug, Clone)]
 pub struct Judge {
-    /// Class of each film.
+    /// Class of each image.
     pub truth: Vec<usize>,
     /// Number of classes.
     pub classes: usize,
@@ -68,7 +68,7 @@ pub struct Judge {
 pub struct Deal<'a> {
     /// Fold of each image, from 0.
     pub folds: &'a [usize],
-    /// Scores `[films, classes]`, comparable within a fold only.
+    /// Scores `[images, classes]`, comparable within a fold only.
     pub scores: Array2<f64>,
 }
 
@@ -102,8 +102,8 @@ impl Judge {
     /// Fallback for the class with the fewest groups against the rest.
     fn fallback(&self) -> Fallback {
         let count_groups = |matches: &dyn Fn(usize) -> bool| {
-            let films = self.truth.iter().zip(&self.groups).filter(|(truth, _)| matches(**truth));
-            films.map(|(_, group)| group).collect::<BTreeSet<_>>().len()
+            let images = self.truth.iter().zip(&self.groups).filter(|(truth, _)| matches(**truth));
+            images.map(|(_, group)| group).collect::<BTreeSet<_>>().len()
         };
         let class_and_rest =
             |class| (count_groups(&|truth| truth == class), count_groups(&|truth| truth != class));
@@ -116,10 +116,10 @@ impl Judge {
         Deal { folds, scores: kernel.out_of_fold(&self.targets(), folds) }
     }
 
-    /// Returns regression targets `[films, classes]`: 1 for the image's class, else -1.
+    /// Returns regression targets `[images, classes]`: 1 for the image's class, else -1.
     pub fn targets(&self) -> Array2<f64> {
         let shape = (self.truth.len(), self.classes);
-        Array2::from_shape_fn(shape, |(film, class)| target(self.truth[film], class))
+        Array2::from_shape_fn(shape, |(image, class)| target(self.truth[image], class))
     }
 }
 
@@ -141,7 +141,7 @@ pub(super) fn auc_of(
     let (strata, scores): (Vec<Vec<usize>>, Vec<_>) =
         deals.iter().enumerate().map(strata_and_scores).unzip();
     let scores: Vec<_> = scores.iter().map(|scores| scores.view()).collect();
-    let scores = concatenate(Axis(0), &scores).map_err(|_| Undefined::NoFilms)?;
+    let scores = concatenate(Axis(0), &scores).map_err(|_| Undefined::NoImages)?;
     auc(&truth, scores.view(), &strata.concat())
 }
 
@@ -228,9 +228,9 @@ mod tests {
         let judge = Judge { resamples: 0, ..judge(8, 2) };
         let folds = [0, 0, 0, 0, 1, 1, 1, 1];
         let scores = |swap: usize| {
-            Array2::from_shape_fn((8, 2), |(film, class)| {
-                let informative = film % 2 == class && film >= swap;
-                f64::from(u8::from(informative)) + film as f64 * 0.01
+            Array2::from_shape_fn((8, 2), |(image, class)| {
+                let informative = image % 2 == class && image >= swap;
+                f64::from(u8::from(informative)) + image as f64 * 0.01
             })
         };
         let deal = |swap| Deal { folds: &folds, scores: scores(swap) };

@@ -24,7 +24,7 @@ pub fn array<T: ReadableElement, D: Dimension>(file: &str, name: &str) -> Array<
 
 /// Images of the tutorial, [n, 224, 224, 3], scaled to [0, 1], and the indices of its test
 /// images.
-pub fn films() -> (Array4<f32>, Vec<usize>) {
+pub fn images() -> (Array4<f32>, Vec<usize>) {
     let images: Array4<u8> = array("images_u8.npz", "images");
     let split = fs::read_to_string(shared("reference/split.json")).unwrap();
     let split: serde_json::Value = serde_json::from_str(&split).unwrap();

@@ -289,7 +289,7 @@ mod tests {
 
     /// Released weights, two test images, and their last maps computed by Keras.
     fn keras() -> (Weights, Array4<f32>, Array4<f32>) {
-        let (images, test) = reference::films();
+        let (images, test) = reference::images();
         let maps = reference::array("features.npz", "maps_test");
         (reference::weights(), images.select(Axis(0), &test[..2]), maps)
     }

@@ -77,8 +77,8 @@ impl Bundle {
         let card = hash
             .is_none_or(|hash| hash == model_hash)
             .then(|| bounded::read_text(&card, MAX_CARD).ok());
-        let films = Films::read(&files, &model)?;
-        let score = films.as_ref().map(|films| films.out_of_distribution(&files, ood_rate));
+        let images = Images::read(&files, &model)?;
+        let score = images.as_ref().map(|images| images.out_of_distribution(&files, ood_rate));
         let out_of_distribution = score.transpose()?.flatten();
         if out_of_distribution.is_none() {
             missing.push(("extract", "the out-of-distribution score"));
@@ -103,7 +103,7 @@ impl Bundle {
             training: Training {
                 index: hash_of("preprocess/index.csv"),
                 split: hash_of("split/split.json"),
-                films: films.map(|films| films.by_class()).unwrap_or_default(),
+                images: images.map(|images| images.by_class()).unwrap_or_default(),
             },
             metrics,
             audit: audit.map(|audit| AuditSummary {
@@ -196,7 +196,7 @@ impl Files<'_> {
 }
 
 /// Images of the training and test set, if their files are unchanged.
-struct Films {
+struct Images {
     index: Index,
     train: Vec<usize>,
     /// Test images whose patient is not in the training set.
@@ -205,7 +205,7 @@ struct Films {
     array_sizes: Option<(usize, usize)>,
 }
 
-impl Films {
+impl Images {
     fn read(files: &Files, model: &Model) -> Result<Option<Self>, ArtifactError> {
         let unchanged = |stage: &str, name: &str, path: &Path| -> Result<bool, ArtifactError> {
             let wanted = model.inputs.get(&format!("{stage}/{name}"));
@@ -245,11 +245,11 @@ impl Films {
     }
 
     fn by_class(&self) -> BTreeMap<String, usize> {
-        let mut films = BTreeMap::new();
+        let mut images = BTreeMap::new();
         for &row in &self.train {
-            *films.entry(self.index.rows[row].class.clone()).or_default() += 1;
+            *images.entry(self.index.rows[row].class.clone()).or_default() += 1;
         }
-        films
+        images
     }
 
     /// Fits the score to the training images and measures its false-positive rate on the test

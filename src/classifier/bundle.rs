@@ -264,7 +264,7 @@ mod tests {
             architecture: Architecture { inputs: 4, hidden: 3, outputs: 2 },
             training: Fit {
                 seed: 42,
-                films: 8,
+                images: 8,
                 epochs: 1,
                 batch_size: 8,
                 learning_rate: 1e-3,
@@ -292,7 +292,7 @@ mod tests {
                 embedded: false,
                 licence: "CC BY 4.0".into(),
             },
-            training: Training { index: None, split: None, films: BTreeMap::new() },
+            training: Training { index: None, split: None, images: BTreeMap::new() },
             metrics: None,
             audit: None,
             out_of_distribution: out_of_distribution.as_ref().map(|s| s.reference.clone()),

@@ -11,7 +11,7 @@ use crate::explain::{Region, grad_cam, outside_centre};
 use crate::head::Head;
 use crate::image::centre;
 use crate::io::hash;
-use crate::plot::{Heat, Overlay, Pixels, png};
+use crate::plot::{Overlay, Pixels, Saliency, png};
 
 /// Grad-CAM of a head on its backbone.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ impl Explainer<'_> {
 
     /// Returns the Grad-CAM map of `class` from `maps`, the output of the last convolution, and
     /// the `features` of the head. Cells that the head does not pool are 0.
-    pub fn heat(
+    pub fn saliency(
         &self,
         head: &Head,
         features: ArrayView1<f32>,
@@ -42,11 +42,11 @@ impl Explainer<'_> {
         maps: ArrayView3<f32>,
     ) -> Array2<f32> {
         let gradient = head.gradient(features, class);
-        let mut heat = grad_cam(maps, gradient.view());
+        let mut saliency = grad_cam(maps, gradient.view());
         let pooled = 2 * self.cells().0;
-        heat.slice_mut(s![pooled.., ..]).fill(0.0);
-        heat.slice_mut(s![.., pooled..]).fill(0.0);
-        heat
+        saliency.slice_mut(s![pooled.., ..]).fill(0.0);
+        saliency.slice_mut(s![.., pooled..]).fill(0.0);
+        saliency
     }
 
     /// Returns the class probabilities `[images, classes]` for `images`
@@ -60,8 +60,8 @@ impl Explainer<'_> {
     }
 
     /// Returns a caption for the saliency map of an image.
-    pub fn note(&self, heat: &Array2<f32>) -> String {
-        match outside_centre(heat.view(), self.side) {
+    pub fn note(&self, saliency: &Array2<f32>) -> String {
+        match outside_centre(saliency.view(), self.side) {
             Some(proportion) => {
                 format!("{:.0} % of the saliency lies outside the centre", 100.0 * proportion)
             }
@@ -70,12 +70,12 @@ impl Explainer<'_> {
     }
 
     /// Returns the saliency map as an overlay with `note` below it.
-    pub fn overlay(&self, note: &str, heat: &Array2<f32>) -> Overlay {
+    pub fn overlay(&self, note: &str, saliency: &Array2<f32>) -> Overlay {
         Overlay {
             label: "Grad-CAM".to_owned(),
             note: note.to_owned(),
-            cells: heat.nrows(),
-            heat: heat.iter().copied().collect(),
+            cells: saliency.nrows(),
+            saliency: saliency.iter().copied().collect(),
             pooled: self.cells(),
         }
     }
@@ -90,11 +90,11 @@ impl Explainer<'_> {
     ) -> Vec<u8> {
         let rgb = levels(image);
         let proportion = |pixel: usize| pixel as f64 / self.side as f64;
-        png(&Heat {
+        png(&Saliency {
             name: name.to_owned(),
             title,
             subtitle,
-            film: Pixels { width: self.side, height: self.side, rgb: &rgb },
+            image: Pixels { width: self.side, height: self.side, rgb: &rgb },
             centre: (proportion(centre(self.side).start), proportion(centre(self.side).end)),
             overlays,
         })

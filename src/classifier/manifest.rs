@@ -82,7 +82,7 @@ pub struct Training {
     pub split: Option<String>,
     /// Number of training images per class; empty if `index.csv` or `split.json` is gone or
     /// changed.
-    pub films: BTreeMap<String, usize>,
+    pub images: BTreeMap<String, usize>,
 }
 
 /// Summary of the shortcut audit.

@@ -19,7 +19,7 @@ const F32: i32 = 1;
 const U8: i32 = 2;
 
 /// Name of the input, u8 `[n, side, side, 3]`.
-pub const INPUT: &str = "films";
+pub const INPUT: &str = "images";
 /// Name of the output, f32 `[n, classes]`.
 pub const OUTPUT: &str = "probabilities";
 
@@ -27,7 +27,7 @@ pub const OUTPUT: &str = "probabilities";
 const WHITE: &str = "white";
 
 impl Bundle {
-    /// Writes the model with its preprocessing and the backbone `weights`. Input `films`: u8
+    /// Writes the model with its preprocessing and the backbone `weights`. Input `images`: u8
     /// `[n, side, side, 3]`, RGB; output `probabilities`: f32 `[n, classes]`. The metadata are
     /// [`Bundle::properties`].
     ///

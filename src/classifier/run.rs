@@ -22,9 +22,9 @@ pub struct Classifier {
 /// Output of a [`Classifier`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
-    /// Pooled features `[films, width]`.
+    /// Pooled features `[images, width]`.
     pub features: Array2<f32>,
-    /// Class probabilities `[films, classes]`.
+    /// Class probabilities `[images, classes]`.
     pub probabilities: Array2<f32>,
 }
 
@@ -38,22 +38,22 @@ impl Classifier {
         Self { net: Vgg16::new(weights, options), head, side: extractor.side }
     }
 
-    /// Classifies `films`, each RGB levels `[side, side, 3]`. The result for an image does not
+    /// Classifies `images`, each RGB levels `[side, side, 3]`. The result for an image does not
     /// depend on the other images of the batch.
-    pub fn judge(&self, films: &[Vec<u8>]) -> Judged {
-        let features = self.net.pooled(self.scaled(films).view());
+    pub fn judge(&self, images: &[Vec<u8>]) -> Judged {
+        let features = self.net.pooled(self.scaled(images).view());
         let probabilities = self.head.predict(features.view());
         Judged { features, probabilities }
     }
 
-    /// Returns the scaled images `[films, side, side, 3]`, the input of the backbone.
-    pub fn scaled(&self, films: &[Vec<u8>]) -> Array4<f32> {
-        let mut images = Array4::zeros((films.len(), self.side, self.side, 3));
-        let images_mut = images.axis_iter_mut(Axis(0)).into_par_iter();
-        images_mut.zip(films).for_each(|(mut image, film)| {
-            scale(film, image.as_slice_mut().expect("standard layout"));
+    /// Returns the scaled images `[images, side, side, 3]`, the input of the backbone.
+    pub fn scaled(&self, images: &[Vec<u8>]) -> Array4<f32> {
+        let mut inputs = Array4::zeros((images.len(), self.side, self.side, 3));
+        let inputs_mut = inputs.axis_iter_mut(Axis(0)).into_par_iter();
+        inputs_mut.zip(images).for_each(|(mut input, image)| {
+            scale(image, input.as_slice_mut().expect("standard layout"));
         });
-        images
+        inputs
     }
 
     /// Height and width of an image in pixels.

@@ -79,7 +79,7 @@ pub struct Globals {
     /// Profile of the pipeline file to use [default: its `default-profile` key]
     #[arg(global = true, long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Folder of class folders with films [default: dataset]
+    /// Folder of class folders with images [default: dataset]
     #[arg(global = true, long, value_name = "DIR")]
     pub dataset: Option<PathBuf>,
     /// Folder that the stages write below [default: artifacts]

@@ -6,7 +6,7 @@
 /// ```ignore
 /// settings! {
 ///     /// Settings of `cxr-train`: `[train]` in `pipeline.toml`.
-///     /// Number of passes over the training films
+///     /// Number of passes over the training images
 ///     epochs: usize = 25,
 ///     /// What to sample
 ///     as_tutorial: bool = false,

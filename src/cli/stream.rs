@@ -9,7 +9,7 @@ use super::{Failure, ResultExt};
 /// When nobody reads any more there is nothing left to do: see [`Stream::is_closed`].
 pub struct Stream {
     out: BufWriter<Box<dyn Write>>,
-    /// Whether a person looks on, and not a program that needs every byte.
+    /// Whether a patient looks on, and not a program that needs every byte.
     terminal: bool,
     closed: bool,
 }

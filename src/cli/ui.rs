@@ -88,7 +88,7 @@ impl Ui {
         self.warnings.lock().expect("no panic while held").clone()
     }
 
-    /// Starts a progress bar over `total` things, such as `films`, with their rate and
+    /// Starts a progress bar over `total` things, such as `images`, with their rate and
     /// the time left. It shows on a terminal only, whatever goes to stdout, and
     /// vanishes when dropped.
     pub fn progress(&self, label: &str, total: usize, things: &str) -> Progress {

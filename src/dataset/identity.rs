@@ -189,7 +189,7 @@ pub enum KaggleName {
     /// `person1102_bacteria_3043.jpeg`. One number occurs with both pathogens and in several
     /// splits. All are treated as one patient: at worst, different patients are kept together.
     Pneumonia {
-        /// Number after `person`.
+        /// Number after `patient`.
         patient: String,
         /// Bacteria or virus.
         pathogen: Pathogen,
@@ -391,7 +391,7 @@ mod tests {
             "radiol.2020201160.fig2a.jpeg",
             "day1.png",
             "-PA.png",
-            "film-1.png",
+            "image-1.png",
             "a.png",
         ];
         for name in unrelated {
@@ -404,16 +404,16 @@ mod tests {
     fn no_name_series_of_the_published_set_joins_two_patient_ids() {
         let path = crate::testing::shared("data/cohen/metadata.csv");
         let mut patients: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut films: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut images: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for row in metadata::read(&path).unwrap().rows {
-            let (patient, film) = (row.patient.unwrap(), row.filename.unwrap());
-            if let Some(series) = key(&film) {
+            let (patient, image) = (row.patient.unwrap(), row.filename.unwrap());
+            if let Some(series) = key(&image) {
                 patients.entry(series.clone()).or_default().insert(patient);
-                films.entry(series).or_default().insert(film);
+                images.entry(series).or_default().insert(image);
             }
         }
         let wrong: Vec<_> = patients.iter().filter(|(_, ids)| ids.len() > 1).collect();
         assert_eq!(wrong, [] as [(&String, &BTreeSet<String>); 0]);
-        assert_eq!(films.values().filter(|films| films.len() > 1).count(), 53);
+        assert_eq!(images.values().filter(|images| images.len() > 1).count(), 53);
     }
 }

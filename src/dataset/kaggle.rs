@@ -237,7 +237,7 @@ mod tests {
         ] {
             let path = folder.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, b"film").unwrap();
+            std::fs::write(path, b"image").unwrap();
         }
         folder
     }

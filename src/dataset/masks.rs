@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::films::Candidate;
+use super::images::Candidate;
 use super::layout::Exclusion;
 use super::words;
 

@@ -2,8 +2,8 @@
 
 pub mod demographics;
 pub mod dicom;
-pub mod films;
 pub mod identity;
+pub mod images;
 pub mod kaggle;
 pub mod layout;
 pub mod link;

@@ -34,7 +34,7 @@ pub struct Judged<'a> {
     /// Kept, or the exclusion reason.
     pub verdict: Verdict,
     /// Path of the image, for kept rows.
-    pub film: Option<PathBuf>,
+    pub image: Option<PathBuf>,
 }
 
 impl Criteria {
@@ -87,17 +87,17 @@ pub fn select<'a>(
     images: &Path,
 ) -> Vec<Judged<'a>> {
     let mut taken = BTreeSet::new();
-    let mut film_of = |row: &Row| {
+    let mut image_of = |row: &Row| {
         if let Verdict::Dropped(reason) = criteria.judge(row) {
             return Err(reason);
         }
         let name = row.filename.as_deref().ok_or(Reason::NoFileName)?;
-        let film = source::film(root, images, name)?;
-        if taken.insert(film.clone()) { Ok(film) } else { Err(Reason::SameFile) }
+        let image = source::image(root, images, name)?;
+        if taken.insert(image.clone()) { Ok(image) } else { Err(Reason::SameFile) }
     };
-    let select_row = |row: &'a Row| match film_of(row) {
-        Ok(film) => Judged { row, verdict: Verdict::Kept, film: Some(film) },
-        Err(reason) => Judged { row, verdict: Verdict::Dropped(reason), film: None },
+    let select_row = |row: &'a Row| match image_of(row) {
+        Ok(image) => Judged { row, verdict: Verdict::Kept, image: Some(image) },
+        Err(reason) => Judged { row, verdict: Verdict::Dropped(reason), image: None },
     };
     metadata.rows.iter().map(select_row).collect()
 }
@@ -249,7 +249,7 @@ mod tests {
         let root = folder.path().canonicalize().unwrap();
         let images = root.join("images");
         std::fs::create_dir(&images).unwrap();
-        std::fs::write(images.join("a.jpg"), b"film").unwrap();
+        std::fs::write(images.join("a.jpg"), b"image").unwrap();
         let table = "patientid,finding,view,folder,filename\n\
             1,COVID-19,PA,images,a.jpg\n\
             2,COVID-19,PA,,a.jpg\n\
@@ -278,17 +278,17 @@ mod tests {
             let rows = metadata.rows.into_iter();
             rows.filter(|row| covid_pa().judge(row).kept()).collect::<Vec<_>>()
         };
-        let mut films: Vec<_> = kept("metadata-history/2020-03-11.csv")
+        let mut images: Vec<_> = kept("metadata-history/2020-03-11.csv")
             .into_iter()
             .filter_map(|row| row.filename)
             .collect();
-        films.sort();
+        images.sort();
         let tutorial = std::fs::read_dir(shared.join("tutorial/dataset/covid")).unwrap();
         let mut expected: Vec<_> =
             tutorial.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         expected.sort();
-        assert_eq!(films, expected);
-        assert_eq!(films.len(), 25);
+        assert_eq!(images, expected);
+        assert_eq!(images.len(), 25);
 
         let june = kept("metadata.csv");
         assert_eq!(

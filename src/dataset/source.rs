@@ -21,7 +21,7 @@ pub fn looks_like_an_image(name: &str) -> bool {
 ///
 /// # Errors
 /// [`Reason::UnsafePath`], [`Reason::UnsafeName`], [`Reason::NotAnImage`] or [`Reason::NoFile`].
-pub fn film(root: &Path, images: &Path, name: &str) -> Result<PathBuf, Reason> {
+pub fn image(root: &Path, images: &Path, name: &str) -> Result<PathBuf, Reason> {
     let mut components = Path::new(name).components();
     let plain =
         matches!(components.next(), Some(Component::Normal(_))) && components.next().is_none();
@@ -61,17 +61,23 @@ mod tests {
         let root = folder.path().canonicalize().unwrap().join("source");
         let images = root.join("images");
         std::fs::create_dir_all(images.join("folder.png")).unwrap();
-        std::fs::write(images.join("a.png"), b"film").unwrap();
-        std::fs::write(root.join("b.png"), b"film").unwrap();
+        std::fs::write(images.join("a.png"), b"image").unwrap();
+        std::fs::write(root.join("b.png"), b"image").unwrap();
         std::fs::write(folder.path().join("secret.png"), b"secret").unwrap();
 
-        let find = |name: &str| film(&root, &images, name);
+        let find = |name: &str| image(&root, &images, name);
         assert_eq!(find("a.png"), Ok(images.join("a.png")));
         assert_eq!(find("none.png"), Err(Reason::NoFile));
         assert_eq!(find("folder.png"), Err(Reason::NoFile));
-        for name in
-            ["ledger.csv", "record.json", ".obsolete.json", ".png", ".a.png", "scan.nii.gz", "png"]
-        {
+        for name in [
+            "selection.csv",
+            "record.json",
+            ".obsolete.json",
+            ".png",
+            ".a.png",
+            "scan.nii.gz",
+            "png",
+        ] {
             assert_eq!(find(name), Err(Reason::NotAnImage), "{name:?}");
         }
         let secret = folder.path().join("secret.png");
@@ -86,7 +92,7 @@ mod tests {
     fn formulas_and_control_characters_in_names_are_refused() {
         let root = Path::new("/");
         for name in ["=cmd.png", "+1.png", "-1.png", "@a.png", "a\n.png", "\u{1b}[2J.png"] {
-            assert_eq!(film(root, root, name), Err(Reason::UnsafeName), "{name:?}");
+            assert_eq!(image(root, root, name), Err(Reason::UnsafeName), "{name:?}");
         }
     }
 
@@ -98,14 +104,14 @@ mod tests {
         let root = folder.path().canonicalize().unwrap().join("source");
         let images = root.join("images");
         std::fs::create_dir_all(&images).unwrap();
-        std::fs::write(root.join("b.png"), b"film").unwrap();
+        std::fs::write(root.join("b.png"), b"image").unwrap();
         std::fs::write(folder.path().join("secret.png"), b"secret").unwrap();
         symlink("../b.png", images.join("good.png")).unwrap();
         symlink("../../secret.png", images.join("out.png")).unwrap();
         symlink("nowhere.png", images.join("broken.png")).unwrap();
 
-        assert_eq!(film(&root, &images, "good.png"), Ok(root.join("b.png")));
-        assert_eq!(film(&root, &images, "out.png"), Err(Reason::UnsafePath));
-        assert_eq!(film(&root, &images, "broken.png"), Err(Reason::NoFile));
+        assert_eq!(image(&root, &images, "good.png"), Ok(root.join("b.png")));
+        assert_eq!(image(&root, &images, "out.png"), Err(Reason::UnsafePath));
+        assert_eq!(image(&root, &images, "broken.png"), Err(Reason::NoFile));
     }
 }

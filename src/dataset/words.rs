@@ -94,7 +94,7 @@ pub fn is_finding(name: &str) -> bool {
 }
 
 /// Words for images, without regard to their finding.
-const IMAGES: [&str; 18] = [
+const IMAGES: [&str; 19] = [
     "image",
     "images",
     "img",
@@ -112,6 +112,7 @@ const IMAGES: [&str; 18] = [
     "xrays",
     "radiograph",
     "radiographs",
+    "film",
     "films",
 ];
 

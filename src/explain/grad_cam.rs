@@ -34,7 +34,7 @@ mod tests {
         let mut maps = Array3::zeros((2, 2, 2));
         maps[[0, 0, 0]] = 8.0;
         maps[[1, 1, 1]] = 4.0;
-        let heat = grad_cam(maps.view(), Array1::from(vec![0.5, -1.0]).view());
-        assert_eq!(heat, array![[1.0, 0.0], [0.0, 0.0]]);
+        let saliency = grad_cam(maps.view(), Array1::from(vec![0.5, -1.0]).view());
+        assert_eq!(saliency, array![[1.0, 0.0], [0.0, 0.0]]);
     }
 }

@@ -4,15 +4,15 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::image::centre;
 
-/// Returns the proportion, 0 to 1, of `heat` `[rows, cols]` outside the [`centre`] of an image
+/// Returns the proportion, 0 to 1, of `saliency` `[rows, cols]` outside the [`centre`] of an image
 /// of `side` pixels. Negative values count as 0. None if no value is positive.
-pub fn outside_centre(heat: ArrayView2<f32>, side: usize) -> Option<f64> {
-    let (rows, cols) = heat.dim();
+pub fn outside_centre(saliency: ArrayView2<f32>, side: usize) -> Option<f64> {
+    let (rows, cols) = saliency.dim();
     let (mut all, mut inside) = (0.0, 0.0);
-    for ((y, x), &heat) in heat.indexed_iter() {
-        let heat = f64::from(heat.max(0.0));
-        all += heat;
-        inside += heat * proportion_inside(y, rows, side) * proportion_inside(x, cols, side);
+    for ((y, x), &saliency) in saliency.indexed_iter() {
+        let saliency = f64::from(saliency.max(0.0));
+        all += saliency;
+        inside += saliency * proportion_inside(y, rows, side) * proportion_inside(x, cols, side);
     }
     (all > 0.0).then(|| 1.0 - inside / all)
 }
@@ -20,8 +20,9 @@ pub fn outside_centre(heat: ArrayView2<f32>, side: usize) -> Option<f64> {
 /// Returns [`outside_centre`] of a map that is uniform over the upper left `seen` x `seen` of
 /// `cells` x `cells` cells, and 0 elsewhere.
 pub fn even_outside(seen: usize, cells: usize, side: usize) -> f64 {
-    let heat = Array2::from_shape_fn((cells, cells), |(y, x)| f32::from(u8::from(y.max(x) < seen)));
-    outside_centre(heat.view(), side).unwrap_or(0.0)
+    let saliency =
+        Array2::from_shape_fn((cells, cells), |(y, x)| f32::from(u8::from(y.max(x) < seen)));
+    outside_centre(saliency.view(), side).unwrap_or(0.0)
 }
 
 /// Proportion of cell `i` of `cells` along a side that lies in the centre.
@@ -41,9 +42,9 @@ mod tests {
     fn cells_are_weighted_by_their_area_outside() {
         // 14 cells of 16 pixels; the centre is 28 to 196, cells 1.75 to 12.25.
         let outside = |y, x| {
-            let mut heat = Array2::zeros((14, 14));
-            heat[[y, x]] = 3.0;
-            outside_centre(heat.view(), 224)
+            let mut saliency = Array2::zeros((14, 14));
+            saliency[[y, x]] = 3.0;
+            outside_centre(saliency.view(), 224)
         };
         assert_eq!(outside(7, 7), Some(0.0));
         assert_eq!(outside(0, 7), Some(1.0));

@@ -46,10 +46,14 @@ pub fn cross_fit(
     let fit_and_predict = |&(a, b): &(usize, usize)| -> Result<_, FitError> {
         let held_out = |row: &usize| fold_of[*row] == a || fold_of[*row] == b;
         let (test, train): (Vec<_>, Vec<_>) = (0..labels.len()).partition(held_out);
-        let bank = features.select(Axis(0), &train).insert_axis(Axis(0));
+        let augmented = features.select(Axis(0), &train).insert_axis(Axis(0));
         let train_labels: Vec<usize> = train.iter().map(|row| labels[*row]).collect();
-        let inputs =
-            FitInputs { bank: bank.view(), labels: &train_labels, classes, validation: None };
+        let inputs = FitInputs {
+            augmented: augmented.view(),
+            labels: &train_labels,
+            classes,
+            validation: None,
+        };
         let head = fit(&inputs, settings, seed(a, b), |_, _| ())?.head;
         let probabilities = head.predict(features.select(Axis(0), &test).view()).mapv(widen);
         Ok((test, probabilities))
@@ -110,10 +114,14 @@ mod tests {
         let predict_single = |left_out: &[usize], rows: &[usize], seed| {
             let train: Vec<usize> =
                 (0..24).filter(|row| !left_out.contains(&FOLD_OF[*row])).collect();
-            let bank = features.select(Axis(0), &train).insert_axis(Axis(0));
+            let augmented = features.select(Axis(0), &train).insert_axis(Axis(0));
             let labels: Vec<usize> = train.iter().map(|row| labels[*row]).collect();
-            let inputs =
-                FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
+            let inputs = FitInputs {
+                augmented: augmented.view(),
+                labels: &labels,
+                classes: 2,
+                validation: None,
+            };
             let head = fit(&inputs, &settings(), seed, |_, _| ()).unwrap().head;
             head.predict(features.select(Axis(0), rows).view()).mapv(widen)
         };

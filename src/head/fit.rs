@@ -50,7 +50,8 @@ pub fn fit(
     inputs.check(settings.batch_size)?;
     let [mut initial, mut shuffle, mut dropout] = ["initial", "shuffle", "dropout"]
         .map(|purpose| Rng::new(derive(seed, "train", purpose, 0)));
-    let head = Head::new(inputs.bank.dim().2, settings.hidden, inputs.classes, || initial.f64());
+    let head =
+        Head::new(inputs.augmented.dim().2, settings.hidden, inputs.classes, || initial.f64());
     let reorder = |order: &mut Vec<usize>| shuffle.shuffle(order);
     let keep_unit = || dropout.f32() >= settings.dropout;
     train(head, inputs, settings, reorder, keep_unit, on_epoch)
@@ -76,7 +77,7 @@ fn train(
     let mut order: Vec<usize> = (0..inputs.labels.len()).collect();
     let mut history = Vec::with_capacity(settings.epochs);
     for number in 0..settings.epochs {
-        let features = inputs.bank.index_axis(Axis(0), number % inputs.bank.dim().0);
+        let features = inputs.augmented.index_axis(Axis(0), number % inputs.augmented.dim().0);
         reorder(&mut order);
         let (mut losses, mut correct) = (Vec::new(), 0);
         for images in order.chunks_exact(batch_size) {
@@ -226,7 +227,7 @@ mod tests {
             let head = golden.initial.head();
             let (x, test_x) = (rows(&golden.x), rows(&golden.test_x));
             let inputs = FitInputs {
-                bank: x.view().insert_axis(Axis(0)),
+                augmented: x.view().insert_axis(Axis(0)),
                 labels: &golden.y,
                 classes: head.classes(),
                 validation: Some((test_x.view(), &golden.test_y)),
@@ -268,16 +269,21 @@ mod tests {
     /// Features of 20 images with 3 rotations; feature 0 separates the two classes.
     fn data() -> (Array3<f32>, Vec<usize>) {
         let labels: Vec<usize> = (0..20).map(|image| image % 2).collect();
-        let bank = Array3::from_shape_fn((3, 20, 6), |(rotation, image, feature)| {
+        let augmented = Array3::from_shape_fn((3, 20, 6), |(rotation, image, feature)| {
             let noise = ((rotation * 131 + image * 17 + feature * 29) % 23) as f32 / 23.0;
             if feature == 0 { noise + 2.0 * labels[image] as f32 } else { noise }
         });
-        (bank, labels)
+        (augmented, labels)
     }
 
     fn fit_data(settings: &FitSettings, seed: u64) -> Fitted {
-        let (bank, labels) = data();
-        let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
+        let (augmented, labels) = data();
+        let inputs = FitInputs {
+            augmented: augmented.view(),
+            labels: &labels,
+            classes: 2,
+            validation: None,
+        };
         fit(&inputs, settings, seed, |_, _| ()).unwrap()
     }
 
@@ -285,8 +291,8 @@ mod tests {
     fn training_separates_the_classes() {
         let settings = FitSettings { epochs: 60, learning_rate: 0.01, ..FitSettings::default() };
         let fitted = fit_data(&settings, 1);
-        let (bank, labels) = data();
-        let p = fitted.head.predict(bank.index_axis(Axis(0), 0));
+        let (augmented, labels) = data();
+        let p = fitted.head.predict(augmented.index_axis(Axis(0), 0));
         let correct =
             p.rows().into_iter().zip(&labels).filter(|(p, label)| p[**label] > 0.5).count();
         assert_eq!(correct, 20);
@@ -308,11 +314,15 @@ mod tests {
     #[test]
     fn epochs_cycle_through_the_rotations() {
         let settings = FitSettings { epochs: 4, dropout: 0.0, ..FitSettings::default() };
-        let (bank, labels) = data();
+        let (augmented, labels) = data();
         let losses = |rotations: &[usize]| {
-            let bank = bank.select(Axis(0), rotations);
-            let inputs =
-                FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
+            let augmented = augmented.select(Axis(0), rotations);
+            let inputs = FitInputs {
+                augmented: augmented.view(),
+                labels: &labels,
+                classes: 2,
+                validation: None,
+            };
             fit(&inputs, &settings, 3, |_, _| ()).unwrap().history
         };
         assert_eq!(losses(&[0, 1, 2]), losses(&[0, 1, 2, 0]));
@@ -322,8 +332,13 @@ mod tests {
 
     #[test]
     fn diverging_training_is_an_error() {
-        let (bank, labels) = data();
-        let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
+        let (augmented, labels) = data();
+        let inputs = FitInputs {
+            augmented: augmented.view(),
+            labels: &labels,
+            classes: 2,
+            validation: None,
+        };
         for loss in [Loss::Logits, Loss::Probabilities] {
             let settings = FitSettings { learning_rate: 1e30, loss, ..FitSettings::default() };
             let error = fit(&inputs, &settings, 0, |_, _| ()).unwrap_err();
@@ -333,8 +348,13 @@ mod tests {
 
     #[test]
     fn on_epoch_receives_each_epoch() {
-        let (bank, labels) = data();
-        let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
+        let (augmented, labels) = data();
+        let inputs = FitInputs {
+            augmented: augmented.view(),
+            labels: &labels,
+            classes: 2,
+            validation: None,
+        };
         let mut reported = Vec::new();
         let fitted = fit(&inputs, &FitSettings::default(), 0, |number, epoch| {
             reported.push((number, epoch.clone()))

@@ -10,8 +10,8 @@ use crate::io::tensor::is_plausible;
 #[derive(Clone, Debug)]
 pub struct FitInputs<'a> {
     /// Augmented features `[rotations, n, d]` of the training images. Epoch `e` uses
-    /// `bank[e % rotations]`. Without augmentation, `rotations` is 1.
-    pub bank: ArrayView3<'a, f32>,
+    /// `augmented[e % rotations]`. Without augmentation, `rotations` is 1.
+    pub augmented: ArrayView3<'a, f32>,
     /// Class of each training image, below `classes`.
     pub labels: &'a [usize],
     /// Number of classes.
@@ -50,10 +50,10 @@ impl Default for FitSettings {
 #[derive(Debug, Error)]
 pub enum FitError {
     /// There are fewer images than one batch.
-    #[error("{films} training images, but the batch size is {batch_size}")]
-    TooFewFilms {
+    #[error("{images} training images, but the batch size is {batch_size}")]
+    TooFewImages {
         /// Number of training images.
-        films: usize,
+        images: usize,
         /// Batch size.
         batch_size: usize,
     },
@@ -71,22 +71,22 @@ pub enum FitError {
         expected: usize,
     },
     /// A label is not below the number of classes.
-    #[error("image {film} has class {label}, expected a number below {classes}")]
+    #[error("image {image} has class {label}, expected a number below {classes}")]
     Label {
         /// Index of the image.
-        film: usize,
+        image: usize,
         /// Label of the image.
         label: usize,
         /// Number of classes.
         classes: usize,
     },
     /// A feature is NaN, infinite or implausibly large.
-    #[error("the {what} features of image {film} are not finite numbers below 1e10")]
+    #[error("the {what} features of image {image} are not finite numbers below 1e10")]
     NotFinite {
         /// `training` or `validation`.
         what: &'static str,
         /// Index of the first such image.
-        film: usize,
+        image: usize,
     },
     /// The loss is not finite, or a weight is not finite or implausibly large.
     #[error("training diverged in epoch {epoch}: the loss is {loss:?} and the weights {weights}")]
@@ -147,18 +147,18 @@ impl FitSettings {
 
 impl FitInputs<'_> {
     pub(super) fn check(&self, batch_size: usize) -> Result<(), FitError> {
-        let (rotations, films, width) = self.bank.dim();
+        let (rotations, images, width) = self.augmented.dim();
         if self.classes < 2 {
             return Err(FitError::TooFewClasses(self.classes));
         }
-        if films < batch_size {
-            return Err(FitError::TooFewFilms { films, batch_size });
+        if images < batch_size {
+            return Err(FitError::TooFewImages { images, batch_size });
         }
         check_size("rotations", rotations.min(1), 1)?;
         check_size("features per image", width.min(1), 1)?;
-        check_size("training labels", self.labels.len(), films)?;
+        check_size("training labels", self.labels.len(), images)?;
         check_labels(self.labels, self.classes)?;
-        for rotation in self.bank.outer_iter() {
+        for rotation in self.augmented.outer_iter() {
             check_finite("training", rotation)?;
         }
         if let Some((features, classes)) = self.validation {
@@ -178,7 +178,7 @@ fn check_size(what: &'static str, got: usize, expected: usize) -> Result<(), Fit
 
 fn check_labels(labels: &[usize], classes: usize) -> Result<(), FitError> {
     match labels.iter().position(|label| *label >= classes) {
-        Some(film) => Err(FitError::Label { film, label: labels[film], classes }),
+        Some(image) => Err(FitError::Label { image, label: labels[image], classes }),
         None => Ok(()),
     }
 }
@@ -186,7 +186,7 @@ fn check_labels(labels: &[usize], classes: usize) -> Result<(), FitError> {
 fn check_finite(what: &'static str, features: ArrayView2<f32>) -> Result<(), FitError> {
     let bad = |row: ArrayView1<f32>| row.iter().any(|value| !is_plausible(*value));
     match features.rows().into_iter().position(bad) {
-        Some(film) => Err(FitError::NotFinite { what, film }),
+        Some(image) => Err(FitError::NotFinite { what, image }),
         None => Ok(()),
     }
 }
@@ -201,11 +201,12 @@ mod tests {
     fn error(
         change: impl FnOnce(&mut Array3<f32>, &mut Vec<usize>, &mut usize, &mut FitSettings),
     ) -> String {
-        let (mut bank, mut labels) =
+        let (mut augmented, mut labels) =
             (Array3::zeros((2, 10, 4)), vec![0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
         let (mut classes, mut settings) = (2, FitSettings::default());
-        change(&mut bank, &mut labels, &mut classes, &mut settings);
-        let inputs = FitInputs { bank: bank.view(), labels: &labels, classes, validation: None };
+        change(&mut augmented, &mut labels, &mut classes, &mut settings);
+        let inputs =
+            FitInputs { augmented: augmented.view(), labels: &labels, classes, validation: None };
         fit(&inputs, &settings, 0, |_, _| ()).unwrap_err().to_string()
     }
 
@@ -227,10 +228,11 @@ mod tests {
 
     #[test]
     fn unsuitable_validation_inputs_are_errors() {
-        let (bank, labels) = (Array3::zeros((1, 8, 4)), [0, 1, 0, 1, 0, 1, 0, 1]);
+        let (augmented, labels) = (Array3::zeros((1, 8, 4)), [0, 1, 0, 1, 0, 1, 0, 1]);
         let error = |features: Array2<f32>, classes: &[usize]| {
             let validation = Some((features.view(), classes));
-            let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation };
+            let inputs =
+                FitInputs { augmented: augmented.view(), labels: &labels, classes: 2, validation };
             fit(&inputs, &FitSettings::default(), 0, |_, _| ()).unwrap_err().to_string()
         };
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use super::format::{Format, objection};
 use super::samples::{Depth, Raster, Samples};
-use super::{DecodeError, Film, dicom, frames, jpeg, png, tiff};
+use super::{DecodeError, Image, dicom, frames, jpeg, png, tiff};
 use ::image::{
     ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits,
 };
@@ -13,11 +13,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(test)]
 mod tests;
 
-/// The most pixels a film may have, 8192 x 8192: three times what the largest
+/// The most pixels an image may have, 8192 x 8192: three times what the largest
 /// X-ray detectors deliver.
 pub const MAX_PIXELS: u64 = 1 << 26;
 
-/// The most bytes that decoding a film may take, those of its file aside, 512 MiB: a
+/// The most bytes that decoding an image may take, those of its file aside, 512 MiB: a
 /// small hostile file can ask for no more. It is enough for [`MAX_PIXELS`] in 8-bit RGB
 /// with alpha, and for fewer pixels of formats that take more.
 pub const MAX_MEMORY: u64 = 1 << 29;
@@ -43,7 +43,7 @@ pub const MAX_MEMORY: u64 = 1 << 29;
 /// Every variant of [`DecodeError`]. OpenCV fills the missing part of a
 /// truncated JPEG with grey; here that is [`DecodeError::Truncated`], unless only the
 /// end-of-image marker is missing.
-pub fn decode(bytes: &[u8]) -> Result<Film, DecodeError> {
+pub fn decode(bytes: &[u8]) -> Result<Image, DecodeError> {
     decode_admitted(bytes, Depth::File, &mut |_| ())
 }
 
@@ -62,15 +62,15 @@ pub fn decode_admitted(
     bytes: &[u8],
     depth: Depth,
     admit: &mut dyn FnMut(u64),
-) -> Result<Film, DecodeError> {
-    decode_format(bytes, depth, admit).map(Film::with_doubts_of_levels)
+) -> Result<Image, DecodeError> {
+    decode_format(bytes, depth, admit).map(Image::with_doubts_of_levels)
 }
 
 fn decode_format(
     bytes: &[u8],
     depth: Depth,
     admit: &mut dyn FnMut(u64),
-) -> Result<Film, DecodeError> {
+) -> Result<Image, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
@@ -79,7 +79,7 @@ fn decode_format(
     }
     let format = Format::of(bytes).ok_or_else(|| objection(bytes))?;
     let name = format.name();
-    // Decoders are not ours, and what each of them panics on is not all known: one film is
+    // Decoders are not ours, and what each of them panics on is not all known: one image is
     // lost then, not the run.
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
         Format::Jpeg => jpeg::decode(bytes, admit),
@@ -90,9 +90,9 @@ fn decode_format(
         Format::Gif => by_library(bytes, ImageFormat::Gif, name, admit),
     }));
     let panicked = DecodeError::Contradictory { format: name, what: "its decoder fails on it" };
-    let mut film = decoded.map_err(|_| panicked)??.film(name, depth)?;
-    film.notes.extend(frames::note(format, bytes));
-    Ok(film)
+    let mut image = decoded.map_err(|_| panicked)??.image(name, depth)?;
+    image.notes.extend(frames::note(format, bytes));
+    Ok(image)
 }
 
 /// Decodes with the `image` crate.

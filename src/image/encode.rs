@@ -4,7 +4,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-/// A square of `side` RGB pixels as JPEG of `quality` 1 to 100; grey films take one
+/// A square of `side` RGB pixels as JPEG of `quality` 1 to 100; grey images take one
 /// channel.
 ///
 /// # Panics
@@ -44,9 +44,9 @@ mod tests {
     #[test]
     fn grey_takes_one_channel_and_comes_back() {
         let grey: Vec<u8> = (0..64).flat_map(|i| [i * 3; 3]).collect();
-        let film = super::super::decode(&jpeg(&grey, 8, 95)).unwrap();
-        assert_eq!((film.mode, film.width(), film.height()), ("L", 8, 8));
-        assert!(film.pixels.iter().zip((0..64).map(|i| i * 3)).all(|(a, b)| a.abs_diff(b) < 6));
+        let image = super::super::decode(&jpeg(&grey, 8, 95)).unwrap();
+        assert_eq!((image.mode, image.width(), image.height()), ("L", 8, 8));
+        assert!(image.pixels.iter().zip((0..64).map(|i| i * 3)).all(|(a, b)| a.abs_diff(b) < 6));
         let colour: Vec<u8> = (0..64).flat_map(|i| [i * 3, 0, 0]).collect();
         assert_eq!(super::super::decode(&jpeg(&colour, 8, 95)).unwrap().mode, "RGB");
         let clear = [vec![255, 0, 0, 0], vec![0, 0, 255, 200]].concat().repeat(2);

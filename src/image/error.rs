@@ -1,9 +1,9 @@
-//! The ways in which a file can fail to be a film.
+//! The ways in which a file can fail to be an image.
 
 use ::image::error::ImageError;
 use thiserror::Error;
 
-/// Why [`decode`](super::decode()) could not turn bytes into a film. The caller
+/// Why [`decode`](super::decode()) could not turn bytes into an image. The caller
 /// knows the path and adds it.
 #[derive(Debug, Error)]
 pub enum DecodeError {
@@ -38,9 +38,9 @@ pub enum DecodeError {
         /// What is not read.
         what: String,
     },
-    /// A file of a film's format that holds none: a directory, a report, a slice.
-    #[error("no film: {what}")]
-    NotAFilm {
+    /// A file of an image's format that holds none: a directory, a report, a slice.
+    #[error("no image: {what}")]
+    NotARadiograph {
         /// What it is.
         what: &'static str,
     },

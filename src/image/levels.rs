@@ -2,7 +2,7 @@
 
 use ndarray::Array3;
 
-use super::Film;
+use super::Image;
 
 /// Minimum spread of the levels of a radiograph: the number of pixels of 1000 that are left out
 /// at each end, and the proportion of the range 0..=255. Leaving out more pixels finds dark
@@ -16,7 +16,7 @@ const MAX_COUNTED: usize = 1 << 18;
 /// Note on an image whose pixels all have the same level.
 pub const CONSTANT: &str = "all pixels have the same level";
 
-impl Film {
+impl Image {
     /// Whether every pixel has the same level in each channel.
     pub fn is_constant(&self) -> bool {
         let first = self.pixels.iter().take(self.channels());
@@ -69,22 +69,22 @@ fn narrow(pixels: &Array3<u8>) -> Option<(u64, usize, usize)> {
 mod tests {
     use super::*;
 
-    fn film(levels: &[u8], channels: usize) -> Film {
+    fn image(levels: &[u8], channels: usize) -> Image {
         let pixels = levels.to_vec();
         let shape = (1, levels.len() / channels, channels);
         let pixels = Array3::from_shape_vec(shape, pixels).unwrap();
-        Film { pixels, mode: "L", tags: None, notes: Vec::new() }.with_doubts_of_levels()
+        Image { pixels, mode: "L", tags: None, notes: Vec::new() }.with_doubts_of_levels()
     }
 
     #[test]
     fn levels_that_fill_little_of_the_range_are_noted() {
-        assert_eq!(film(&[7; 9], 1).notes, ["all pixels have the same level"]);
-        assert_eq!(film(&[1, 2, 3, 1, 2, 3], 3).notes, ["all pixels have the same level"]);
-        assert!(!film(&[1, 2, 3, 1, 2, 200], 3).is_constant());
+        assert_eq!(image(&[7; 9], 1).notes, ["all pixels have the same level"]);
+        assert_eq!(image(&[1, 2, 3, 1, 2, 3], 3).notes, ["all pixels have the same level"]);
+        assert!(!image(&[1, 2, 3, 1, 2, 200], 3).is_constant());
         let dark: Vec<u8> =
             (0..2000).map(|i| if i == 5 { 255 } else { 10 + (i % 60) as u8 }).collect();
         let note = "998 of 1000 pixels have levels between 10 and 69 of 255";
-        assert_eq!(film(&dark, 1).notes, [note]);
+        assert_eq!(image(&dark, 1).notes, [note]);
         // A letter of 0.3 %, and a border of 5 %.
         for (bright, note) in [
             (6, "980 of 1000 pixels have levels between 0 and 15 of 255"),
@@ -92,9 +92,9 @@ mod tests {
         ] {
             let dark: Vec<u8> =
                 (0..2000).map(|i| if i < bright { 255 } else { (i % 16) as u8 }).collect();
-            assert_eq!(film(&dark, 1).notes, [note]);
+            assert_eq!(image(&dark, 1).notes, [note]);
         }
         let wide: Vec<u8> = (0..200).map(|i| (i % 100) as u8).collect();
-        assert_eq!(film(&wide, 1).notes, [""; 0]);
+        assert_eq!(image(&wide, 1).notes, [""; 0]);
     }
 }

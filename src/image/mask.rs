@@ -1,17 +1,17 @@
-//! Films with a part blacked out, to learn what the rest tells.
+//! Images with a part blacked out, to learn what the rest tells.
 
 use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// Rows and columns of a film of `side` pixels that belong to its centre, where
+/// Rows and columns of an image of `side` pixels that belong to its centre, where
 /// the lungs are: all but an eighth along each edge.
 pub fn centre(side: usize) -> Range<usize> {
     side / 8..side - side / 8
 }
 
-/// The part of a film that is kept.
+/// The part of an image that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
@@ -25,10 +25,10 @@ impl Part {
     /// Both, in the order in which tables hold them.
     pub const ALL: [Self; 2] = [Self::Border, Self::Centre];
 
-    /// Sets all other pixels of `film`, `[side, side, 3]`, to 0.
-    pub fn keep(self, film: &mut [f32], side: usize) {
+    /// Sets all other pixels of `image`, `[side, side, 3]`, to 0.
+    pub fn keep(self, image: &mut [f32], side: usize) {
         let centre = centre(side);
-        for (i, pixel) in film.chunks_exact_mut(3).enumerate() {
+        for (i, pixel) in image.chunks_exact_mut(3).enumerate() {
             let inside = centre.contains(&(i / side)) && centre.contains(&(i % side));
             if inside != (self == Self::Centre) {
                 pixel.fill(0.0);
@@ -51,17 +51,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn border_and_centre_make_up_the_film() {
+    fn border_and_centre_make_up_the_image() {
         assert_eq!(centre(224), 28..196);
-        let film: Vec<f32> = (1..=8 * 8 * 3).map(|i| i as f32).collect();
+        let image: Vec<f32> = (1..=8 * 8 * 3).map(|i| i as f32).collect();
         let [border, centre] = Part::ALL.map(|part| {
-            let mut kept = film.clone();
+            let mut kept = image.clone();
             part.keep(&mut kept, 8);
             kept
         });
         let sum: Vec<f32> = border.iter().zip(&centre).map(|(a, b)| a + b).collect();
-        assert_eq!(sum, film);
-        let black = |film: &[f32]| film.chunks(3).filter(|pixel| pixel == &[0.0; 3]).count();
+        assert_eq!(sum, image);
+        let black = |image: &[f32]| image.chunks(3).filter(|pixel| pixel == &[0.0; 3]).count();
         assert_eq!((black(&border), black(&centre)), (36, 28));
     }
 }

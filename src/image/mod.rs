@@ -1,13 +1,13 @@
-//! Films as pixels: decode, resize, rotate.
+//! Images as pixels: decode, resize, rotate.
 //!
-//! A film goes through three steps, each equal to what the Python world does:
+//! An image goes through three steps, each equal to what the Python world does:
 //!
 //! 1. [`decode()`]: any file to 8-bit grey or RGB, as OpenCV's `imread` reads it, or, of
 //!    DICOM, as pydicom does;
 //! 2. [`resize()`]: to the net's side, as OpenCV's `resize` does, bit for bit;
 //! 3. [`scale`] or [`rotate()`]: to the net's `f32` in 0..=1, rotated as Keras does.
 //!
-//! Grey films stay one channel through step 2, which saves two thirds of the
+//! Grey images stay one channel through step 2, which saves two thirds of the
 //! work and changes no bit, since both steps treat channels alike.
 
 mod decode;
@@ -38,10 +38,10 @@ pub use samples::Depth;
 
 use ndarray::{Array3, Axis};
 
-/// A decoded film.
+/// A decoded image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Film {
-    /// `[height, width, channels]`, 0..=255; one channel for grey films, else
+pub struct Image {
+    /// `[height, width, channels]`, 0..=255; one channel for grey images, else
     /// three in the order red, green, blue. The EXIF orientation is applied.
     pub pixels: Array3<u8>,
     /// How the file stores a pixel, in Pillow's words (`L`, `RGB`, `RGBA`, `P`,
@@ -56,7 +56,7 @@ pub struct Film {
     pub notes: Vec<String>,
 }
 
-impl Film {
+impl Image {
     /// Rows of pixels.
     pub fn height(&self) -> usize {
         self.pixels.len_of(Axis(0))
@@ -67,7 +67,7 @@ impl Film {
         self.pixels.len_of(Axis(1))
     }
 
-    /// The film at `height` x `width` as RGB, `[height, width, 3]`: [`resize()`]
+    /// The image at `height` x `width` as RGB, `[height, width, 3]`: [`resize()`]
     /// first, then grey copied to three channels.
     pub fn to_rgb(&self, height: usize, width: usize) -> Array3<u8> {
         let resized = resize(self.pixels.view(), height, width);

@@ -16,7 +16,7 @@ pub(super) struct Checked<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// Whether the end was there.
     pub ended: bool,
-    /// Doubts about the file, as in [`super::Film::notes`].
+    /// Doubts about the file, as in [`super::Image::notes`].
     pub notes: Vec<String>,
 }
 

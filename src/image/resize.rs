@@ -2,7 +2,7 @@
 //! 8-bit pixels.
 //!
 //! A pixel's centre is at its index + 1/2. Along each axis an output pixel is a
-//! mix of two neighbours, whatever the factor (nothing is averaged when a film
+//! mix of two neighbours, whatever the factor (nothing is averaged when an image
 //! shrinks), with weights in units of 2^-11. Rows are mixed along x first and
 //! then along y, rounded where OpenCV's SIMD code rounds: to 15 bits between
 //! the two, to 10 bits in each product of the second, to 8 bits at the end.
@@ -145,16 +145,16 @@ mod tests {
     fn grey_resized_and_copied_equals_copied_and_resized() {
         let grey = noise(123, 77, 1);
         let rgb = grey.broadcast((123, 77, 3)).unwrap();
-        let film =
-            crate::image::Film { pixels: grey.clone(), mode: "L", tags: None, notes: Vec::new() };
-        assert_eq!(film.to_rgb(224, 224), resize(rgb, 224, 224));
+        let image =
+            crate::image::Image { pixels: grey.clone(), mode: "L", tags: None, notes: Vec::new() };
+        assert_eq!(image.to_rgb(224, 224), resize(rgb, 224, 224));
     }
 
     #[test]
-    fn a_flat_film_stays_flat() {
+    fn a_flat_image_stays_flat() {
         for value in [0, 1, 127, 128, 254, 255] {
-            let film = Array3::from_elem((301, 97, 1), value);
-            assert!(resize(film.view(), 224, 224).iter().all(|&v| v == value), "{value}");
+            let image = Array3::from_elem((301, 97, 1), value);
+            assert!(resize(image.view(), 224, 224).iter().all(|&v| v == value), "{value}");
         }
     }
 }

@@ -17,10 +17,10 @@ pub fn scale(pixels: &[u8], out: &mut [f32]) {
     }
 }
 
-/// The two axes of a film `[side, side, 3]` that [`rotate`] turns.
+/// The two axes of an image `[side, side, 3]` that [`rotate`] turns.
 ///
 /// Keras' `apply_affine_transform` takes the axes as arguments, and its defaults
-/// are those of films with the channels first. Called with the defaults on films
+/// are those of images with the channels first. Called with the defaults on images
 /// with the channels last, as is easily done, it turns width and channel, which
 /// is no rotation: pixels move sideways, by up to 29 of 224 at 15 degrees, and
 /// the outer channels take the place of the others.
@@ -35,10 +35,10 @@ pub enum Plane {
     WidthChannel,
 }
 
-/// Rotates a square RGB film by `degrees` and scales it to 0..=1.
+/// Rotates a square RGB image by `degrees` and scales it to 0..=1.
 ///
 /// `pixels` and `out` are `[side, side, 3]`; `out` takes the result, so that a
-/// caller needs room for one rotated film only. Equal, within 1e-6, to Keras'
+/// caller needs room for one rotated image only. Equal, within 1e-6, to Keras'
 /// `apply_affine_transform(pixels / 255, theta=degrees, fill_mode="nearest",
 /// order=1)` with the axes of `plane`: each output sample is a bilinear mix of
 /// the four around the point it comes from, and points outside read the nearest
@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn no_angle_equals_scale_alone() {
-        let film = noise(9, 9, 3);
-        let pixels = film.as_slice().unwrap();
+        let image = noise(9, 9, 3);
+        let pixels = image.as_slice().unwrap();
         let (mut scaled, mut rotated) = (vec![0.0; pixels.len()], vec![0.0; pixels.len()]);
         scale(pixels, &mut scaled);
         for plane in [Plane::HeightWidth, Plane::WidthChannel] {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_keras_on_small_films_in_both_planes() {
+    fn equals_keras_on_small_images_in_both_planes() {
         for case in golden("image_rotate.json").as_array().unwrap() {
             let side = case["side"].as_u64().unwrap() as usize;
             let plane = match case["plane"].as_str().unwrap() {
@@ -135,10 +135,10 @@ mod tests {
                 _ => Plane::WidthChannel,
             };
             let expected: Vec<f32> = serde_json::from_value(case["rotated"].clone()).unwrap();
-            let film = noise(side, side, 3);
-            let mut out = vec![f32::NAN; film.len()];
+            let image = noise(side, side, 3);
+            let mut out = vec![f32::NAN; image.len()];
             let degrees = case["degrees"].as_f64().unwrap();
-            rotate(film.as_slice().unwrap(), side, degrees, plane, &mut out);
+            rotate(image.as_slice().unwrap(), side, degrees, plane, &mut out);
             let difference = largest_difference(&out, &expected);
             assert!(difference < 1e-6, "{side}, {plane:?}, {degrees}: {difference}");
         }
@@ -148,13 +148,13 @@ mod tests {
     #[cfg_attr(not(shared), ignore = "needs ../shared")]
     fn equals_the_reference_rotations() {
         let reference = shared("reference");
-        let films: Vec<u8> = npz(reference.join("images_u8.npz"), "images");
+        let images: Vec<u8> = npz(reference.join("images_u8.npz"), "images");
         let angles: Vec<f64> = npz(reference.join("rotations.npz"), "angles");
         let rotated: Vec<f32> = npz(reference.join("rotations.npz"), "rotated");
         let side = 224;
         let mut out = vec![0.0; side * side * CHANNELS];
         for (&angle, expected) in angles.iter().zip(rotated.chunks_exact(out.len())) {
-            rotate(&films[..out.len()], side, angle, Plane::WidthChannel, &mut out);
+            rotate(&images[..out.len()], side, angle, Plane::WidthChannel, &mut out);
             let difference = largest_difference(&out, expected);
             assert!(difference < 1e-4, "{angle}: {difference}");
         }

@@ -9,7 +9,7 @@ use ndarray::Array3;
 use serde::{Deserialize, Serialize};
 
 use super::outliers::UsualRange;
-use super::{DecodeError, Film};
+use super::{DecodeError, Image};
 
 /// How samples of more than 8 bits become levels of 8 bits. Samples of 8 bits, and DICOM,
 /// whose header says how its values are shown, do not depend on it.
@@ -90,13 +90,13 @@ pub struct Raster {
     /// 1, or 3 in the order red, green, blue.
     pub channels: usize,
     pub samples: Samples,
-    /// As [`Film::mode`].
+    /// As [`Image::mode`].
     pub mode: &'static str,
     /// What is still to be done with the pixels.
     pub orientation: Orientation,
     /// Where the file says how many bits its values have (PNG's chunk sBIT): so many.
     pub significant: Option<u32>,
-    /// As [`Film::notes`].
+    /// As [`Image::notes`].
     pub notes: Vec<String>,
 }
 
@@ -107,7 +107,7 @@ impl Raster {
     /// [`DecodeError::Unsupported`] of the `format` for [`Samples::Real`], unless `depth` is
     /// [`Depth::Range`]; [`DecodeError::Contradictory`] if there are not as many samples as
     /// pixels.
-    pub fn film(self, format: &'static str, depth: Depth) -> Result<Film, DecodeError> {
+    pub fn image(self, format: &'static str, depth: Depth) -> Result<Image, DecodeError> {
         let Self { width, height, channels, samples, mode, orientation, significant, mut notes } =
             self;
         let levels = match samples {
@@ -141,7 +141,7 @@ impl Raster {
         let shape = (image.height() as usize, image.width() as usize, channels);
         let pixels = Array3::from_shape_vec(shape, image.into_bytes());
         let pixels = pixels.map_err(|_| DecodeError::Contradictory { format, what })?;
-        Ok(Film { pixels, mode, tags: None, notes })
+        Ok(Image { pixels, mode, tags: None, notes })
     }
 }
 

@@ -31,9 +31,9 @@ mod tests {
     fn file_hash_equals_hash_of_its_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
-        crate::io::atomic::write(&path, b"film").unwrap();
-        assert_eq!(super::file(&path).unwrap(), super::bytes(b"film"));
-        assert_ne!(super::bytes(b"film"), super::bytes(b"films"));
+        crate::io::atomic::write(&path, b"image").unwrap();
+        assert_eq!(super::file(&path).unwrap(), super::bytes(b"image"));
+        assert_ne!(super::bytes(b"image"), super::bytes(b"images"));
         let endless = super::file(std::path::Path::new("/dev/zero"));
         assert!(!cfg!(unix) || endless.is_err());
     }

@@ -20,7 +20,7 @@ pub fn cramers_v(table: &[Vec<u64>]) -> Result<f64, Undefined> {
     let columns: Vec<u64> = (0..width).map(|c| table.iter().map(|row| row[c]).sum()).collect();
     let count_nonempty = |sums: &[u64]| sums.iter().filter(|s| **s > 0).count();
     let degrees_of_freedom = match (count_nonempty(&rows), count_nonempty(&columns)) {
-        (0, _) => return Err(Undefined::NoFilms),
+        (0, _) => return Err(Undefined::NoImages),
         (1, _) | (_, 1) => return Err(Undefined::OneClass),
         (r, c) => r.min(c) - 1,
     };
@@ -53,8 +53,8 @@ mod tests {
 
     #[test]
     fn undefined_cases_are_reported() {
-        assert_eq!(cramers_v(&[]), Err(Undefined::NoFilms));
-        assert_eq!(cramers_v(&[vec![0, 0]]), Err(Undefined::NoFilms));
+        assert_eq!(cramers_v(&[]), Err(Undefined::NoImages));
+        assert_eq!(cramers_v(&[vec![0, 0]]), Err(Undefined::NoImages));
         assert_eq!(cramers_v(&[vec![4, 0], vec![3, 0]]), Err(Undefined::OneClass));
     }
 }

@@ -49,7 +49,7 @@ where
     assert!((0.0..1.0).contains(&level), "level must be in [0, 1), got {level}");
     let images_by_patient = images_by_patient(patients);
     match images_by_patient.len() {
-        0 => return Err(Undefined::NoFilms),
+        0 => return Err(Undefined::NoImages),
         1 => return Err(Undefined::OnePatient),
         _ => {}
     }
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn undefined_cases_are_reported() {
         let none = |_: &[usize]| Err(Undefined::OneClass);
-        assert_eq!(bootstrap(&[], 10, 0.95, index_generator, none), Err(Undefined::NoFilms));
+        assert_eq!(bootstrap(&[], 10, 0.95, index_generator, none), Err(Undefined::NoImages));
         assert_eq!(bootstrap(&[5, 5], 10, 0.95, index_generator, none), Err(Undefined::OnePatient));
         assert_eq!(bootstrap(&[0, 1], 10, 0.95, index_generator, none), Err(Undefined::NoResample));
     }

@@ -19,7 +19,7 @@ pub fn brier(truth: &[bool], probabilities: &[f64]) -> Result<f64, Undefined> {
         ((1.0 - t) - (1.0 - p)).powi(2) + (t - p).powi(2)
     };
     let squares: Vec<f64> = truth.iter().zip(probabilities).map(squared_error).collect();
-    if squares.is_empty() { Err(Undefined::NoFilms) } else { Ok(0.5 * mean(&squares)) }
+    if squares.is_empty() { Err(Undefined::NoImages) } else { Ok(0.5 * mean(&squares)) }
 }
 
 /// Multiclass Brier score: squared error summed over the classes, averaged over the
@@ -39,7 +39,7 @@ pub fn brier_multiclass(truth: &[usize], probabilities: ArrayView2<f64>) -> Resu
     };
     let squares: Vec<f64> = truth.iter().zip(probabilities.outer_iter()).map(square).collect();
     let scale = if probabilities.ncols() < 3 { 0.5 } else { 1.0 };
-    if squares.is_empty() { Err(Undefined::NoFilms) } else { Ok(scale * mean(&squares)) }
+    if squares.is_empty() { Err(Undefined::NoImages) } else { Ok(scale * mean(&squares)) }
 }
 
 /// Log loss: mean of `-ln p` over the images, where `p` is the probability of the
@@ -56,14 +56,14 @@ pub fn log_loss(truth: &[usize], probabilities: ArrayView2<f64>) -> Result<f64, 
         -probabilities[[i, t]].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
     };
     let losses: Vec<f64> = truth.iter().enumerate().map(negative_log).collect();
-    if losses.is_empty() { Err(Undefined::NoFilms) } else { Ok(mean(&losses)) }
+    if losses.is_empty() { Err(Undefined::NoImages) } else { Ok(mean(&losses)) }
 }
 
 /// One bin of a reliability diagram.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bin {
     /// Number of images, at least 1.
-    pub films: usize,
+    pub images: usize,
     /// Mean confidence of these images.
     pub confidence: f64,
     /// Proportion of these images that are correctly classified.
@@ -100,7 +100,7 @@ pub fn reliability(
     let filled = images_by_bin.into_iter().filter(|(confidences, _)| !confidences.is_empty());
     Ok(filled
         .map(|(confidences, correct)| Bin {
-            films: confidences.len(),
+            images: confidences.len(),
             confidence: mean(&confidences),
             accuracy: correct as f64 / confidences.len() as f64,
         })
@@ -123,9 +123,9 @@ pub fn expected_calibration_error(
     bins: usize,
 ) -> Result<f64, Undefined> {
     if truth.is_empty() {
-        return Err(Undefined::NoFilms);
+        return Err(Undefined::NoImages);
     }
-    let weighted = |bin: &Bin| bin.films as f64 * (bin.confidence - bin.accuracy).abs();
+    let weighted = |bin: &Bin| bin.images as f64 * (bin.confidence - bin.accuracy).abs();
     let errors: Vec<f64> = reliability(truth, probabilities, bins)?.iter().map(weighted).collect();
     Ok(pairwise_sum(&errors) / truth.len() as f64)
 }
@@ -161,7 +161,7 @@ mod tests {
         let p = arr2(&[[1.0, 0.0], [0.9, 0.1], [0.35, 0.65], [0.5, 0.5]]);
         let bins = reliability(&[0, 1, 1, 0], p.view(), 2).unwrap();
         assert_eq!(bins.len(), 1);
-        assert_eq!((bins[0].films, bins[0].accuracy), (4, 0.75));
+        assert_eq!((bins[0].images, bins[0].accuracy), (4, 0.75));
         assert_close(bins[0].confidence, 3.05 / 4.0, 1e-15);
         assert_eq!(reliability(&[0, 1, 1, 0], p.view(), 10).unwrap().len(), 3);
     }
@@ -175,10 +175,10 @@ mod tests {
     #[test]
     fn undefined_cases_are_reported() {
         let none = Array2::zeros((0, 2));
-        assert_eq!(brier(&[], &[]), Err(Undefined::NoFilms));
-        assert_eq!(brier_multiclass(&[], none.view()), Err(Undefined::NoFilms));
-        assert_eq!(log_loss(&[], none.view()), Err(Undefined::NoFilms));
-        assert_eq!(expected_calibration_error(&[], none.view(), 15), Err(Undefined::NoFilms));
+        assert_eq!(brier(&[], &[]), Err(Undefined::NoImages));
+        assert_eq!(brier_multiclass(&[], none.view()), Err(Undefined::NoImages));
+        assert_eq!(log_loss(&[], none.view()), Err(Undefined::NoImages));
+        assert_eq!(expected_calibration_error(&[], none.view(), 15), Err(Undefined::NoImages));
         assert_eq!(brier(&[true], &[f64::NAN]), Err(Undefined::NotFinite));
         assert_eq!(log_loss(&[0], arr2(&[[f64::NAN, 0.5]]).view()), Err(Undefined::NotFinite));
     }

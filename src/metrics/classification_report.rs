@@ -14,7 +14,7 @@ use super::{Confusion, pairwise_sum, summation::mean};
 pub fn classification_report(confusion: &Confusion, names: &[&str]) -> String {
     assert_eq!(names.len(), confusion.classes(), "one name per class");
     let rows: Vec<Row> = (0..names.len()).map(|c| Row::from_class(confusion, c)).collect();
-    let images = confusion.films();
+    let images = confusion.images();
     let longest = names.iter().map(|name| name.chars().count()).max();
     let width = longest.unwrap_or(0).max("weighted avg".len());
 

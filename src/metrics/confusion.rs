@@ -37,7 +37,7 @@ impl Confusion {
     }
 
     /// Number of images.
-    pub fn films(&self) -> u64 {
+    pub fn images(&self) -> u64 {
         self.0.iter().flatten().sum()
     }
 
@@ -49,13 +49,13 @@ impl Confusion {
             tp,
             fn_: actual - tp,
             fp: predicted - tp,
-            tn: self.films() + tp - actual - predicted,
+            tn: self.images() + tp - actual - predicted,
         }
     }
 
     /// Proportion of correctly classified images.
     pub fn accuracy(&self) -> Rate {
-        Rate::new(self.correct(), self.films())
+        Rate::new(self.correct(), self.images())
     }
 
     /// Balanced accuracy: mean of the sensitivities of the classes. Classes without
@@ -67,7 +67,7 @@ impl Confusion {
     pub fn balanced_accuracy(&self) -> Result<f64, Undefined> {
         let sensitivities: Vec<f64> =
             (0..self.classes()).filter_map(|c| self.against_rest(c).sensitivity().value).collect();
-        if sensitivities.is_empty() { Err(Undefined::NoFilms) } else { Ok(mean(&sensitivities)) }
+        if sensitivities.is_empty() { Err(Undefined::NoImages) } else { Ok(mean(&sensitivities)) }
     }
 
     /// Unweighted mean of the F1 scores of the classes.
@@ -78,7 +78,7 @@ impl Confusion {
     pub fn macro_f1(&self) -> Result<f64, Undefined> {
         let f1: Vec<f64> =
             (0..self.classes()).map(|c| self.against_rest(c).f1()).collect::<Result<_, _>>()?;
-        if f1.is_empty() { Err(Undefined::NoFilms) } else { Ok(mean(&f1)) }
+        if f1.is_empty() { Err(Undefined::NoImages) } else { Ok(mean(&f1)) }
     }
 
     /// Matthews correlation coefficient, from -1 to 1, for any number of classes
@@ -88,7 +88,7 @@ impl Confusion {
     ///
     /// If all images or all predictions belong to one class.
     pub fn mcc(&self) -> Result<f64, Undefined> {
-        let images = self.films() as f64;
+        let images = self.images() as f64;
         let actual = |c| self.actual(c) as f64;
         let predicted = |c| self.predicted(c) as f64;
         let sum = |term: &dyn Fn(usize) -> f64| (0..self.classes()).map(term).sum::<f64>();
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(normal_only.against_rest(0).sensitivity().value, None);
         assert_eq!(normal_only.against_rest(0).ppv_at(0.1), Err(Undefined::NoPositives));
         assert_eq!(normal_only.against_rest(1).npv_at(0.1), Err(Undefined::NoNegatives));
-        assert_eq!(Confusion::new(&[], &[], 2).balanced_accuracy(), Err(Undefined::NoFilms));
+        assert_eq!(Confusion::new(&[], &[], 2).balanced_accuracy(), Err(Undefined::NoImages));
         let never_positive = Binary { tp: 0, fn_: 3, fp: 0, tn: 4 };
         assert_eq!(never_positive.ppv_at(0.1), Err(Undefined::NonePredictedPositive));
         let never_negative = Binary { tp: 3, fn_: 0, fp: 4, tn: 0 };

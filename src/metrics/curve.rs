@@ -112,7 +112,7 @@ pub fn roc_auc_within(truth: &[bool], scores: &[f64], strata: &[usize]) -> Resul
         negatives += counts.negatives;
     }
     match (positives, negatives, pairs) {
-        (0, 0, _) => Err(Undefined::NoFilms),
+        (0, 0, _) => Err(Undefined::NoImages),
         (0, _, _) => Err(Undefined::NoPositives),
         (_, 0, _) => Err(Undefined::NoNegatives),
         (_, _, 0) => Err(Undefined::NoPairs),
@@ -153,7 +153,7 @@ pub fn one_vs_rest(
         metric(&is_class, &probabilities.column(class).to_vec())
     };
     let values = (0..probabilities.ncols()).map(class_metric).collect::<Result<Vec<f64>, _>>()?;
-    if values.is_empty() { Err(Undefined::NoFilms) } else { Ok(mean(&values)) }
+    if values.is_empty() { Err(Undefined::NoImages) } else { Ok(mean(&values)) }
 }
 
 /// Cumulative counts of images by descending score.
@@ -202,7 +202,7 @@ impl CumulativeCounts {
     /// Number of pairs of a positive and a negative image; an error if there are none.
     fn count_pairs(&self) -> Result<u64, Undefined> {
         match (self.positives, self.negatives) {
-            (0, 0) => Err(Undefined::NoFilms),
+            (0, 0) => Err(Undefined::NoImages),
             (0, _) => Err(Undefined::NoPositives),
             (_, 0) => Err(Undefined::NoNegatives),
             (positives, negatives) => Ok(positives * negatives),
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn undefined_cases_are_reported() {
-        assert_eq!(roc_auc(&[], &[]), Err(Undefined::NoFilms));
+        assert_eq!(roc_auc(&[], &[]), Err(Undefined::NoImages));
         assert_eq!(roc_auc(&[true], &[0.5]), Err(Undefined::NoNegatives));
         assert_eq!(roc_auc(&[false], &[0.5]), Err(Undefined::NoPositives));
         assert_eq!(roc_auc(&[true, false], &[0.5, f64::NAN]), Err(Undefined::NotFinite));

@@ -150,7 +150,7 @@ impl Fallback {
 pub fn auc_interval(auc: f64, positives: usize, negatives: usize) -> Result<(f64, f64), Undefined> {
     match (positives, negatives) {
         _ if !auc.is_finite() => return Err(Undefined::NotFinite),
-        (0, 0) => return Err(Undefined::NoFilms),
+        (0, 0) => return Err(Undefined::NoImages),
         (0, _) => return Err(Undefined::NoPositives),
         (_, 0) => return Err(Undefined::NoNegatives),
         _ => {}

@@ -20,7 +20,7 @@ pub struct KolmogorovSmirnov {
 /// If a sample is empty or has a value that is not finite.
 pub fn ks_two_sample(a: &[f64], b: &[f64]) -> Result<KolmogorovSmirnov, Undefined> {
     if a.is_empty() || b.is_empty() {
-        return Err(Undefined::NoFilms);
+        return Err(Undefined::NoImages);
     }
     check_finite(a.iter().chain(b))?;
     let (a, b) = if a.len() < b.len() { (b, a) } else { (a, b) };
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn undefined_cases_are_reported() {
-        assert_eq!(ks_two_sample(&[], &[1.0]), Err(Undefined::NoFilms));
+        assert_eq!(ks_two_sample(&[], &[1.0]), Err(Undefined::NoImages));
         assert_eq!(ks_two_sample(&[1.0], &[f64::INFINITY]), Err(Undefined::NotFinite));
     }
 

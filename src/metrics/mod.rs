@@ -43,7 +43,7 @@ pub use threshold::{OperatingPoint, for_sensitivity, youden};
 pub enum Undefined {
     /// There are no images.
     #[error("there are no images")]
-    NoFilms,
+    NoImages,
     /// No image belongs to the positive class.
     #[error("no image is positive")]
     NoPositives,

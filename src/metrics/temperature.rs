@@ -23,7 +23,7 @@ impl Temperature {
         const LARGEST: f64 = 100.0;
         assert_eq!(truth.len(), probabilities.nrows(), "one row of probabilities per image");
         if truth.is_empty() {
-            return Err(Undefined::NoFilms);
+            return Err(Undefined::NoImages);
         }
         check_finite(probabilities)?;
         let logits = logits(probabilities);
@@ -116,6 +116,6 @@ mod tests {
         let p = arr2(&[[0.9, 0.1], [0.2, 0.8]]);
         assert_eq!(Temperature::fit(&[0, 1], p.view()), Err(Undefined::NoTemperature));
         assert_eq!(Temperature::fit(&[1, 0], p.view()), Err(Undefined::NoTemperature));
-        assert_eq!(Temperature::fit(&[], Array2::zeros((0, 2)).view()), Err(Undefined::NoFilms));
+        assert_eq!(Temperature::fit(&[], Array2::zeros((0, 2)).view()), Err(Undefined::NoImages));
     }
 }

@@ -30,7 +30,7 @@ pub fn youden(truth: &[bool], scores: &[f64]) -> Result<OperatingPoint, Undefine
     let best = operating_points(truth, scores)?
         .into_iter()
         .reduce(|best, point| if point.j() > best.j() { point } else { best });
-    best.ok_or(Undefined::NoFilms)
+    best.ok_or(Undefined::NoImages)
 }
 
 /// Highest threshold with a sensitivity of at least `wanted` (0 to 1); its specificity is
@@ -50,7 +50,7 @@ pub fn for_sensitivity(
 ) -> Result<OperatingPoint, Undefined> {
     assert!((0.0..=1.0).contains(&wanted), "sensitivity must be in [0, 1], got {wanted}");
     let points = operating_points(truth, scores)?;
-    points.into_iter().find(|point| point.sensitivity >= wanted).ok_or(Undefined::NoFilms)
+    points.into_iter().find(|point| point.sensitivity >= wanted).ok_or(Undefined::NoImages)
 }
 
 /// One point per distinct score, in descending order.

@@ -114,7 +114,7 @@ fn grouped(files: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
 
-    fn record(stage: &str, films: usize) -> Record {
+    fn record(stage: &str, images: usize) -> Record {
         Record {
             schema: String::new(),
             stage: stage.into(),
@@ -122,7 +122,7 @@ mod tests {
             params: serde_json::json!({"epochs": 25, "method": "image"}),
             seed: Some(42),
             dataset: None,
-            inputs: (0..films).map(|i| (format!("dataset/{i:02}.png"), format!("{i}"))).collect(),
+            inputs: (0..images).map(|i| (format!("dataset/{i:02}.png"), format!("{i}"))).collect(),
             outputs: BTreeMap::from([("index.csv".into(), "ab".into())]),
             hand: toml::Table::new(),
             missed: Vec::new(),

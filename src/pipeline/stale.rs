@@ -185,7 +185,7 @@ mod tests {
 
     /// A stage that has run with `epochs` on one input.
     fn ran(dir: &Path) -> Wanted {
-        write(&dir.join("in/a.png"), b"film").unwrap();
+        write(&dir.join("in/a.png"), b"image").unwrap();
         let wanted = Wanted {
             folder: dir.join("train"),
             params: serde_json::json!({"epochs": 25, "mode": "x"}),

@@ -9,7 +9,7 @@ use super::text::Text;
 use super::theme::{BLUE, INK, MUTED, VERMILLION, WHITE, faded, mixed};
 use crate::metrics::Estimate;
 
-/// A classifier that sees little of a film, and what it achieves.
+/// A classifier that sees little of an image, and what it achieves.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// What it sees, such as `border of 2 pixels`.

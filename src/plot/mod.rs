@@ -19,7 +19,6 @@ mod crossval;
 mod curves;
 #[cfg(test)]
 mod golden;
-mod heat;
 mod history;
 #[cfg(test)]
 mod layout;
@@ -28,6 +27,7 @@ mod panel;
 mod precision_recall;
 mod render;
 mod roc;
+mod saliency;
 #[cfg(test)]
 mod samples;
 mod scores;
@@ -42,11 +42,11 @@ pub use canvas::{Canvas, Pixels};
 pub use confusion::Confusion;
 pub use crossval::{CrossValidation, FoldScores};
 pub use curves::{ClassCurve, MOST_CLASSES};
-pub use heat::{Heat, Overlay, heat_rgba};
 pub use history::{Epochs, History};
 pub use precision_recall::PrecisionRecall;
 pub use render::{png, svg};
 pub use roc::Roc;
+pub use saliency::{Overlay, Saliency, saliency_rgba};
 pub use scores::{ClassScores, Scores, Threshold};
 pub use seeds::{Run, Seeds};
 pub use sheet::{Sheet, Tile};

@@ -165,28 +165,28 @@ fn audit() -> Audit {
     }
 }
 
-/// A grey ramp in the shape of a film.
-static FILM: [u8; 40 * 30 * 3] = {
-    let mut film = [0; 40 * 30 * 3];
+/// A grey ramp in the shape of an image.
+static IMAGE: [u8; 40 * 30 * 3] = {
+    let mut image = [0; 40 * 30 * 3];
     let mut at = 0;
-    while at < film.len() {
-        film[at] = (at / 3 % 40 * 6) as u8;
+    while at < image.len() {
+        image[at] = (at / 3 % 40 * 6) as u8;
         at += 1;
     }
-    film
+    image
 };
 
-fn sheet(count: usize, heat: bool) -> Sheet<'static> {
-    let film = Pixels { width: 40, height: 30, rgb: &FILM };
+fn sheet(count: usize, saliency: bool) -> Sheet<'static> {
+    let image = Pixels { width: 40, height: 30, rgb: &IMAGE };
     let tile = |i: usize| Tile {
-        film,
-        heat: heat.then_some(film),
+        image,
+        saliency: saliency.then_some(image),
         caption: vec![format!("patient {i}"), "normal/NORMAL2-IM-0995-0001-0001.jpeg".into()],
     };
     Sheet {
-        name: if heat { "errors".into() } else { "samples-covid".into() },
+        name: if saliency { "errors".into() } else { "samples-covid".into() },
         title: "Samples of covid".into(),
-        subtitle: format!("{count} of 25 films"),
+        subtitle: format!("{count} of 25 images"),
         tiles: (0..count).map(tile).collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! Contact sheets: films in a grid, with or without their heat maps.
+//! Contact sheets: images in a grid, with or without their saliency maps.
 
 use super::canvas::{Canvas, Pixels, Rect};
 use super::panel::{BORDER, HEADING, heading};
@@ -6,18 +6,18 @@ use super::text::Text;
 use super::theme::{INK, SMALL};
 use super::{Figure, counted};
 
-/// A film on a sheet.
+/// An image on a sheet.
 #[derive(Clone, Debug)]
 pub struct Tile<'a> {
-    /// The film.
-    pub film: Pixels<'a>,
-    /// Its heat map, drawn beside it.
-    pub heat: Option<Pixels<'a>>,
+    /// The image.
+    pub image: Pixels<'a>,
+    /// Its saliency map, drawn beside it.
+    pub saliency: Option<Pixels<'a>>,
     /// What stands below it; the first line is bold.
     pub caption: Vec<String>,
 }
 
-/// Films in a grid: samples of a class, or the worst errors with their heat maps.
+/// Images in a grid: samples of a class, or the worst errors with their saliency maps.
 #[derive(Clone, Debug)]
 pub struct Sheet<'a> {
     /// File stem, such as `samples-covid` or `errors`.
@@ -26,7 +26,7 @@ pub struct Sheet<'a> {
     pub title: String,
     /// The line below it.
     pub subtitle: String,
-    /// The films in reading order.
+    /// The images in reading order.
     pub tiles: Vec<Tile<'a>>,
 }
 
@@ -37,7 +37,7 @@ const FIRST: Text = Text::new(11.0, INK).bold();
 
 impl Sheet<'_> {
     fn tile(&self) -> (f64, f64) {
-        let pair = self.tiles.iter().any(|tile| tile.heat.is_some());
+        let pair = self.tiles.iter().any(|tile| tile.saliency.is_some());
         let width = if pair { 2.0 * SIDE + 2.0 } else { SIDE };
         let lines = self.tiles.iter().map(|tile| tile.caption.len()).max().unwrap_or(0);
         (width, SIDE + 6.0 + LINE * lines as f64)
@@ -69,8 +69,8 @@ impl Figure for Sheet<'_> {
 
     fn description(&self) -> String {
         let captions: Vec<_> = self.tiles.iter().map(|tile| tile.caption.join(", ")).collect();
-        let films = counted(self.tiles.len(), "film");
-        format!("{films}. {}", captions.join("; "))
+        let images = counted(self.tiles.len(), "image");
+        format!("{images}. {}", captions.join("; "))
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>) {
@@ -80,9 +80,9 @@ impl Figure for Sheet<'_> {
             let (column, row) = (i % self.columns(), i / self.columns());
             let x = space.x0 + column as f64 * (width + GAP);
             let y = space.y0 + row as f64 * (height + GAP);
-            picture(canvas, x, y, tile.film);
-            if let Some(heat) = tile.heat {
-                picture(canvas, x + SIDE + 2.0, y, heat);
+            picture(canvas, x, y, tile.image);
+            if let Some(saliency) = tile.saliency {
+                picture(canvas, x + SIDE + 2.0, y, saliency);
             }
             for (line, text) in tile.caption.iter().enumerate() {
                 let style = if line == 0 { FIRST } else { SMALL };
@@ -93,11 +93,11 @@ impl Figure for Sheet<'_> {
     }
 }
 
-/// Draws a film as large as fits a square, in the middle of it, aspect kept.
-fn picture(canvas: &mut Canvas<'_>, x: f64, y: f64, film: Pixels<'_>) {
-    let (width, height) = (film.width as f64, film.height as f64);
+/// Draws an image as large as fits a square, in the middle of it, aspect kept.
+fn picture(canvas: &mut Canvas<'_>, x: f64, y: f64, image: Pixels<'_>) {
+    let (width, height) = (image.width as f64, image.height as f64);
     let scale = SIDE / width.max(height);
     let (x0, y0) = (x + (SIDE - scale * width) / 2.0, y + (SIDE - scale * height) / 2.0);
     canvas.rect(Rect { x0: x, y0: y, x1: x + SIDE, y1: y + SIDE }, super::theme::rgb(0));
-    canvas.picture(Rect { x0, y0, x1: x0 + scale * width, y1: y0 + scale * height }, film);
+    canvas.picture(Rect { x0, y0, x1: x0 + scale * width, y1: y0 + scale * height }, image);
 }

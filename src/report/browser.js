@@ -11,7 +11,7 @@
     path: (a, b) => a.dataset.path.localeCompare(b.dataset.path, "en", { numeric: true }),
   };
 
-  // So many films at once; the rest on demand.
+  // So many images at once; the rest on demand.
   const PAGE = 24;
   const more = document.getElementById("more");
   let room = PAGE;
@@ -32,8 +32,8 @@
       found += !out;
       card.hidden = out || found > room;
     }
-    const films = cards.length === 1 ? "film" : "films";
-    asked.count.value = found === cards.length ? `${found} ${films}` : `${found} of ${cards.length} ${films}`;
+    const images = cards.length === 1 ? "image" : "images";
+    asked.count.value = found === cards.length ? `${found} ${images}` : `${found} of ${cards.length} ${images}`;
     document.getElementById("none").hidden = found > 0;
     more.hidden = found <= room;
     more.textContent = `Show more: ${found - room} are left`;
@@ -41,8 +41,8 @@
 
   const large = document.getElementById("large");
   function enlarge(card) {
-    const copy = card.querySelector(".film").cloneNode(true);
-    // The film itself stays where its heat map refers to it.
+    const copy = card.querySelector(".image").cloneNode(true);
+    // The image itself stays where its saliency map refers to it.
     copy.removeAttribute("role");
     copy.removeAttribute("tabindex");
     copy.removeAttribute("aria-label");
@@ -52,12 +52,12 @@
     large.showModal();
   }
   for (const card of cards) {
-    const film = card.querySelector(".film");
-    film.tabIndex = 0;
-    film.setAttribute("role", "button");
-    film.setAttribute("aria-label", `Enlarge ${card.dataset.path}`);
-    film.addEventListener("click", () => enlarge(card));
-    film.addEventListener("keydown", (event) => {
+    const image = card.querySelector(".image");
+    image.tabIndex = 0;
+    image.setAttribute("role", "button");
+    image.setAttribute("aria-label", `Enlarge ${card.dataset.path}`);
+    image.addEventListener("click", () => enlarge(card));
+    image.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
       enlarge(card);
@@ -73,9 +73,9 @@
     const next = room;
     room += 4 * PAGE;
     show();
-    [...list.children].filter((card) => !card.hidden)[next]?.querySelector(".film").focus();
+    [...list.children].filter((card) => !card.hidden)[next]?.querySelector(".image").focus();
   });
-  // On paper, every film that was asked for.
+  // On paper, every image that was asked for.
   addEventListener("beforeprint", () => ((room = Infinity), show()));
   addEventListener("afterprint", anew);
   form.addEventListener("input", anew);

@@ -12,7 +12,7 @@ pub enum Status {
     Met,
     /// They answer a part of it.
     Partly,
-    /// They do not: a person has to, or nobody can.
+    /// They do not: a patient has to, or nobody can.
     Unmet,
 }
 

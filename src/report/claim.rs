@@ -37,13 +37,13 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item("7", "data sources", collections(page)),
         item("8", "inclusion and exclusion", eligibility(page)),
         item("9", "preprocessing", preprocessing(page)),
-        item("10", "subsets of images", met("none: the whole film is used, squeezed to a square")),
+        item("10", "subsets of images", met("none: the whole image is used, squeezed to a square")),
         item(
             "11",
             "de-identification",
             match origin(page) {
                 Origin::Public => partly(
-                    "done by the collections; letters burnt into films are not removed, and may give the source away",
+                    "done by the collections; letters burnt into images are not removed, and may give the source away",
                 ),
                 Origin::Synthetic => met("the images are synthetic and show no patient"),
                 Origin::Other => unmet("not on record; letters burnt into images are not removed"),
@@ -54,7 +54,7 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "14",
             "reference standard",
-            partly("the collection's label of each film; how it was established is not on record"),
+            partly("the collection's label of each image; how it was established is not on record"),
         ),
         item(
             "15",
@@ -65,9 +65,9 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "17",
             "annotation of the test set",
-            unmet("the same labels as in training; nobody read the test films again"),
+            unmet("the same labels as in training; nobody read the test images again"),
         ),
-        item("18", "variability between readers", unmet("there is one label a film")),
+        item("18", "variability between readers", unmet("there is one label an image")),
         item("19", "how partitions were made", partition(page)),
         item("20", "level at which partitions are disjoint", disjoint(page)),
         item("21", "intended sample size", unmet("none was planned")),
@@ -97,7 +97,7 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item("32", "evaluation on internal data", performance(page)),
         item("33", "evaluation on external data", external(page)),
         item("34", "trial registration", unmet("not registered")),
-        item("35", "patients or films included and excluded", eligibility(page)),
+        item("35", "patients or images included and excluded", eligibility(page)),
         item("36", "characteristics of each partition", characteristics(page)),
         item("37", "performance with uncertainty", performance(page)),
         item("38", "diagnostic accuracy and precision", performance(page)),
@@ -138,8 +138,8 @@ pub(super) enum Origin {
 
 pub(super) fn origin(page: &Page) -> Origin {
     let all = |names: &[&str]| {
-        let mut sources = page.films.iter().flat_map(|class| &class.sources);
-        !page.films.is_empty() && sources.all(|source| names.contains(&source.what.as_str()))
+        let mut sources = page.images.iter().flat_map(|class| &class.sources);
+        !page.images.is_empty() && sources.all(|source| names.contains(&source.what.as_str()))
     };
     match () {
         () if all(&PUBLIC) => Origin::Public,
@@ -150,8 +150,8 @@ pub(super) fn origin(page: &Page) -> Origin {
 
 /// The collections that the images come from.
 fn collections(page: &Page) -> Answer {
-    let all: usize = page.films.iter().map(|class| class.films).sum();
-    let sources = page.films.iter().flat_map(|class| &class.sources);
+    let all: usize = page.images.iter().map(|class| class.images).sum();
+    let sources = page.images.iter().flat_map(|class| &class.sources);
     let known: usize = sources.filter(|s| !s.what.is_empty()).map(|s| s.count).sum();
     match known {
         0 => unmet("the collections and centres that the images come from are not on record"),
@@ -163,13 +163,15 @@ fn collections(page: &Page) -> Answer {
 
 pub(super) fn eligibility(page: &Page) -> Answer {
     if page.sources.is_empty() {
-        return unmet("there is no ledger in the class folders of what was kept and dropped");
+        return unmet(
+            "there is no selection log in the class folders of what was kept and dropped",
+        );
     }
     let of = |source: &super::Source| {
         format!("{}: {} of {} rows kept", source.class, source.kept, source.rows)
     };
     let sources: Vec<String> = page.sources.iter().map(of).collect();
-    met(format!("{}; the reasons stand in each `ledger.csv`", sources.join("; ")))
+    met(format!("{}; the reasons stand in each `selection.csv`", sources.join("; ")))
 }
 
 pub(super) fn preprocessing(page: &Page) -> Answer {
@@ -186,13 +188,13 @@ pub(super) fn preprocessing(page: &Page) -> Answer {
 }
 
 pub(super) fn missing(page: &Page) -> Answer {
-    if page.films.is_empty() {
+    if page.images.is_empty() {
         return after(page, "preprocess", None);
     }
-    let unread: usize = page.films.iter().map(|class| class.files - class.films).sum();
-    let unknown: usize = page.films.iter().map(|class| class.unknown).sum();
+    let unread: usize = page.images.iter().map(|class| class.files - class.images).sum();
+    let unknown: usize = page.images.iter().map(|class| class.unknown).sum();
     met(format!(
-        "{unread} files could not be read and are listed; of {unknown} films the patient is not known, each counts as one of its own"
+        "{unread} files could not be read and are listed; of {unknown} images the patient is not known, each counts as one of its own"
     ))
 }
 
@@ -202,12 +204,12 @@ pub(super) fn partition(page: &Page) -> Answer {
         "split",
         page.split.as_ref().map(|split| {
             met(format!(
-                "by {}: {} films train, {}, {} test, seed {}{}",
+                "by {}: {} images train, {}, {} test, seed {}{}",
                 split.method,
                 split.train,
                 match split.validation {
-                    0 => "the test films validate too".to_owned(),
-                    films => format!("{films} validate"),
+                    0 => "the test images validate too".to_owned(),
+                    images => format!("{images} validate"),
                 },
                 split.test,
                 split.seed,
@@ -227,16 +229,16 @@ pub(super) fn disjoint(page: &Page) -> Answer {
                 split.copies.len(),
                 split.test
             )),
-            (0, 0) => met("no person stands on both sides"),
+            (0, 0) => met("no patient stands on both sides"),
             (0, _) if split.by == "link" => {
-                met("no person stands on both sides, by ids, names, files and pictures")
+                met("no patient stands on both sides, by ids, names, files and pictures")
             }
             (0, unknown) => partly(format!(
-                "no known person stands on both sides; of {unknown} films the person is not known"
+                "no known patient stands on both sides; of {unknown} images the patient is not known"
             )),
-            (persons, _) => unmet(format!(
-                "{persons} persons stand on both sides, on {} of {} test films",
-                split.leaked_films, split.test
+            (patients, _) => unmet(format!(
+                "{patients} patients stand on both sides, on {} of {} test images",
+                split.leaked_images, split.test
             )),
         }),
     )
@@ -260,7 +262,7 @@ fn training(page: &Page) -> Answer {
             let setting = stage.settings.iter().find(|(n, _, _)| n == name);
             setting.map_or("?", |(_, value, _)| value.as_str())
         };
-        format!("; {} rotations of each film by up to {} degrees", of("rotations"), of("degrees"))
+        format!("; {} rotations of each image by up to {} degrees", of("rotations"), of("degrees"))
     });
     match model(page) {
         (status, text) if page.model.is_some() => (status, text + &rotations.unwrap_or_default()),
@@ -270,10 +272,10 @@ fn training(page: &Page) -> Answer {
 
 fn chosen(page: &Page) -> Answer {
     let validation = match page.split.as_ref().map(|split| split.validation) {
-        Some(films) if films > 0 => format!(
-            "{films} validation films, of other patients, show the training and choose nothing"
+        Some(images) if images > 0 => format!(
+            "{images} validation images, of other patients, show the training and choose nothing"
         ),
-        _ => "validation films are the test films, so nothing may be chosen by them".to_owned(),
+        _ => "validation images are the test images, so nothing may be chosen by them".to_owned(),
     };
     after(
         page,
@@ -308,8 +310,8 @@ fn explained(page: &Page) -> Answer {
                 region => format!("; {region}"),
             };
             met(format!(
-                "Grad-CAM of {} films, occlusion of the worst; in the report's film browser{region}",
-                explained.films
+                "Grad-CAM of {} images, occlusion of the worst; in the report's image browser{region}",
+                explained.images
             ))
         }),
     )
@@ -319,7 +321,7 @@ fn external(page: &Page) -> Answer {
     match page.split.as_ref().map(|split| split.method.as_str()) {
         Some("source") => partly("one source was held out of training"),
         _ => unmet(
-            "no film of another place was kept for the test; `cxr split --method source` holds one out",
+            "no image of another place was kept for the test; `cxr split --method source` holds one out",
         ),
     }
 }
@@ -330,7 +332,7 @@ pub(super) fn characteristics(page: &Page) -> Answer {
         "split",
         page.split.as_ref().map(|_| {
             partly(format!(
-                "films and patients by class and side; {}; severity is not on record",
+                "images and patients by class and side; {}; severity is not on record",
                 super::tripod::demographics(page)
             ))
         }),
@@ -350,17 +352,17 @@ pub(super) fn performance(page: &Page) -> Answer {
                 e.value.map(|value| format!("{} {value:.2}{interval}", e.name.to_lowercase()))
             };
             let figures: Vec<String> = judged.headline.iter().filter_map(of).collect();
-            met(format!("{} films, {}: {}", judged.films, judged.on, figures.join(", ")))
+            met(format!("{} images, {}: {}", judged.images, judged.on, figures.join(", ")))
         }),
     )
 }
 
 fn failures(page: &Page) -> Answer {
-    let wrong = page.browser.iter().filter(|film| film.truth != film.predicted).count();
+    let wrong = page.browser.iter().filter(|image| image.truth != image.predicted).count();
     match page.browser.len() {
-        0 => unmet("the report shows no films"),
-        films => partly(format!(
-            "{wrong} of {films} films are named wrongly; the film browser shows them first; nobody has read them"
+        0 => unmet("the report shows no images"),
+        images => partly(format!(
+            "{wrong} of {images} images are named wrongly; the image browser shows them first; nobody has read them"
         )),
     }
 }

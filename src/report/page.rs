@@ -31,13 +31,13 @@ pub struct Page {
     pub audit: Option<Audit>,
     /// What became of the rows of each source.
     pub sources: Vec<Source>,
-    /// The films that were read, by class.
-    pub films: Vec<ClassFilms>,
+    /// The images that were read, by class.
+    pub images: Vec<ClassImages>,
     /// The images that were decoded with doubts.
     pub doubts: Option<Doubts>,
     /// How they were dealt into training and test.
     pub split: Option<Split>,
-    /// Which films show one person.
+    /// Which images show one patient.
     pub linked: Option<Linked>,
     /// The classifier.
     pub model: Option<Model>,
@@ -52,8 +52,8 @@ pub struct Page {
     /// From which probability of the positive class on an image is predicted as it, lowest and
     /// highest of the folds; none if the most probable class is predicted.
     pub threshold: Option<(f64, f64)>,
-    /// The films that were judged, those least believed first.
-    pub browser: Vec<Film>,
+    /// The images that were judged, those least believed first.
+    pub browser: Vec<Image>,
     /// The stages whose files are of another run, and therefore not shown.
     pub left_out: Vec<LeftOut>,
     /// What each stage ran with, in the order of the pipeline.
@@ -86,23 +86,23 @@ pub struct Estimate {
     pub low: Option<f64>,
     /// Upper end of the interval; none where there is none.
     pub high: Option<f64>,
-    /// What it counts, or why it is undefined: `5 of 5 films`.
+    /// What it counts, or why it is undefined: `5 of 5 images`.
     pub note: String,
     /// Whether it cannot leave 0 to 1, and may be drawn on a bar of that scale.
     pub unit_scale: bool,
 }
 
-/// The model judged on films.
+/// The model judged on images.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Judged {
-    /// `cross-validation` or `test films`.
+    /// `cross-validation` or `test images`.
     pub on: String,
     /// How, in a sentence.
     pub how: String,
-    /// Films judged.
-    pub films: usize,
-    /// Persons on them, as far as known.
-    pub persons: usize,
+    /// Images judged.
+    pub images: usize,
+    /// Patients on them, as far as known.
+    pub patients: usize,
     /// Accuracy, sensitivity, specificity, area under the ROC curve.
     pub headline: Vec<Estimate>,
     /// Every other figure.
@@ -116,8 +116,8 @@ pub struct Judged {
 pub struct ClassFigures {
     /// The class.
     pub class: String,
-    /// Films of it that were judged.
-    pub films: usize,
+    /// Images of it that were judged.
+    pub images: usize,
     /// Sensitivity, specificity, positive and negative predictive value.
     pub figures: Vec<Estimate>,
 }
@@ -129,8 +129,8 @@ pub struct Audit {
     pub answer: String,
     /// What follows, in a sentence.
     pub text: String,
-    /// Films of the audit.
-    pub films: usize,
+    /// Images of the audit.
+    pub images: usize,
     /// What each probe sees, and its area under the ROC curve.
     pub probes: Vec<Estimate>,
     /// The probes within each source that has several classes.
@@ -155,40 +155,40 @@ pub struct Source {
     pub class: String,
     /// Rows or files looked at.
     pub rows: usize,
-    /// Those kept as films.
+    /// Those kept as images.
     pub kept: usize,
-    /// Persons on the films kept, as far as known.
+    /// Patients on the images kept, as far as known.
     pub patients: usize,
-    /// Films kept of unknown persons.
+    /// Images kept of unknown patients.
     pub unknown: usize,
     /// Those dropped, by reason, the most frequent first.
     pub dropped: Vec<Count>,
 }
 
-/// The films of a class.
+/// The images of a class.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct ClassFilms {
+pub struct ClassImages {
     /// The class.
     pub class: String,
     /// Files in its folder.
     pub files: usize,
     /// Those that could not be read, by reason.
     pub unreadable: Vec<Count>,
-    /// Films.
-    pub films: usize,
-    /// Persons on them, as far as known.
+    /// Images.
+    pub images: usize,
+    /// Patients on them, as far as known.
     pub patients: usize,
-    /// Films of unknown persons.
+    /// Images of unknown patients.
     pub unknown: usize,
-    /// Films by the collection they come from.
+    /// Images by the collection they come from.
     pub sources: Vec<Count>,
     /// Sex and age of the patients on them.
     pub demographics: Demographics,
-    /// Films to train on.
+    /// Images to train on.
     pub train: usize,
-    /// Films to validate on; 0 if the test films validate too.
+    /// Images to validate on; 0 if the test images validate too.
     pub validation: usize,
-    /// Films to test on.
+    /// Images to test on.
     pub test: usize,
 }
 
@@ -215,7 +215,7 @@ pub struct Doubt {
     pub notes: String,
 }
 
-/// Sex and age of the patients on images, as far as ledgers and metadata tell them.
+/// Sex and age of the patients on images, as far as selection logs and metadata tell them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Demographics {
     /// Images of female patients.
@@ -259,21 +259,21 @@ pub struct Split {
     pub method: String,
     /// The seed of the split.
     pub seed: u64,
-    /// What tells persons apart: `patient` or `link`.
+    /// What tells patients apart: `patient` or `link`.
     pub by: String,
-    /// Films to train on.
+    /// Images to train on.
     pub train: usize,
-    /// Films to validate on; 0 if the test films validate too.
+    /// Images to validate on; 0 if the test images validate too.
     pub validation: usize,
-    /// Films to test on.
+    /// Images to test on.
     pub test: usize,
-    /// The share of films asked for as test.
+    /// The share of images asked for as test.
     pub test_size: f64,
-    /// Persons with films on both sides.
+    /// Patients with images on both sides.
     pub leaking: Vec<String>,
-    /// Test films of those persons.
-    pub leaked_films: usize,
-    /// Films whose person is not known.
+    /// Test images of those patients.
+    pub leaked_images: usize,
+    /// Images whose patient is not known.
     pub unknown: usize,
     /// Test images whose file is in training too, byte for byte.
     pub copies: Vec<String>,
@@ -284,22 +284,22 @@ pub struct Split {
 /// What linking found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Linked {
-    /// Films looked at.
-    pub films: usize,
-    /// Persons they show.
+    /// Images looked at.
+    pub images: usize,
+    /// Patients they show.
     pub groups: usize,
-    /// Pairs of films, by what ties them.
+    /// Pairs of images, by what ties them.
     pub links: Vec<Count>,
-    /// Ids that turned out to be one person.
+    /// Ids that turned out to be one patient.
     pub merged: Vec<String>,
-    /// Persons with films of several classes.
+    /// Patients with images of several classes.
     pub conflicts: usize,
 }
 
 /// The classifier and how it was trained.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Model {
-    /// Name and value, in the order in which a film passes.
+    /// Name and value, in the order in which an image passes.
     pub facts: Vec<(String, String)>,
     /// BLAKE3 of its weights.
     pub weights: String,
@@ -314,7 +314,7 @@ pub struct Model {
 pub struct Calibration {
     /// What logits are divided by; none if that is undefined.
     pub temperature: Option<f64>,
-    /// Whether that lowers the log loss of films that it was not fitted on.
+    /// Whether that lowers the log loss of images that it was not fitted on.
     pub worthwhile: bool,
     /// Score, as predicted, and with the temperature of the other folds.
     pub scores: Vec<(String, Option<f64>, Option<f64>)>,
@@ -323,41 +323,41 @@ pub struct Calibration {
 /// Grad-CAM, summed up.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Explained {
-    /// Films explained.
-    pub films: usize,
+    /// Images explained.
+    pub images: usize,
     /// The model reads the upper left so many of so many cells.
     pub cells: (usize, usize),
-    /// Share of a side of the film that the model reads, 0 to 1.
+    /// Share of a side of the image that the model reads, 0 to 1.
     pub pooled: f64,
     /// Which cells the head pools, and how much the pixels of the others act; empty if it
     /// pools every cell.
     pub pooled_region: String,
-    /// Mean share of the heat outside the centre of the film.
+    /// Mean share of the saliency outside the centre of the image.
     pub outside: Option<f64>,
-    /// That share if the heat were spread evenly.
+    /// That share if the saliency were spread evenly.
     pub even: f64,
     /// The mean share for each class that the model names.
     pub by_class: Vec<(String, f64)>,
-    /// The mean film and heat of each class that the model names.
+    /// The mean image and saliency of each class that the model names.
     pub means: Vec<Mean>,
 }
 
-/// The mean of the films taken for a class.
+/// The mean of the images taken for a class.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Mean {
     /// The class that the model names.
     pub class: String,
-    /// Films taken for it.
-    pub films: usize,
-    /// The mean film, as a data URI.
+    /// Images taken for it.
+    pub images: usize,
+    /// The mean image, as a data URI.
     pub picture: String,
-    /// The mean heat, as a data URI.
-    pub heat: String,
+    /// The mean saliency, as a data URI.
+    pub saliency: String,
 }
 
-/// A film that was judged.
+/// An image that was judged.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Film {
+pub struct Image {
     /// Its path in the dataset.
     pub path: String,
     /// Its true class.
@@ -369,8 +369,8 @@ pub struct Film {
     /// Of so many predictions by models that had not seen it, so many are wrong.
     pub wrong: (usize, usize),
     /// Who is on it; empty if unknown.
-    pub person: String,
-    /// Whether that person has films in training, too.
+    pub patient: String,
+    /// Whether that patient has images in training, too.
     pub leaked: bool,
     /// The collection it comes from; empty if unknown.
     pub source: String,
@@ -378,9 +378,9 @@ pub struct Film {
     pub size: (u32, u32),
     /// What the net sees, as a data URI.
     pub picture: String,
-    /// Heat, as a data URI; empty without.
-    pub heat: String,
-    /// Share of the heat outside the centre.
+    /// Saliency, as a data URI; empty without.
+    pub saliency: String,
+    /// Share of the saliency outside the centre.
     pub outside: Option<f64>,
 }
 
@@ -395,10 +395,10 @@ pub struct StageRun {
     pub seed: Option<u64>,
     /// Its settings, and whether they differ from the profile's.
     pub settings: Vec<(String, String, bool)>,
-    /// Names and BLAKE3 of the files it read; films are counted.
+    /// Names and BLAKE3 of the files it read; images are counted.
     pub inputs: Vec<(String, String)>,
-    /// Films that it read.
-    pub films: usize,
+    /// Images that it read.
+    pub images: usize,
     /// Names and BLAKE3 of the files it wrote.
     pub outputs: Vec<(String, String)>,
 }

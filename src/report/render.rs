@@ -98,7 +98,7 @@ fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{:.0} %", 100.0 * value))
 }
 
-/// `1 film`, `2 films`; `{{ n|counted("body", "bodies") }}`.
+/// `1 image`, `2 images`; `{{ n|counted("body", "bodies") }}`.
 fn counted(n: usize, one: &str, many: Rest<String>) -> String {
     match (n, many.first()) {
         (1, _) => format!("1 {one}"),

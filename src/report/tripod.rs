@@ -16,7 +16,7 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
             "3b",
             "target population, purpose, users",
             met(
-                "intended for education and research on these films; no clinical population, purpose or user",
+                "intended for education and research on these images; no clinical population, purpose or user",
             ),
         ),
         item(
@@ -51,10 +51,10 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "9a",
             "choice of predictors",
-            met("the pixels of one film; nothing else of the patient"),
+            met("the pixels of one image; nothing else of the patient"),
         ),
         item("9b", "definition of predictors", claim::preprocessing(page)),
-        item("9c", "qualification of predictor assessors", met("no person rates the films")),
+        item("9c", "qualification of predictor assessors", met("no patient rates the images")),
         item("10", "sample size", sample_size(page)),
         item("11", "missing data", claim::missing(page)),
         item("12a", "how data were used, partition", claim::partition(page)),
@@ -114,7 +114,7 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
             "27a",
             "poor quality input",
             partly(
-                "unreadable files are refused and listed; films of poor quality are not told from good ones",
+                "unreadable files are refused and listed; images of poor quality are not told from good ones",
             ),
         ),
         item(
@@ -128,22 +128,22 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
 
 /// For how many of the images sex and age of the patient are on record.
 pub(super) fn demographics(page: &Page) -> String {
-    let films: usize = page.films.iter().map(|class| class.films).sum();
-    let sexed: usize = page.films.iter().map(|class| class.demographics.sexed()).sum();
-    let aged: usize = page.films.iter().map(|class| class.demographics.aged).sum();
+    let images: usize = page.images.iter().map(|class| class.images).sum();
+    let sexed: usize = page.images.iter().map(|class| class.demographics.sexed()).sum();
+    let aged: usize = page.images.iter().map(|class| class.demographics.aged).sum();
     match (sexed, aged) {
         (0, 0) => {
-            format!("sex and age of the patients are on record for none of the {films} images")
+            format!("sex and age of the patients are on record for none of the {images} images")
         }
         _ => format!(
-            "of {films} images the patient's sex is on record for {sexed} and the age for {aged}"
+            "of {images} images the patient's sex is on record for {sexed} and the age for {aged}"
         ),
     }
 }
 
 fn characteristics(page: &Page) -> Answer {
     let known = demographics(page);
-    match page.films.iter().any(|c| c.demographics.sexed() + c.demographics.aged > 0) {
+    match page.images.iter().any(|c| c.demographics.sexed() + c.demographics.aged > 0) {
         true => partly(format!("{known}, by class in the report; severity is not on record")),
         false => unmet(format!("{known}, nor is the severity")),
     }
@@ -158,14 +158,14 @@ fn title(page: &Page) -> String {
 
 fn sources(page: &Page) -> Answer {
     let names: std::collections::BTreeSet<&str> = page
-        .films
+        .images
         .iter()
         .flat_map(|class| &class.sources)
         .map(|s| s.what.as_str())
         .filter(|name| !name.is_empty())
         .collect();
     match names.len() {
-        0 => unmet("the collections that the films come from are not on record"),
+        0 => unmet("the collections that the images come from are not on record"),
         _ => partly(format!(
             "{}; convenience collections, not representative of any population",
             names.into_iter().collect::<Vec<_>>().join(", ")
@@ -174,15 +174,15 @@ fn sources(page: &Page) -> Answer {
 }
 
 fn sample_size(page: &Page) -> Answer {
-    let films: usize = page.films.iter().map(|class| class.films).sum();
+    let images: usize = page.images.iter().map(|class| class.images).sum();
     unmet(format!(
-        "no sample size was planned: {films} films is what there was; the intervals show what that allows"
+        "no sample size was planned: {images} images is what there was; the intervals show what that allows"
     ))
 }
 
 fn within(page: &Page) -> Answer {
     after(page, "audit", page.audit.as_ref().map(|audit| match audit.within.len() {
-        0 => unmet("no source has films of several classes, so nothing can be told within one"),
+        0 => unmet("no source has images of several classes, so nothing can be told within one"),
         n => partly(format!("probes within {n} sources stand in the report's audit; the model itself is not judged by centre")),
     }))
 }
@@ -190,20 +190,20 @@ fn within(page: &Page) -> Answer {
 fn threshold(page: &Page) -> Answer {
     after(page, "evaluate", page.judged.first().map(|judged| {
         met(format!(
-            "a probability for each class; the class named and, out of fold, the threshold that names it, are on record for all {} films judged",
-            judged.films
+            "a probability for each class; the class named and, out of fold, the threshold that names it, are on record for all {} images judged",
+            judged.images
         ))
     }))
 }
 
 fn flow(page: &Page) -> Answer {
-    match (page.sources.len(), page.films.len()) {
+    match (page.sources.len(), page.images.len()) {
         (_, 0) => after(page, "preprocess", None),
         (0, _) => partly(
-            "films and patients by class and side are in the report; the source's rows are not on record",
+            "images and patients by class and side are in the report; the source's rows are not on record",
         ),
         _ => met(
-            "rows, films and patients kept and dropped, with reasons, in the report under *Where the films come from*",
+            "rows, images and patients kept and dropped, with reasons, in the report under *Where the images come from*",
         ),
     }
 }

@@ -6,7 +6,7 @@ use super::check::Check;
 use super::collected::{Collected, Force};
 use super::upstream::table_file;
 use super::{Stage, uses};
-use crate::artifact::ledger::{self, Ledger, LedgerRow, Status};
+use crate::artifact::selection_log::{self, SelectionLog, SelectionLogRow, Status};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, settings};
 use crate::dataset::metadata::{self, Metadata, MetadataError, Row};
 use crate::dataset::selection::{Criteria, Judged, select, tally};
@@ -52,7 +52,7 @@ impl Stage for BuildCovid {
     const NAME: &'static str = "build-covid";
     const ABOUT: &'static str = "Select the COVID-19 images from the covid-chestxray-dataset";
     const READS: &'static str = "metadata.csv of any version, and images/";
-    const WRITES: &'static str = "dataset/covid/: the images, ledger.csv";
+    const WRITES: &'static str = "dataset/covid/: the images, selection.csv";
     const AFTER: &'static [&'static str] = &["fetch", "phantom"];
     const USES: &'static [Flag] = uses!(Dataset, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
@@ -65,12 +65,12 @@ impl Stage for BuildCovid {
 
     fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
         let source = Source::open(ctx, settings)?;
-        let films = source.select(settings).into_iter().filter_map(|candidate| {
+        let images = source.select(settings).into_iter().filter_map(|candidate| {
             let name = candidate.row.filename.as_ref()?;
-            Some(Input::file(format!("source/{name}"), candidate.film?))
+            Some(Input::file(format!("source/{name}"), candidate.image?))
         });
         let table = Input::file("source/metadata.csv", &source.table);
-        Ok([table].into_iter().chain(films).collect())
+        Ok([table].into_iter().chain(images).collect())
     }
 
     fn folder(ctx: &Context, settings: &Settings) -> PathBuf {
@@ -97,15 +97,15 @@ impl Stage for BuildCovid {
         }
         let job = Self::begin(ctx, &settings)?;
         for candidate in &candidates {
-            if let (Some(film), Some(name)) = (&candidate.film, &candidate.row.filename) {
-                atomic::copy(film, &job.path(name)?)?;
+            if let (Some(image), Some(name)) = (&candidate.image, &candidate.row.filename) {
+                atomic::copy(image, &job.path(name)?)?;
             }
         }
         let rows = candidates.iter().map(log_row).collect();
-        let ledger = Ledger { rows, notes: Vec::new() };
-        ledger.write(&job.path(ledger::FILE)?)?;
+        let selection_log = SelectionLog { rows, notes: Vec::new() };
+        selection_log.write(&job.path(selection_log::FILE)?)?;
         job.publish()?;
-        Ok(Outcome::new(&Collected::new(folder, &ledger)))
+        Ok(Outcome::new(&Collected::new(folder, &selection_log)))
     }
 }
 
@@ -217,14 +217,14 @@ fn choices<'a>(rows: &[&'a Row], column: impl Fn(&'a Row) -> Option<&'a str>) ->
 }
 
 /// Row of the selection log.
-fn log_row(candidate: &Judged<'_>) -> LedgerRow {
+fn log_row(candidate: &Judged<'_>) -> SelectionLogRow {
     let row = candidate.row;
     let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
     let file = text(&row.filename);
     let source = if phantom::is_phantom(&file) { phantom::SOURCE } else { SOURCE };
     let from_id = row.patient.as_deref().and_then(identity::from_patient_id);
     let identity = from_id.or_else(|| identity::from_name(&file));
-    LedgerRow {
+    SelectionLogRow {
         row: row.number,
         finding: text(&row.finding),
         view: text(&row.view),
@@ -236,7 +236,7 @@ fn log_row(candidate: &Judged<'_>) -> LedgerRow {
         source: source.into(),
         status: Status::Dropped,
         reason: String::new(),
-        film: String::new(),
+        image: String::new(),
         file: file.clone(),
     }
     .identified(identity)

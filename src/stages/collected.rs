@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::artifact::claim::claim;
-use crate::artifact::ledger::{Counts, Ledger};
+use crate::artifact::selection_log::{Counts, SelectionLog};
 use crate::cli::{Failure, ResultExt};
 use crate::dataset::phantom;
 use crate::io::place::real;
@@ -59,10 +59,10 @@ pub struct Collected {
 }
 
 impl Collected {
-    /// Summary of the selection log `ledger` of `folder`.
-    pub fn new(folder: PathBuf, ledger: &Ledger) -> Self {
-        let synthetic = ledger.kept().any(|row| row.source == phantom::SOURCE);
-        Self { folder, synthetic, counts: ledger.counts() }
+    /// Summary of the selection log `selection log` of `folder`.
+    pub fn new(folder: PathBuf, selection_log: &SelectionLog) -> Self {
+        let synthetic = selection_log.kept().any(|row| row.source == phantom::SOURCE);
+        Self { folder, synthetic, counts: selection_log.counts() }
     }
 }
 

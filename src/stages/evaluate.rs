@@ -1,4 +1,4 @@
-//! `cxr-evaluate`: judges the model on the test films.
+//! `cxr-evaluate`: judges the model on the test images.
 
 use std::fmt;
 
@@ -26,9 +26,9 @@ crate::settings! {
     pub struct Settings {
         /// Class whose detection sensitivity measures; else `positive` of `pipeline.toml`, or the only class with a finding
         positive: String = String::new(),
-        /// Share of positive films where the model would be used, for predictive values
+        /// Share of positive images where the model would be used, for predictive values
         prevalence: f64 = 0.05,
-        /// What tells which films show one person: `patient`, their ids, or `link`, what cxr-link found
+        /// What tells which images show one patient: `patient`, their ids, or `link`, what cxr-link found
         groups: Grouping = Grouping::Patient,
         /// Resamples of patients for the intervals of scores; 0 for none
         resamples: usize = 2000,
@@ -50,7 +50,7 @@ pub struct Args {
 
 impl Stage for Evaluate {
     const NAME: &'static str = "evaluate";
-    const ABOUT: &'static str = "Judge the model on the test films";
+    const ABOUT: &'static str = "Judge the model on the test images";
     const READS: &'static str = "model.safetensors, features.npy, split.json, index.csv; groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "metrics.json, predictions.csv";
     const AFTER: &'static [&'static str] = &["preprocess", "link", "split", "extract", "train"];
@@ -150,7 +150,7 @@ fn sorted(rows: &[usize]) -> Vec<usize> {
     rows
 }
 
-/// What the model says of the films `rows`.
+/// What the model says of the images `rows`.
 fn predict(
     ctx: &Context,
     job: &Job,
@@ -161,8 +161,8 @@ fn predict(
     let shape = [index.rows.len(), head.inputs()];
     let features: Array2<f32> = upstream::array(ctx, "features.npy", &shape)?;
     let probabilities = head.predict(features.select(Axis(0), rows).view()).mapv(widen);
-    if let Some(film) = probabilities.outer_iter().position(|p| p.iter().any(|p| p.is_nan())) {
-        let path = &index.rows[rows[film]].path;
+    if let Some(image) = probabilities.outer_iter().position(|p| p.iter().any(|p| p.is_nan())) {
+        let path = &index.rows[rows[image]].path;
         let error = Failure::new(format_args!("the model has no probabilities for `{path}`"));
         return Err(error.hint(ctx.rerun("train")));
     }
@@ -178,8 +178,8 @@ fn predict(
     Ok(Predictions { classes: index.classes.clone(), rows: rows.collect() })
 }
 
-/// The model's head, if the model belongs to these films, this split (else it
-/// might be judged on films it learned from) and these features.
+/// The model's head, if the model belongs to these images, this split (else it
+/// might be judged on images it learned from) and these features.
 fn head(ctx: &Context, job: &Job, index: &Index) -> Result<Head, Failure> {
     let model = upstream::trained(ctx, job)?;
     ctx.read("train", "model.safetensors", |path| {
@@ -225,27 +225,27 @@ impl fmt::Display for Summary {
             score(f, "mean roc auc", pad, mean)?;
         }
         writeln!(f)?;
-        let of = |films, patients| {
-            let films = counted(films, "image", "images");
-            format!("{films} of {}", counted(patients, "patient", "patients"))
+        let of = |images, patients| {
+            let images = counted(images, "image", "images");
+            format!("{images} of {}", counted(patients, "patient", "patients"))
         };
         for class in &metrics.classes {
-            let ClassMetrics { films, patients, ref roc_auc, .. } = metrics.by_class[class];
+            let ClassMetrics { images, patients, ref roc_auc, .. } = metrics.by_class[class];
             let sign = if *class == metrics.positive { ", the positive class" } else { "" };
-            write!(f, "{class}: {}{sign}", of(films, patients))?;
+            write!(f, "{class}: {}{sign}", of(images, patients))?;
             match metrics.classes.len() {
                 0..=2 => writeln!(f)?,
                 _ => writeln!(f, "; roc auc against the rest {}", roc_auc.brief(4))?,
             }
         }
-        write!(f, "all: {}", of(metrics.films, metrics.patients))?;
+        write!(f, "all: {}", of(metrics.images, metrics.patients))?;
         if metrics.unknown > 0 {
             write!(f, ", {} of no known patient", metrics.unknown)?;
         }
         if metrics.grouped_by == Grouping::Link {
             write!(f, ", told apart by cxr-link")?;
         }
-        if metrics.patients + metrics.unknown < metrics.films {
+        if metrics.patients + metrics.unknown < metrics.images {
             write!(f, "\nintervals are of as many patients, not of as many images")?;
         }
         if *leaking > 0 {
@@ -261,7 +261,7 @@ impl Summary {
     fn headline(&self) -> String {
         let Rate { value, low, high, hits, of } = self.metrics.accuracy;
         let value = value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
-        format!("acc {value}, {hits} of {of} films, 95 % interval {low:.2} to {high:.2}")
+        format!("acc {value}, {hits} of {of} images, 95 % interval {low:.2} to {high:.2}")
     }
 }
 
@@ -289,7 +289,7 @@ fn rate(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, rate: &Rate) -> fmt:
             "",
             pad = pad - name.chars().count()
         ),
-        None => writeln!(f, "{name}: undefined, there is no such film"),
+        None => writeln!(f, "{name}: undefined, there is no such image"),
     }
 }
 

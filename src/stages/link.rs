@@ -15,12 +15,12 @@ use crate::artifact::groups::{GroupRow, LinkRow, Linked};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, write_csv};
 use crate::cli::{Context, Failure, Flag, Outcome, in_range};
-use crate::dataset::link::{Film, Groups, Link, Relation, Thumbnail, by_picture, by_record};
+use crate::dataset::link::{Groups, Image, Link, Relation, Thumbnail, by_picture, by_record};
 use crate::pipeline::Input;
 
 /// `cxr-link`.
 #[derive(Debug)]
-pub struct LinkFilms;
+pub struct LinkImages;
 
 crate::settings! {
     /// Settings of `cxr-link`: `[link]` in `pipeline.toml`.
@@ -44,7 +44,7 @@ const BATCH: usize = 256;
 /// Maximum number of printed warnings of each kind; `link.json` has all.
 const SHOWN: usize = 10;
 
-impl Stage for LinkFilms {
+impl Stage for LinkImages {
     const NAME: &'static str = "link";
     const ABOUT: &'static str = "Link the images of each patient";
     const READS: &'static str = "images.npy, index.csv";
@@ -72,21 +72,21 @@ impl Stage for LinkFilms {
         let job = Self::begin(ctx, &settings)?;
         let index = upstream::index(ctx)?;
         let thumbnails = thumbnails(ctx, &index)?;
-        let films: Vec<Film<'_>> = index.rows.iter().map(film).collect();
-        let mut links = by_record(&films);
-        links.extend(by_picture(&films, &thumbnails, settings.neighbours, settings.correlation));
+        let images: Vec<Image<'_>> = index.rows.iter().map(image).collect();
+        let mut links = by_record(&images);
+        links.extend(by_picture(&images, &thumbnails, settings.neighbours, settings.correlation));
         links.sort_by_key(|link| (link.a, link.b, link.kind));
-        let groups = Groups::new(&films, &links);
+        let groups = Groups::new(&images, &links);
 
         write_csv(&job.path("groups.csv")?, &group_rows(&index, &groups))?;
         write_csv(&job.path("links.csv")?, &links.iter().map(link_row).collect::<Vec<_>>())?;
         let mut linked = Linked {
             schema: Linked::SCHEMA.to_owned(),
-            films: films.len(),
+            images: images.len(),
             groups: groups.count(),
             links: Default::default(),
-            merged: groups.merged(&films),
-            conflicts: groups.conflicts(&films, &links),
+            merged: groups.merged(&images),
+            conflicts: groups.conflicts(&images, &links),
             index: job.inputs()["preprocess/index.csv"].clone(),
         };
         for link in &links {
@@ -120,18 +120,18 @@ fn thumbnails(ctx: &Context, index: &Index) -> Result<Vec<Thumbnail>, Failure> {
     Ok(thumbnails)
 }
 
-fn film(row: &IndexRow) -> Film<'_> {
-    Film { path: &row.path, class: &row.class, patient: &row.patient, hash: &row.hash }
+fn image(row: &IndexRow) -> Image<'_> {
+    Image { path: &row.path, class: &row.class, patient: &row.patient, hash: &row.hash }
 }
 
 fn group_rows(index: &Index, groups: &Groups) -> Vec<GroupRow> {
-    let group_row = |film: &IndexRow| {
-        let evidence: Vec<_> = groups.evidence[film.row].iter().map(|kind| kind.text()).collect();
+    let group_row = |image: &IndexRow| {
+        let evidence: Vec<_> = groups.evidence[image.row].iter().map(|kind| kind.text()).collect();
         GroupRow {
-            row: film.row,
-            path: film.path.clone(),
-            class: film.class.clone(),
-            group: groups.of[film.row].clone(),
+            row: image.row,
+            path: image.path.clone(),
+            class: image.class.clone(),
+            group: groups.of[image.row].clone(),
             evidence: evidence.join("; "),
         }
     };
@@ -151,9 +151,9 @@ fn warn(ctx: &Context, linked: &Linked) {
     }
     for conflict in linked.conflicts.iter().take(SHOWN) {
         let classes: Vec<_> =
-            conflict.classes.iter().map(|(class, films)| format!("{class} {films}")).collect();
+            conflict.classes.iter().map(|(class, images)| format!("{class} {images}")).collect();
         let (group, classes) = (&conflict.group, classes.join(", "));
-        ctx.ui.warn(if conflict.same_film {
+        ctx.ui.warn(if conflict.same_image {
             format!("the same image of `{group}` is in several classes: {classes}")
         } else {
             format!("the images of `{group}` are in several classes: {classes}")
@@ -171,8 +171,8 @@ struct Summary(Linked);
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Linked { films, groups, links, merged, conflicts, .. } = &self.0;
-        writeln!(f, "{films} images of {groups} patients, by patient linkage")?;
+        let Linked { images, groups, links, merged, conflicts, .. } = &self.0;
+        writeln!(f, "{images} images of {groups} patients, by patient linkage")?;
         for (evidence, links) in links {
             writeln!(f, "{evidence:15}  {links:>6} links")?;
         }

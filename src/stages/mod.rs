@@ -56,7 +56,7 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<build_covid::BuildCovid>(),
     Entry::of::<sample_normal::SampleNormal>(),
     Entry::of::<preprocess::Preprocess>(),
-    Entry::of::<link::LinkFilms>(),
+    Entry::of::<link::LinkImages>(),
     Entry::of::<split::Split>(),
     Entry::of::<extract::Extract>(),
     Entry::of::<train::Train>(),

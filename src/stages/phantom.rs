@@ -11,7 +11,7 @@ use super::check::Check;
 use super::collected::Force;
 use super::{Stage, uses};
 use crate::cli::{Context, Failure, Flag, Outcome, in_range, settings};
-use crate::dataset::phantom::{Condition, Film, Plan, metadata_csv};
+use crate::dataset::phantom::{Condition, Image, Plan, metadata_csv};
 use crate::io::atomic;
 use crate::pipeline::Input;
 
@@ -34,7 +34,7 @@ settings! {
         /// Output folder for the two sources; `{dataset}` is the dataset folder
         output: String = "{dataset}/sources".into(),
         /// Number of COVID-19 PA images, and of normal images
-        films: usize = 25,
+        images: usize = 25,
         /// Shortcut in the COVID-19 images, to test the audit: `none` or `marker`
         shortcut: Shortcut = Shortcut::None,
     }
@@ -63,7 +63,7 @@ impl Stage for Phantom {
     const USES: &'static [Flag] = uses!(Dataset, Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr phantom --output /tmp/sources", "25 COVID-19 PA images and 25 normal images"),
-        ("cxr phantom --films 40 --shortcut marker", "Images with a marker in one class"),
+        ("cxr phantom --images 40 --shortcut marker", "Images with a marker in one class"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -87,25 +87,25 @@ impl Stage for Phantom {
         let folder = Self::folder(ctx, &settings);
         args.force.claim(&folder, Self::NAME)?;
         let marker = settings.shortcut == Shortcut::Marker;
-        let films = Plan { films: settings.films, seed: ctx.seed, marker }.films();
+        let images = Plan { images: settings.images, seed: ctx.seed, marker }.images();
         let job = Self::begin(ctx, &settings)?;
-        let progress = ctx.ui.progress("generating", films.len(), "images");
-        for batch in films.chunks(BATCH) {
-            let encode = |film: &Film| {
-                let bytes = film.encode();
+        let progress = ctx.ui.progress("generating", images.len(), "images");
+        for batch in images.chunks(BATCH) {
+            let encode = |image: &Image| {
+                let bytes = image.encode();
                 progress.add(1);
                 bytes
             };
             let encoded: Vec<_> = batch.par_iter().map(encode).collect();
-            for (film, bytes) in batch.iter().zip(encoded) {
-                atomic::write(&job.path(&film.path())?, &bytes)?;
+            for (image, bytes) in batch.iter().zip(encoded) {
+                atomic::write(&job.path(&image.path())?, &bytes)?;
             }
         }
         drop(progress);
         let table = job.path("covid-chestxray-dataset/metadata.csv")?;
-        atomic::write(&table, metadata_csv(&films).as_bytes())?;
+        atomic::write(&table, metadata_csv(&images).as_bytes())?;
         job.publish()?;
-        let count = |condition| films.iter().filter(|film| film.condition == condition).count();
+        let count = |condition| images.iter().filter(|image| image.condition == condition).count();
         Ok(Outcome::new(&Summary {
             folder,
             covid: count(Condition::Covid),
@@ -118,7 +118,7 @@ impl Stage for Phantom {
 
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
-        in_range("films", self.films, 1..=100_000)
+        in_range("images", self.images, 1..=100_000)
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::check::Check;
 use super::collected::{Collected, Force};
 use super::{Stage, uses};
-use crate::artifact::ledger::{self, Ledger, LedgerRow, Status};
+use crate::artifact::selection_log::{self, SelectionLog, SelectionLogRow, Status};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range, settings};
 use crate::dataset::kaggle::{self, Image, KaggleError, Pool};
 use crate::dataset::verdict::Verdict;
@@ -55,7 +55,7 @@ impl Stage for SampleNormal {
     const ABOUT: &'static str =
         "Sample normal images from the Kaggle dataset of children's chest X-rays";
     const READS: &'static str = "chest_xray/, unzipped";
-    const WRITES: &'static str = "dataset/normal/: the images, ledger.csv";
+    const WRITES: &'static str = "dataset/normal/: the images, selection.csv";
     const AFTER: &'static [&'static str] = &["fetch", "phantom"];
     const USES: &'static [Flag] = uses!(Dataset, Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
@@ -95,17 +95,17 @@ impl Stage for SampleNormal {
         }
         let log_row = |(i, (image, verdict))| log_row(i + 1, image, verdict, &names);
         let rows = candidates.iter().map(|(i, v)| (i, *v)).enumerate().map(log_row).collect();
-        let ledger = Ledger { rows, notes: Vec::new() };
-        ledger.write(&job.path(ledger::FILE)?)?;
+        let selection_log = SelectionLog { rows, notes: Vec::new() };
+        selection_log.write(&job.path(selection_log::FILE)?)?;
         job.publish()?;
-        let pneumonia = ledger.kept().filter(|row| row.finding != kaggle::NORMAL).count();
+        let pneumonia = selection_log.kept().filter(|row| row.finding != kaggle::NORMAL).count();
         if pneumonia > 0 {
             ctx.ui.warn(format_args!(
                 "{pneumonia} of the {} images are pneumonia, but the tutorial labels them as normal",
                 settings.count
             ));
         }
-        Ok(Outcome::new(&Summary { collected: Collected::new(folder, &ledger), pneumonia }))
+        Ok(Outcome::new(&Summary { collected: Collected::new(folder, &selection_log), pneumonia }))
     }
 }
 
@@ -167,9 +167,9 @@ fn log_row(
     image: &Image,
     verdict: Verdict,
     names: &BTreeMap<String, String>,
-) -> LedgerRow {
+) -> SelectionLogRow {
     let synthetic = phantom::is_phantom(image.name());
-    LedgerRow {
+    SelectionLogRow {
         row,
         file: image.file.clone(),
         finding: image.finding().into(),
@@ -182,7 +182,7 @@ fn log_row(
         source: if synthetic { phantom::SOURCE } else { SOURCE }.into(),
         status: Status::Dropped,
         reason: String::new(),
-        film: String::new(),
+        image: String::new(),
     }
     .identified(identity::from_name(image.name()))
     .judged(verdict, names.get(&image.file).map_or("", String::as_str))

@@ -1,4 +1,4 @@
-//! `cxr-split`: splits the films into training, validation and test.
+//! `cxr-split`: splits the images into training, validation and test.
 
 mod copied;
 
@@ -29,11 +29,11 @@ pub struct Split;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Single films; one patient's may stand on both sides. The tutorial does so.
+    /// Single images; one patient's may stand on both sides. The tutorial does so.
     Image,
-    /// All films of a patient together.
+    /// All images of a patient together.
     Group,
-    /// The films of one source test, all others train.
+    /// The images of one source test, all others train.
     Source,
     /// The images in `<class>/<folder>/` or `<part>/<class>/` test, all others train: a
     /// test set of one's own.
@@ -63,17 +63,17 @@ pub enum Stratify {
 crate::settings! {
     /// Settings of `cxr-split`: `[split]` in `pipeline.toml`.
     pub struct Settings {
-        /// What is dealt: single films, or all films of a patient together; or what is held out
+        /// What is dealt: single images, or all images of a patient together; or what is held out
         method: Method = Method::Image,
-        /// What tells which films show one person: `patient`, their ids, or `link`, what cxr-link found
+        /// What tells which images show one patient: `patient`, their ids, or `link`, what cxr-link found
         groups: Grouping = Grouping::Patient,
         /// The source or the folder to test on, with `--method source` or `folder`
         hold_out: String = String::new(),
         /// Whether a data set that comes in parts, `train/` and `test/`, is split as it comes, with `--method image`
         parts: Parts = Parts::Keep,
-        /// Share of films to test on
+        /// Share of images to test on
         test_size: f64 = 0.2,
-        /// Proportion of the training films to set aside for validation, patient by patient; 0: the test films validate too
+        /// Proportion of the training images to set aside for validation, patient by patient; 0: the test images validate too
         validation: f64 = 0.0,
         /// Form of the labels that scikit-learn would get; decides which class draws first
         stratify: Stratify = Stratify::OneHot,
@@ -89,16 +89,16 @@ pub struct Args {
 
 impl Stage for Split {
     const NAME: &'static str = "split";
-    const ABOUT: &'static str = "Split the films into training, validation and test";
+    const ABOUT: &'static str = "Split the images into training, validation and test";
     const READS: &'static str = "index.csv; groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "split.json";
     const AFTER: &'static [&'static str] = &["preprocess", "link"];
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr-split --profile tutorial", "As the tutorial does: film by film"),
+        ("cxr-split --profile tutorial", "As the tutorial does: image by image"),
         ("cxr-split --method group", "No patient on both sides"),
-        ("cxr-split --method group --groups link", "Nor a person under two ids"),
-        ("cxr-split --method source --hold-out chest_xray", "Test on another hospital's films"),
+        ("cxr-split --method group --groups link", "Nor a patient under two ids"),
+        ("cxr-split --method source --hold-out chest_xray", "Test on another hospital's images"),
         ("cxr-split --method folder --hold-out test", "Test on `<class>/test/`"),
         ("cxr-split --parts new", "Mix the parts `train` and `test` of the data set"),
         ("cxr-split --method group --validation 0.1", "Validation on patients of its own"),
@@ -127,21 +127,21 @@ impl Stage for Split {
         let job = Self::begin(ctx, &settings)?;
         let index = upstream::index(ctx)?;
         if let [class] = index.classes.as_slice() {
-            return Err(Failure::new(format_args!("all films are of one class, `{class}`"))
+            return Err(Failure::new(format_args!("all images are of one class, `{class}`"))
                 .hint("the dataset needs a folder for each class, two at least"));
         }
         let hash = &job.inputs()["preprocess/index.csv"];
-        let persons = upstream::persons(ctx, &job, &index, settings.groups)?;
+        let patients = upstream::patients(ctx, &job, &index, settings.groups)?;
         let explain = |error| explain(error, &index, &settings);
         let given = as_given(&index, &settings).transpose().map_err(explain)?;
         let sides = match &given {
             Some(given) if !given.validation.is_empty() => Ok(Rows::of_given(given)),
-            Some(given) => Rows::of(given.sides.clone(), &index, &persons, &settings, ctx.seed),
-            None => draw(&index, &persons, &settings, ctx.seed)
-                .and_then(|sides| Rows::of(sides, &index, &persons, &settings, ctx.seed)),
+            Some(given) => Rows::of(given.sides.clone(), &index, &patients, &settings, ctx.seed),
+            None => draw(&index, &patients, &settings, ctx.seed)
+                .and_then(|sides| Rows::of(sides, &index, &patients, &settings, ctx.seed)),
         };
         let sides = sides.map_err(explain)?;
-        let mut summary = Summary::new(&index, &persons, &sides, &settings, ctx.seed);
+        let mut summary = Summary::new(&index, &patients, &sides, &settings, ctx.seed);
         if let Some(given) = &given {
             "parts".clone_into(&mut summary.method);
             state_parts(ctx, given);
@@ -283,7 +283,7 @@ impl Rows {
     fn of(
         whole: TrainTest,
         index: &Index,
-        persons: &[Option<String>],
+        patients: &[Option<String>],
         settings: &Settings,
         seed: u64,
     ) -> Result<Self, SplitError> {
@@ -291,27 +291,27 @@ impl Rows {
         if settings.validation == 0.0 {
             return Ok(Self { train, validation: Vec::new(), test });
         }
-        let classes: Vec<&str> = index.rows.iter().map(|film| film.class.as_str()).collect();
-        let groups = groups(persons);
+        let classes: Vec<&str> = index.rows.iter().map(|image| image.class.as_str()).collect();
+        let groups = groups(patients);
         let (train, validation) = set_aside(&train, &classes, &groups, settings.validation, seed)?;
         Ok(Self { train, validation, test })
     }
 }
 
-/// The group of each film; a film of an unknown patient is a group of its own.
-fn groups(persons: &[Option<String>]) -> Vec<(Option<String>, Option<usize>)> {
+/// The group of each image; an image of an unknown patient is a group of its own.
+fn groups(patients: &[Option<String>]) -> Vec<(Option<String>, Option<usize>)> {
     let group =
-        |(i, person): (usize, &Option<String>)| (person.clone(), person.is_none().then_some(i));
-    persons.iter().enumerate().map(group).collect()
+        |(i, patient): (usize, &Option<String>)| (patient.clone(), patient.is_none().then_some(i));
+    patients.iter().enumerate().map(group).collect()
 }
 
 fn draw(
     index: &Index,
-    persons: &[Option<String>],
+    patients: &[Option<String>],
     settings: &Settings,
     seed: u64,
 ) -> Result<TrainTest, SplitError> {
-    let classes: Vec<&str> = index.rows.iter().map(|film| film.class.as_str()).collect();
+    let classes: Vec<&str> = index.rows.iter().map(|image| image.class.as_str()).collect();
     match settings.method {
         Method::Image => {
             let order = match settings.stratify {
@@ -321,11 +321,11 @@ fn draw(
             train_test_split(&classes, settings.test_size, seed, order)
         }
         Method::Group => {
-            stratified_group_split(&classes, &groups(persons), settings.test_size, seed)
+            stratified_group_split(&classes, &groups(patients), settings.test_size, seed)
         }
         Method::Source | Method::Folder => {
             let named = Some(settings.hold_out.as_str()).filter(|name| !name.is_empty());
-            let side = |film| named.is_some() && side_of(film, settings.method) == named;
+            let side = |image| named.is_some() && side_of(image, settings.method) == named;
             hold_out(&classes, &index.rows.iter().map(side).collect::<Vec<_>>())
         }
     }
@@ -333,11 +333,11 @@ fn draw(
 
 /// What an image may be held out by: its source, its part, or its folder below the
 /// class's.
-fn side_of(film: &IndexRow, method: Method) -> Option<&str> {
+fn side_of(image: &IndexRow, method: Method) -> Option<&str> {
     match method {
-        Method::Source => Some(&film.source),
-        _ if !film.part.is_empty() => Some(&film.part),
-        _ => film.path.split('/').nth(1).filter(|_| film.path.matches('/').count() > 1),
+        Method::Source => Some(&image.source),
+        _ if !image.part.is_empty() => Some(&image.part),
+        _ => image.path.split('/').nth(1).filter(|_| image.path.matches('/').count() > 1),
     }
 }
 
@@ -349,22 +349,22 @@ fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
         }
         SplitError::ValidationShare(_) => {
             return Err::<(), _>(error)
-                .hint("`--validation` is a proportion of the training films, such as 0.1")
+                .hint("`--validation` is a proportion of the training images, such as 0.1")
                 .usage()
                 .expect_err("it is an error");
         }
         SplitError::NoValidation => {
-            "add films of more patients, or validate on the test films with `--validation 0`"
+            "add images of more patients, or validate on the test images with `--validation 0`"
         }
-        SplitError::TooFewFilms { .. } => "add films of this class, or take its folder away",
-        SplitError::TooSmall { .. } => "add films, or change `--test-size`",
+        SplitError::TooFewImages { .. } => "add images of this class, or take its folder away",
+        SplitError::TooSmall { .. } => "add images, or change `--test-size`",
         SplitError::TooFewGroups { .. } | SplitError::OneSided => {
-            "add films of more patients, try another `--seed`, or accept patients on both sides \
+            "add images of more patients, try another `--seed`, or accept patients on both sides \
              with `--method image`"
         }
         SplitError::NothingHeldOut => {
             let mut sides: Vec<_> =
-                index.rows.iter().filter_map(|film| side_of(film, settings.method)).collect();
+                index.rows.iter().filter_map(|image| side_of(image, settings.method)).collect();
             sides.sort_unstable();
             sides.dedup();
             sides.retain(|side| !side.is_empty());
@@ -379,8 +379,8 @@ fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
             };
             return Err::<(), _>(error).hint(hint).usage().expect_err("it is an error");
         }
-        SplitError::AllHeldOut { .. } => "add films of this class from elsewhere",
-        SplitError::NoFilms | SplitError::FoldCount(_) => return error.into(),
+        SplitError::AllHeldOut { .. } => "add images of this class from elsewhere",
+        SplitError::NoImages | SplitError::FoldCount(_) => return error.into(),
     };
     Failure::from(error).hint(hint)
 }
@@ -396,8 +396,8 @@ struct Summary {
     classes: Vec<Class>,
     /// Groups on both sides.
     leaking: Vec<String>,
-    /// Test films of those groups.
-    leaking_test_films: usize,
+    /// Test images of those groups.
+    leaking_test_images: usize,
     /// Number of groups in both validation and test.
     validated_and_tested: usize,
     /// Images of unknown patients.
@@ -420,12 +420,12 @@ struct Class {
 impl Summary {
     fn new(
         index: &Index,
-        persons: &[Option<String>],
+        patients: &[Option<String>],
         sides: &Rows,
         settings: &Settings,
         seed: u64,
     ) -> Self {
-        let leaks = leaks(persons, &sides.train_test());
+        let leaks = leaks(patients, &sides.train_test());
         let hashes: Vec<&str> = index.rows.iter().map(|image| image.hash.as_str()).collect();
         let classes: Vec<&str> = index.rows.iter().map(|image| image.class.as_str()).collect();
         let copies = copies(&hashes, &classes, &sides.train, &sides.validation, &sides.test);
@@ -439,10 +439,11 @@ impl Summary {
             test: of_class(&sides.test, name),
         };
         let method = settings.method.to_possible_value().expect("every method has a name");
-        // A film of an unknown patient is a group of its own.
+        // An image of an unknown patient is a group of its own.
         let groups_of = |rows: &[usize]| {
-            let known: BTreeSet<_> = rows.iter().filter_map(|row| persons[*row].as_ref()).collect();
-            known.len() + rows.iter().filter(|row| persons[**row].is_none()).count()
+            let known: BTreeSet<_> =
+                rows.iter().filter_map(|row| patients[*row].as_ref()).collect();
+            known.len() + rows.iter().filter(|row| patients[**row].is_none()).count()
         };
         Self {
             method: method.get_name().to_owned(),
@@ -459,9 +460,9 @@ impl Summary {
             test: sides.test.len(),
             classes: index.classes.iter().map(class).collect(),
             leaking: leaks.iter().map(|leak| leak.group.clone()).collect(),
-            leaking_test_films: leaks.iter().map(|leak| leak.test.len()).sum(),
-            validated_and_tested: self::leaks(persons, &sides.validation_test()).len(),
-            unknown: index.rows.iter().filter(|film| film.patient.is_empty()).count(),
+            leaking_test_images: leaks.iter().map(|leak| leak.test.len()).sum(),
+            validated_and_tested: self::leaks(patients, &sides.validation_test()).len(),
+            unknown: index.rows.iter().filter(|image| image.patient.is_empty()).count(),
             copied: copied(index, sides, &copies),
             copies,
         }
@@ -471,7 +472,7 @@ impl Summary {
         const SHOWN: usize = 12;
         for Class { name, .. } in self.classes.iter().filter(|class| class.test == 0) {
             ctx.ui.warn(format_args!(
-                "no film of `{name}` is tested: how well it is told apart stays unknown"
+                "no image of `{name}` is tested: how well it is told apart stays unknown"
             ));
         }
         if !self.leaking.is_empty() {
@@ -481,9 +482,9 @@ impl Summary {
                 more => format!(" and {more} more"),
             };
             ctx.ui.warn(format_args!(
-                "{} on both sides, so {} of {} test films show someone the model learns from: {}{more}",
+                "{} on both sides, so {} of {} test images show someone the model learns from: {}{more}",
                 counted(self.leaking.len(), "patient stands", "patients stand"),
-                self.leaking_test_films,
+                self.leaking_test_images,
                 self.test,
                 named.join(", "),
             ));
@@ -492,7 +493,7 @@ impl Summary {
         if self.unknown > 0 && self.groups.by == Grouping::Patient.to_string() {
             ctx.ui.warn(format_args!(
                 "{} no known patient: whether {} on both sides cannot be told",
-                counted(self.unknown, "film has", "films have"),
+                counted(self.unknown, "image has", "images have"),
                 if self.unknown == 1 { "they stand" } else { "those stand" },
             ));
         }
@@ -502,7 +503,7 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, seed, train, validation, test, .. } = self;
-        writeln!(f, "{} films split by {method}, seed {seed}", train + validation + test)?;
+        writeln!(f, "{} images split by {method}, seed {seed}", train + validation + test)?;
         let width = self.classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
         let line =
             |f: &mut fmt::Formatter<'_>, name: &str, [train, validation, test]: [&str; 3]| {

@@ -95,7 +95,7 @@ struct Summary {
 impl Stage for Train {
     const NAME: &'static str = "train";
     const ABOUT: &'static str = "Train the classifier's head on the features";
-    const READS: &'static str = "features.npy, bank.npy, split.json, index.csv";
+    const READS: &'static str = "features.npy, augmented.npy, split.json, index.csv";
     const WRITES: &'static str =
         "model.safetensors, model.json, history.csv; with several seeds seeds.csv, histories.csv";
     const AFTER: &'static [&'static str] = &["preprocess", "split", "extract"];
@@ -115,7 +115,7 @@ impl Stage for Train {
             ctx.input("split", "split.json"),
             ctx.input("extract", "features.json"),
             ctx.input("extract", "features.npy"),
-            ctx.input("extract", "bank.npy"),
+            ctx.input("extract", "augmented.npy"),
         ];
         if !settings.from.is_empty() {
             if settings.from.contains("{dataset}") {
@@ -135,9 +135,9 @@ impl Stage for Train {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
         let job = Self::begin(ctx, &settings)?;
-        let films = Films::read(ctx, &job)?;
+        let images = Images::read(ctx, &job)?;
         if !settings.from.is_empty() {
-            return import::run(ctx, &settings, job, &films);
+            return import::run(ctx, &settings, job, &images);
         }
         let seeds: Vec<u64> =
             (0..settings.seeds as u64).map(|i| ctx.seed.wrapping_add(i)).collect();
@@ -148,7 +148,7 @@ impl Stage for Train {
         let fitted: Result<Vec<Fitted>, FitError> = seeds
             .par_iter()
             .map(|&seed| {
-                films.fit(&settings.fit(), seed, |number, epoch| {
+                images.fit(&settings.fit(), seed, |number, epoch| {
                     progress.add(1);
                     if seed == ctx.seed && shown(number) {
                         progress.ui().note(format_epoch(number, settings.epochs, epoch));
@@ -157,7 +157,7 @@ impl Stage for Train {
             })
             .collect();
         drop(progress);
-        let fitted = fitted.map_err(|error| films.failure(ctx, error))?;
+        let fitted = fitted.map_err(|error| images.failure(ctx, error))?;
 
         let first = &fitted[0];
         let weights = first.head.to_safetensors();
@@ -178,8 +178,8 @@ impl Stage for Train {
         }
         let model = Model {
             schema: Model::SCHEMA.to_owned(),
-            classes: films.index.classes.clone(),
-            extractor: films.description.extractor.clone(),
+            classes: images.index.classes.clone(),
+            extractor: images.description.extractor.clone(),
             architecture: Architecture {
                 inputs: first.head.inputs(),
                 hidden: settings.hidden,
@@ -187,7 +187,7 @@ impl Stage for Train {
             },
             training: Training {
                 seed: ctx.seed,
-                films: films.split.train.len(),
+                images: images.split.train.len(),
                 epochs: settings.epochs,
                 batch_size: settings.batch_size,
                 learning_rate: settings.learning_rate,
@@ -204,9 +204,9 @@ impl Stage for Train {
         let spread = |value: fn(&SeedResult) -> f64| Spread::new(last.iter().map(value).collect());
         Ok(Outcome::new(&Summary {
             classes: model.classes,
-            train: films.split.train.len(),
-            validation: films.split.validated().len(),
-            validation_is_test: films.split.validation.is_empty(),
+            train: images.split.train.len(),
+            validation: images.split.validated().len(),
+            validation_is_test: images.split.validation.is_empty(),
             epochs: settings.epochs,
             seeds: settings.seeds,
             loss: spread(|s| s.loss),
@@ -218,19 +218,19 @@ impl Stage for Train {
 }
 
 /// Training and validation data of the heads.
-struct Films {
+struct Images {
     index: Index,
     split: Split,
     description: Features,
     /// Augmented features `[rotations, training images, width]`.
-    bank: Array3<f32>,
+    augmented: Array3<f32>,
     /// Features `[validation images, width]`.
     validation: Array2<f32>,
     train_labels: Vec<usize>,
     validation_labels: Vec<usize>,
 }
 
-impl Films {
+impl Images {
     /// Reads the artifacts and checks that they belong together.
     fn read(ctx: &Context, job: &Job) -> Result<Self, Failure> {
         let index = upstream::index(ctx)?;
@@ -248,9 +248,17 @@ impl Films {
         let (count, width) = (index.rows.len(), description.extractor.width);
         let features: Array2<f32> = upstream::array(ctx, "features.npy", &[count, width])?;
         let shape = [description.rotations, split.train.len(), width];
-        let bank = upstream::array(ctx, "bank.npy", &shape)?;
+        let augmented = upstream::array(ctx, "augmented.npy", &shape)?;
         let validation = features.select(Axis(0), split.validated());
-        Ok(Self { index, split, description, bank, validation, train_labels, validation_labels })
+        Ok(Self {
+            index,
+            split,
+            description,
+            augmented,
+            validation,
+            train_labels,
+            validation_labels,
+        })
     }
 
     fn fit(
@@ -260,7 +268,7 @@ impl Films {
         on_epoch: impl FnMut(usize, &Epoch),
     ) -> Result<Fitted, FitError> {
         let inputs = FitInputs {
-            bank: self.bank.view(),
+            augmented: self.augmented.view(),
             labels: &self.train_labels,
             classes: self.index.classes.len(),
             validation: Some((self.validation.view(), &self.validation_labels)),
@@ -275,12 +283,12 @@ impl Films {
             _ => self.split.validated(),
         };
         match error {
-            FitError::NotFinite { film, .. } => {
-                let path = &self.index.rows[rows[film]].path;
+            FitError::NotFinite { image, .. } => {
+                let path = &self.index.rows[rows[image]].path;
                 Failure::new(format!("the features of `{path}` are not finite numbers below 1e10"))
                     .hint(ctx.rerun("extract"))
             }
-            FitError::TooFewFilms { .. } => {
+            FitError::TooFewImages { .. } => {
                 Failure::from(error).hint("add images, or use a smaller `--batch-size`")
             }
             FitError::TooFewClasses(_) => {

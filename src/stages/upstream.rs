@@ -206,7 +206,7 @@ pub fn images(ctx: &Context, index: &Index) -> Result<Reader<u8>, Failure> {
 ///
 /// # Errors
 /// If `groups.csv` is needed and missing, malformed, or made from another index.
-pub fn persons(
+pub fn patients(
     ctx: &Context,
     job: &Job,
     index: &Index,
@@ -225,15 +225,15 @@ pub fn persons(
 /// Group of each image: its patient. An image of an unknown patient is a group of its own.
 ///
 /// # Errors
-/// See [`persons`].
+/// See [`patients`].
 pub fn groups(
     ctx: &Context,
     job: &Job,
     index: &Index,
     by: Grouping,
 ) -> Result<Vec<String>, Failure> {
-    let persons = persons(ctx, job, index, by)?.into_iter().zip(&index.rows);
-    Ok(persons.map(|(person, row)| person.unwrap_or_else(|| alone(&row.path))).collect())
+    let patients = patients(ctx, job, index, by)?.into_iter().zip(&index.rows);
+    Ok(patients.map(|(patient, row)| patient.unwrap_or_else(|| alone(&row.path))).collect())
 }
 
 /// Index of the positive class: `name`, else the default of

@@ -60,7 +60,7 @@ fn filled(ctx: &Context, coming: &[&State]) -> BTreeSet<String> {
         let folder = (state.stage.folder)(ctx).ok()?;
         let class = folder.file_name()?.to_str()?.to_owned();
         // `sources` is no class: it holds what the builders draw from.
-        let sources = class == crate::dataset::films::SOURCES;
+        let sources = class == crate::dataset::images::SOURCES;
         (folder.parent() == Some(ctx.paths.dataset.as_path()) && !sources).then_some(class)
     });
     filled.collect()

@@ -38,10 +38,10 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         split(&a, &b),
         leaking(&a, &b),
         judged(&a, &b),
-        figure(&a, &b, "accuracy", "of all films, how many are named rightly"),
-        figure(&a, &b, "sensitivity", "of the positive films, how many are found"),
-        figure(&a, &b, "specificity", "of the other films, how many are left in peace"),
-        figure(&a, &b, "roc_auc", "how often a positive film scores above another"),
+        figure(&a, &b, "accuracy", "of all images, how many are named rightly"),
+        figure(&a, &b, "sensitivity", "of the positive images, how many are found"),
+        figure(&a, &b, "specificity", "of the other images, how many are left in peace"),
+        figure(&a, &b, "roc_auc", "how often a positive image scores above another"),
         calibration(&a, &b),
         audit(&a, &b),
     ];
@@ -99,27 +99,27 @@ impl Side {
     }
 
     /// A figure with its interval: of the cross-validation, where there is one,
-    /// else of the test films.
+    /// else of the test images.
     fn figure(&self, name: &str) -> Option<Estimate> {
         let of = |document: &Value, place: String| document.pointer(&place).and_then(Estimate::of);
-        // A rate has Wilson's interval, which ten films that are all right do not shrink to nothing.
+        // A rate has Wilson's interval, which ten images that are all right do not shrink to nothing.
         of(&self.crossval, format!("/pooled/{name}"))
             .or_else(|| of(&self.metrics, format!("/{name}")))
             .or_else(|| of(&self.metrics, format!("/scores/{name}")))
     }
 
-    /// The films that the figures are of.
-    fn films(&self) -> Option<u64> {
-        let films = |of: &Value| of.get("films").and_then(Value::as_u64);
-        films(&self.crossval).or_else(|| films(&self.metrics))
+    /// The images that the figures are of.
+    fn images(&self) -> Option<u64> {
+        let images = |of: &Value| of.get("images").and_then(Value::as_u64);
+        images(&self.crossval).or_else(|| images(&self.metrics))
     }
 
-    /// Persons known to stand on both sides of the split.
+    /// Patients known to stand on both sides of the split.
     fn leaking(&self) -> Option<usize> {
         self.split.get("leaking").and_then(Value::as_array).map(Vec::len)
     }
 
-    /// Films of unknown persons, who may stand on both sides.
+    /// Images of unknown patients, who may stand on both sides.
     fn unknown(&self) -> u64 {
         self.split.get("unknown").and_then(Value::as_u64).unwrap_or(0)
     }
@@ -136,7 +136,7 @@ impl Estimate {
         Some(Self { value: part("value")?, interval: part("low").zip(part("high")) })
     }
 
-    /// How it stands to another, as far as these films can tell.
+    /// How it stands to another, as far as these images can tell.
     fn against(&self, other: &Self) -> String {
         let step = other.value - self.value;
         let way = if step > 0.0 { "higher" } else { "lower" };
@@ -152,11 +152,11 @@ impl Estimate {
         match apart {
             _ if step.abs() < 0.005 => "the same, to two digits".to_owned(),
             true => format!(
-                "{:.2} {way}, and the intervals lie apart: more than chance among such films",
+                "{:.2} {way}, and the intervals lie apart: more than chance among such images",
                 step.abs()
             ),
             false => format!(
-                "{:.2} {way}, but the intervals overlap: these films do not show a difference",
+                "{:.2} {way}, but the intervals overlap: these images do not show a difference",
                 step.abs()
             ),
         }
@@ -215,12 +215,12 @@ fn split(a: &Side, b: &Side) -> Row {
     };
     let sides = [method(a), method(b)];
     let sentence = match sides.each_ref().map(|side| side.as_deref().unwrap_or("")) {
-        [from, to] if from == to => "both deal the films alike",
+        [from, to] if from == to => "both deal the images alike",
         ["image", to] if to.starts_with("group") => {
-            "a person's films now stay together, so the test asks about strangers"
+            "a patient's images now stay together, so the test asks about strangers"
         }
         [from, "image"] if from.starts_with("group") => {
-            "a person's films are now torn apart, so the test asks about faces it may know"
+            "a patient's images are now torn apart, so the test asks about faces it may know"
         }
         _ => "the tests ask different questions, so their figures are not of one kind",
     };
@@ -237,27 +237,27 @@ fn leaking(a: &Side, b: &Side) -> Row {
     };
     let doubt = match a.unknown() + b.unknown() {
         0 => "",
-        _ => "; of films of unknown persons nobody can tell",
+        _ => "; of images of unknown patients nobody can tell",
     };
     let shown = |side: &Side| {
         side.leaking().map(|known| match side.unknown() {
             0 => known.to_string(),
-            unknown => format!("{known} known, {unknown} films of unknown"),
+            unknown => format!("{known} known, {unknown} images of unknown"),
         })
     };
-    Row::new("persons on both sides", [shown(a), shown(b)], format!("{sentence}{doubt}"))
+    Row::new("patients on both sides", [shown(a), shown(b)], format!("{sentence}{doubt}"))
 }
 
 fn judged(a: &Side, b: &Side) -> Row {
     let shown = |side: &Side| {
-        let films = side.films()?;
-        let crossed = side.crossval.get("films").is_some();
-        Some(format!("{films} {}", if crossed { "out of fold" } else { "test films" }))
+        let images = side.images()?;
+        let crossed = side.crossval.get("images").is_some();
+        Some(format!("{images} {}", if crossed { "out of fold" } else { "test images" }))
     };
-    let sentence = match (a.films(), b.films()) {
-        (Some(from), Some(to)) if to > from => "more films, so the intervals say more",
-        (Some(from), Some(to)) if to < from => "fewer films, so the intervals say less",
-        (Some(_), Some(_)) => "as many films in both",
+    let sentence = match (a.images(), b.images()) {
+        (Some(from), Some(to)) if to > from => "more images, so the intervals say more",
+        (Some(from), Some(to)) if to < from => "fewer images, so the intervals say less",
+        (Some(_), Some(_)) => "as many images in both",
         _ => "what was not judged cannot be compared",
     };
     let others = match (a.evaluated(), b.evaluated()) {

@@ -48,7 +48,7 @@ struct Summary {
     /// Figure, value in A, value in B.
     metrics: Vec<(String, String, String)>,
     /// Image, its side in A, its side in B; `-` where it is in neither training nor test.
-    films: Vec<(String, String, String)>,
+    images: Vec<(String, String, String)>,
     /// Images of the same path whose files differ.
     changed: Vec<String>,
     #[serde(skip)]
@@ -59,12 +59,12 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.list(f, "settings", &self.params)?;
         self.list(f, "figures", &self.metrics)?;
-        if self.films.is_empty() && self.changed.is_empty() {
+        if self.images.is_empty() && self.changed.is_empty() {
             return writeln!(f, "images: no difference");
         }
         writeln!(f, "images:")?;
         let mut changes: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-        for (path, a, b) in &self.films {
+        for (path, a, b) in &self.images {
             changes.entry((a, b)).or_default().push(path);
         }
         let changed: Vec<&str> = self.changed.iter().map(String::as_str).collect();
@@ -136,7 +136,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     Ok(Outcome::new(&Summary {
         params: differences(&params(folders[0])?, &params(folders[1])?),
         metrics,
-        films: differences(&sides(&a)?, &sides(&b)?),
+        images: differences(&sides(&a)?, &sides(&b)?),
         changed: changed(&a, &b)?,
         all: ctx.ui.verbosity() > 0,
     }))
@@ -201,7 +201,7 @@ fn flatten(at: &str, value: &Value, out: &mut BTreeMap<String, String>) {
     }
 }
 
-/// `train`, `validation` or `test` for every film, by path.
+/// `train`, `validation` or `test` for every image, by path.
 fn sides(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
     let mut sides = BTreeMap::new();
     let table = artifacts.file("preprocess/index.csv")?;
@@ -212,8 +212,8 @@ fn sides(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
         for (side, rows) in
             [("train", &split.train), ("validation", &split.validation), ("test", &split.test)]
         {
-            let films = rows.iter().filter_map(|r| index.rows.get(*r));
-            sides.extend(films.map(|f| (f.path.clone(), side.to_owned())));
+            let images = rows.iter().filter_map(|r| index.rows.get(*r));
+            sides.extend(images.map(|f| (f.path.clone(), side.to_owned())));
         }
     }
     Ok(sides)

@@ -61,8 +61,8 @@ pub fn command() -> Command {
         )
         .after_help(
             "Examples:\n  \
-             # The tutorial on your films: dataset/covid, dataset/normal\n  cxr run --profile tutorial\n  \
-             # The whole pipeline on synthetic films\n  cxr run --profile demo\n  \
+             # The tutorial on your images: dataset/covid, dataset/normal\n  cxr run --profile tutorial\n  \
+             # The whole pipeline on synthetic images\n  cxr run --profile demo\n  \
              # What would run, and why?\n  cxr run --dry-run\n  \
              # Train anew, and evaluate\n  cxr run --force train\n  \
              # Another number of epochs, for this run\n  cxr run --set train.epochs=40\n  \

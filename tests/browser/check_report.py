@@ -87,7 +87,7 @@ def check_browser(tab, page):
     confidence = [float(c) for c in shown("confidence")]
     expect("descending confidence", confidence, sorted(confidence, reverse=True))
 
-    tab.run(f"{SHOWN}[0].querySelector('.film').focus()")
+    tab.run(f"{SHOWN}[0].querySelector('.image').focus()")
     tab.press("Enter", 13)
     expect("enlarged image after Enter", tab.run("document.getElementById('large').open"), True)
     tab.press("Escape", 27)

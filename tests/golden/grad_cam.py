@@ -31,7 +31,7 @@ for pooling, pool in {"tutorial": L.AveragePooling2D(4), "global": L.AveragePool
     for logit in logits:
         weight = tf.reduce_mean(tape.gradient(logit, conv), axis=(0, 1, 2))
         saliency_maps.append(short(tf.nn.relu(tf.reduce_sum(conv[0] * weight, axis=-1))))
-    cases[pooling] = {"logits": short([float(v[0]) for v in logits]), "heat": saliency_maps}
+    cases[pooling] = {"logits": short([float(v[0]) for v in logits]), "saliency": saliency_maps}
 
 names = ("dense_1.kernel", "dense_1.bias", "dense_2.kernel", "dense_2.bias")
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "grad_cam.json"), "w") as f:

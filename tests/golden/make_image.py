@@ -1,4 +1,4 @@
-"""Writes films/*, image_decode.json, image_resize.json and image_rotate.json in this folder.
+"""Writes images/*, image_decode.json, image_resize.json and image_rotate.json in this folder.
 
     pip install opencv-python-headless==5.0.0.93 numpy==2.4.6 scipy==1.17.1 pillow==13.0.0
     python make_image.py
@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.ndimage import affine_transform
 
 here = pathlib.Path(__file__).parent
-folder = here / "films"
+folder = here / "images"
 folder.mkdir(exist_ok=True)
 
 

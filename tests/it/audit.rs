@@ -11,7 +11,7 @@ use cxr::io::hash;
 use ndarray::{Array2, Axis};
 use ndarray_npy::{ReadNpyExt, write_npy};
 
-use crate::crossval::{CROSSVAL, FILMS, films, lines, patient};
+use crate::crossval::{CROSSVAL, IMAGES, images, lines, patient};
 use crate::support::{Sandbox, extractor, shared};
 
 const A: &str = "a/tutorial";
@@ -22,7 +22,7 @@ fn findings(audit: &serde_json::Value) -> Vec<String> {
     findings.iter().map(|finding| finding["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The tutorial's films up to the trained model, on the features that Keras found.
+/// The tutorial's images up to the trained model, on the features that Keras found.
 fn tutorial(sandbox: &Sandbox, shared: &Path) {
     let metadata = shared.join("data/cohen/metadata-history");
     let day = std::fs::read_dir(metadata).unwrap().map(|e| e.unwrap().path());
@@ -36,10 +36,10 @@ fn tutorial(sandbox: &Sandbox, shared: &Path) {
     let mut npz = zip::ZipArchive::new(npz).unwrap();
     let features = Array2::<f32>::read_npy(npz.by_name("pooled.npy").unwrap()).unwrap();
     let split = Split::read(&path("split/split.json")).unwrap();
-    let bank = features.select(Axis(0), &split.train).insert_axis(Axis(0));
+    let augmented = features.select(Axis(0), &split.train).insert_axis(Axis(0));
     std::fs::create_dir_all(path("extract")).unwrap();
     write_npy(path("extract/features.npy"), &features).unwrap();
-    write_npy(path("extract/bank.npy"), &bank).unwrap();
+    write_npy(path("extract/augmented.npy"), &augmented).unwrap();
     let description = Features {
         schema: Features::SCHEMA.into(),
         extractor: extractor(512),
@@ -62,7 +62,7 @@ fn the_tutorials_shortcut_pneumonia_and_leaks_are_called_out() {
     // Its lines are filled to the width of a screen.
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let audit = sandbox.json(format!("{A}/audit/audit.json"));
-    assert_eq!((&audit["schema"], &audit["films"]), (&"cxr.audit/1".into(), &50.into()));
+    assert_eq!((&audit["schema"], &audit["images"]), (&"cxr.audit/1".into(), &50.into()));
     let auc = |probe: &str| audit["probes"][probe]["auc"].as_f64().unwrap();
     // FORMATS.md: 0.99 by attributes, 0.98 by the border, 0.46 with shuffled labels.
     assert!(auc("attributes") > 0.95, "{said}");
@@ -76,7 +76,7 @@ fn the_tutorials_shortcut_pneumonia_and_leaks_are_called_out() {
         "pneumonia-among-normals",
         "leaked-patients",
         "validation-is-test",
-        "few-test-films",
+        "few-test-images",
         "unpooled-cells",
         "source-is-class",
     ] {
@@ -119,7 +119,7 @@ fn phantoms(shared: &Path, shortcut: &str, seed: u64) -> serde_json::Value {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "`{line}` failed:\n{stderr}");
     };
-    run(&format!("cxr-phantom --films 16 --shortcut {shortcut}"));
+    run(&format!("cxr-phantom --images 16 --shortcut {shortcut}"));
     run("cxr-build-covid");
     run("cxr-sample-normal --count 16");
     run("cxr-preprocess");
@@ -135,7 +135,7 @@ fn phantoms(shared: &Path, shortcut: &str, seed: u64) -> serde_json::Value {
 fn a_planted_marker_is_found_and_nothing_where_nothing_is() {
     let shared = shared();
     // Of seeds 5 and 9 a probe without lungs reaches as much by luck as a shortcut would.
-    // Of seed 42 the model itself may be: so few films need not show what it has learnt.
+    // Of seed 42 the model itself may be: so few images need not show what it has learnt.
     for (seed, answer) in [(5, "no-shortcut"), (9, "no-shortcut"), (42, "nothing-learnt")] {
         let plain = phantoms(&shared, "none", seed);
         assert_eq!(plain["verdict"]["answer"], answer, "seed {seed}: {plain:#}");
@@ -154,19 +154,19 @@ fn too_few_patients_are_said_not_guessed() {
     let shared = shared();
     let sandbox = Sandbox::new();
     tutorial(&sandbox, &shared);
-    sandbox.ok("cxr-audit --artifacts a --films 1");
+    sandbox.ok("cxr-audit --artifacts a --images 1");
     let audit = sandbox.json(format!("{A}/audit/audit.json"));
     assert_eq!(audit["verdict"]["answer"], "unknown");
     assert_eq!(audit["probes"]["model"]["undefined"], "a class has fewer than two patients");
 }
 
-/// Less heat outside the centre than if it were spread evenly: a figure, but no finding.
+/// Less saliency outside the centre than if it were spread evenly: a figure, but no finding.
 #[test]
-fn the_heat_outside_the_centre_can_be_bounded() {
-    let sandbox = films();
+fn the_saliency_outside_the_centre_can_be_bounded() {
+    let sandbox = images();
     let explanation = Explanation {
         schema: String::new(),
-        films: 12,
+        images: 12,
         pooling: Pooling::Tutorial,
         cells: (16, 49),
         outside: Some(0.4),
@@ -180,22 +180,25 @@ fn the_heat_outside_the_centre_can_be_bounded() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap() + &stderr)
     };
-    let (code, said) = run("--fail-if heat-outside>0.3");
-    assert!(code == Some(3) && said.contains("heat-outside is undefined"), "{said}");
+    let (code, said) = run("--fail-if saliency-outside>0.3");
+    assert!(code == Some(3) && said.contains("saliency-outside is undefined"), "{said}");
     explanation.write(&sandbox.path(format!("{A}/explain/explain.json"))).unwrap();
-    let (code, said) = run("--fail-if heat-outside>0.3");
-    assert!(code == Some(3) && said.contains("heat-outside is 0.4000"), "{said}");
+    let (code, said) = run("--fail-if saliency-outside>0.3");
+    assert!(code == Some(3) && said.contains("saliency-outside is 0.4000"), "{said}");
     assert!(said.contains("saliency outside the centre       0.40, uniform 0.50"), "{said}");
-    assert_eq!(run("--fail-if heat-outside>0.45").0, Some(0));
+    assert_eq!(run("--fail-if saliency-outside>0.45").0, Some(0));
     let audit = sandbox.json(format!("{A}/audit/audit.json"));
-    assert_eq!((&audit["heat"]["outside"], &audit["heat"]["even"]), (&0.4.into(), &0.5.into()));
-    assert!(!findings(&audit).contains(&"heat-outside-centre".to_owned()));
+    assert_eq!(
+        (&audit["saliency"]["outside"], &audit["saliency"]["even"]),
+        (&0.4.into(), &0.5.into())
+    );
+    assert!(!findings(&audit).contains(&"saliency-outside-centre".to_owned()));
 }
 
 /// Against counting pair by pair in the table of predictions.
 #[test]
 fn the_model_is_what_the_cross_validation_says_on_its_folds() {
-    let sandbox = films();
+    let sandbox = images();
     let text = sandbox.transcript("cxr-audit --artifacts a --dealt-by crossval");
     assert!(text.contains("exit: 1") && text.contains("hint: run `cxr crossval"), "{text}");
     sandbox.ok(CROSSVAL);
@@ -203,7 +206,7 @@ fn the_model_is_what_the_cross_validation_says_on_its_folds() {
     let audit = sandbox.json(format!("{A}/audit/audit.json"));
     assert_eq!((&audit["dealt_by"], &audit["grouped_by"]), (&"crossval".into(), &"patient".into()));
     assert_eq!((&audit["folds"], &audit["repeats"]), (&3.into(), &2.into()));
-    let groups: std::collections::BTreeSet<_> = (0..FILMS).map(patient).collect();
+    let groups: std::collections::BTreeSet<_> = (0..IMAGES).map(patient).collect();
     assert_eq!(audit["groups"], groups.len());
     assert!(said.contains("(by patient), 3 folds of cxr-crossval, 2 repeats"), "{said}");
 
@@ -251,7 +254,7 @@ fn the_model_is_what_the_cross_validation_says_on_its_folds() {
     assert!(first == sandbox.tree(&format!("{A}/audit")), "the same bytes on one thread");
     let crossval = format!("{A}/crossval/predictions.csv");
     let torn: Vec<String> =
-        sandbox.read(&crossval).lines().take(FILMS).map(str::to_owned).collect();
+        sandbox.read(&crossval).lines().take(IMAGES).map(str::to_owned).collect();
     std::fs::remove_file(sandbox.path(format!("{A}/crossval/record.json"))).unwrap();
     sandbox.write(&crossval, torn.join("\n"));
     let text = sandbox.transcript("cxr-audit --artifacts a --dealt-by crossval");

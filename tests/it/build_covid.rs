@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::{Sandbox, shared};
 
-/// A source of two films and one that is not there.
+/// A source of two images and one that is not there.
 fn source() -> Sandbox {
     let sandbox = Sandbox::new();
     let table = "patientid,finding,view,modality,folder,filename\n\
@@ -13,8 +13,8 @@ fn source() -> Sandbox {
         2,COVID-19,PA,X-ray,images,gone.png\n\
         3,SARS,AP,X-ray,images,a.png\n";
     sandbox.write("source/metadata.csv", table);
-    sandbox.write("source/images/a.png", "film a");
-    sandbox.write("source/images/b.png", "film b");
+    sandbox.write("source/images/a.png", "image a");
+    sandbox.write("source/images/b.png", "image b");
     sandbox
 }
 
@@ -22,7 +22,7 @@ fn names(sandbox: &Sandbox, folder: &str) -> Vec<String> {
     sandbox.tree(folder).into_iter().map(|(name, _)| name).collect()
 }
 
-/// Kept films of a real version of the metadata.
+/// Kept images of a real version of the metadata.
 fn kept(sandbox: &Sandbox, cohen: &Path, version: &str) -> serde_json::Value {
     let line = format!(
         "cxr-build-covid --json --source {0} --metadata {0}/{version} --output out",
@@ -37,13 +37,13 @@ fn kept(sandbox: &Sandbox, cohen: &Path, version: &str) -> serde_json::Value {
 
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
-fn the_file_of_11_march_selects_the_tutorials_25_films() {
+fn the_file_of_11_march_selects_the_tutorials_25_images() {
     let shared = shared();
     let sandbox = Sandbox::new();
-    let films = shared.join("data/tutorial/dataset/covid");
+    let images = shared.join("data/tutorial/dataset/covid");
     std::fs::create_dir(sandbox.path("source")).unwrap();
     std::fs::create_dir(sandbox.path("source/images")).unwrap();
-    for entry in films.read_dir().unwrap() {
+    for entry in images.read_dir().unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), sandbox.path("source/images").join(entry.file_name())).unwrap();
     }
@@ -59,7 +59,7 @@ fn the_file_of_11_march_selects_the_tutorials_25_films() {
         other view                     12
     ");
     let built = sandbox.tree("dataset/covid").into_iter();
-    let built = built.filter(|(name, _)| name != "ledger.csv" && name != "record.json");
+    let built = built.filter(|(name, _)| name != "selection.csv" && name != "record.json");
     assert_eq!(built.collect::<Vec<_>>(), sandbox.tree("source/images"));
 }
 
@@ -68,35 +68,35 @@ fn the_file_of_11_march_selects_the_tutorials_25_films() {
 fn every_version_of_the_metadata_is_built() {
     let shared = shared();
     let (sandbox, cohen) = (Sandbox::new(), shared.join("data/cohen"));
-    let films = |version: &str| {
+    let images = |version: &str| {
         let counts = kept(&sandbox, &cohen, version);
         (counts["rows"].as_u64().unwrap(), counts["kept"].as_u64().unwrap())
     };
-    assert_eq!(films("metadata-history/2020-03-11.csv"), (49, 18));
-    assert_eq!(films("metadata-history/2020-03-14.csv"), (68, 19));
-    assert_eq!(films("metadata-history/2020-03-28.csv"), (207, 70));
-    assert_eq!(films("metadata-history/2020-04-01.csv"), (279, 82));
-    assert_eq!(films("metadata-history/not-utf8.csv"), (751, 149));
-    assert_eq!(films("metadata.csv"), (751, 149));
+    assert_eq!(images("metadata-history/2020-03-11.csv"), (49, 18));
+    assert_eq!(images("metadata-history/2020-03-14.csv"), (68, 19));
+    assert_eq!(images("metadata-history/2020-03-28.csv"), (207, 70));
+    assert_eq!(images("metadata-history/2020-04-01.csv"), (279, 82));
+    assert_eq!(images("metadata-history/not-utf8.csv"), (751, 149));
+    assert_eq!(images("metadata.csv"), (751, 149));
     // Counted by Python's csv: of the 149 rows kept, 128 have a sex and 107 an age.
-    let ledger = csv::Reader::from_path(sandbox.path("out/ledger.csv")).unwrap();
-    let rows = ledger.into_deserialize::<std::collections::BTreeMap<String, String>>();
+    let selection_log = csv::Reader::from_path(sandbox.path("out/selection.csv")).unwrap();
+    let rows = selection_log.into_deserialize::<std::collections::BTreeMap<String, String>>();
     let rows: Vec<_> = rows.map(Result::unwrap).filter(|row| row["status"] == "kept").collect();
     let known = |column: &str| rows.iter().filter(|row| !row[column].is_empty()).count();
     assert_eq!((rows.len(), known("sex"), known("age")), (149, 128, 107));
     let june = sandbox.tree("out").into_iter().filter(|(name, _)| !name.ends_with(".json"));
     let june: Vec<_> = june.map(|(name, _)| name).collect();
-    assert_eq!(films("metadata-history/2020-10-schema.csv"), (751, 149));
+    assert_eq!(images("metadata-history/2020-10-schema.csv"), (751, 149));
     let october = names(&sandbox, "out");
     assert_eq!(october.into_iter().filter(|n| n != "record.json").collect::<Vec<_>>(), june);
 }
 
 #[test]
-fn the_ledger_holds_every_row() {
+fn the_selection_log_holds_every_row() {
     let sandbox = source();
     sandbox.ok("cxr-build-covid --source source");
-    insta::assert_snapshot!(sandbox.read("dataset/covid/ledger.csv"), @r#"
-    row,file,finding,view,modality,patient,evidence,sex,age,source,status,reason,film
+    insta::assert_snapshot!(sandbox.read("dataset/covid/selection.csv"), @r#"
+    row,file,finding,view,modality,patient,evidence,sex,age,source,status,reason,image
     1,a.png,COVID-19,PA,X-ray,cohen:1,patient id,,,covid-chestxray-dataset,kept,,a.png
     2,b.png,"COVID-19, ARDS",PA,X-ray,cohen:2,patient id,,,covid-chestxray-dataset,kept,,b.png
     3,gone.png,COVID-19,PA,X-ray,cohen:2,patient id,,,covid-chestxray-dataset,dropped,no file,
@@ -116,7 +116,7 @@ fn a_failed_run_keeps_the_former_set_and_a_good_one_replaces_it() {
     sandbox.ok("cxr-build-covid --source source --finding ARDS");
     assert_eq!(
         names(&sandbox, "dataset/covid"),
-        ["b.png", "ledger.csv", "notes.txt", "record.json"]
+        ["b.png", "selection.csv", "notes.txt", "record.json"]
     );
 }
 
@@ -129,7 +129,7 @@ fn a_folder_of_the_user_is_left_alone_unless_forced() {
     assert_eq!(names(&sandbox, "dataset/covid"), ["mine.png"]);
     sandbox.ok("cxr-build-covid --source source --force");
     assert_eq!(sandbox.read("dataset/covid/mine.png"), "mine");
-    assert_eq!(sandbox.read("dataset/covid/a.png"), "film a");
+    assert_eq!(sandbox.read("dataset/covid/a.png"), "image a");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn no_name_and_no_link_leads_out_of_the_source() {
     ");
     assert_eq!(
         names(&sandbox, "dataset"),
-        ["covid/a.png", "covid/ledger.csv", "covid/record.json"]
+        ["covid/a.png", "covid/selection.csv", "covid/record.json"]
     );
     assert_eq!(sandbox.read("secret.png"), "secret");
 }

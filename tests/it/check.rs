@@ -6,9 +6,9 @@ use crate::support::{Sandbox, random_weights};
 fn classes(names: [&str; 2]) -> Sandbox {
     let sandbox = Sandbox::new().with_weights(random_weights());
     for (number, name) in names.into_iter().enumerate() {
-        for film in 0..6u8 {
-            let pixel = |x: u32, y: u32| image::Luma([(x * y) as u8 ^ (film * 40 + number as u8)]);
-            let path = sandbox.write(&format!("dataset/{name}/{film}.png"), "");
+        for image in 0..6u8 {
+            let pixel = |x: u32, y: u32| image::Luma([(x * y) as u8 ^ (image * 40 + number as u8)]);
+            let path = sandbox.write(&format!("dataset/{name}/{image}.png"), "");
             image::GrayImage::from_fn(32, 32, pixel).save(path).unwrap();
         }
     }
@@ -159,7 +159,7 @@ fn the_cache_counts_entries_and_clean_takes_a_data_set_where_stages_write_into_i
     let sandbox = classes(["covid", "normal"]);
     sandbox.ok(&format!("cxr run --until extract {SMALL} --set extract.masks=true"));
     let text = sandbox.ok("cxr cache");
-    assert!(text.contains(" entries, ") && !text.contains("films"), "{text}");
+    assert!(text.contains(" entries, ") && !text.contains("images"), "{text}");
     let text = sandbox.transcript("cxr clean --dataset other");
     assert!(text.contains("exit: 2") && text.contains("`--dataset` has no effect"), "{text}");
     assert!(sandbox.path("artifacts/tutorial/split/split.json").exists());

@@ -18,7 +18,7 @@ fn sandbox() -> Sandbox {
     );
     let scores = json!({ "roc_auc": rate(1.0, 1.0, 1.0), "accuracy": rate(0.9, 0.7, 1.0) });
     let metrics = json!({
-        "films": 10, "accuracy": rate(0.9, 0.6, 0.98), "sensitivity": rate(1.0, 0.57, 1.0),
+        "images": 10, "accuracy": rate(0.9, 0.6, 0.98), "sensitivity": rate(1.0, 0.57, 1.0),
         "specificity": { "value": null, "low": 0.0, "high": 1.0 }, "scores": scores,
     });
     write("tutorial/evaluate/metrics.json", metrics);
@@ -36,7 +36,7 @@ fn sandbox() -> Sandbox {
     });
     write(
         "strict/crossval/crossval.json",
-        json!({ "films": 200, "pooled": pooled, "calibration": after }),
+        json!({ "images": 200, "pooled": pooled, "calibration": after }),
     );
     let verdict = json!({ "answer": "shortcut", "text": "the border alone reaches AUC 0.97" });
     write("strict/audit/audit.json", json!({ "verdict": verdict }));
@@ -50,8 +50,8 @@ fn two_profiles_stand_side_by_side_with_a_sentence_for_each_line() {
                            tutorial            strict
     images                 -                   -
     split                  image               group, by link
-    persons on both sides  2                   0
-    judged on              10 test films       200 out of fold
+    patients on both sides  2                   0
+    judged on              10 test images       200 out of fold
     accuracy               0.900 [0.60, 0.98]  0.700 [0.65, 0.75]
     sensitivity            1.000 [0.57, 1.00]  0.400 [0.30, 0.50]
     specificity            -                   0.800 [0.70, 0.90]
@@ -60,17 +60,17 @@ fn two_profiles_stand_side_by_side_with_a_sentence_for_each_line() {
     audit                  -                   see below
 
     images: whether both profiles read the same images is not known
-    split: a person's films now stay together, so the test asks about strangers
-    persons on both sides: what was recognised rather than diagnosed no longer
+    split: a patient's images now stay together, so the test asks about strangers
+    patients on both sides: what was recognised rather than diagnosed no longer
       counts
-    judged on: more films, so the intervals say more
-    accuracy: of all films, how many are named rightly: 0.20 lower, but the
-      intervals overlap: these films do not show a difference
-    sensitivity: of the positive films, how many are found: 0.60 lower, and the
-      intervals lie apart: more than chance among such films
-    specificity: of the other films, how many are left in peace
-    roc auc: how often a positive film scores above another: 0.05 lower, and the
-      intervals lie apart: more than chance among such films
+    judged on: more images, so the intervals say more
+    accuracy: of all images, how many are named rightly: 0.20 lower, but the
+      intervals overlap: these images do not show a difference
+    sensitivity: of the positive images, how many are found: 0.60 lower, and the
+      intervals lie apart: more than chance among such images
+    specificity: of the other images, how many are left in peace
+    roc auc: how often a positive image scores above another: 0.05 lower, and the
+      intervals lie apart: more than chance among such images
     calibration error: now known out of fold; a temperature fitted on other folds
       lowers the log loss
     audit: only the second was asked what it looks at
@@ -89,8 +89,8 @@ fn a_temperature_that_makes_it_worse_is_not_praised() {
     assert!(words.contains("fitted on other folds does not lower the log loss"), "{text}");
 }
 
-/// What the comparison says of persons on both sides: the two sides and the sentence.
-fn persons(sandbox: &Sandbox) -> String {
+/// What the comparison says of patients on both sides: the two sides and the sentence.
+fn patients(sandbox: &Sandbox) -> String {
     let text = sandbox.ok("cxr compare tutorial strict");
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
@@ -113,14 +113,14 @@ fn nobody_known_is_not_nobody_on_both_sides() {
     };
     let unknown = json!({ "method": "image", "leaking": [], "unknown": 80 });
     split("tutorial", unknown);
-    insta::assert_snapshot!(persons(&sandbox), @r"
-    persons on both sides 0 known, 80 films of unknown 0
-    persons on both sides: nobody is known from training in either; of films of unknown persons nobody can tell
+    insta::assert_snapshot!(patients(&sandbox), @r"
+    patients on both sides 0 known, 80 images of unknown 0
+    patients on both sides: nobody is known from training in either; of images of unknown patients nobody can tell
     ");
     std::fs::remove_file(sandbox.path("artifacts/tutorial/split/split.json")).unwrap();
-    insta::assert_snapshot!(persons(&sandbox), @r"
-    persons on both sides - 0
-    persons on both sides: nobody is known from training in the second
+    insta::assert_snapshot!(patients(&sandbox), @r"
+    patients on both sides - 0
+    patients on both sides: nobody is known from training in the second
     ");
 }
 

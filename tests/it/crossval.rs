@@ -16,22 +16,22 @@ use ndarray_npy::write_npy;
 
 use crate::support::{Sandbox, extractor};
 
-pub const FILMS: usize = 48;
+pub const IMAGES: usize = 48;
 const OUT: &str = "a/tutorial/crossval";
 pub const CROSSVAL: &str = "cxr-crossval --artifacts a --folds 3 --repeats 2 --resamples 200";
 
 fn class(row: usize) -> &'static str {
-    if row < FILMS / 2 { "covid" } else { "normal" }
+    if row < IMAGES / 2 { "covid" } else { "normal" }
 }
 
-/// Two or three films of each person.
+/// Two or three images of each patient.
 pub fn patient(row: usize) -> String {
     format!("cohen:{}", row * 2 / 5)
 }
 
-/// Artifacts of films whose first feature hints at their class, and a model. Nothing
+/// Artifacts of images whose first feature hints at their class, and a model. Nothing
 /// else does: not their pixels, their attributes, their source, or their parts.
-pub fn films() -> Sandbox {
+pub fn images() -> Sandbox {
     let sandbox = Sandbox::new();
     let path = |name: &str| {
         let path = sandbox.path(format!("a/tutorial/{name}"));
@@ -51,7 +51,7 @@ pub fn films() -> Sandbox {
         hash: row.to_string(),
         ..IndexRow::default()
     };
-    Index::new((0..FILMS).map(row).collect()).write(&path("preprocess/index.csv")).unwrap();
+    Index::new((0..IMAGES).map(row).collect()).write(&path("preprocess/index.csv")).unwrap();
     let split = Split {
         schema: String::new(),
         method: "image".into(),
@@ -59,8 +59,8 @@ pub fn films() -> Sandbox {
         test_size: 0.25,
         validation_size: 0.0,
         validation: vec![],
-        train: (0..FILMS).filter(|row| row % 4 > 0).collect(),
-        test: (0..FILMS).step_by(4).collect(),
+        train: (0..IMAGES).filter(|row| row % 4 > 0).collect(),
+        test: (0..IMAGES).step_by(4).collect(),
         groups: Default::default(),
         leaking: vec![],
         unknown: 0,
@@ -78,17 +78,18 @@ pub fn films() -> Sandbox {
     };
     features.write(&path("extract/features.json")).unwrap();
     let mut rng = Rng::new(5);
-    let values = Array2::from_shape_fn((FILMS, 4), |(row, feature)| {
+    let values = Array2::from_shape_fn((IMAGES, 4), |(row, feature)| {
         let hint = if feature == 0 && class(row) == "covid" { 0.6 } else { 0.0 };
         rng.f32() + hint
     });
     write_npy(path("extract/features.npy"), &values).unwrap();
-    let masked = Array3::from_shape_fn((Part::ALL.len(), FILMS, 4), |_| rng.f32());
+    let masked = Array3::from_shape_fn((Part::ALL.len(), IMAGES, 4), |_| rng.f32());
     write_npy(path("extract/masked.npy"), &masked).unwrap();
-    let images = Array4::from_shape_fn((FILMS, 32, 32, 3), |_| rng.index(256) as u8);
+    let images = Array4::from_shape_fn((IMAGES, 32, 32, 3), |_| rng.index(256) as u8);
     write_npy(path("preprocess/images.npy"), &images).unwrap();
-    let bank = Array3::from_shape_fn((1, 36, 4), |(_, film, k)| values[[split.train[film], k]]);
-    write_npy(path("extract/bank.npy"), &bank).unwrap();
+    let augmented =
+        Array3::from_shape_fn((1, 36, 4), |(_, image, k)| values[[split.train[image], k]]);
+    write_npy(path("extract/augmented.npy"), &augmented).unwrap();
     sandbox
         .ok("cxr-train --artifacts a --epochs 12 --batch-size 4 --learning-rate 0.01 --hidden 8");
     sandbox
@@ -127,19 +128,19 @@ fn near(a: f64, b: f64) {
 }
 
 #[test]
-fn every_film_is_predicted_once_a_run_and_no_person_is_torn() {
-    let sandbox = films();
+fn every_image_is_predicted_once_a_run_and_no_patient_is_torn() {
+    let sandbox = images();
     sandbox.ok(CROSSVAL);
     let lines = lines(&sandbox);
-    assert_eq!(lines.len(), 2 * FILMS);
-    let (classes, groups): (Vec<_>, Vec<_>) = (0..FILMS).map(|r| (class(r), patient(r))).unzip();
+    assert_eq!(lines.len(), 2 * IMAGES);
+    let (classes, groups): (Vec<_>, Vec<_>) = (0..IMAGES).map(|r| (class(r), patient(r))).unzip();
     for repeat in 0..2 {
         // The same deal as scikit-learn's StratifiedGroupKFold, seed 42 and 43.
         let folds = stratified_group_kfold(&classes, &groups, 3, 42 + repeat as u64).unwrap();
         let of_run: Vec<&Line> = lines.iter().filter(|line| line.repeat == repeat).collect();
         for (row, line) in of_run.iter().enumerate() {
             assert_eq!(line.path, format!("{}/{row:02}.png", class(row)));
-            assert_eq!((line.fold, &line.group), (folds.of_films()[row], &patient(row)));
+            assert_eq!((line.fold, &line.group), (folds.of_images()[row], &patient(row)));
             assert_eq!(line.patient, line.group);
         }
         let folds_of = |group: &str| {
@@ -148,13 +149,13 @@ fn every_film_is_predicted_once_a_run_and_no_person_is_torn() {
         assert!(groups.iter().all(|group| folds_of(group).len() == 1));
     }
     let document = document(&sandbox);
-    assert_eq!((document.films, document.groups, document.by_fold.len()), (FILMS, 19, 6));
+    assert_eq!((document.images, document.groups, document.by_fold.len()), (IMAGES, 19, 6));
 }
 
-/// Against counting by hand, film by film and pair by pair.
+/// Against counting by hand, image by image and pair by pair.
 #[test]
 fn scores_are_those_of_the_predictions() {
-    let sandbox = films();
+    let sandbox = images();
     sandbox.ok(CROSSVAL);
     let (lines, document) = (lines(&sandbox), document(&sandbox));
     near(document.pooled["accuracy"].value.unwrap(), accuracy(&lines));
@@ -193,25 +194,25 @@ fn scores_are_those_of_the_predictions() {
     near(document.calibration.before[error].unwrap(), document.pooled[error].value.unwrap());
 }
 
-/// Against drawing persons one by one and counting anew.
+/// Against drawing patients one by one and counting anew.
 #[test]
-fn intervals_draw_persons_with_all_their_films() {
-    let sandbox = films();
+fn intervals_draw_patients_with_all_their_images() {
+    let sandbox = images();
     sandbox.ok(CROSSVAL);
     let lines = lines(&sandbox);
     let mut names: Vec<&str> = Vec::new();
-    let mut films: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
+    let mut images: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
     for line in &lines {
-        if !films.contains_key(line.group.as_str()) {
+        if !images.contains_key(line.group.as_str()) {
             names.push(&line.group);
         }
-        films.entry(&line.group).or_default().push(line);
+        images.entry(&line.group).or_default().push(line);
     }
     let mut values: Vec<f64> = (0..200)
         .map(|resample| {
             let mut rng = Rng::new(derive(42, "evaluate", "bootstrap", resample));
             let drawn: Vec<&Line> = (0..names.len())
-                .flat_map(|_| films[names[rng.index(names.len())]].clone())
+                .flat_map(|_| images[names[rng.index(names.len())]].clone())
                 .collect();
             accuracy(drawn)
         })
@@ -229,8 +230,8 @@ fn intervals_draw_persons_with_all_their_films() {
 }
 
 #[test]
-fn thresholds_call_the_films_of_their_fold() {
-    let sandbox = films();
+fn thresholds_call_the_images_of_their_fold() {
+    let sandbox = images();
     for rule in ["youden", "sensitivity"] {
         sandbox.ok(&format!("{CROSSVAL} --threshold {rule}"));
         let document = document(&sandbox);
@@ -247,7 +248,7 @@ fn thresholds_call_the_films_of_their_fold() {
 /// Against a search over temperatures, on the table of predictions.
 #[test]
 fn the_temperature_minimises_the_log_loss_out_of_fold() {
-    let sandbox = films();
+    let sandbox = images();
     sandbox.ok(CROSSVAL);
     let lines = lines(&sandbox);
     let loss = |temperature: f64| {
@@ -263,7 +264,7 @@ fn the_temperature_minimises_the_log_loss_out_of_fold() {
     for factor in [0.9, 0.99, 1.01, 1.1] {
         assert!(loss(fitted) < loss(fitted * factor), "{fitted} against {}", fitted * factor);
     }
-    // The probabilities of a film are f32 and add up to 1 to seven digits.
+    // The probabilities of an image are f32 and add up to 1 to seven digits.
     assert!((calibration.before["log_loss"].unwrap() - loss(1.0)).abs() < 1e-6);
     // What is fitted without a fold is judged on it, so it need not be better, but differs.
     assert_ne!(calibration.before["log_loss"], calibration.after["log_loss"]);
@@ -276,17 +277,17 @@ fn the_temperature_minimises_the_log_loss_out_of_fold() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
-    let sandbox = films();
+    let sandbox = images();
     sandbox.ok(&format!("{CROSSVAL} --seeds 2 --threads 1"));
     let one = sandbox.tree(OUT);
     sandbox.ok(&format!("{CROSSVAL} --seeds 2 --threads 3"));
     assert_eq!(one, sandbox.tree(OUT));
-    assert_eq!(lines(&sandbox).len(), 4 * FILMS);
+    assert_eq!(lines(&sandbox).len(), 4 * IMAGES);
 }
 
 #[test]
 fn the_summary_fits_the_screen_and_wrong_wishes_are_refused() {
-    let sandbox = films();
+    let sandbox = images();
     let text = sandbox.ok(CROSSVAL);
     assert!(
         text.starts_with("48 images in 19 groups (by patient), 3 folds, 2 repeats, 1 head per"),

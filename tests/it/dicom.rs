@@ -1,4 +1,4 @@
-//! Films as a PACS exports them, through `cxr-preprocess` and `cxr-predict`.
+//! Images as a PACS exports them, through `cxr-preprocess` and `cxr-predict`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,19 @@ use cxr::artifact::index::{Index, IndexRow};
 use cxr::image::DecodeError;
 use serde_json::Value;
 
-use crate::part10::{Part10, element, film, sequence};
+use crate::part10::{Part10, element, image, sequence};
 use crate::support::{Sandbox, python, trained};
 
 const OUT: &str = "artifacts/tutorial/preprocess";
 const MODALITY: u32 = 0x0008_0060;
-const LOGO: &[u8] = include_bytes!("../golden/films/rgb_420.jpg");
+const LOGO: &[u8] = include_bytes!("../golden/images/rgb_420.jpg");
 const NAME: u32 = 0x0010_0010;
 const PATIENT: u32 = 0x0010_0020;
 const VIEW: u32 = 0x0018_5101;
 
-/// A film of a person, unlike that of any other number.
+/// An image of a patient, unlike that of any other number.
 fn of(id: &str) -> Part10 {
-    film().text(PATIENT, "LO", id).text(NAME, "PN", "Zauberflo^Tamino").text(VIEW, "CS", "PA")
+    image().text(PATIENT, "LO", id).text(NAME, "PN", "Zauberflo^Tamino").text(VIEW, "CS", "PA")
 }
 
 fn slice() -> Part10 {
@@ -43,7 +43,7 @@ fn export() -> Sandbox {
         sandbox.write(&format!("dataset/{class}/DICOMDIR"), directory().file());
         sandbox.write(&format!("dataset/{class}/A/1/SR000001"), report().file());
         sandbox.write(&format!("dataset/{class}/A/2/CT000001"), slice().file());
-        // The viewer on a hospital's CD; its logo would pass for a film.
+        // The viewer on a hospital's CD; its logo would pass for an image.
         sandbox.write(&format!("dataset/{class}/AUTORUN.INF"), "[autorun]");
         sandbox.write(&format!("dataset/{class}/VIEWER/logo.jpg"), LOGO);
     }
@@ -68,13 +68,13 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
     $ cxr-preprocess --max-skipped 0
     exit: 0
     --- stdout
-    6 films read, 0 files left out
-    10 set aside as well: what DICOM exports hold beside films
-    class    films  patients  unknown
+    6 images read, 0 files left out
+    10 set aside as well: what DICOM exports hold beside images
+    class    images  patients  unknown
     covid        3         2        1
     normal       3         2        1
     --- stderr
-    warning: 2 pictures below a DICOMDIR are set aside, for those of a viewer: if they are films, move them elsewhere
+    warning: 2 pictures below a DICOMDIR are set aside, for those of a viewer: if they are images, move them elsewhere
     warning: the patients' numbers are hashed without a key: who can list the numbers can find them; name a file of secret bytes with `--patient-key`
     ");
     let rows = index(&sandbox);
@@ -94,21 +94,21 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
             "normal/A/2/IM000001 L12 DX PA  MONOCHROME2",
         ]
     );
-    // One person in two classes, and nobody by the name of a file or of an anonymiser.
+    // One patient in two classes, and nobody by the name of a file or of an anonymiser.
     let patients: Vec<_> = rows.iter().map(|row| row.patient.as_str()).collect();
     assert_eq!((patients[2], patients[4]), ("", ""));
     assert_eq!(patients[0], patients[5]);
     let known: BTreeSet<_> = patients.iter().filter(|p| !p.is_empty()).collect();
     assert_eq!(known.len(), 3);
     assert!(known.iter().all(|p| p.starts_with("dicom:") && p.len() == 6 + 16), "{known:?}");
-    let ledger = sandbox.read(format!("{OUT}/ledger.csv"));
+    let selection_log = sandbox.read(format!("{OUT}/selection.csv"));
     for line in [
-        "covid/A/1/SR000001,covid,dropped,\"no film: a structured report, no picture\"",
-        "covid/A/2/CT000001,covid,dropped,\"no film: a CT slice, no projection radiograph\"",
-        "normal/DICOMDIR,normal,dropped,\"no film: a DICOMDIR, which lists files\"",
+        "covid/A/1/SR000001,covid,dropped,\"no image: a structured report, no picture\"",
+        "covid/A/2/CT000001,covid,dropped,\"no image: a CT slice, no projection radiograph\"",
+        "normal/DICOMDIR,normal,dropped,\"no image: a DICOMDIR, which lists files\"",
         "normal/VIEWER/logo.jpg,normal,dropped,not a radiograph: non-DICOM file below a DICOMDIR",
     ] {
-        assert!(ledger.contains(line), "{line}\n{ledger}");
+        assert!(selection_log.contains(line), "{line}\n{selection_log}");
     }
     sandbox.ok("cxr-link");
     let groups = sandbox.read("artifacts/tutorial/link/groups.csv");
@@ -130,7 +130,7 @@ fn patients_are_called_as_asked() {
     assert!(keyed != hashed && keyed.starts_with("dicom:"), "{keyed}");
     let text = sandbox.transcript("cxr-preprocess --patient-key key");
     assert!(!text.contains("without a key"), "{text}");
-    // The key is an input like the films.
+    // The key is an input like the images.
     let config = "[preprocess]\npatient-key = \"key\"\n";
     sandbox.write("pipeline.toml", config);
     sandbox.ok("cxr-preprocess");
@@ -149,11 +149,11 @@ fn patients_are_called_as_asked() {
 }
 
 #[test]
-fn a_ledger_beats_the_header() {
+fn a_selection_log_beats_the_header() {
     let sandbox = export();
-    let header = "row,file,finding,view,modality,patient,evidence,source,status,reason,film";
+    let header = "row,file,finding,view,modality,patient,evidence,source,status,reason,image";
     let row = "1,x,x,PA,X-ray,cohen:7,patient id,ours,kept,,x.dcm";
-    sandbox.write("dataset/covid/ledger.csv", format!("{header}\n{row}\n"));
+    sandbox.write("dataset/covid/selection.csv", format!("{header}\n{row}\n"));
     sandbox.write("dataset/covid/x.dcm", of("1001").file());
     sandbox.ok("cxr-preprocess");
     let rows = index(&sandbox);
@@ -164,7 +164,7 @@ fn a_ledger_beats_the_header() {
 #[test]
 fn paths_that_name_patients_are_warned_of() {
     let sandbox = export();
-    let warning = "films hold the name or number of the patient";
+    let warning = "images hold the name or number of the patient";
     assert!(!sandbox.transcript("cxr-preprocess").contains(warning));
     sandbox.write("dataset/covid/Zauberflo_Tamino/1", of("1001").file());
     sandbox.write("dataset/normal/1001/1", of("1001").file());
@@ -173,12 +173,12 @@ fn paths_that_name_patients_are_warned_of() {
     assert!(!text.contains("Tamino") && !text.contains("tamino"), "{text}");
 }
 
-/// A film with `mark` in every element that may hold something personal, and around.
+/// An image with `mark` in every element that may hold something personal, and around.
 fn marked(mark: &str) -> Part10 {
     let inner = element(0x0010_0010, "PN", mark.as_bytes());
     let codes =
         [element(0x0008_0100, "SH", mark.as_bytes()), element(0x0008_0104, "LO", mark.as_bytes())];
-    let mut film = film()
+    let mut image = image()
         .raw(
             0x0040_0275,
             sequence(
@@ -234,9 +234,9 @@ fn marked(mark: &str) -> Part10 {
         (0x0040_0254, "LO"),
         (0x2050_0020, "CS"),
     ] {
-        film = film.text(tag, vr, mark);
+        image = image.text(tag, vr, mark);
     }
-    film
+    image
 }
 
 #[test]
@@ -280,17 +280,17 @@ fn nothing_personal_is_written_or_said() {
 }
 
 #[test]
-fn predict_skips_what_is_no_film_unless_it_is_named() {
+fn predict_skips_what_is_no_image_unless_it_is_named() {
     let sandbox = export();
     let folder = sandbox.path("dataset/covid");
     let folder = folder.display().to_string();
     let text = trained().transcript(&format!("cxr-predict --format csv {folder}"));
     assert!(text.starts_with(&format!("$ cxr-predict --format csv {folder}\nexit: 0")), "{text}");
     assert_eq!(text.matches("dataset/covid/A/").count(), 3, "{text}");
-    assert!(text.contains("5 files of DICOM exports are no films"), "{text}");
+    assert!(text.contains("5 files of DICOM exports are no images"), "{text}");
     let text = trained().transcript(&format!("cxr-predict {folder}/A/2/CT000001"));
     assert!(text.contains("exit: 1"), "{text}");
-    assert!(text.contains("no film: a CT slice, no projection radiograph"), "{text}");
+    assert!(text.contains("no image: a CT slice, no projection radiograph"), "{text}");
 }
 
 /// The files that come with pydicom itself.
@@ -304,7 +304,7 @@ fn pydicoms_files(python: &Path) -> Vec<PathBuf> {
     files.map(walkdir::DirEntry::into_path).collect()
 }
 
-/// The bytes with another modality, which is no film otherwise.
+/// The bytes with another modality, which is no image otherwise.
 fn of_other_modality(mut bytes: Vec<u8>) -> Vec<u8> {
     for start in [&b"\x08\0\x60\0CS\x02\0"[..], b"\x08\0\x60\0\x02\0\0\0", b"\0\x08\0\x60CS\0\x02"]
     {
@@ -330,18 +330,18 @@ fn pydicoms_own_files_look_as_pydicom_shows_them() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let decoded = cxr::image::decode(&of_other_modality(std::fs::read(path).unwrap()));
         match (decoded, shown["levels"].as_str()) {
-            (Ok(film), Some(levels)) => {
+            (Ok(image), Some(levels)) => {
                 let levels = levels.as_bytes().chunks_exact(2);
                 let levels = levels.map(|hex| str::from_utf8(hex).unwrap());
                 let levels: Vec<_> =
                     levels.map(|hex| u8::from_str_radix(hex, 16).unwrap()).collect();
-                assert_eq!(film.pixels.len(), levels.len(), "{name}");
-                let off = film.pixels.iter().zip(levels).map(|(a, b)| a.abs_diff(b)).max();
+                assert_eq!(image.pixels.len(), levels.len(), "{name}");
+                let off = image.pixels.iter().zip(levels).map(|(a, b)| a.abs_diff(b)).max();
                 // Decoders of packings with loss round differently.
                 assert!(off <= Some(2), "{name}: {off:?} levels");
                 equal += 1;
             }
-            (Err(DecodeError::NotAFilm { .. }), _) => {}
+            (Err(DecodeError::NotARadiograph { .. }), _) => {}
             (Err(DecodeError::Unsupported { what, .. }), Some(_)) => {
                 refused.insert(what);
             }
@@ -366,11 +366,12 @@ fn pydicoms_own_files_look_as_pydicom_shows_them() {
 #[test]
 fn doubts_about_a_decoding_are_named_counted_and_reported() {
     let sandbox = Sandbox::new();
-    let beside = |film: Part10| film.text(0x0028_1050, "DS", "90000").text(0x0028_1051, "DS", "9");
+    let beside =
+        |image: Part10| image.text(0x0028_1050, "DS", "90000").text(0x0028_1051, "DS", "9");
     for class in ["covid", "normal"] {
-        sandbox.write(&format!("dataset/{class}/sound.dcm"), film().file());
+        sandbox.write(&format!("dataset/{class}/sound.dcm"), image().file());
         for i in 0..6 {
-            sandbox.write(&format!("dataset/{class}/{i}.dcm"), beside(film()).file());
+            sandbox.write(&format!("dataset/{class}/{i}.dcm"), beside(image()).file());
         }
     }
     let note = "the window shows at most two levels of the values: the range of the values is used";
@@ -379,12 +380,15 @@ fn doubts_about_a_decoding_are_named_counted_and_reported() {
     assert!(text.contains(&format!("warning: `covid/0.dcm`: {note}")), "{text}");
     assert_eq!(text.matches(note).count(), 10, "{text}");
     assert!(text.contains("warning: 2 more images were decoded with doubts"), "{text}");
-    let ledger = sandbox.read(format!("{OUT}/ledger.csv"));
-    assert!(ledger.starts_with("path,class,status,reason,notes\n"), "{ledger}");
-    assert!(ledger.contains(&format!("covid/0.dcm,covid,kept,,{note}\n")), "{ledger}");
-    assert!(ledger.contains("covid/sound.dcm,covid,kept,,\n"), "{ledger}");
+    let selection_log = sandbox.read(format!("{OUT}/selection.csv"));
+    assert!(selection_log.starts_with("path,class,status,reason,notes\n"), "{selection_log}");
+    assert!(
+        selection_log.contains(&format!("covid/0.dcm,covid,kept,,{note}\n")),
+        "{selection_log}"
+    );
+    assert!(selection_log.contains("covid/sound.dcm,covid,kept,,\n"), "{selection_log}");
     let json: Value = serde_json::from_str(&sandbox.ok("cxr-preprocess --json")).unwrap();
-    assert_eq!((&json["films"], &json["with_notes"]), (&14.into(), &12.into()));
+    assert_eq!((&json["images"], &json["with_notes"]), (&14.into(), &12.into()));
 
     sandbox.ok("cxr-report");
     let page = sandbox.read("artifacts/tutorial/report/report.html");
@@ -396,8 +400,8 @@ fn doubts_about_a_decoding_are_named_counted_and_reported() {
 
     let folder = sandbox.path("dataset/covid");
     let [sound, odd] = ["sound", "0"].map(|name| folder.join(name).with_extension("dcm"));
-    let films = format!("{} {}", sound.display(), odd.display());
-    let text = trained().transcript(&format!("cxr-predict --format csv {films}"));
+    let images = format!("{} {}", sound.display(), odd.display());
+    let text = trained().transcript(&format!("cxr-predict --format csv {images}"));
     assert!(text.contains(&format!("warning: `{}`: {note}", odd.display())), "{text}");
     assert!(
         text.contains(
@@ -407,7 +411,7 @@ fn doubts_about_a_decoding_are_named_counted_and_reported() {
     );
     assert!(text.contains(&format!("none,{note}\n")), "{text}");
     assert!(text.contains("1 decoded with doubts"), "{text}");
-    let json = trained().ok(&format!("cxr-predict --json {films}"));
+    let json = trained().ok(&format!("cxr-predict --json {images}"));
     let rows: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows[0]["notes"], serde_json::json!([]));
     assert_eq!(rows[1]["notes"], serde_json::json!([note]));

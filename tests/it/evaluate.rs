@@ -18,8 +18,8 @@ use crate::support::{Sandbox, extractor, shared};
 
 const METRICS: &str = "artifacts/tutorial/evaluate/metrics.json";
 
-/// A film of a class, of a patient, with features.
-type Film<'a> = (&'a str, &'a str, Vec<f32>);
+/// An image of a class, of a patient, with features.
+type Image<'a> = (&'a str, &'a str, Vec<f32>);
 
 /// A pipeline as it is before `cxr-evaluate`.
 struct Pipeline {
@@ -28,9 +28,9 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    /// With films to test on (and one to train on, which nobody looks at).
-    fn new(films: &[Film], leaking: &[&str], head: &Head) -> Self {
-        let rows = films.iter().enumerate().map(|(row, (class, patient, _))| IndexRow {
+    /// With images to test on (and one to train on, which nobody looks at).
+    fn new(images: &[Image], leaking: &[&str], head: &Head) -> Self {
+        let rows = images.iter().enumerate().map(|(row, (class, patient, _))| IndexRow {
             row,
             path: format!("{class}/{row:02}.png"),
             class: (*class).to_owned(),
@@ -54,7 +54,7 @@ impl Pipeline {
             validation_size: 0.0,
             validation: vec![],
             train: vec![0],
-            test: (1..films.len()).rev().collect(),
+            test: (1..images.len()).rev().collect(),
             groups: GroupCount::default(),
             leaking: leaking.iter().map(|p| (*p).to_owned()).collect(),
             unknown: 0,
@@ -63,7 +63,7 @@ impl Pipeline {
         };
         split.write(&pipeline.path("split/split.json")).unwrap();
         let features =
-            Array2::from_shape_fn((films.len(), films[0].2.len()), |(i, j)| films[i].2[j]);
+            Array2::from_shape_fn((images.len(), images[0].2.len()), |(i, j)| images[i].2[j]);
         pipeline.write_features(&features);
         pipeline.write_model(head);
         pipeline
@@ -79,7 +79,7 @@ impl Pipeline {
         write_npy(self.path("extract/features.npy"), features).unwrap();
     }
 
-    /// Writes a model of the films, split and features that there are.
+    /// Writes a model of the images, split and features that there are.
     fn write_model(&self, head: &Head) {
         let weights = head.to_safetensors();
         std::fs::write(self.path("train/model.safetensors"), &weights).unwrap();
@@ -91,7 +91,7 @@ impl Pipeline {
             architecture: Architecture { inputs, hidden, outputs },
             training: Training {
                 seed: 42,
-                films: 1,
+                images: 1,
                 epochs: 25,
                 batch_size: 8,
                 learning_rate: 1e-3,
@@ -114,16 +114,16 @@ fn identity(classes: usize) -> Head {
     Head { hidden: layer(), output: layer() }
 }
 
-/// The published run of the tutorial: one of five normal films is taken for covid.
+/// The published run of the tutorial: one of five normal images is taken for covid.
 fn tutorial() -> Pipeline {
-    let mut films: Vec<Film> = vec![("covid", "a", vec![0.0, 0.0])];
+    let mut images: Vec<Image> = vec![("covid", "a", vec![0.0, 0.0])];
     for (patient, covid) in [("a", 2.5), ("b", 2.0), ("b", 1.5), ("c", 1.2), ("d", 1.1)] {
-        films.push(("covid", patient, vec![covid, 1.0]));
+        images.push(("covid", patient, vec![covid, 1.0]));
     }
     for (patient, normal) in [("e", 0.5), ("f", 2.0), ("g", 2.5), ("", 3.0), ("h", 3.5)] {
-        films.push(("normal", patient, vec![1.0, normal]));
+        images.push(("normal", patient, vec![1.0, normal]));
     }
-    Pipeline::new(&films, &["a"], &identity(2))
+    Pipeline::new(&images, &["a"], &identity(2))
 }
 
 #[test]
@@ -194,14 +194,14 @@ fn the_json_document_holds_figures_and_report() {
 }
 
 #[test]
-fn films_that_cxr_link_finds_of_one_person_are_drawn_together() {
+fn images_that_cxr_link_finds_of_one_patient_are_drawn_together() {
     let pipeline = tutorial();
     let sandbox = &pipeline.sandbox;
     sandbox.ok("cxr-evaluate");
     let alone = sandbox.json(METRICS);
     assert_eq!((&alone["grouped_by"], &alone["patients"]), (&json!("patient"), &json!(8)));
     let index = Index::read(&pipeline.path("preprocess/index.csv")).unwrap();
-    // `c` and `d` are one person, and so are `g` and the film of nobody known.
+    // `c` and `d` are one patient, and so are `g` and the image of nobody known.
     let group = |row: &IndexRow| match row.patient.as_str() {
         "c" | "d" => "c+d".to_owned(),
         "g" | "" => "g".to_owned(),
@@ -218,7 +218,7 @@ fn films_that_cxr_link_finds_of_one_person_are_drawn_together() {
     write_csv(&pipeline.path("link/groups.csv"), &rows).unwrap();
     let linked = Linked {
         schema: String::new(),
-        films: rows.len(),
+        images: rows.len(),
         groups: 7,
         links: Default::default(),
         merged: vec![],
@@ -233,7 +233,7 @@ fn films_that_cxr_link_finds_of_one_person_are_drawn_together() {
     assert_eq!(linked["unknown"], json!(0));
     assert_eq!(linked["scores"]["roc_auc"]["value"], alone["scores"]["roc_auc"]["value"]);
     let low = |metrics: &serde_json::Value| metrics["scores"]["roc_auc"]["low"].as_f64().unwrap();
-    assert!(low(&linked) < low(&alone), "fewer persons know less");
+    assert!(low(&linked) < low(&alone), "fewer patients know less");
 }
 
 #[test]
@@ -264,18 +264,18 @@ fn missed_thresholds_are_exit_code_3() {
 
 #[test]
 fn other_classes_need_a_positive_one() {
-    let film = |class, k: usize| {
+    let image = |class, k: usize| {
         let features = (0..3).map(|j| if j == k { 2.0 } else { 0.5 }).collect();
         (class, "", features)
     };
-    let films = [
-        film("bacteria", 0),
-        film("bacteria", 0),
-        film("normal", 1),
-        film("normal", 2),
-        film("virus", 2),
+    let images = [
+        image("bacteria", 0),
+        image("bacteria", 0),
+        image("normal", 1),
+        image("normal", 2),
+        image("virus", 2),
     ];
-    let Pipeline { sandbox, .. } = Pipeline::new(&films, &[], &identity(3));
+    let Pipeline { sandbox, .. } = Pipeline::new(&images, &[], &identity(3));
     insta::assert_snapshot!(sandbox.transcript("cxr-evaluate"), @r"
     $ cxr-evaluate
     exit: 2
@@ -295,10 +295,10 @@ fn other_classes_need_a_positive_one() {
 
 #[test]
 fn a_test_set_of_one_class_says_what_is_undefined() {
-    let films = [("normal", "", vec![1.0, 2.0]), ("covid", "a", vec![2.0, 1.0])];
-    let Pipeline { sandbox, .. } = Pipeline::new(&films, &[], &identity(2));
+    let images = [("normal", "", vec![1.0, 2.0]), ("covid", "a", vec![2.0, 1.0])];
+    let Pipeline { sandbox, .. } = Pipeline::new(&images, &[], &identity(2));
     let text = sandbox.ok("cxr-evaluate");
-    assert!(text.contains("specificity: undefined, there is no such film\n"), "{text}");
+    assert!(text.contains("specificity: undefined, there is no such image\n"), "{text}");
     assert!(text.contains("roc auc: undefined, no image is negative\n"), "{text}");
     let metrics = sandbox.json(METRICS);
     assert_eq!(
@@ -357,17 +357,18 @@ fn a_head_on_the_tutorials_features_reaches_the_tutorials_accuracy() {
         |side: &str| -> Vec<usize> { serde_json::from_value(reference[side].clone()).unwrap() };
     let (train, test) = (rows("train"), rows("test"));
     let labels: Vec<usize> = train.iter().map(|row| usize::from(*row >= 25)).collect();
-    let bank = features.select(Axis(0), &train).insert_axis(Axis(0));
-    let inputs = FitInputs { bank: bank.view(), labels: &labels, classes: 2, validation: None };
+    let augmented = features.select(Axis(0), &train).insert_axis(Axis(0));
+    let inputs =
+        FitInputs { augmented: augmented.view(), labels: &labels, classes: 2, validation: None };
     let fitted = fit(&inputs, &FitSettings::default(), 42, |_, _| ()).unwrap();
 
     let class = |row: usize| if row < 25 { "covid" } else { "normal" };
-    let films: Vec<Film> = [train[0]]
+    let images: Vec<Image> = [train[0]]
         .iter()
         .chain(&test)
         .map(|&row| (class(row), "", features.row(row).to_vec()))
         .collect();
-    let Pipeline { sandbox, .. } = Pipeline::new(&films, &[], &fitted.head);
+    let Pipeline { sandbox, .. } = Pipeline::new(&images, &[], &fitted.head);
     sandbox.ok("cxr-evaluate --min-accuracy 0.9");
     let predictions =
         Predictions::read(&sandbox.path("artifacts/tutorial/evaluate/predictions.csv")).unwrap();

@@ -1,4 +1,4 @@
-//! `cxr-explain`: Grad-CAM as Keras has it, and pictures of films.
+//! `cxr-explain`: Grad-CAM as Keras has it, and pictures of images.
 
 use cxr::backbone::Pooling;
 use cxr::explain::grad_cam;
@@ -13,7 +13,7 @@ use crate::support::Sandbox;
 #[derive(Deserialize)]
 struct Case {
     logits: Vec<f32>,
-    heat: Vec<Vec<Vec<f32>>>,
+    saliency: Vec<Vec<Vec<f32>>>,
 }
 
 fn matrix(rows: Vec<Vec<f32>>) -> Array2<f32> {
@@ -43,10 +43,10 @@ fn grad_cam_through_pools_and_head_equals_keras() {
         let features = pooling.apply(pooled.view());
         let p = head.predict(features.view());
         let sum: f32 = case.logits.iter().map(|z| z.exp()).sum();
-        for (class, heat) in case.heat.into_iter().enumerate() {
+        for (class, saliency) in case.saliency.into_iter().enumerate() {
             assert!((p[[0, class]] - case.logits[class].exp() / sum).abs() < 1e-5, "{name}");
             let gradient = head.gradient(features.row(0), class);
-            let difference = grad_cam(maps.view(), gradient.view()) - matrix(heat);
+            let difference = grad_cam(maps.view(), gradient.view()) - matrix(saliency);
             assert!(difference.iter().all(|d| d.abs() < 1e-6), "{name}, class {class}");
         }
     }

@@ -27,12 +27,13 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-fn film() -> PathBuf {
-    let films = trained().path("dataset/covid");
-    let mut films: Vec<_> = std::fs::read_dir(films).unwrap().map(|e| e.unwrap().path()).collect();
-    films.retain(|path| path.extension().is_some_and(|e| e != "csv" && e != "json"));
-    films.sort();
-    films.swap_remove(0)
+fn image() -> PathBuf {
+    let images = trained().path("dataset/covid");
+    let mut images: Vec<_> =
+        std::fs::read_dir(images).unwrap().map(|e| e.unwrap().path()).collect();
+    images.retain(|path| path.extension().is_some_and(|e| e != "csv" && e != "json"));
+    images.sort();
+    images.swap_remove(0)
 }
 
 /// An audit of the model with this answer.
@@ -40,7 +41,7 @@ fn audit(sandbox: &Sandbox, answer: Answer) {
     let folder = sandbox.path("artifacts/tutorial/audit");
     let audit = Audit {
         schema: String::new(),
-        films: 12,
+        images: 12,
         groups: 0,
         grouped_by: Grouping::Patient,
         repeats: 1,
@@ -48,7 +49,7 @@ fn audit(sandbox: &Sandbox, answer: Answer) {
         folds: 5,
         probes: Default::default(),
         luck: None,
-        heat: None,
+        saliency: None,
         cramers_v: None,
         within_source: Default::default(),
         verdict: Verdict { answer, text: "the border alone reaches AUC 0.97".into() },
@@ -77,12 +78,12 @@ fn ran(sandbox: &Sandbox, stage: &str, input: &str) {
     record.write(&folder.join("record.json")).unwrap();
 }
 
-/// A cross-validation of these films, whose temperature leads to this log loss from 0.3.
+/// A cross-validation of these images, whose temperature leads to this log loss from 0.3.
 fn crossval(sandbox: &Sandbox, scaled: f64) {
     let chosen = json!({ "n": 5, "mean": 0.7, "sd": 0.1, "min": 0.6, "max": 0.8 });
     let document = json!({
         "schema": "cxr.crossval/2", "by_class": {}, "confusion": [], "classes": ["covid", "normal"], "positive": "covid",
-        "films": 12, "groups": 12, "grouped_by": "patient", "folds": 5, "repeats": 1, "seeds": 1,
+        "images": 12, "groups": 12, "grouped_by": "patient", "folds": 5, "repeats": 1, "seeds": 1,
         "trained_on": "upright", "index": "",
         "threshold": { "rule": "youden", "wanted": null, "chosen": chosen },
         "pooled": {}, "across_folds": {}, "across_runs": {}, "by_fold": [],
@@ -96,7 +97,7 @@ fn crossval(sandbox: &Sandbox, scaled: f64) {
     ran(sandbox, "crossval", "preprocess/index.csv");
 }
 
-/// A threshold of the cross-validation would call films otherwise than the quoted figures
+/// A threshold of the cross-validation would call images otherwise than the quoted figures
 /// count them, and its temperature may do harm.
 #[test]
 fn a_bundle_decides_as_its_figures_count_and_is_scaled_only_if_that_helps() {
@@ -107,8 +108,8 @@ fn a_bundle_decides_as_its_figures_count_and_is_scaled_only_if_that_helps() {
         assert!(text.contains("decision the most probable class"), "{text}");
         let manifest = Bundle::read(&sandbox.path("m.cxr")).unwrap().manifest;
         assert_eq!((manifest.decision.threshold, manifest.temperature), (None, temperature));
-        let film = film();
-        let line = sandbox.ok(&format!("cxr-predict --bundle m.cxr --json {}", film.display()));
+        let image = image();
+        let line = sandbox.ok(&format!("cxr-predict --bundle m.cxr --json {}", image.display()));
         let said: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(said["calibrated"].is_null(), temperature.is_none(), "{said}");
     }
@@ -125,7 +126,7 @@ fn a_bundle_knows_what_the_artifacts_know_and_says_the_same() {
     let bundle = Bundle::read(&sandbox.path("m.cxr")).unwrap();
     let manifest = &bundle.manifest;
     assert_eq!(manifest.decision.positive.as_deref(), Some("covid"));
-    assert_eq!(manifest.training.films.values().sum::<usize>(), manifest.model.training.films);
+    assert_eq!(manifest.training.images.values().sum::<usize>(), manifest.model.training.images);
     let metrics = sandbox.json("artifacts/tutorial/evaluate/metrics.json");
     assert_eq!(serde_json::to_value(manifest.metrics.as_ref().unwrap()).unwrap(), metrics);
     let index = hash::file(&sandbox.path("artifacts/tutorial/preprocess/index.csv")).unwrap();
@@ -133,20 +134,20 @@ fn a_bundle_knows_what_the_artifacts_know_and_says_the_same() {
     // The rate on the test images stands beside the expected one.
     let reference = manifest.out_of_distribution.as_ref().unwrap();
     let measured = reference.measured.unwrap();
-    assert!((1..=metrics["films"].as_u64().unwrap()).contains(&measured.of), "{measured:?}");
+    assert!((1..=metrics["images"].as_u64().unwrap()).contains(&measured.of), "{measured:?}");
     let rates = format!("out of distribution: {}", reference.rates());
     assert!(
         text.contains(&rates) && rates.contains(&format!("of {}, 95 %", measured.of)),
         "{text}"
     );
 
-    let film = film();
-    let said = sandbox.transcript(&format!("cxr-predict --bundle m.cxr {}", film.display()));
+    let image = image();
+    let said = sandbox.transcript(&format!("cxr-predict --bundle m.cxr {}", image.display()));
     let note = format!("out-of-distribution score: {}", reference.rates());
     assert!(said.contains(&note), "{said}");
-    let from_artifacts = sandbox.ok(&format!("cxr-predict --json {}", film.display()));
+    let from_artifacts = sandbox.ok(&format!("cxr-predict --json {}", image.display()));
     std::fs::remove_dir_all(sandbox.path("artifacts")).unwrap();
-    let from_bundle = sandbox.ok(&format!("cxr-predict --bundle m.cxr --json {}", film.display()));
+    let from_bundle = sandbox.ok(&format!("cxr-predict --bundle m.cxr --json {}", image.display()));
     assert_eq!(from_bundle, from_artifacts);
     // A bundle makes the same bundle.
     sandbox.ok("cxr-export bundle --bundle m.cxr -o again.cxr");
@@ -179,12 +180,12 @@ fn an_embedded_backbone_needs_no_other() {
     let sandbox = sandbox();
     sandbox.ok("cxr-export bundle --embed -o whole.cxr");
     sandbox.ok("cxr-export bundle -o m.cxr");
-    let film = film();
-    let with = sandbox.ok(&format!("cxr-predict --bundle m.cxr --json {}", film.display()));
+    let image = image();
+    let with = sandbox.ok(&format!("cxr-predict --bundle m.cxr --json {}", image.display()));
     let bare = Sandbox::new();
     let line = |bundle: &str| {
         let path = sandbox.path(bundle);
-        format!("cxr-predict --bundle {} --json {}", path.display(), film.display())
+        format!("cxr-predict --bundle {} --json {}", path.display(), image.display())
     };
     assert_eq!(bare.ok(&line("whole.cxr")), with);
     let said = bare.transcript(&line("m.cxr"));
@@ -205,8 +206,9 @@ fn other_weights_and_damaged_bundles_are_refused() {
     let mut weights = std::fs::read(random_weights()).unwrap();
     *weights.last_mut().unwrap() ^= 1;
     sandbox.write("other.safetensors", weights);
-    let film = film();
-    let line = format!("cxr-predict --bundle m.cxr {} --weights other.safetensors", film.display());
+    let image = image();
+    let line =
+        format!("cxr-predict --bundle m.cxr {} --weights other.safetensors", image.display());
     let said = sandbox.transcript(&line);
     assert!(said.contains("exit: 1"), "{said}");
     let text = "the model was trained with other weights than those in `other.safetensors`";
@@ -214,7 +216,7 @@ fn other_weights_and_damaged_bundles_are_refused() {
     let mut bytes = std::fs::read(sandbox.path("m.cxr")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     sandbox.write("m.cxr", bytes);
-    let said = sandbox.transcript(&format!("cxr-predict --bundle m.cxr {}", film.display()));
+    let said = sandbox.transcript(&format!("cxr-predict --bundle m.cxr {}", image.display()));
     let text = "the hash of tensor `out_of_distribution.features` does not match";
     assert!(said.contains(text), "{said}");
     assert!(said.contains("hint: get another copy"), "{said}");
@@ -223,9 +225,9 @@ fn other_weights_and_damaged_bundles_are_refused() {
 #[test]
 fn a_failed_audit_stands_above_the_first_result_and_cannot_be_silenced() {
     let sandbox = sandbox();
-    let film = film();
+    let image = image();
     let said = |bundle: &str| {
-        let line = format!("cxr-predict -q --format csv {bundle} {}", film.display());
+        let line = format!("cxr-predict -q --format csv {bundle} {}", image.display());
         let output = sandbox.cxr(&line).output().unwrap();
         assert!(output.status.success());
         let audit = String::from_utf8(output.stdout).unwrap();
@@ -299,12 +301,15 @@ fn onnx_runtime_agrees() {
     let python = python("onnxruntime");
     let sandbox = sandbox();
     let text = verified(&sandbox, &python, "cxr-export onnx -o m.onnx --verify");
-    assert!(text.contains("verified onnxruntime") && text.contains("agrees on 12 films"), "{text}");
-    // A bundle without the profile's films is tried on others.
+    assert!(
+        text.contains("verified onnxruntime") && text.contains("agrees on 12 images"),
+        "{text}"
+    );
+    // A bundle without the profile's images is tried on others.
     sandbox.ok("cxr-export bundle -o m.cxr");
     std::fs::remove_dir_all(sandbox.path("artifacts")).unwrap();
     let text = verified(&sandbox, &python, "cxr-export onnx --bundle m.cxr -o n.onnx --verify");
-    assert!(text.contains("agrees on 8 made-up films"), "{text}");
+    assert!(text.contains("agrees on 8 made-up images"), "{text}");
 }
 
 #[test]
@@ -314,7 +319,7 @@ fn keras_agrees_and_what_it_saves_comes_back() {
     let sandbox = sandbox();
     for (format, file) in [("keras", "m.keras"), ("h5", "m.h5")] {
         let text = verified(&sandbox, &python, &format!("cxr-export {format} -o {file} --verify"));
-        assert!(text.contains("verified keras") && text.contains("agrees on 12 films"), "{text}");
+        assert!(text.contains("verified keras") && text.contains("agrees on 12 images"), "{text}");
     }
     let code = "import keras; m = keras.models.load_model('m.keras', compile=False); \
                 m.save('own.keras'); m.save('own.h5')";
@@ -384,8 +389,8 @@ fn without_the_library_the_way_to_it_is_named() {
 fn changed_artifacts_are_refused_by_export_and_predict() {
     let sandbox = sandbox();
     audit(&sandbox, Answer::NoShortcut);
-    let film = film();
-    let predict = format!("cxr-predict {}", film.display());
+    let image = image();
+    let predict = format!("cxr-predict {}", image.display());
     let lines = ["cxr-export bundle -o m.cxr", &predict];
     for (file, stage) in [
         ("extract/features.npy", "extract"),

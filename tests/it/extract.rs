@@ -1,4 +1,4 @@
-//! `cxr-extract`: features and banks, and the cache that spares films seen before.
+//! `cxr-extract`: features and augmented, and the cache that spares images seen before.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -50,23 +50,23 @@ fn weights() -> PathBuf {
     dir.path().join("weights.safetensors")
 }
 
-/// Artifacts of the films with these numbers, 32 x 32 pixels; `train` and `test`
+/// Artifacts of the images with these numbers, 32 x 32 pixels; `train` and `test`
 /// are rows.
-fn write_films(sandbox: &Sandbox, films: &[u8], train: &[usize], test: &[usize]) {
+fn write_images(sandbox: &Sandbox, images: &[u8], train: &[usize], test: &[usize]) {
     let path = |name: &str| {
         let path = sandbox.path(format!("a/tutorial/{name}"));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         path
     };
-    let mut images = Writer::<u8>::create(&path("preprocess/images.npy"), &[32, 32, 3]).unwrap();
+    let mut writer = Writer::<u8>::create(&path("preprocess/images.npy"), &[32, 32, 3]).unwrap();
     let mut rows = Vec::new();
-    for (row, &film) in films.iter().enumerate() {
-        let mut rng = cxr::rng::Rng::new(film.into());
+    for (row, &image) in images.iter().enumerate() {
+        let mut rng = cxr::rng::Rng::new(image.into());
         let pixels: Vec<u8> = (0..32 * 32 * 3).map(|_| rng.index(256) as u8).collect();
-        images.push(&pixels).unwrap();
+        writer.push(&pixels).unwrap();
         rows.push(IndexRow {
             row,
-            path: format!("covid/{film}.png"),
+            path: format!("covid/{image}.png"),
             class: "covid".into(),
             patient: String::new(),
             source: String::new(),
@@ -74,11 +74,11 @@ fn write_films(sandbox: &Sandbox, films: &[u8], train: &[usize], test: &[usize])
             height: 32,
             mode: "RGB".into(),
             bytes: 1,
-            hash: film.to_string(),
+            hash: image.to_string(),
             ..IndexRow::default()
         });
     }
-    images.finish().unwrap();
+    writer.finish().unwrap();
     Index::new(rows).write(&path("preprocess/index.csv")).unwrap();
     let split = Split {
         schema: String::new(),
@@ -91,17 +91,17 @@ fn write_films(sandbox: &Sandbox, films: &[u8], train: &[usize], test: &[usize])
         test: test.to_vec(),
         groups: Default::default(),
         leaking: vec![],
-        unknown: films.len(),
+        unknown: images.len(),
         copies: None,
         index: hash::file(&path("preprocess/index.csv")).unwrap(),
     };
     split.write(&path("split/split.json")).unwrap();
 }
 
-/// Four films, two of them to train on, in the order 3, 1.
-fn films() -> Sandbox {
+/// Four images, two of them to train on, in the order 3, 1.
+fn images() -> Sandbox {
     let sandbox = Sandbox::new();
-    write_films(&sandbox, &[10, 11, 12, 13], &[3, 1], &[0, 2]);
+    write_images(&sandbox, &[10, 11, 12, 13], &[3, 1], &[0, 2]);
     sandbox
 }
 
@@ -121,7 +121,7 @@ fn fails(sandbox: &Sandbox, line: &str) -> (i32, String) {
 
 fn arrays(sandbox: &Sandbox) -> (Array2<f32>, Array3<f32>) {
     let path = |name: &str| sandbox.path(format!("{FOLDER}/{name}"));
-    (read_npy(path("features.npy")).unwrap(), read_npy(path("bank.npy")).unwrap())
+    (read_npy(path("features.npy")).unwrap(), read_npy(path("augmented.npy")).unwrap())
 }
 
 /// The entries of the cache.
@@ -133,24 +133,24 @@ fn entries(sandbox: &Sandbox) -> Vec<PathBuf> {
 }
 
 #[test]
-fn features_of_all_films_and_a_bank_of_rotations() {
-    let sandbox = films();
+fn features_of_all_images_and_a_augmented_of_rotations() {
+    let sandbox = images();
     let summary = run(&sandbox, EXTRACT);
     assert_eq!((&summary["computed"], &summary["cached"]), (&(4 + 2 * 3).into(), &0.into()));
-    let (features, bank) = arrays(&sandbox);
-    assert_eq!((features.dim(), bank.dim()), ((4, 512), (3, 2, 512)));
+    let (features, augmented) = arrays(&sandbox);
+    assert_eq!((features.dim(), augmented.dim()), ((4, 512), (3, 2, 512)));
     let description = Features::read(&sandbox.path(format!("{FOLDER}/features.json"))).unwrap();
     assert_eq!((description.rotations, description.extractor.side), (3, 32));
 
-    for film in 0..2 {
-        assert_ne!(bank.slice(s![0, film, ..]), bank.slice(s![1, film, ..]));
+    for image in 0..2 {
+        assert_ne!(augmented.slice(s![0, image, ..]), augmented.slice(s![1, image, ..]));
     }
 
-    // Without an angle each column is the film that the split names there.
+    // Without an angle each column is the image that the split names there.
     run(&sandbox, &format!("{EXTRACT} --degrees 0"));
-    let (features, bank) = arrays(&sandbox);
+    let (features, augmented) = arrays(&sandbox);
     for (column, row) in [(0, 3), (1, 1)] {
-        for rotation in bank.axis_iter(Axis(0)) {
+        for rotation in augmented.axis_iter(Axis(0)) {
             let difference = &rotation.row(column) - &features.row(row);
             assert!(difference.iter().all(|d| d.abs() < 1e-5));
         }
@@ -159,7 +159,7 @@ fn features_of_all_films_and_a_bank_of_rotations() {
 
 #[test]
 fn threads_batches_and_the_cache_change_no_byte() {
-    let sandbox = films();
+    let sandbox = images();
     let data = |line: &str| {
         run(&sandbox, line);
         let files = sandbox.tree(FOLDER).into_iter().filter(|(name, _)| name != "record.json");
@@ -176,13 +176,13 @@ fn threads_batches_and_the_cache_change_no_byte() {
 }
 
 #[test]
-fn a_new_film_costs_its_own_work_and_changes_no_other() {
-    let sandbox = films();
+fn a_new_image_costs_its_own_work_and_changes_no_other() {
+    let sandbox = images();
     run(&sandbox, EXTRACT);
     let (_, before) = arrays(&sandbox);
     assert_eq!(run(&sandbox, EXTRACT)["computed"], 0);
-    // Film 9 comes first in the index and joins the training films.
-    write_films(&sandbox, &[9, 10, 11, 12, 13], &[4, 0, 2], &[1, 3]);
+    // Image 9 comes first in the index and joins the training images.
+    write_images(&sandbox, &[9, 10, 11, 12, 13], &[4, 0, 2], &[1, 3]);
     let summary = run(&sandbox, EXTRACT);
     assert_eq!((&summary["computed"], &summary["cached"]), (&4.into(), &4.into()));
     let (_, after) = arrays(&sandbox);
@@ -195,8 +195,8 @@ fn a_new_film_costs_its_own_work_and_changes_no_other() {
 }
 
 #[test]
-fn parts_of_films_have_features_of_their_own() {
-    let sandbox = films();
+fn parts_of_images_have_features_of_their_own() {
+    let sandbox = images();
     run(&sandbox, EXTRACT);
     let line = EXTRACT.replace("--masks=false", "--masks");
     let summary = run(&sandbox, &line);
@@ -213,7 +213,7 @@ fn parts_of_films_have_features_of_their_own() {
 
 #[test]
 fn corrupt_entries_are_named_and_computed_anew() {
-    let sandbox = films();
+    let sandbox = images();
     run(&sandbox, EXTRACT);
     let (good, path) = (sandbox.tree("a"), &entries(&sandbox)[2]);
     let mut bytes = std::fs::read(path).unwrap();
@@ -228,7 +228,7 @@ fn corrupt_entries_are_named_and_computed_anew() {
 
 #[test]
 fn an_entry_copied_to_another_key_changes_nothing() {
-    let sandbox = films();
+    let sandbox = images();
     run(&sandbox, EXTRACT);
     let (good, paths) = (sandbox.tree("a"), entries(&sandbox));
     // The entries of two training images are of equal length.
@@ -245,7 +245,7 @@ fn an_entry_copied_to_another_key_changes_nothing() {
 
 #[test]
 fn a_cache_that_cannot_be_used_costs_time_only() {
-    let sandbox = films();
+    let sandbox = images();
     run(&sandbox, EXTRACT);
     let good = sandbox.tree(FOLDER);
     // A folder in place of an entry, then a file in place of the cache.
@@ -271,9 +271,9 @@ fn a_cache_that_cannot_be_used_costs_time_only() {
 #[test]
 fn a_killed_extraction_goes_on_where_it_was() {
     let line = "cxr-extract --artifacts a --rotations 6 --batch 1 --masks=false";
-    let undisturbed = films();
+    let undisturbed = images();
     run(&undisturbed, line);
-    let sandbox = films();
+    let sandbox = images();
     let mut child = std::process::Command::new(sandbox.cxr(line).get_program())
         .args(line.split(' ').skip(1))
         .current_dir(sandbox.path(""))
@@ -291,7 +291,7 @@ fn a_killed_extraction_goes_on_where_it_was() {
 
 #[test]
 fn inputs_that_are_wrong_are_named_and_the_last_features_stay() {
-    let sandbox = films();
+    let sandbox = images();
     run(&sandbox, EXTRACT);
     let good = sandbox.tree(FOLDER);
     let (code, text) = fails(&sandbox, "cxr-extract --artifacts a --rotations 0");
@@ -326,7 +326,7 @@ fn inputs_that_are_wrong_are_named_and_the_last_features_stay() {
 
 #[test]
 fn without_weights_the_way_to_them_is_named() {
-    let sandbox = films();
+    let sandbox = images();
     insta::assert_snapshot!(sandbox.transcript(EXTRACT), @r"
     $ cxr-extract --artifacts a --rotations 3 --masks=false
     exit: 1

@@ -293,7 +293,7 @@ fn names(sandbox: &Sandbox, folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_covid_films_are_cloned_and_kept() {
+fn the_covid_images_are_cloned_and_kept() {
     let sandbox = Sandbox::new();
     let url = repository(&sandbox, &["metadata.csv", "images/a.png"]);
     let text = sandbox.ok(&format!("cxr-fetch covid --url {url}"));
@@ -337,10 +337,10 @@ fn a_repository_that_does_not_answer_is_given_up_within_ten_seconds() {
 fn kaggle_zip() -> Vec<u8> {
     pack(&[
         ("chest_xray/__MACOSX/train/NORMAL/._a.jpeg", b"x"),
-        ("chest_xray/chest_xray/train/NORMAL/a.jpeg", b"film a"),
+        ("chest_xray/chest_xray/train/NORMAL/a.jpeg", b"image a"),
         ("chest_xray/train/NORMAL/.DS_Store", b"x"),
-        ("chest_xray/train/NORMAL/a.jpeg", b"film a"),
-        ("chest_xray/test/PNEUMONIA/b.jpeg", b"film b"),
+        ("chest_xray/train/NORMAL/a.jpeg", b"image a"),
+        ("chest_xray/test/PNEUMONIA/b.jpeg", b"image b"),
     ])
 }
 
@@ -352,7 +352,7 @@ fn kaggle(sandbox: &Sandbox, line: &str) -> Command {
 }
 
 #[test]
-fn the_normal_films_are_unpacked_once_and_counted() {
+fn the_normal_images_are_unpacked_once_and_counted() {
     let sandbox = Sandbox::new();
     sandbox.write("archive.zip", kaggle_zip());
     let text = sandbox.ok("cxr-fetch normal --zip archive.zip --json");
@@ -361,7 +361,7 @@ fn the_normal_films_are_unpacked_once_and_counted() {
     assert_eq!(summary["duplicates left out"], 1);
     assert_eq!(summary["litter left out"], 2);
     let files = sandbox.tree("dataset/sources/chest_xray");
-    let expected = [("test/PNEUMONIA/b.jpeg", "film b"), ("train/NORMAL/a.jpeg", "film a")];
+    let expected = [("test/PNEUMONIA/b.jpeg", "image b"), ("train/NORMAL/a.jpeg", "image a")];
     assert_eq!(files, expected.map(|(name, bytes)| (name.to_owned(), bytes.into())));
     assert!(sandbox.path("archive.zip").exists());
     assert!(sandbox.ok("cxr-fetch normal --zip archive.zip").contains("already at"));

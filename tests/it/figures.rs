@@ -193,7 +193,7 @@ fn the_headline_is_the_same_everywhere() {
         let svg = figure(name);
         assert!(svg.contains(": cross-validation, 16 images"), "{name} says what it is of");
     }
-    assert_eq!(crossval["by_class"]["covid"]["films"], 8, "images, not predictions");
+    assert_eq!(crossval["by_class"]["covid"]["images"], 8, "images, not predictions");
 }
 
 #[test]

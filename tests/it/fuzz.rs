@@ -13,11 +13,11 @@ use cxr::artifact::explanation::Explanation;
 use cxr::artifact::features::Features;
 use cxr::artifact::groups::Linked;
 use cxr::artifact::index::Index;
-use cxr::artifact::ledger::Ledger;
 use cxr::artifact::metrics::Metrics;
 use cxr::artifact::model::Model;
 use cxr::artifact::predictions::Predictions;
 use cxr::artifact::record::Record;
+use cxr::artifact::selection_log::SelectionLog;
 use cxr::artifact::split::Split;
 use cxr::artifact::{ArtifactError, Document};
 use cxr::classifier::Bundle;
@@ -83,7 +83,7 @@ fn files_of_earlier_programs_are_read() {
     read::<Record>(&seeds, "record.json").unwrap();
     read::<Split>(&seeds, "split.json").unwrap();
     Index::read(&seeds.join("artifacts/index.csv")).unwrap();
-    Ledger::read(&seeds.join("artifacts/ledger.csv")).unwrap();
+    SelectionLog::read(&seeds.join("artifacts/selection.csv")).unwrap();
     Predictions::read(&seeds.join("artifacts/predictions.csv")).unwrap();
     Bundle::read(&seeds.join("bundle/model.cxr")).unwrap();
 }

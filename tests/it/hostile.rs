@@ -83,13 +83,13 @@ fn sparse(path: &Path, bytes: u64) {
     std::fs::File::create(path).unwrap().set_len(bytes).unwrap();
 }
 
-fn film(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/films").join(name))
+fn image(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/images").join(name))
         .unwrap()
 }
 
-/// Films of two classes.
-fn films() -> Sandbox {
+/// Images of two classes.
+fn images() -> Sandbox {
     let sandbox = Sandbox::new().with_weights(random_weights());
     for (path, name) in [
         ("covid/a.jpg", "grey.jpg"),
@@ -97,7 +97,7 @@ fn films() -> Sandbox {
         ("normal/c.jpg", "rgb_420.jpg"),
         ("normal/d.png", "grey.png"),
     ] {
-        sandbox.write(&format!("dataset/{path}"), film(name));
+        sandbox.write(&format!("dataset/{path}"), image(name));
     }
     sandbox
 }
@@ -114,18 +114,18 @@ fn pack(files: &[(&str, &[u8])]) -> Vec<u8> {
 #[test]
 fn archives_that_reach_out_replace_nothing() {
     let sandbox = Sandbox::new();
-    let film = ("train/NORMAL/a.jpeg", &b"film"[..]);
-    sandbox.write("good.zip", pack(&[film]));
+    let image = ("train/NORMAL/a.jpeg", &b"image"[..]);
+    sandbox.write("good.zip", pack(&[image]));
     sandbox.ok("cxr-fetch normal --zip good.zip");
     let good = sandbox.tree("dataset");
     let victim = sandbox.write("victim", "mine");
 
     let absolute = victim.display().to_string();
-    sandbox.write("absolute.zip", pack(&[film, (&absolute, b"x")]));
-    sandbox.write("above.zip", pack(&[film, ("train/NORMAL/../../../../victim", b"x")]));
-    sandbox.write("windows.zip", pack(&[film, ("train\\NORMAL\\..\\..\\victim", b"x")]));
+    sandbox.write("absolute.zip", pack(&[image, (&absolute, b"x")]));
+    sandbox.write("above.zip", pack(&[image, ("train/NORMAL/../../../../victim", b"x")]));
+    sandbox.write("windows.zip", pack(&[image, ("train\\NORMAL\\..\\..\\victim", b"x")]));
     // The second name becomes the first one's.
-    let mut twice = pack(&[film, ("train/NORMAL/b.jpeg", b"other")]);
+    let mut twice = pack(&[image, ("train/NORMAL/b.jpeg", b"other")]);
     for at in 0..twice.len() - 6 {
         if &twice[at..at + 6] == b"b.jpeg" {
             twice[at] = b'a';
@@ -216,9 +216,9 @@ fn weights_that_lie_are_refused() {
 #[test]
 fn a_metadata_file_names_and_fills_nothing_but_its_class() {
     let sandbox = Sandbox::new();
-    sandbox.write("source/images/a.png", "film");
-    sandbox.write("source/images/=a.png", "film");
-    sandbox.write("source/images/\u{1b}[2J.png", "film");
+    sandbox.write("source/images/a.png", "image");
+    sandbox.write("source/images/=a.png", "image");
+    sandbox.write("source/images/\u{1b}[2J.png", "image");
     sandbox.write("secret.png", "secret");
     let header = "patientid,finding,view,filename\n";
     let names = [
@@ -243,9 +243,12 @@ fn a_metadata_file_names_and_fills_nothing_but_its_class() {
     let ended = run(&sandbox, "cxr-build-covid --source source");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let files: Vec<_> = sandbox.tree("dataset").into_iter().map(|(name, _)| name).collect();
-    assert_eq!(files, ["covid/a.png", "covid/ledger.csv", "covid/record.json"]);
-    let ledger = sandbox.read("dataset/covid/ledger.csv");
-    assert!(ledger.contains(",\"'=HYPERLINK(") && !ledger.contains(",\"=HYPERLINK"), "a formula");
+    assert_eq!(files, ["covid/a.png", "covid/selection.csv", "covid/record.json"]);
+    let selection_log = sandbox.read("dataset/covid/selection.csv");
+    assert!(
+        selection_log.contains(",\"'=HYPERLINK(") && !selection_log.contains(",\"=HYPERLINK"),
+        "a formula"
+    );
     let good = sandbox.tree("dataset");
 
     let build = "cxr-build-covid --source source --metadata";
@@ -259,7 +262,7 @@ fn a_metadata_file_names_and_fills_nothing_but_its_class() {
     for endless in ["/dev/zero", "sparse.csv"] {
         refused(&sandbox, &format!("{build} {endless}"), "cannot read");
     }
-    // What it says of films is shown, but steers no terminal.
+    // What it says of images is shown, but steers no terminal.
     sandbox.write("steering.csv", format!("{header}1,\u{1b}]0;owned\u{7}\u{9b}2J,PA,a.png\n"));
     let ended = refused(&sandbox, &format!("{build} steering.csv"), "owned");
     assert!(!ended.stderr.contains("\u{1b}]") && !ended.stderr.contains('\u{9b}'));
@@ -268,8 +271,8 @@ fn a_metadata_file_names_and_fills_nothing_but_its_class() {
 
 #[test]
 fn links_that_leave_the_dataset_are_followed_on_request_only() {
-    let sandbox = films();
-    let outside = sandbox.write("outside/x.png", film("grey.png"));
+    let sandbox = images();
+    let outside = sandbox.write("outside/x.png", image("grey.png"));
     symlink(&outside, sandbox.path("dataset/covid/out.png")).unwrap();
     symlink(sandbox.path("outside"), sandbox.path("dataset/covid/folder")).unwrap();
     symlink("/dev/zero", sandbox.path("dataset/covid/zero.png")).unwrap();
@@ -278,7 +281,7 @@ fn links_that_leave_the_dataset_are_followed_on_request_only() {
     sandbox.ok("cxr-preprocess --max-skipped 0.5");
     let index = "artifacts/tutorial/preprocess/index.csv";
     assert!(!sandbox.read(index).contains("out.png") && !sandbox.read(index).contains("folder"));
-    // The device is no film even then.
+    // The device is no image even then.
     sandbox.ok("cxr-preprocess --follow-links --max-skipped 0.2");
     assert!(sandbox.read(index).contains("covid/out.png"));
     assert!(sandbox.read(index).contains("covid/folder/x.png"));
@@ -293,13 +296,13 @@ fn links_that_leave_the_dataset_are_followed_on_request_only() {
     refused(&sandbox, "cxr-preprocess --dataset named", "`named/viral` is a link");
     sandbox.ok("cxr-preprocess --dataset named --follow-links --max-skipped 0.2");
 
-    let films = format!("cxr-predict {}", sandbox.path("dataset/covid").display());
-    let ended = run(trained(), &films);
+    let images = format!("cxr-predict {}", sandbox.path("dataset/covid").display());
+    let ended = run(trained(), &images);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     assert_eq!(ended.stderr.matches("is a link to a target outside the folder").count(), 3);
     let ended = run(trained(), "cxr-predict /dev/zero");
     assert!(ended.code == 1 && ended.stderr.contains("`/dev/zero`"), "{}", ended.stderr);
-    let ended = run(trained(), &format!("{films} --follow-links"));
+    let ended = run(trained(), &format!("{images} --follow-links"));
     assert!(ended.stdout.contains("covid/out.png"), "{}", ended.stderr);
 }
 
@@ -325,25 +328,25 @@ fn png(side: u32, deep: bool) -> Vec<u8> {
 }
 
 #[test]
-fn pictures_that_unpack_to_gigabytes_are_no_films() {
-    let sandbox = films();
+fn pictures_that_unpack_to_gigabytes_are_no_images() {
+    let sandbox = images();
     sandbox.ok("cxr-preprocess");
     let good = sandbox.tree("artifacts");
     sandbox.write("dataset/covid/bomb.png", png(60_000, false));
     sandbox.write("dataset/covid/deep.png", png(8_192, true));
-    let mut jpeg = film("grey.jpg");
+    let mut jpeg = image("grey.jpg");
     let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
     sandbox.write("dataset/covid/bomb.jpg", jpeg);
-    let mut gif = film("palette.gif");
+    let mut gif = image("palette.gif");
     gif[6..10].copy_from_slice(&[0xff; 4]);
     sandbox.write("dataset/covid/bomb.gif", gif);
-    let mut webp = film("rgb.webp");
+    let mut webp = image("rgb.webp");
     let at = webp.windows(4).position(|w| w == b"VP8L" || w == b"VP8 ").unwrap();
     webp[at + 9..at + 13].copy_from_slice(&[0xff, 0xff, 0xff, 0x0f]);
     sandbox.write("dataset/covid/bomb.webp", webp);
     // A TIFF of one strip that says it holds, and starts at, four billion bytes.
-    let mut tiff = film("grey.tif");
+    let mut tiff = image("grey.tif");
     let directory = u32::from_le_bytes(tiff[4..8].try_into().unwrap()) as usize;
     let entries = u16::from_le_bytes(tiff[directory..directory + 2].try_into().unwrap());
     for entry in 0..usize::from(entries) {
@@ -366,10 +369,10 @@ fn pictures_that_unpack_to_gigabytes_are_no_films() {
     assert_eq!(sandbox.tree("artifacts"), good);
 }
 
-/// Large pictures that are films are unpacked one after another.
+/// Large pictures that are images are unpacked one after another.
 #[test]
-fn many_large_films_take_the_memory_of_one() {
-    let sandbox = films();
+fn many_large_images_take_the_memory_of_one() {
+    let sandbox = images();
     // 8192 x 8192 pixels of one colour, without loss.
     let webp = b"RIFF\x1e\0\0\0WEBPVP8L\x11\0\0\0\x2f\xff\xdf\xff\x07\x07\x50\x8a\x2a\xd4\xa3\xff\
                  \x81\x88\xe8\x7f\0\0";
@@ -383,7 +386,7 @@ fn many_large_films_take_the_memory_of_one() {
 
 #[test]
 fn artifacts_that_lie_are_refused() {
-    let sandbox = films();
+    let sandbox = images();
     sandbox.ok("cxr-preprocess");
     let folder = sandbox.path("artifacts/tutorial/preprocess");
     // They are then the user's own, which no hash protects.
@@ -418,7 +421,7 @@ fn artifacts_that_lie_are_refused() {
 
 #[test]
 fn a_record_makes_no_later_run_remove_files_elsewhere() {
-    let sandbox = films();
+    let sandbox = images();
     let victim = sandbox.write("victim", "mine");
     let linked = sandbox.write("elsewhere/victim", "mine");
     sandbox.ok("cxr-preprocess");
@@ -452,7 +455,7 @@ fn a_record_makes_no_later_run_remove_files_elsewhere() {
 
 #[test]
 fn a_pipeline_file_is_small_and_flat() {
-    let sandbox = films();
+    let sandbox = images();
     sandbox.write("deep.toml", format!("a = {}", "[".repeat(1 << 19)));
     sandbox.write("dotted.toml", format!("{}a = 1", "a.".repeat(1 << 18)));
     sandbox.write("tables.toml", format!("a = {}", "{a=".repeat(1 << 17)));
@@ -475,8 +478,8 @@ fn export(to: &Path) {
 }
 
 #[test]
-fn a_bundle_that_lies_judges_no_film() {
-    let sandbox = films();
+fn a_bundle_that_lies_judges_no_image() {
+    let sandbox = images();
     export(&sandbox.path("m.cxr"));
     let bytes = std::fs::read(sandbox.path("m.cxr")).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -493,12 +496,12 @@ fn a_bundle_that_lies_judges_no_film() {
         let header = header.to_string();
         [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &bytes[8 + length..]].concat()
     };
-    let film = "dataset/covid/a.jpg";
+    let image = "dataset/covid/a.jpg";
     let good = run(
         trained(),
         &format!(
             "cxr-predict {} --bundle {}",
-            sandbox.path(film).display(),
+            sandbox.path(image).display(),
             sandbox.path("m.cxr").display()
         ),
     );
@@ -525,7 +528,7 @@ fn a_bundle_that_lies_judges_no_film() {
         ("cut", bytes[..bytes.len() / 2].to_vec()),
     ] {
         sandbox.write(name, bytes);
-        refused(&sandbox, &format!("cxr-predict {film} --bundle {name}"), "");
+        refused(&sandbox, &format!("cxr-predict {image} --bundle {name}"), "");
     }
     sparse(&sandbox.path("sparse"), 100 << 30);
     // What it wants, this program cannot do.
@@ -535,28 +538,28 @@ fn a_bundle_that_lies_judges_no_film() {
         ("method", "/out_of_distribution/method", "mahalanobis"),
     ] {
         sandbox.write(name, set(pointer, json!(value)));
-        refused(&sandbox, &format!("cxr-predict {film} --bundle {name}"), value);
+        refused(&sandbox, &format!("cxr-predict {image} --bundle {name}"), value);
     }
     for endless in ["sparse", "/dev/zero"] {
-        refused(&sandbox, &format!("cxr-predict {film} --bundle {endless}"), "cannot read");
+        refused(&sandbox, &format!("cxr-predict {image} --bundle {endless}"), "cannot read");
     }
 }
 
 #[test]
 fn outputs_replace_links_and_not_what_they_lead_to() {
-    let sandbox = films();
+    let sandbox = images();
     let victim = sandbox.write("victim", "mine");
     symlink(&victim, sandbox.path("m.cxr")).unwrap();
     export(&sandbox.path("m.cxr"));
     assert!(!sandbox.path("m.cxr").is_symlink(), "the bundle stands in place of the link");
     // A folder that is named may be a link; a picture in it that is one is replaced.
-    let film = sandbox.path("dataset/covid/a.jpg");
-    let picture = format!("real/{}.png", picture_name(&film));
+    let image = sandbox.path("dataset/covid/a.jpg");
+    let picture = format!("real/{}.png", picture_name(&image));
     sandbox.write("real/other", "");
     symlink(&victim, sandbox.path(&picture)).unwrap();
-    symlink(sandbox.path("real"), sandbox.path("heat")).unwrap();
-    let heat = sandbox.path("heat");
-    let line = format!("cxr-predict {} --heat {}", film.display(), heat.display());
+    symlink(sandbox.path("real"), sandbox.path("saliency")).unwrap();
+    let saliency = sandbox.path("saliency");
+    let line = format!("cxr-predict {} --saliency {}", image.display(), saliency.display());
     let ended = run(trained(), &line);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(sandbox.path(&picture).is_file() && !sandbox.path(&picture).is_symlink());
@@ -568,8 +571,9 @@ fn names_are_text_in_every_output() {
     let sandbox = Sandbox::new().with_weights(random_weights());
     let hostile = "<img src=x onerror=alert(1)>";
     for i in 0..6 {
-        sandbox.write(&format!("dataset/{hostile}/{i}\"><script>alert(1)<b>.png"), film("rgb.png"));
-        sandbox.write(&format!("dataset/normal/{i}.png"), film("grey.png"));
+        sandbox
+            .write(&format!("dataset/{hostile}/{i}\"><script>alert(1)<b>.png"), image("rgb.png"));
+        sandbox.write(&format!("dataset/normal/{i}.png"), image("grey.png"));
     }
     for line in [
         "cxr-preprocess",
@@ -595,18 +599,18 @@ fn names_are_text_in_every_output() {
     assert!(texts > 2, "the names stand in {texts} texts");
 
     // What steers terminals, and what spreadsheets run.
-    sandbox.write("dataset/normal/\u{1b}[2J.png", film("grey.png"));
+    sandbox.write("dataset/normal/\u{1b}[2J.png", image("grey.png"));
     let ended = run(&sandbox, "cxr-preprocess --max-skipped 0.5");
     assert!(ended.stderr.contains("\\u001b[2J.png`: the name contains control characters"));
     assert!(!ended.stderr.contains("\u{1b}[2J"), "{}", ended.stderr);
     // A name that looks like a line of its own.
     let forged = "x\n  0.0000    1.0000  normal    no      none   y.png";
-    sandbox.write(&format!("films/{forged}"), film("grey.png"));
-    sandbox.write("films/z\nerror: w", "no film");
-    let ended = run(trained(), &format!("cxr-predict {}", sandbox.path("films").display()));
+    sandbox.write(&format!("images/{forged}"), image("grey.png"));
+    sandbox.write("images/z\nerror: w", "no image");
+    let ended = run(trained(), &format!("cxr-predict {}", sandbox.path("images").display()));
     assert_eq!((ended.code, ended.stdout.lines().count()), (1, 2), "{}", ended.stdout);
     assert!(ended.stdout.contains("x\\u000a  0.0000"), "{}", ended.stdout);
     assert!(ended.stderr.contains("z\\u000aerror: w`: not an image"), "{}", ended.stderr);
-    sandbox.write("dataset/=cmd()/a.png", film("grey.png"));
+    sandbox.write("dataset/=cmd()/a.png", image("grey.png"));
     refused(&sandbox, "cxr-preprocess", "begins like a formula");
 }

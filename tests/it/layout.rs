@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::Sandbox;
 
 const INDEX: &str = "artifacts/tutorial/preprocess/index.csv";
-const LOG: &str = "artifacts/tutorial/preprocess/ledger.csv";
+const LOG: &str = "artifacts/tutorial/preprocess/selection.csv";
 const SPLIT: &str = "artifacts/tutorial/split/split.json";
 
 fn png(level: impl Fn(u32, u32) -> u8) -> Vec<u8> {
@@ -81,7 +81,7 @@ fn kaggles_folder_has_two_classes_in_three_parts_which_are_the_split() {
     let text = sandbox.transcript(line);
     for expected in [
         "exit: 0",
-        "14 films read, 0 files left out",
+        "14 images read, 0 files left out",
         "parts of the data set: `test`, `train`, `val`",
         "14 left out as well: nested copy of the data set",
         "`archive` comes in parts, `test`, `train`, `val`; the classes are inside: `NORMAL`, \
@@ -96,7 +96,7 @@ fn kaggles_folder_has_two_classes_in_three_parts_which_are_the_split() {
     let text = sandbox.transcript("cxr-split");
     assert!(text.contains("the data set comes with a split, which is kept"), "{text}");
     assert!(text.contains("its parts are training, validation and test"), "{text}");
-    assert!(text.contains("14 films split by parts"), "{text}");
+    assert!(text.contains("14 images split by parts"), "{text}");
     let split = sandbox.json(SPLIT);
     assert_eq!(split["method"], json!("parts"));
     let part_of = |row: &Value| rows[row.as_u64().unwrap() as usize].split(' ').nth(1).unwrap();
@@ -212,7 +212,7 @@ fn masks_beside_the_images_are_left_out_and_named() {
         let log = table(&sandbox, LOG, &["status", "reason"]);
         assert_eq!(log.iter().filter(|line| line.starts_with("dropped a mask by")).count(), masks);
         let all = summary(&sandbox, "cxr-preprocess --masks keep");
-        assert_eq!(all["films"], json!(paths.len()));
+        assert_eq!(all["images"], json!(paths.len()));
     }
 }
 
@@ -241,7 +241,7 @@ fn two_levels_of_grey_make_a_mask_beside_a_namesake_only() {
 
     // A class may be called so; without images it is none.
     let sandbox = dataset(&["dataset/mask/1.png", "dataset/no mask/2.png"]);
-    assert_eq!(summary(&sandbox, "cxr-preprocess")["films"], json!(2));
+    assert_eq!(summary(&sandbox, "cxr-preprocess")["images"], json!(2));
     let sandbox = dataset(&["dataset/covid/masks/1.png", "dataset/normal/2.png"]);
     let text = sandbox.transcript("cxr-preprocess");
     assert!(text.contains("every image of the class `covid` is left out: a mask by its folder"));
@@ -295,7 +295,7 @@ fn copies_in_training_and_in_several_classes_are_warned_of_and_reported() {
                 wrong: covid/0.png is covid/1.png is normal/9.png";
     assert!(text.contains(line), "{text}");
 
-    sandbox.ok("cxr-report --films 0");
+    sandbox.ok("cxr-report --images 0");
     let page = sandbox.read("artifacts/tutorial/report/report.html");
     assert!(page.contains("test images are in training too</strong>, byte for byte"), "no copies");
     assert!(page.contains("1 file is in several classes</strong>"), "no classes");
@@ -311,6 +311,6 @@ fn an_image_that_cannot_be_read_is_left_out_and_counted() {
     let text = sandbox.transcript(line);
     assert!(text.contains("exit: 0"), "{text}");
     assert!(text.contains("warning: left out `a/0.png`: the file cannot be read"), "{text}");
-    assert!(text.contains("3 films read, 1 files left out"), "{text}");
+    assert!(text.contains("3 images read, 1 files left out"), "{text}");
     assert_eq!(table(&sandbox, LOG, &["status", "reason"])[0], "dropped the file cannot be read");
 }

@@ -107,8 +107,8 @@ fn settings_out_of_range_are_refused_with_the_range() {
         ("cxr-audit --shuffles 1000000000", "`shuffles` is 1000000000, expected 0 to 100000"),
         ("cxr-audit --folds 1", "`folds` is 1, expected 2 to 1000"),
         ("cxr-explain --grid 100000", "`grid` is 100000, expected 1 to 224"),
-        ("cxr-report --films 1000000000", "`films` is 1000000000, expected 0 to 100000"),
-        ("cxr-phantom --films 1000000000", "`films` is 1000000000, expected 1 to 100000"),
+        ("cxr-report --images 1000000000", "`images` is 1000000000, expected 0 to 100000"),
+        ("cxr-phantom --images 1000000000", "`images` is 1000000000, expected 1 to 100000"),
         ("cxr-sample-normal --count 9999999999", "`count` is 9999999999, expected 1 to 1000000"),
         ("cxr-preprocess --max-skipped nan", "`max-skipped` is NaN, expected 0 to 1"),
         ("cxr-split --test-size nan", "`test-size` is NaN, expected more than 0 and less than 1"),
@@ -136,7 +136,7 @@ fn unknown_placeholders_are_refused() {
         assert!(text.contains("hint: "), "{text}");
     }
     assert!(!sandbox.path("{datasets}").exists());
-    sandbox.ok("cxr-phantom --films 1 --output a{b}c/x");
+    sandbox.ok("cxr-phantom --images 1 --output a{b}c/x");
     assert!(sandbox.path("a{b}c/x").exists());
 }
 
@@ -164,7 +164,7 @@ fn folders_that_hold_each_other_are_refused() {
 #[test]
 fn an_output_inside_its_source_is_refused() {
     let sandbox = Sandbox::new();
-    sandbox.ok("cxr-phantom --films 2 --output s");
+    sandbox.ok("cxr-phantom --images 2 --output s");
     for line in [
         "cxr-sample-normal --source s/chest_xray --output s/chest_xray/train/NORMAL/x --count 1",
         "cxr-build-covid --source s/covid-chestxray-dataset --output s/x/../covid-chestxray-dataset/x",
@@ -178,7 +178,7 @@ fn an_output_inside_its_source_is_refused() {
 #[test]
 fn links_that_lead_to_themselves_are_left_out_with_a_reason() {
     let sandbox = Sandbox::new();
-    sandbox.ok("cxr-phantom --films 3 --output s");
+    sandbox.ok("cxr-phantom --images 3 --output s");
     sandbox.ok("cxr-build-covid --source s/covid-chestxray-dataset --output d/covid");
     sandbox.ok("cxr-sample-normal --source s/chest_xray --output d/normal --count 2");
     let link = |target: &str, name: &str| {
@@ -192,10 +192,10 @@ fn links_that_lead_to_themselves_are_left_out_with_a_reason() {
     link("nowhere", "d/normal/nowhere.png");
     sandbox.write("pipeline.toml", "[preprocess]\nmax-skipped = 1.0\n");
     sandbox.ok("cxr-preprocess --dataset d");
-    let ledger = sandbox.read("artifacts/tutorial/preprocess/ledger.csv");
-    assert_eq!(ledger.matches("a link to itself").count(), 3, "{ledger}");
-    assert_eq!(ledger.matches("a link to a parent folder").count(), 2, "{ledger}");
-    assert_eq!(ledger.matches("a broken link").count(), 1, "{ledger}");
+    let selection_log = sandbox.read("artifacts/tutorial/preprocess/selection.csv");
+    assert_eq!(selection_log.matches("a link to itself").count(), 3, "{selection_log}");
+    assert_eq!(selection_log.matches("a link to a parent folder").count(), 2, "{selection_log}");
+    assert_eq!(selection_log.matches("a broken link").count(), 1, "{selection_log}");
     let text = sandbox.ok("cxr status --dataset d");
     let told = text.lines().find(|line| line.starts_with("preprocess")).unwrap();
     assert!(told.ends_with("fresh"), "{text}");
@@ -247,7 +247,7 @@ fn a_training_that_diverges_leaves_the_last_model() {
 #[test]
 fn limits_of_memory_and_of_streams_end_in_words() {
     let sandbox = demo();
-    sandbox.ok("cxr-phantom --films 2 --output s");
+    sandbox.ok("cxr-phantom --images 2 --output s");
     let program = sandbox.cxr("cxr").get_program().to_string_lossy().into_owned();
     let shell = |script: &str| {
         let script = script.replace("CXR", &format!("'{program}'"));

@@ -12,7 +12,7 @@ fn lines(sandbox: &Sandbox, name: &str) -> Vec<String> {
 }
 
 /// An image of coarse and fine shapes, from a seed, as PNG, at any size.
-fn film(seed: u32, side: u32) -> Vec<u8> {
+fn image(seed: u32, side: u32) -> Vec<u8> {
     let grey = |x: u32, y: u32| {
         let (x, y) = (f64::from(x) / f64::from(side), f64::from(y) / f64::from(side));
         let wave = |k: u32| {
@@ -35,12 +35,12 @@ fn film(seed: u32, side: u32) -> Vec<u8> {
 #[test]
 fn images_are_linked_by_name_file_and_picture() {
     let sandbox = Sandbox::new();
-    sandbox.write("dataset/covid/a.png", film(1, 300));
-    sandbox.write("dataset/covid/b.png", film(2, 300));
-    sandbox.write("dataset/normal/IM-0001-0001.png", film(3, 300));
-    sandbox.write("dataset/normal/IM-0001-0002.png", film(4, 300));
-    sandbox.write("dataset/normal/copy.png", film(2, 300));
-    sandbox.write("dataset/normal/smaller.png", film(4, 240));
+    sandbox.write("dataset/covid/a.png", image(1, 300));
+    sandbox.write("dataset/covid/b.png", image(2, 300));
+    sandbox.write("dataset/normal/IM-0001-0001.png", image(3, 300));
+    sandbox.write("dataset/normal/IM-0001-0002.png", image(4, 300));
+    sandbox.write("dataset/normal/copy.png", image(2, 300));
+    sandbox.write("dataset/normal/smaller.png", image(4, 240));
     sandbox.ok("cxr-preprocess");
     insta::assert_snapshot!(sandbox.transcript("cxr-link"), @r"
     $ cxr-link
@@ -53,21 +53,21 @@ fn images_are_linked_by_name_file_and_picture() {
     patients with several patient ids: 0
     patients with images in several classes: 1
     --- stderr
-    warning: the same image of `film:covid/b.png` is in several classes: covid 1, normal 1
+    warning: the same image of `image:covid/b.png` is in several classes: covid 1, normal 1
     ");
     assert_eq!(
         lines(&sandbox, "groups.csv"),
         [
-            "0,covid/a.png,covid,film:covid/a.png,",
-            "1,covid/b.png,covid,film:covid/b.png,same file",
+            "0,covid/a.png,covid,image:covid/a.png,",
+            "1,covid/b.png,covid,image:covid/b.png,same file",
             "2,normal/IM-0001-0001.png,normal,kaggle:IM-0001,kaggle name",
             "3,normal/IM-0001-0002.png,normal,kaggle:IM-0001,kaggle name; near duplicate",
-            "4,normal/copy.png,normal,film:covid/b.png,same file",
+            "4,normal/copy.png,normal,image:covid/b.png,same file",
             "5,normal/smaller.png,normal,kaggle:IM-0001,near duplicate",
         ]
     );
     let linked = sandbox.json(format!("{OUT}/link.json"));
-    assert_eq!(linked["conflicts"][0]["same_film"], json!(true));
+    assert_eq!(linked["conflicts"][0]["same_image"], json!(true));
     let links = lines(&sandbox, "links.csv");
     assert!(links[2].starts_with("3,5,near duplicate,same,correlation 0.9"), "{links:?}");
 }
@@ -76,8 +76,8 @@ fn images_are_linked_by_name_file_and_picture() {
 fn any_number_of_threads_gives_the_same_files() {
     let make = |threads: usize| {
         let sandbox = Sandbox::new();
-        (0..9).for_each(|i| drop(sandbox.write(&format!("dataset/x/{i}.png"), film(i % 5, 96))));
-        (0..9).for_each(|i| drop(sandbox.write(&format!("dataset/y/{i}.png"), film(9 + i, 96))));
+        (0..9).for_each(|i| drop(sandbox.write(&format!("dataset/x/{i}.png"), image(i % 5, 96))));
+        (0..9).for_each(|i| drop(sandbox.write(&format!("dataset/y/{i}.png"), image(9 + i, 96))));
         sandbox.ok("cxr-preprocess");
         sandbox.ok(&format!("cxr-link --threads {threads}"));
         sandbox.tree(OUT)
@@ -106,7 +106,7 @@ fn the_real_set_holds_four_patients_with_two_ids_each() {
     assert_eq!(linked["merged"], json!(ids));
     let conflicts = linked["conflicts"].as_array().unwrap();
     let group = |c: &&serde_json::Value| c["group"] == "cohen:201+cohen:78";
-    assert_eq!(conflicts.iter().find(group).unwrap()["same_film"], json!(true));
+    assert_eq!(conflicts.iter().find(group).unwrap()["same_image"], json!(true));
 }
 
 #[test]

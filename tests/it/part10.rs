@@ -11,8 +11,8 @@ pub struct Part10 {
     elements: BTreeMap<u32, Vec<u8>>,
 }
 
-/// A chest film of 16 x 24 pixels in 12 bits, a ramp from 0 to 4095.
-pub fn film() -> Part10 {
+/// A chest image of 16 x 24 pixels in 12 bits, a ramp from 0 to 4095.
+pub fn image() -> Part10 {
     let ramp = (0..16u32 * 24).map(|i| (i * 4095 / (16 * 24 - 1)) as u16);
     let pixels: Vec<u8> = ramp.flat_map(u16::to_le_bytes).collect();
     Part10::new("1.2.840.10008.5.1.4.1.1.1.1")

@@ -9,7 +9,7 @@ fn names(sandbox: &Sandbox, folder: &str) -> Vec<String> {
 #[test]
 fn phantoms_pass_through_both_builders() {
     let sandbox = Sandbox::new();
-    insta::assert_snapshot!(sandbox.ok("cxr-phantom --films 4"), @"
+    insta::assert_snapshot!(sandbox.ok("cxr-phantom --images 4"), @"
     dataset/sources: synthetic images
       covid-chestxray-dataset           5  COVID-19, PA and AP
       chest_xray                        4  normal, 1 with other pneumonia
@@ -29,39 +29,39 @@ fn phantoms_pass_through_both_builders() {
       dropped                           1
         pneumonia                       1
     ");
-    for (film, bytes) in sandbox.tree("dataset/normal") {
-        if film.starts_with("phantom-") {
-            let drawn = sandbox.path(format!("dataset/sources/chest_xray/train/NORMAL/{film}"));
+    for (image, bytes) in sandbox.tree("dataset/normal") {
+        if image.starts_with("phantom-") {
+            let drawn = sandbox.path(format!("dataset/sources/chest_xray/train/NORMAL/{image}"));
             assert_eq!(std::fs::read(drawn).unwrap(), bytes);
         }
     }
     let header = |class: &str| {
-        let ledger = sandbox.read(format!("dataset/{class}/ledger.csv"));
-        ledger.lines().next().unwrap().to_owned()
+        let selection_log = sandbox.read(format!("dataset/{class}/selection.csv"));
+        selection_log.lines().next().unwrap().to_owned()
     };
     assert_eq!(header("covid"), header("normal"));
 }
 
 #[test]
-fn films_depend_on_the_seed_and_not_on_the_threads() {
+fn images_depend_on_the_seed_and_not_on_the_threads() {
     let sandbox = Sandbox::new();
-    sandbox.ok("cxr-phantom --films 2 --threads 1 --output one");
-    sandbox.ok("cxr-phantom --films 2 --threads 2 --output two");
-    sandbox.ok("cxr-phantom --films 2 --seed 7 --output other");
-    let films = |folder: &str| {
+    sandbox.ok("cxr-phantom --images 2 --threads 1 --output one");
+    sandbox.ok("cxr-phantom --images 2 --threads 2 --output two");
+    sandbox.ok("cxr-phantom --images 2 --seed 7 --output other");
+    let images = |folder: &str| {
         let files = sandbox.tree(folder).into_iter();
         files.filter(|(name, _)| name != "record.json").collect::<Vec<_>>()
     };
-    assert_eq!(films("one"), films("two"));
-    assert_ne!(films("one"), films("other"));
+    assert_eq!(images("one"), images("two"));
+    assert_ne!(images("one"), images("other"));
 }
 
 #[test]
-fn a_rerun_replaces_its_own_films_and_leaves_foreign_folders_alone() {
+fn a_rerun_replaces_its_own_images_and_leaves_foreign_folders_alone() {
     let sandbox = Sandbox::new();
-    sandbox.ok("cxr-phantom --films 3 --output sources");
+    sandbox.ok("cxr-phantom --images 3 --output sources");
     sandbox.write("sources/notes.txt", "mine");
-    sandbox.ok("cxr-phantom --films 1 --output sources --shortcut marker");
+    sandbox.ok("cxr-phantom --images 1 --output sources --shortcut marker");
     insta::assert_snapshot!(names(&sandbox, "sources").join("\n"), @"
     chest_xray/train/NORMAL/phantom-IM-0001-0001.jpeg
     chest_xray/train/PNEUMONIA/phantom-person1_bacteria_0.png
@@ -82,5 +82,5 @@ fn a_rerun_replaces_its_own_films_and_leaves_foreign_folders_alone() {
     hint: choose another folder with `--output`, or write to this one with `--force`
     ");
     assert_eq!(sandbox.read("real/covid-chestxray-dataset/metadata.csv"), "real");
-    assert!(sandbox.transcript("cxr-phantom --films 0").contains("exit: 2"));
+    assert!(sandbox.transcript("cxr-phantom --images 0").contains("exit: 2"));
 }

@@ -20,11 +20,11 @@ fn history(sandbox: &Sandbox, epochs: usize) {
     sandbox.write("artifacts/tutorial/train/history.csv", text);
 }
 
-/// Predictions of `films`, each a class and its probability of being `classes[0]`.
-fn predictions(sandbox: &Sandbox, classes: &[&str], films: &[(&str, f64)]) {
+/// Predictions of `images`, each a class and its probability of being `classes[0]`.
+fn predictions(sandbox: &Sandbox, classes: &[&str], images: &[(&str, f64)]) {
     let columns: String = classes.iter().map(|class| format!(",p_{class}")).collect();
     let mut text = format!("path,patient,truth,predicted{columns}\n");
-    for (row, (truth, p)) in films.iter().enumerate() {
+    for (row, (truth, p)) in images.iter().enumerate() {
         let predicted = if *p >= 0.5 { classes[0] } else { classes[1] };
         let rest = (1.0 - p) / (classes.len() - 1) as f64;
         let rest = format!(",{rest}").repeat(classes.len() - 1);
@@ -63,13 +63,13 @@ fn several_classes(sandbox: &Sandbox, classes: usize, count: usize) {
     evaluated(sandbox, &text);
 }
 
-/// Half of the films are positive, and most score higher than the others.
+/// Half of the images are positive, and most score higher than the others.
 fn two_classes(count: usize) -> Vec<(&'static str, f64)> {
-    let film = |i: usize| {
+    let image = |i: usize| {
         let noise = (i as f64 * 12.9898).sin().abs();
         if i.is_multiple_of(2) { ("covid", 1.0 - 0.7 * noise) } else { ("normal", 0.7 * noise) }
     };
-    (0..count).map(film).collect()
+    (0..count).map(image).collect()
 }
 
 fn names(sandbox: &Sandbox) -> Vec<String> {
@@ -85,7 +85,7 @@ fn pairs(names: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn many_films_give_every_figure_at_print_resolution() {
+fn many_images_give_every_figure_at_print_resolution() {
     let sandbox = Sandbox::new();
     history(&sandbox, 25);
     predictions(&sandbox, &["covid", "normal"], &two_classes(400));
@@ -112,10 +112,10 @@ fn many_films_give_every_figure_at_print_resolution() {
 
 #[test]
 fn figures_that_would_say_nothing_are_left_out_with_their_reason() {
-    let reason = |classes: &[&str], films: &[(&str, f64)], flags: &str, figure: &str| -> String {
+    let reason = |classes: &[&str], images: &[(&str, f64)], flags: &str, figure: &str| -> String {
         let sandbox = Sandbox::new();
         history(&sandbox, 1);
-        predictions(&sandbox, classes, films);
+        predictions(&sandbox, classes, images);
         let json = sandbox.ok(&format!("cxr-plot --json {flags}"));
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert!(!sandbox.path(format!("{OUT}/{figure}.png")).exists());
@@ -129,7 +129,7 @@ fn figures_that_would_say_nothing_are_left_out_with_their_reason() {
     );
     assert_eq!(reason(&two, &two_classes(8), "", "roc"), "`covid` has 4 images, fewer than 5");
     let of = |class: &'static str| {
-        two_classes(40).into_iter().filter(|film| film.0 == class).collect::<Vec<_>>()
+        two_classes(40).into_iter().filter(|image| image.0 == class).collect::<Vec<_>>()
     };
     assert_eq!(reason(&two, &of("normal"), "", "roc"), "`covid` has 0 images, fewer than 5");
     let all = reason(&two, &of("covid"), "", "roc");
@@ -224,10 +224,10 @@ fn a_positive_class_that_is_not_there_is_refused() {
     assert!(sandbox.read(format!("{OUT}/roc.svg")).contains("positive class: PNEUMONIA"));
 }
 
-/// The films of `covid` and `normal` as classes of other names.
-fn renamed<'a>(films: &[(&str, f64)]) -> Vec<(&'a str, f64)> {
+/// The images of `covid` and `normal` as classes of other names.
+fn renamed<'a>(images: &[(&str, f64)]) -> Vec<(&'a str, f64)> {
     let name = |class: &str| if class == "covid" { "PNEUMONIA" } else { "NORMAL" };
-    films.iter().map(|(class, score)| (name(class), 1.0 - score)).collect()
+    images.iter().map(|(class, score)| (name(class), 1.0 - score)).collect()
 }
 
 #[test]

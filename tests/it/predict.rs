@@ -11,13 +11,13 @@ use crate::support::{Sandbox, random_weights, trained};
 
 const EVALUATED: &str = "artifacts/tutorial/evaluate/predictions.csv";
 
-/// What `cxr-evaluate` said of the test films.
+/// What `cxr-evaluate` said of the test images.
 fn evaluated() -> Vec<Prediction> {
     Predictions::read(&trained().path(EVALUATED)).unwrap().rows
 }
 
-/// The test films' paths from the sandbox, in the order of `evaluated`.
-fn films() -> Vec<String> {
+/// The test images' paths from the sandbox, in the order of `evaluated`.
+fn images() -> Vec<String> {
     evaluated().iter().map(|row| format!("dataset/{}", row.path)).collect()
 }
 
@@ -42,10 +42,10 @@ fn start(line: &str) -> std::process::Child {
 }
 
 #[test]
-fn it_says_what_evaluate_said_whatever_stands_beside_a_film() {
-    let together = documents(&format!("cxr-predict --json {}", films().join(" ")));
-    assert_eq!(together.len(), films().len());
-    for ((said, row), path) in together.iter().zip(evaluated()).zip(films()) {
+fn it_says_what_evaluate_said_whatever_stands_beside_a_image() {
+    let together = documents(&format!("cxr-predict --json {}", images().join(" ")));
+    assert_eq!(together.len(), images().len());
+    for ((said, row), path) in together.iter().zip(evaluated()).zip(images()) {
         let classes = ["covid", "normal"];
         assert_eq!(said["schema"], "cxr.prediction/2");
         assert_eq!(said["path"], json!(path));
@@ -59,9 +59,9 @@ fn it_says_what_evaluate_said_whatever_stands_beside_a_film() {
 }
 
 #[test]
-fn every_format_holds_the_same_films_in_the_same_order() {
-    let films = films();
-    let csv = trained().ok(&format!("cxr-predict --format csv {}", films.join(" ")));
+fn every_format_holds_the_same_images_in_the_same_order() {
+    let images = images();
+    let csv = trained().ok(&format!("cxr-predict --format csv {}", images.join(" ")));
     let mut rows = csv::Reader::from_reader(csv.as_bytes());
     let header: Vec<_> = rows.headers().unwrap().iter().map(str::to_owned).collect();
     let columns = [
@@ -77,12 +77,15 @@ fn every_format_holds_the_same_films_in_the_same_order() {
     ];
     assert_eq!(header, columns);
     let rows: Vec<_> = rows.records().map(Result::unwrap).collect();
-    let json = documents(&format!("cxr-predict --format jsonl {}", films.join(" ")));
-    let table = trained().ok(&format!("cxr-predict {}", films.join(" ")));
+    let json = documents(&format!("cxr-predict --format jsonl {}", images.join(" ")));
+    let table = trained().ok(&format!("cxr-predict {}", images.join(" ")));
     let table: Vec<_> = table.lines().collect();
-    assert_eq!(table[0], "   covid    normal  decision  out of distribution  audit  film");
-    assert_eq!((rows.len(), json.len(), table.len()), (films.len(), films.len(), films.len() + 1));
-    for (((path, row), json), line) in films.iter().zip(&rows).zip(&json).zip(&table[1..]) {
+    assert_eq!(table[0], "   covid    normal  decision  out of distribution  audit  image");
+    assert_eq!(
+        (rows.len(), json.len(), table.len()),
+        (images.len(), images.len(), images.len() + 1)
+    );
+    for (((path, row), json), line) in images.iter().zip(&rows).zip(&json).zip(&table[1..]) {
         assert_eq!((&row[0], &row[7], &row[8]), (path.as_str(), "none", ""));
         assert_eq!(json["notes"], json!([]));
         assert_eq!(json["path"], json!(path));
@@ -95,25 +98,25 @@ fn every_format_holds_the_same_films_in_the_same_order() {
 }
 
 #[test]
-fn a_bad_film_is_one_error_line_and_exit_code_1_at_the_end() {
+fn a_bad_image_is_one_error_line_and_exit_code_1_at_the_end() {
     let sandbox = Sandbox::new().with_weights(random_weights());
-    sandbox.write("films/b.png", "no picture");
+    sandbox.write("images/b.png", "no picture");
     let artifacts = trained().path("artifacts");
-    let first = trained().path(&films()[0]);
-    for name in ["films/a.png", "films/c.png"] {
+    let first = trained().path(&images()[0]);
+    for name in ["images/a.png", "images/c.png"] {
         std::fs::copy(&first, sandbox.path(name)).unwrap();
     }
-    let line = format!("cxr-predict --artifacts {} films gone.png --json", artifacts.display());
+    let line = format!("cxr-predict --artifacts {} images gone.png --json", artifacts.display());
     let output = sandbox.cxr(&line).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     let paths: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let paths: Vec<_> = paths.iter().map(|line| line["path"].clone()).collect();
-    assert_eq!(paths, ["films/a.png", "films/c.png"]);
+    assert_eq!(paths, ["images/a.png", "images/c.png"]);
     let errors = String::from_utf8(output.stderr).unwrap();
     let errors: Vec<_> = errors.lines().filter(|line| line.starts_with("error:")).collect();
     assert_eq!(errors.len(), 2, "{errors:?}");
-    assert!(errors[0].contains("`films/b.png`: not an image"), "{errors:?}");
+    assert!(errors[0].contains("`images/b.png`: not an image"), "{errors:?}");
     assert!(errors[1].contains("`gone.png`: the file cannot be read: No such file"), "{errors:?}");
 }
 
@@ -121,13 +124,13 @@ fn a_bad_film_is_one_error_line_and_exit_code_1_at_the_end() {
 fn masks_beside_the_images_of_a_folder_are_left_out() {
     let sandbox = Sandbox::new().with_weights(random_weights());
     let artifacts = trained().path("artifacts");
-    let first = std::fs::read(trained().path(&films()[0])).unwrap();
-    for name in ["films/a.png", "films/a_mask.png", "films/masks/b.png", "films/deep/c.png"] {
+    let first = std::fs::read(trained().path(&images()[0])).unwrap();
+    for name in ["images/a.png", "images/a_mask.png", "images/masks/b.png", "images/deep/c.png"] {
         sandbox.write(name, &first);
     }
     // A mask by its pixels has the name of an image in another folder.
     let two_levels = image::GrayImage::from_fn(32, 32, |x, _| image::Luma([255 * (x / 16) as u8]));
-    two_levels.save(sandbox.path("films/c.png")).unwrap();
+    two_levels.save(sandbox.path("images/c.png")).unwrap();
     let predicted = |named: &str| {
         let line = format!("cxr-predict --artifacts {} {named} --json -v", artifacts.display());
         let output = sandbox.cxr(&line).output().unwrap();
@@ -137,24 +140,24 @@ fn masks_beside_the_images_of_a_folder_are_left_out() {
         let paths: Vec<_> = lines.map(|line| line["path"].as_str().unwrap().to_owned()).collect();
         (paths, String::from_utf8(output.stderr).unwrap())
     };
-    let (paths, told) = predicted("films");
-    assert_eq!(paths, ["films/a.png", "films/deep/c.png"]);
-    assert!(told.contains("left out `films/a_mask.png`: a mask by its name"), "{told}");
-    assert!(told.contains("left out `films/masks/b.png`: a mask by its folder"), "{told}");
-    assert!(told.contains("left out `films/c.png`: a mask by its two levels of grey"), "{told}");
+    let (paths, told) = predicted("images");
+    assert_eq!(paths, ["images/a.png", "images/deep/c.png"]);
+    assert!(told.contains("left out `images/a_mask.png`: a mask by its name"), "{told}");
+    assert!(told.contains("left out `images/masks/b.png`: a mask by its folder"), "{told}");
+    assert!(told.contains("left out `images/c.png`: a mask by its two levels of grey"), "{told}");
     assert!(told.contains("3 masks that lie with the images are left out"), "{told}");
-    let (paths, told) = predicted("films/a_mask.png films/masks films/c.png");
-    assert_eq!(paths, ["films/a_mask.png", "films/masks/b.png", "films/c.png"]);
+    let (paths, told) = predicted("images/a_mask.png images/masks images/c.png");
+    assert_eq!(paths, ["images/a_mask.png", "images/masks/b.png", "images/c.png"]);
     assert!(told.contains("two levels of grey only"), "{told}");
 }
 
 #[test]
-fn lines_come_as_soon_as_their_films_are_named() {
+fn lines_come_as_soon_as_their_images_are_named() {
     let mut child = start("cxr-predict - --format csv");
     let mut stdin = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.next().unwrap().starts_with("path,decision"));
-    for path in films().iter().take(2) {
+    for path in images().iter().take(2) {
         writeln!(stdin, "{path}").unwrap();
         assert!(lines.next().unwrap().starts_with(path));
     }
@@ -167,13 +170,13 @@ fn lines_come_as_soon_as_their_films_are_named() {
 fn a_reader_that_has_had_enough_is_no_error() {
     let mut child = start("cxr-predict - --json");
     let mut stdin = child.stdin.take().unwrap();
-    let film = &films()[0];
-    writeln!(stdin, "{film}").unwrap();
+    let image = &images()[0];
+    writeln!(stdin, "{image}").unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(line.contains(film.as_str()));
+    assert!(line.contains(image.as_str()));
     // The pipe is closed; the next result finds nobody.
-    writeln!(stdin, "{film}").unwrap();
+    writeln!(stdin, "{image}").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
@@ -190,26 +193,26 @@ fn noise_is_out_of_distribution() {
     let line = format!("cxr-predict --json noise.png --artifacts {}", artifacts.display());
     let said: Value = serde_json::from_str(&sandbox.ok(&line)).unwrap();
     assert_eq!(said["out_of_distribution"], json!(true), "{said}");
-    let like = documents(&format!("cxr-predict --json {}", films()[0]));
+    let like = documents(&format!("cxr-predict --json {}", images()[0]));
     assert!(said["ood_score"].as_f64() > like[0]["ood_score"].as_f64(), "{said} {like:?}");
 }
 
 #[test]
-fn heat_is_a_picture_a_film() {
+fn saliency_is_a_picture_a_image() {
     let out = tempfile::tempdir().unwrap();
-    let (film, folder) = (&films()[0], out.path().join("heat"));
-    trained().ok(&format!("cxr-predict {film} --heat {}", folder.display()));
+    let (image, folder) = (&images()[0], out.path().join("saliency"));
+    trained().ok(&format!("cxr-predict {image} --saliency {}", folder.display()));
     let pictures: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
-    let name = format!("{}.png", picture_name(film));
+    let name = format!("{}.png", picture_name(image));
     assert_eq!(pictures, [folder.join(name)]);
     let picture = image::open(&pictures[0]).unwrap();
     assert!(picture.width() > 500 && picture.height() > 300);
 }
 
 #[test]
-fn without_films_or_a_model_the_way_to_them_is_named() {
+fn without_images_or_a_model_the_way_to_them_is_named() {
     let sandbox = Sandbox::new();
-    let said = sandbox.transcript("cxr-predict film.png");
+    let said = sandbox.transcript("cxr-predict image.png");
     assert!(said.contains("exit: 1") && said.contains("there is no model at"), "{said}");
     assert!(said.contains("hint: train a model with `cxr run`, or name one"), "{said}");
     assert!(sandbox.transcript("cxr-predict").contains("exit: 2"));

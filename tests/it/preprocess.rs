@@ -6,19 +6,19 @@ use crate::support::{Sandbox, shared};
 
 const OUT: &str = "artifacts/tutorial/preprocess";
 
-/// A film of `tests/golden/films`.
-fn film(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/films").join(name);
+/// An image of `tests/golden/images`.
+fn image(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/images").join(name);
     std::fs::read(path).unwrap()
 }
 
-/// A dataset of two classes with two films each.
+/// A dataset of two classes with two images each.
 fn dataset() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.write("dataset/covid/a.jpg", film("grey.jpg"));
-    sandbox.write("dataset/covid/b.png", film("rgba.png"));
-    sandbox.write("dataset/normal/IM-0240-0001.jpeg", film("rgb_420.jpg"));
-    sandbox.write("dataset/normal/deep/er/person1_bacteria_2.jpeg", film("grey.jpg"));
+    sandbox.write("dataset/covid/a.jpg", image("grey.jpg"));
+    sandbox.write("dataset/covid/b.png", image("rgba.png"));
+    sandbox.write("dataset/normal/IM-0240-0001.jpeg", image("rgb_420.jpg"));
+    sandbox.write("dataset/normal/deep/er/person1_bacteria_2.jpeg", image("grey.jpg"));
     sandbox
 }
 
@@ -34,20 +34,20 @@ fn table(sandbox: &Sandbox, name: &str, columns: &[&str]) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn films_of_any_kind_become_one_array_and_one_table() {
+fn images_of_any_kind_become_one_array_and_one_table() {
     let sandbox = dataset();
     sandbox.write("dataset/covid/.DS_Store", "junk");
     sandbox.write("dataset/covid/__MACOSX/._a.jpg", "junk");
     sandbox.write("dataset/covid/README.md", "junk");
-    sandbox.write("dataset/sources/x/y.jpg", film("grey.jpg"));
-    sandbox.write("dataset/viral/cmyk.tif", film("cmyk.jpg"));
-    sandbox.write("dataset/viral/grey16.jpg", film("grey16.png"));
+    sandbox.write("dataset/sources/x/y.jpg", image("grey.jpg"));
+    sandbox.write("dataset/viral/cmyk.tif", image("cmyk.jpg"));
+    sandbox.write("dataset/viral/grey16.jpg", image("grey16.png"));
     insta::assert_snapshot!(sandbox.transcript("cxr-preprocess"), @r"
     $ cxr-preprocess
     exit: 0
     --- stdout
-    6 films read, 0 files left out
-    class    films  patients  unknown
+    6 images read, 0 files left out
+    class    images  patients  unknown
     covid        2         0        2
     normal       2         2        0
     viral        2         0        2
@@ -68,7 +68,7 @@ fn films_of_any_kind_become_one_array_and_one_table() {
         ]
     );
     let bytes = &table(&sandbox, "index.csv", &["bytes", "hash"])[0];
-    let grey = film("grey.jpg");
+    let grey = image("grey.jpg");
     assert_eq!(bytes[0], grey.len().to_string());
     assert_eq!(bytes[1], blake3::hash(&grey).to_string());
     let images = std::fs::read(sandbox.path(format!("{OUT}/images.npy"))).unwrap();
@@ -89,7 +89,7 @@ fn depth_says_which_value_of_16_bits_is_white() {
         let images = std::fs::read(sandbox.path(format!("{OUT}/images.npy"))).unwrap();
         // Behind a.jpg and b.png.
         let levels = &images[128 + 2 * 224 * 224 * 3..][..224 * 224 * 3];
-        let notes = table(&sandbox, "ledger.csv", &["path", "notes"]).remove(2);
+        let notes = table(&sandbox, "selection.csv", &["path", "notes"]).remove(2);
         assert_eq!(notes[0], "covid/deep.png");
         (*levels.iter().max().unwrap(), notes[1].clone())
     };
@@ -114,17 +114,17 @@ fn an_image_that_its_depth_makes_black_is_left_out_with_the_way_to_read_it() {
                   bits: the image is dark, see the setting `depth` (\"8\" or \"range\"))";
     assert!(text.contains(&format!("left out `covid/deep.png`: {reason}")), "{text}");
     let text = sandbox.transcript("cxr-preprocess --depth 8");
-    assert!(text.contains("5 films read, 0 files left out"), "{text}");
+    assert!(text.contains("5 images read, 0 files left out"), "{text}");
 }
 
 #[test]
-fn unusable_files_are_named_counted_and_entered_in_the_ledger() {
+fn unusable_files_are_named_counted_and_entered_in_the_selection_log() {
     let sandbox = dataset();
     sandbox.ok("cxr-preprocess");
     let before = sandbox.tree("artifacts");
     sandbox.write("dataset/covid/empty.jpg", "");
-    sandbox.write("dataset/covid/text.png", "no film at all");
-    let truncated = film("rgb_420.jpg");
+    sandbox.write("dataset/covid/text.png", "no image at all");
+    let truncated = image("rgb_420.jpg");
     sandbox.write("dataset/normal/truncated.jpg", &truncated[..truncated.len() / 2]);
 
     insta::assert_snapshot!(sandbox.transcript("cxr-preprocess"), @r"
@@ -147,20 +147,20 @@ fn unusable_files_are_named_counted_and_entered_in_the_ledger() {
     error: cannot use `dataset/covid/empty.jpg`
       caused by: the file is empty
 
-    hint: without `--fail-first` such files are left out, and named in the ledger
+    hint: without `--fail-first` such files are left out, and named in the selection log
     ");
     assert_eq!(sandbox.tree("artifacts"), before, "failures leave the last good output");
 
     let summary = sandbox.ok("cxr-preprocess --max-skipped 0.43 --json");
     let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
-    assert_eq!((&summary["films"], &summary["skipped"]), (&4.into(), &3.into()));
+    assert_eq!((&summary["images"], &summary["skipped"]), (&4.into(), &3.into()));
     assert_eq!(summary["warnings"].as_array().unwrap().len(), 3);
-    let ledger: Vec<_> = table(&sandbox, "ledger.csv", &["path", "status", "reason"])
+    let selection_log: Vec<_> = table(&sandbox, "selection.csv", &["path", "status", "reason"])
         .iter()
         .map(|row| row.join(" | "))
         .collect();
     assert_eq!(
-        ledger,
+        selection_log,
         [
             "covid/a.jpg | kept | ",
             "covid/b.png | kept | ",
@@ -177,9 +177,9 @@ fn unusable_files_are_named_counted_and_entered_in_the_ledger() {
 #[test]
 fn pneumonia_among_normals_is_left_out_where_that_is_asked() {
     let sandbox = dataset();
-    let film = std::fs::read(sandbox.path("dataset/covid/a.jpg")).unwrap();
+    let image = std::fs::read(sandbox.path("dataset/covid/a.jpg")).unwrap();
     for name in ["person1_virus_6.jpeg", "train-PNEUMONIA-person2_bacteria_3.jpeg"] {
-        sandbox.write(&format!("dataset/normal/{name}"), &film);
+        sandbox.write(&format!("dataset/normal/{name}"), &image);
     }
     let paths = || table(&sandbox, "index.csv", &["path"]).concat();
     sandbox.ok("cxr-preprocess");
@@ -187,13 +187,13 @@ fn pneumonia_among_normals_is_left_out_where_that_is_asked() {
     let text = sandbox.ok("cxr-preprocess --normal-only --max-skipped 0");
     assert!(text.contains("left out as well: pneumonia by name, in a class of normals"), "{text}");
     assert!(!paths().iter().any(|path| path.starts_with("normal/") && path.contains("person")));
-    let ledger = table(&sandbox, "ledger.csv", &["path", "status", "reason"]);
-    let left_out: Vec<_> = ledger.iter().filter(|row| row[1] == "dropped").collect();
+    let selection_log = table(&sandbox, "selection.csv", &["path", "status", "reason"]);
+    let left_out: Vec<_> = selection_log.iter().filter(|row| row[1] == "dropped").collect();
     assert!(left_out.iter().any(|row| row[0] == "normal/person1_virus_6.jpeg"), "{left_out:?}");
     assert!(left_out.iter().all(|row| row[2].starts_with("pneumonia by its name")));
-    let mut sorted = ledger.clone();
+    let mut sorted = selection_log.clone();
     sorted.sort();
-    assert_eq!(ledger, sorted);
+    assert_eq!(selection_log, sorted);
 
     std::fs::remove_file(sandbox.path("dataset/normal/IM-0240-0001.jpeg")).unwrap();
     let text = sandbox.transcript("cxr-preprocess --normal-only");
@@ -201,11 +201,11 @@ fn pneumonia_among_normals_is_left_out_where_that_is_asked() {
 }
 
 #[test]
-fn a_ledger_beats_metadata_and_metadata_beats_names() {
+fn a_selection_log_beats_metadata_and_metadata_beats_names() {
     let sandbox = dataset();
-    let header = "row,file,finding,view,modality,patient,evidence,source,status,reason,film";
+    let header = "row,file,finding,view,modality,patient,evidence,source,status,reason,image";
     let row = "1,x.jpg,COVID-19,PA,X-ray,cohen:7,patient id,covid-chestxray-dataset,kept,,a.jpg";
-    sandbox.write("dataset/covid/ledger.csv", format!("{header}\n{row}\n"));
+    sandbox.write("dataset/covid/selection.csv", format!("{header}\n{row}\n"));
     sandbox.write(
         "metadata.csv",
         "patientid,finding,filename\n8,COVID-19,a.jpg\n311a,COVID-19,b.png\n9,x,IM-0240-0001.jpeg\n",
@@ -225,10 +225,10 @@ fn a_ledger_beats_metadata_and_metadata_beats_names() {
     assert_eq!(found[..2], [cohen("cohen:7"), cohen("cohen:311a")]);
     assert_eq!(found[2..], [cohen("cohen:9"), by_name[1].clone()]);
 
-    sandbox.write("dataset/covid/ledger.csv", "no,ledger\n1,2\n");
+    sandbox.write("dataset/covid/selection.csv", "no,selection log\n1,2\n");
     let text = sandbox.transcript("cxr-preprocess");
     assert!(text.contains("exit: 1"), "{text}");
-    assert!(text.contains("`dataset/covid/ledger.csv` is not a usable selection log"), "{text}");
+    assert!(text.contains("`dataset/covid/selection.csv` is not a usable selection log"), "{text}");
 }
 
 #[test]
@@ -242,13 +242,13 @@ fn datasets_that_cannot_be_used_are_named() {
     assert_eq!(error("cxr-preprocess"), "there is no dataset folder `dataset`");
     sandbox.write("dataset/README.md", "nothing here yet");
     assert_eq!(error("cxr-preprocess"), "`dataset` contains no class folder");
-    sandbox.write("dataset/covid/a.jpg", film("grey.jpg"));
+    sandbox.write("dataset/covid/a.jpg", image("grey.jpg"));
     sandbox.write("dataset/normal/README.md", "nothing here yet");
     assert_eq!(error("cxr-preprocess"), "the class folder `dataset/normal` contains no images");
     sandbox.write("dataset/normal/a.jpg", "");
     let all = "cxr-preprocess --max-skipped 1";
     assert_eq!(error(all), "no file of the class `normal` is usable");
-    sandbox.write("dataset/normal/a.jpg", film("grey.jpg"));
+    sandbox.write("dataset/normal/a.jpg", image("grey.jpg"));
     sandbox.write("file", "");
     let text = error("cxr-preprocess --artifacts file");
     assert!(text.starts_with("cannot create `file"), "{text}");
@@ -259,15 +259,15 @@ fn datasets_that_cannot_be_used_are_named() {
 #[test]
 fn a_single_class_is_read_with_a_warning() {
     let sandbox = Sandbox::new();
-    sandbox.write("dataset/covid/a.jpg", film("grey.jpg"));
+    sandbox.write("dataset/covid/a.jpg", image("grey.jpg"));
     let text = sandbox.transcript("cxr-preprocess");
     assert!(text.contains("exit: 0"), "{text}");
-    assert!(text.contains("warning: all films are of one class, `covid`"), "{text}");
+    assert!(text.contains("warning: all images are of one class, `covid`"), "{text}");
 }
 
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
-fn the_tutorials_films_are_indexed_in_its_order_at_any_number_of_threads() {
+fn the_tutorials_images_are_indexed_in_its_order_at_any_number_of_threads() {
     let shared = shared();
     let sandbox = Sandbox::new();
     let dataset = shared.join("data/tutorial/dataset");
@@ -292,7 +292,7 @@ fn chexpert() -> Sandbox {
             let patient = format!("patient{:05}", 2 * patient + i);
             sandbox.write(
                 &format!("dataset/{class}/{patient}/study1/view1_frontal.jpg"),
-                film("grey.jpg"),
+                image("grey.jpg"),
             );
         }
     }
@@ -349,23 +349,23 @@ fn images_of_one_level_are_left_out_or_kept_with_a_note() {
     image::GrayImage::from_pixel(30, 20, image::Luma([9]))
         .save(sandbox.path("dataset/covid/flat.png"))
         .unwrap();
-    let flat = crate::part10::film().bytes(0x7fe0_0010, "OW", &[7; 2 * 16 * 24]);
+    let flat = crate::part10::image().bytes(0x7fe0_0010, "OW", &[7; 2 * 16 * 24]);
     sandbox.write("dataset/normal/flat.dcm", flat.file());
     let text = sandbox.transcript("cxr-preprocess --max-skipped 0.5");
     let reason = "every pixel has the same level";
-    assert!(text.contains("4 films read, 2 files left out"), "{text}");
+    assert!(text.contains("4 images read, 2 files left out"), "{text}");
     assert!(text.contains(&format!("warning: left out `covid/flat.png`: {reason}")), "{text}");
-    let ledger = table(&sandbox, "ledger.csv", &["path", "status", "reason", "notes"]);
+    let selection_log = table(&sandbox, "selection.csv", &["path", "status", "reason", "notes"]);
     for path in ["covid/flat.png", "normal/flat.dcm"] {
-        assert!(ledger.contains(&[path, "dropped", reason, ""].map(str::to_owned).to_vec()));
+        assert!(selection_log.contains(&[path, "dropped", reason, ""].map(str::to_owned).to_vec()));
     }
     let text = sandbox.transcript("cxr-preprocess --constant keep");
     let note = "all pixels have the same level";
-    assert!(text.contains("6 films read, 0 files left out"), "{text}");
+    assert!(text.contains("6 images read, 0 files left out"), "{text}");
     assert!(text.contains("2 decoded with doubts"), "{text}");
-    let ledger = table(&sandbox, "ledger.csv", &["path", "status", "reason", "notes"]);
+    let selection_log = table(&sandbox, "selection.csv", &["path", "status", "reason", "notes"]);
     for path in ["covid/flat.png", "normal/flat.dcm"] {
-        assert!(ledger.contains(&[path, "kept", "", note].map(str::to_owned).to_vec()));
+        assert!(selection_log.contains(&[path, "kept", "", note].map(str::to_owned).to_vec()));
     }
     let flat = sandbox.path("dataset/covid/flat.png");
     let text = crate::support::trained().transcript(&format!("cxr-predict {}", flat.display()));

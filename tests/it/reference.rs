@@ -106,7 +106,7 @@ impl Tutorial {
                 }
             }
             let inputs = FitInputs {
-                bank: augmented.view(),
+                augmented: augmented.view(),
                 labels: &train_labels,
                 classes: 2,
                 validation: Some((test.view(), &test_labels)),

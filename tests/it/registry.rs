@@ -118,7 +118,7 @@ fn a_stage_declares_exactly_the_global_flags_that_it_reads() {
         let uses = |flag: Flag| stage.uses.contains(&flag);
         let name = stage.name;
         assert_eq!(uses(Flag::Seed), reads(&["ctx.seed"]), "{name}: --seed");
-        // `explain` reads no file there: it only shortens the paths given with `--film`.
+        // `explain` reads no file there: it only shortens the paths given with `--image`.
         let dataset = reads(&["ctx.paths.dataset", "= \"{dataset}/"]) && name != "explain";
         assert_eq!(uses(Flag::Dataset), dataset, "{name}: --dataset");
         // The inputs of a job are hashed in parallel.
@@ -177,7 +177,7 @@ fn a_global_flag_that_a_stage_offers_changes_what_it_would_do() {
     let sandbox = Sandbox::new();
     for class in ["covid", "normal"] {
         sandbox.write(&format!("one/{class}/a.png"), "");
-        sandbox.write(&format!("one/{class}/ledger.csv"), "");
+        sandbox.write(&format!("one/{class}/selection.csv"), "");
     }
     sandbox.write("two/covid/b.png", "");
     for image in 1..=25 {

@@ -1,4 +1,4 @@
-//! `cxr-report`: on a small demo with random weights, and on 400 films that no stage
+//! `cxr-report`: on a small demo with random weights, and on 400 images that no stage
 //! has made.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use crate::support::{Sandbox, random_weights, shared};
 
 pub const CONFIG: &str = "
 [phantom]
-films = 8
+images = 8
 [sample-normal]
 count = 8
 [extract]
@@ -62,7 +62,7 @@ fn ends_with_what_matters(stdout: &str) {
 
 fn one_line_a_stage(stderr: &str) {
     for (stage, result) in [
-        ("preprocess", "16 films read"),
+        ("preprocess", "16 images read"),
         ("train", "3 heads of covid, normal"),
         ("evaluate", "acc "),
         ("plot", " figures as PNG and SVG"),
@@ -92,7 +92,7 @@ fn the_page_tells_everything_and_asks_for_nothing() {
     let sandbox = demo();
     let page = sandbox.read(PAGE);
     for section in
-        ["figures", "audit", "data", "split", "training", "evaluation", "films", "provenance"]
+        ["figures", "audit", "data", "split", "training", "evaluation", "images", "provenance"]
     {
         assert!(page.contains(&format!("<section id=\"{section}\"")), "{section}");
     }
@@ -100,12 +100,14 @@ fn the_page_tells_everything_and_asks_for_nothing() {
     for figure in ["history", "history-seeds", "confusion", "crossval", "audit"] {
         assert!(page.contains(&format!("aria-labelledby=\"{figure}-title")), "{figure}");
     }
-    let films = sandbox.read("artifacts/demo/evaluate/predictions.csv").lines().count() - 1;
+    let images = sandbox.read("artifacts/demo/evaluate/predictions.csv").lines().count() - 1;
     let all = sandbox.read("artifacts/demo/preprocess/index.csv").lines().count() - 1;
     assert_eq!(page.matches("<li class=\"card").count(), all, "out of fold, all are judged");
-    assert!(page.matches("class=\"heat\"").count() <= films + page.matches("id=\"mean-").count());
-    assert!(page.contains("class=\"heat\"") && page.contains("runs</p>"));
-    assert!(page.contains("rows of the source kept"), "the ledgers are told");
+    assert!(
+        page.matches("class=\"saliency\"").count() <= images + page.matches("id=\"mean-").count()
+    );
+    assert!(page.contains("class=\"saliency\"") && page.contains("runs</p>"));
+    assert!(page.contains("rows of the source kept"), "the selection logs are told");
     let recipe = sandbox.read("artifacts/demo/report/pipeline.toml");
     assert!(recipe.contains("seed = 42\n") && recipe.contains("[profile.demo.train]\n"));
     assert!(page.contains("[profile.demo.train]") && page.contains("<code>cxr run</code>"));
@@ -228,10 +230,10 @@ fn the_recipe_makes_the_same_files_in_an_empty_folder() {
 fn the_recipe_covers_class_folders_and_a_profile_of_ones_own() {
     let sandbox = Sandbox::new().with_weights(random_weights());
     for class in ["NORMAL", "PNEUMONIA"] {
-        for film in 0..6u8 {
+        for image in 0..6u8 {
             let pixel =
-                |x: u32, y: u32| image::Luma([(x * y) as u8 ^ (film * 40 + class.len() as u8)]);
-            let path = sandbox.write(&format!("images/{class}/{film}.png"), "");
+                |x: u32, y: u32| image::Luma([(x * y) as u8 ^ (image * 40 + class.len() as u8)]);
+            let path = sandbox.write(&format!("images/{class}/{image}.png"), "");
             image::GrayImage::from_fn(32, 32, pixel).save(path).unwrap();
         }
     }
@@ -298,14 +300,14 @@ fn the_page_works_in_a_browser() {
 fn a_report_of_a_preprocessed_dataset_says_what_has_not_run() {
     let sandbox = demo();
     let other = Sandbox::new();
-    for name in ["index.csv", "ledger.csv", "images.npy"] {
+    for name in ["index.csv", "selection.csv", "images.npy"] {
         let bytes = std::fs::read(sandbox.path("artifacts/demo/preprocess").join(name)).unwrap();
         other.write(&format!("artifacts/tutorial/preprocess/{name}"), bytes);
     }
     other.ok("cxr-report");
     let page = other.read("artifacts/tutorial/report/report.html");
     assert!(page.contains("The model has not been judged"), "{page}");
-    assert!(page.contains("Films by class") && !page.contains("<section id=\"audit\""));
+    assert!(page.contains("Images by class") && !page.contains("<section id=\"audit\""));
     let card = other.read("artifacts/tutorial/report/MODEL_CARD.md");
     assert!(card.contains("`cxr evaluate` has not run") && card.contains("has not been audited"));
     if cfg!(chromium) {
@@ -318,19 +320,19 @@ fn a_report_of_a_preprocessed_dataset_says_what_has_not_run() {
     assert!(usage.contains("exit: 2") && usage.contains("`quality` is 0"), "{usage}");
 }
 
-/// 400 films that were judged and explained, as if stages had done it.
+/// 400 images that were judged and explained, as if stages had done it.
 fn large() -> Sandbox {
-    const FILMS: usize = 400;
+    const IMAGES: usize = 400;
     let sandbox = Sandbox::new();
     let at = |name: &str| -> PathBuf {
         let path = sandbox.path(format!("artifacts/tutorial/{name}"));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         path
     };
-    let class = |row: usize| if row < FILMS / 2 { "covid" } else { "normal" };
-    let rows = (0..FILMS).map(|row| IndexRow {
+    let class = |row: usize| if row < IMAGES / 2 { "covid" } else { "normal" };
+    let rows = (0..IMAGES).map(|row| IndexRow {
         row,
-        path: format!("{}/<film> & {row:03}.png", class(row)),
+        path: format!("{}/<image> & {row:03}.png", class(row)),
         class: class(row).into(),
         patient: format!("p{}", row / 3),
         source: "test".into(),
@@ -346,8 +348,8 @@ fn large() -> Sandbox {
     let noise = |i: usize| ((i as f64 * 12.9898).sin() * 43758.5453).fract().abs();
     let mut images =
         cxr::io::npy::Writer::<u8>::create(&at("preprocess/images.npy"), &[224, 224, 3]).unwrap();
-    for row in 0..FILMS {
-        // As much detail as a film has, noise included.
+    for row in 0..IMAGES {
+        // As much detail as an image has, noise included.
         let level = |i: usize| {
             let (y, x) = ((i / 224) as f64, (i % 224) as f64);
             120.0
@@ -358,32 +360,32 @@ fn large() -> Sandbox {
         images.push(&pixels).unwrap();
     }
     images.finish().unwrap();
-    let films = index.rows.iter().map(|film| {
-        let p = noise(film.row);
+    let images = index.rows.iter().map(|image| {
+        let p = noise(image.row);
         Prediction {
-            path: film.path.clone(),
-            patient: film.patient.clone(),
-            truth: usize::from(film.class == "normal"),
+            path: image.path.clone(),
+            patient: image.patient.clone(),
+            truth: usize::from(image.class == "normal"),
             predicted: usize::from(p < 0.5),
             probabilities: vec![p, 1.0 - p],
         }
     });
-    let predictions = Predictions { classes: index.classes.clone(), rows: films.collect() };
+    let predictions = Predictions { classes: index.classes.clone(), rows: images.collect() };
     predictions.write(&at("evaluate/predictions.csv")).unwrap();
     let mut explained = "path,class,predicted,probability,outside\n".to_owned();
-    for film in &predictions.rows {
-        let named = &index.classes[film.predicted];
-        explained += &format!("{},x,{named},0.5,0.4\n", film.path);
+    for image in &predictions.rows {
+        let named = &index.classes[image.predicted];
+        explained += &format!("{},x,{named},0.5,0.4\n", image.path);
     }
     std::fs::write(at("explain/explain.csv"), explained).unwrap();
-    let heat =
-        Array3::from_shape_fn((FILMS, 14, 14), |(f, y, x)| noise(f * 196 + y * 14 + x) as f32);
-    ndarray_npy::write_npy(at("explain/heat.npy"), &heat).unwrap();
+    let saliency =
+        Array3::from_shape_fn((IMAGES, 14, 14), |(f, y, x)| noise(f * 196 + y * 14 + x) as f32);
+    ndarray_npy::write_npy(at("explain/saliency.npy"), &saliency).unwrap();
     sandbox
 }
 
 #[test]
-fn four_hundred_films_are_quick_small_and_the_same_at_any_number_of_threads() {
+fn four_hundred_images_are_quick_small_and_the_same_at_any_number_of_threads() {
     let sandbox = large();
     sandbox.ok("cxr-report --threads 2");
     let files = sandbox.tree("artifacts/tutorial/report");
@@ -392,29 +394,29 @@ fn four_hundred_films_are_quick_small_and_the_same_at_any_number_of_threads() {
     sandbox.ok("cxr-report --threads 1");
     assert!(sandbox.tree("artifacts/tutorial/report") == files);
     let page = sandbox.read("artifacts/tutorial/report/report.html");
-    assert!(page.contains("&lt;film&gt; &amp; 000.png"), "names are escaped");
+    assert!(page.contains("&lt;image&gt; &amp; 000.png"), "names are escaped");
     assert_eq!(page.matches("<li class=\"card").count(), 400);
     if cfg!(chromium) {
         browse(&sandbox.path("artifacts/tutorial/report/report.html"));
     }
 
-    sandbox.ok("cxr-report --films 7");
+    sandbox.ok("cxr-report --images 7");
     let page = sandbox.read("artifacts/tutorial/report/report.html");
     assert_eq!(page.matches("<li class=\"card").count(), 7);
-    sandbox.ok("cxr-report --films 0");
+    sandbox.ok("cxr-report --images 0");
     assert!(!sandbox.read("artifacts/tutorial/report/report.html").contains("data:image"));
 }
 
 #[test]
 fn broken_artifacts_are_named_and_the_last_report_stays() {
     let sandbox = large();
-    sandbox.ok("cxr-report --films 3");
+    sandbox.ok("cxr-report --images 3");
     let before = sandbox.tree("artifacts/tutorial/report");
     let refused = |name: &str, content: &str, expected: &str| {
         let path = sandbox.path(format!("artifacts/tutorial/{name}"));
         let good = std::fs::read(&path).ok();
         std::fs::write(&path, content).unwrap();
-        let text = sandbox.transcript("cxr-report --films 3");
+        let text = sandbox.transcript("cxr-report --images 3");
         assert!(text.contains("exit: 1") && text.contains(expected), "{text}");
         assert_eq!(sandbox.tree("artifacts/tutorial/report"), before);
         match good {
@@ -422,8 +424,8 @@ fn broken_artifacts_are_named_and_the_last_report_stays() {
             None => std::fs::remove_file(&path).unwrap(),
         }
     };
-    refused("explain/heat.npy", "x", "is not a usable array of saliency maps");
-    refused("explain/explain.csv", "path,class,predicted,probability,outside\n", "of 0 films");
+    refused("explain/saliency.npy", "x", "is not a usable array of saliency maps");
+    refused("explain/explain.csv", "path,class,predicted,probability,outside\n", "of 0 images");
     refused("evaluate/metrics.json", "{}", "has the schema `none`");
     refused("preprocess/images.npy", "x", "cxr preprocess");
 }
@@ -442,7 +444,7 @@ fn the_tutorials_report_works_in_a_browser() {
 #[test]
 fn the_card_counts_the_images_whose_sex_and_age_the_metadata_has() {
     let sandbox = Sandbox::new();
-    sandbox.ok("cxr-phantom --films 3 --output sources");
+    sandbox.ok("cxr-phantom --images 3 --output sources");
     let table = "sources/covid-chestxray-dataset/metadata.csv";
     let with = |text: String, patient: usize, known: &str| {
         let (blank, filled) = (format!("-{patient},0,,,"), format!("-{patient},0,{known},"));
@@ -472,7 +474,7 @@ fn what_is_of_another_model_is_left_out_and_named() {
     let sandbox = Sandbox::new().with_weights(random_weights());
     copy(&crate::support::trained().path("artifacts"), &sandbox.path("artifacts"));
     let report = |sandbox: &Sandbox| {
-        let said = sandbox.transcript("cxr-report --films 0");
+        let said = sandbox.transcript("cxr-report --images 0");
         assert!(said.contains("exit: 0"), "{said}");
         (said, sandbox.read("artifacts/tutorial/report/MODEL_CARD.md"))
     };
@@ -496,7 +498,7 @@ fn what_is_of_another_model_is_left_out_and_named() {
     assert!(plot.contains("exit: 1") && plot.contains("hint: run `cxr evaluate"), "{plot}");
     let compare = sandbox.transcript("cxr compare tutorial tutorial");
     assert!(compare.contains("`tutorial` without what `cxr evaluate` wrote"), "{compare}");
-    assert!(!compare.contains("test films"), "{compare}");
+    assert!(!compare.contains("test images"), "{compare}");
 
     sandbox.ok("cxr-evaluate --resamples 20");
     let (said, card) = report(&sandbox);
@@ -534,20 +536,20 @@ fn pixels_outside_the_pooled_region_act_and_the_report_says_how_much() {
     let index = Index::read(&sandbox.path("artifacts/demo/preprocess/index.csv")).unwrap();
     let pixels = std::fs::File::open(sandbox.path("artifacts/demo/preprocess/images.npy"));
     let pixels = ndarray::Array4::<u8>::read_npy(pixels.unwrap()).unwrap();
-    let film = &rows[0];
-    let row = index.rows.iter().find(|row| row.path == film["path"]).unwrap().row;
+    let image = &rows[0];
+    let row = index.rows.iter().find(|row| row.path == image["path"]).unwrap().row;
     let other = Sandbox::new();
-    let image = image::RgbImage::from_fn(224, 224, |x, y| {
+    let blackened_image = image::RgbImage::from_fn(224, 224, |x, y| {
         let (y, x) = (y as usize, x as usize);
         let level = |c: usize| if y < 128 && x < 128 { pixels[[row, y, x, c]] } else { 0 };
         image::Rgb([level(0), level(1), level(2)])
     });
-    image.save(other.path("black.png")).unwrap();
+    blackened_image.save(other.path("black.png")).unwrap();
     let black = other.path("black.png");
     let line = format!("cxr-predict {} --profile demo --json", black.display());
     let said: serde_json::Value = serde_json::from_str(sandbox.ok(&line).trim()).unwrap();
-    let expected = said["probabilities"][&film["predicted"]].as_f64().unwrap();
-    assert!((number(film, "unpooled_black") - expected).abs() < 1e-5, "{film:?} {said}");
+    let expected = said["probabilities"][&image["predicted"]].as_f64().unwrap();
+    assert!((number(image, "unpooled_black") - expected).abs() < 1e-5, "{image:?} {said}");
 
     for text in [sandbox.read(PAGE), sandbox.read(CARD)] {
         let said = format!("changes by {mean:.2} on average and {largest:.2} at most");
@@ -578,11 +580,11 @@ fn figures_of_another_positive_class_are_left_out_and_named() {
     copy(&crate::support::trained().path("artifacts"), &sandbox.path("artifacts"));
     let read = |name: &str| sandbox.read(format!("artifacts/tutorial/report/{name}"));
     sandbox.ok("cxr-plot");
-    sandbox.ok("cxr-report --films 0");
+    sandbox.ok("cxr-report --images 0");
     assert!(read("report.html").contains("aria-labelledby=\"confusion-title"));
 
     sandbox.ok("cxr-plot --positive normal");
-    let said = sandbox.transcript("cxr-report --films 0");
+    let said = sandbox.transcript("cxr-report --images 0");
     let why = "its positive class is `normal`, and the report's is `covid`";
     assert!(said.contains(&format!("what `cxr plot` wrote is left out: {why}")), "{said}");
     let page = read("report.html");
@@ -592,7 +594,7 @@ fn figures_of_another_positive_class_are_left_out_and_named() {
 
     sandbox.ok("cxr-evaluate --positive normal --resamples 20");
     sandbox.ok("cxr-plot --positive normal");
-    let said = sandbox.transcript("cxr-report --films 0");
+    let said = sandbox.transcript("cxr-report --images 0");
     assert!(said.contains("exit: 0") && !said.contains("left out"), "{said}");
     assert!(read("pipeline.toml").contains("positive = \"normal\""));
 }
@@ -602,15 +604,15 @@ fn figures_of_another_positive_class_are_left_out_and_named() {
 fn the_tutorial_is_named_beside_its_own_settings_only() {
     let sandbox = Sandbox::new();
     for class in ["covid", "normal"] {
-        for film in 0..6u8 {
-            let pixel = |x: u32, y: u32| image::Luma([(x * y) as u8 ^ (film * 40)]);
-            let path = sandbox.write(&format!("images/{class}/{film}.png"), "");
+        for image in 0..6u8 {
+            let pixel = |x: u32, y: u32| image::Luma([(x * y) as u8 ^ (image * 40)]);
+            let path = sandbox.write(&format!("images/{class}/{image}.png"), "");
             image::GrayImage::from_fn(32, 32, pixel).save(path).unwrap();
         }
     }
     let reported = |line: &str| {
         sandbox.ok(line);
-        sandbox.ok("cxr-report --films 0");
+        sandbox.ok("cxr-report --images 0");
         let name = "artifacts/tutorial/report/";
         (sandbox.read(format!("{name}report.html")), sandbox.read(format!("{name}MODEL_CARD.md")))
     };

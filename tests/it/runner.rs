@@ -13,7 +13,7 @@ use crate::support::{Sandbox, random_weights};
 /// Settings of a pipeline that is small in every stage up to the evaluation.
 pub const SMALL: &str = "
 [phantom]
-films = 8
+images = 8
 [sample-normal]
 count = 8
 [extract]
@@ -106,18 +106,18 @@ fn a_run_is_fresh_until_something_changes_and_then_reruns_just_that() {
     assert_eq!(state(&sandbox, "train"), "fresh");
     assert!(ran(&sandbox, "cxr run").contains("2 of 9 stages ran"));
 
-    // A film less, an output gone, an output changed.
-    let films = sandbox.tree("artifacts/demo/dataset/covid");
-    let film = &films
+    // An image less, an output gone, an output changed.
+    let images = sandbox.tree("artifacts/demo/dataset/covid");
+    let image = &images
         .iter()
         .find(|(n, _)| n.ends_with("png") || n.ends_with("jpg") || n.ends_with("jpeg"))
         .unwrap()
         .0;
-    std::fs::remove_file(sandbox.path("artifacts/demo/dataset/covid").join(film)).unwrap();
-    assert_eq!(state(&sandbox, "build-covid"), format!("stale: output {film} missing"));
+    std::fs::remove_file(sandbox.path("artifacts/demo/dataset/covid").join(image)).unwrap();
+    assert_eq!(state(&sandbox, "build-covid"), format!("stale: output {image} missing"));
     assert!(
         state(&sandbox, "preprocess")
-            .starts_with(&format!("stale: input dataset/covid/{film} removed"))
+            .starts_with(&format!("stale: input dataset/covid/{image} removed"))
     );
     ran(&sandbox, "cxr run");
     std::fs::remove_file(sandbox.path("artifacts/demo/plot/history.png")).unwrap();
@@ -137,11 +137,11 @@ fn a_run_is_fresh_until_something_changes_and_then_reruns_just_that() {
 }
 
 #[test]
-fn one_more_film_costs_one_decode_and_its_own_features() {
+fn one_more_image_costs_one_decode_and_its_own_features() {
     let sandbox = demo();
     ran(&sandbox, "cxr run");
-    let film = sandbox.tree("artifacts/demo/dataset/normal");
-    let (name, mut bytes) = film.into_iter().find(|(n, _)| n.ends_with("jpeg")).unwrap();
+    let image = sandbox.tree("artifacts/demo/dataset/normal");
+    let (name, mut bytes) = image.into_iter().find(|(n, _)| n.ends_with("jpeg")).unwrap();
     // The same picture with a comment after its end is another file.
     bytes.extend(b"another file");
     sandbox.write(&format!("artifacts/demo/dataset/normal/z-{name}"), bytes);
@@ -152,8 +152,8 @@ fn one_more_film_costs_one_decode_and_its_own_features() {
         stages.iter().find(|s| s["stage"] == name).unwrap()["result"].clone()
     };
     let extract = stage("extract");
-    let films = extract["films"].as_u64().unwrap();
-    assert!(extract["cached"].as_u64().unwrap() > films / 2, "{extract}");
+    let images = extract["images"].as_u64().unwrap();
+    assert!(extract["cached"].as_u64().unwrap() > images / 2, "{extract}");
 }
 
 /// ` --seed 7`, if the stage has a seed.
@@ -299,7 +299,7 @@ fn a_flipped_bit_in_any_artifact_is_found_by_name() {
         ("preprocess/index.csv", "cxr-split"),
         ("split/split.json", "cxr-extract"),
         ("extract/features.npy", "cxr-train"),
-        ("extract/bank.npy", "cxr-train"),
+        ("extract/augmented.npy", "cxr-train"),
         ("train/model.safetensors", "cxr-evaluate"),
         ("train/model.json", "cxr-evaluate"),
         ("train/history.csv", "cxr-plot"),

@@ -1,10 +1,10 @@
-//! `cxr-sample-normal`, on real films and on a tree as Kaggle's archive comes out.
+//! `cxr-sample-normal`, on real images and on a tree as Kaggle's archive comes out.
 
 use crate::support::{Sandbox, shared};
 
-fn films(sandbox: &Sandbox, folder: &str) -> Vec<String> {
+fn images(sandbox: &Sandbox, folder: &str) -> Vec<String> {
     let names = sandbox.tree(folder).into_iter().map(|(name, _)| name);
-    names.filter(|name| name != "ledger.csv" && name != "record.json").collect()
+    names.filter(|name| name != "selection.csv" && name != "record.json").collect()
 }
 
 fn unzipped() -> Sandbox {
@@ -27,7 +27,7 @@ fn unzipped() -> Sandbox {
 }
 
 #[test]
-fn normal_films_only_are_drawn() {
+fn normal_images_only_are_drawn() {
     let sandbox = unzipped();
     insta::assert_snapshot!(sandbox.ok("cxr-sample-normal --count 3"), @"
     dataset/normal: 3 images
@@ -40,8 +40,8 @@ fn normal_films_only_are_drawn() {
         not sampled                     1
         other split                     1
     ");
-    insta::assert_snapshot!(sandbox.read("dataset/normal/ledger.csv"), @"
-    row,file,finding,view,modality,patient,evidence,sex,age,source,status,reason,film
+    insta::assert_snapshot!(sandbox.read("dataset/normal/selection.csv"), @"
+    row,file,finding,view,modality,patient,evidence,sex,age,source,status,reason,image
     1,__MACOSX/train/NORMAL/._IM-0240-0001.jpeg,No Finding,AP,X-ray,,,,,chest_xray,dropped,archive leftover,
     2,chest_xray/train/NORMAL/IM-0240-0001.jpeg,No Finding,AP,X-ray,kaggle:IM-0240,kaggle name,,,chest_xray,dropped,nested copy,
     3,test/NORMAL/IM-0001-0001.jpeg,No Finding,AP,X-ray,kaggle:IM-0001,kaggle name,,,chest_xray,dropped,other split,
@@ -68,17 +68,17 @@ fn the_tutorial_draws_pneumonia_too() {
         "train-NORMAL-same.jpeg",
         "train-PNEUMONIA-same.jpeg",
     ];
-    assert_eq!(films(&sandbox, "dataset/normal"), expected);
+    assert_eq!(images(&sandbox, "dataset/normal"), expected);
     assert_eq!(
         sandbox.read("dataset/normal/train-PNEUMONIA-same.jpeg"),
         "train/PNEUMONIA/same.jpeg"
     );
 }
 
-/// The 60 normal films of the machine, drawn as Python's reference says.
+/// The 60 normal images of the machine, drawn as Python's reference says.
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
-fn real_films_are_drawn_as_python_draws() {
+fn real_images_are_drawn_as_python_draws() {
     let shared = shared();
     let sandbox = Sandbox::new();
     let source = shared.join("data/chest_xray");
@@ -94,18 +94,18 @@ fn real_films_are_drawn_as_python_draws() {
     let first = case["first"].as_array().unwrap().iter().map(|i| i.as_u64().unwrap() as usize);
     let mut expected: Vec<_> = first.map(|i| all[i].clone()).collect();
     expected.sort();
-    assert_eq!(films(&sandbox, "dataset/normal"), expected);
+    assert_eq!(images(&sandbox, "dataset/normal"), expected);
 }
 
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
-fn another_seed_draws_other_films_and_the_former_ones_go() {
+fn another_seed_draws_other_images_and_the_former_ones_go() {
     let shared = shared();
     let sandbox = Sandbox::new();
     let source = shared.join("data/chest_xray");
     let draw = |seed: u64| {
         sandbox.ok(&format!("cxr-sample-normal --seed {seed} --source {}", source.display()));
-        films(&sandbox, "dataset/normal")
+        images(&sandbox, "dataset/normal")
     };
     let (first, second) = (draw(1), draw(2));
     assert!(first.len() == 25 && second.len() == 25 && first != second);
@@ -113,7 +113,7 @@ fn another_seed_draws_other_films_and_the_former_ones_go() {
 }
 
 #[test]
-fn too_few_films_are_an_error_with_a_way_out() {
+fn too_few_images_are_an_error_with_a_way_out() {
     let sandbox = unzipped();
     insta::assert_snapshot!(sandbox.transcript("cxr-sample-normal --count 9"), @"
     $ cxr-sample-normal --count 9

@@ -4,40 +4,40 @@ use serde_json::json;
 
 use crate::support::{Sandbox, shared};
 
-/// An `index.csv` of films named by class and patient.
-fn index(films: &[(&str, &str)]) -> String {
+/// An `index.csv` of images named by class and patient.
+fn index(images: &[(&str, &str)]) -> String {
     let mut text = "row,path,class,patient,source,width,height,mode,bytes,hash\n".to_owned();
-    for (row, (class, patient)) in films.iter().enumerate() {
+    for (row, (class, patient)) in images.iter().enumerate() {
         text += &format!("{row},{class}/{row:03}.png,{class},{patient},test,10,10,L,5,{row}\n");
     }
     text
 }
 
-fn sandbox(films: &[(&str, &str)]) -> Sandbox {
+fn sandbox(images: &[(&str, &str)]) -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.write("artifacts/tutorial/preprocess/index.csv", index(films));
+    sandbox.write("artifacts/tutorial/preprocess/index.csv", index(images));
     sandbox
 }
 
-/// Twenty films of each class, two of each patient.
+/// Twenty images of each class, two of each patient.
 fn pairs() -> Sandbox {
     let patients: Vec<String> = (0..40).map(|i| format!("p{}", i / 2)).collect();
     let class = |i: usize| if i < 20 { "covid" } else { "normal" };
-    let films: Vec<_> = patients.iter().enumerate().map(|(i, p)| (class(i), p.as_str())).collect();
-    sandbox(&films)
+    let images: Vec<_> = patients.iter().enumerate().map(|(i, p)| (class(i), p.as_str())).collect();
+    sandbox(&images)
 }
 
 const SPLIT: &str = "artifacts/tutorial/split/split.json";
 
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
-fn the_tutorials_films_are_split_as_scikit_learn_does() {
+fn the_tutorials_images_are_split_as_scikit_learn_does() {
     let shared = shared();
     let reference = std::fs::read_to_string(shared.join("reference/split.json")).unwrap();
     let reference: serde_json::Value = serde_json::from_str(&reference).unwrap();
     let paths = reference["paths"].as_array().unwrap().iter().map(|p| p.as_str().unwrap());
-    let films: Vec<_> = paths.map(|path| (path.split_once('/').unwrap().0, "")).collect();
-    let sandbox = sandbox(&films);
+    let images: Vec<_> = paths.map(|path| (path.split_once('/').unwrap().0, "")).collect();
+    let sandbox = sandbox(&images);
     sandbox.ok("cxr-split");
     let split = sandbox.json(SPLIT);
     assert_eq!((&split["train"], &split["test"]), (&reference["train"], &reference["test"]));
@@ -52,14 +52,14 @@ fn patients_on_both_sides_are_named_unless_they_stay_together() {
     $ cxr-split
     exit: 0
     --- stdout
-    40 films split by image, seed 42
+    40 images split by image, seed 42
     class    train    test
     covid       16       4
     normal      16       4
     all         32       8
     patients on both sides: 4
     --- stderr
-    warning: 4 patients stand on both sides, so 4 of 8 test films show someone the model learns from: p15, p17, p5, p8
+    warning: 4 patients stand on both sides, so 4 of 8 test images show someone the model learns from: p15, p17, p5, p8
     ");
     let split = sandbox.json(SPLIT);
     let test: Vec<u64> = serde_json::from_value(split["test"].clone()).unwrap();
@@ -71,7 +71,7 @@ fn patients_on_both_sides_are_named_unless_they_stay_together() {
     $ cxr-split --method group
     exit: 0
     --- stdout
-    40 films split by group, seed 42
+    40 images split by group, seed 42
     class    train    test
     covid       16       4
     normal      16       4
@@ -85,12 +85,12 @@ fn patients_on_both_sides_are_named_unless_they_stay_together() {
 }
 
 #[test]
-fn films_of_unknown_patients_are_groups_of_their_own() {
-    let films: Vec<_> =
+fn images_of_unknown_patients_are_groups_of_their_own() {
+    let images: Vec<_> =
         (0..20).map(|i| (if i % 2 == 0 { "covid" } else { "normal" }, "")).collect();
-    let sandbox = sandbox(&films);
+    let sandbox = sandbox(&images);
     let text = sandbox.transcript("cxr-split --method group");
-    assert!(text.contains("warning: 20 films have no known patient"), "{text}");
+    assert!(text.contains("warning: 20 images have no known patient"), "{text}");
     assert_eq!(sandbox.json(SPLIT)["test"].as_array().unwrap().len(), 4);
 }
 
@@ -120,7 +120,7 @@ fn validation_takes_whole_patients_and_leaves_the_test_as_it_was() {
         both.sort_unstable();
         all.sort_unstable();
         assert_eq!(both, all, "{method}");
-        // Films 2 p and 2 p + 1 are of one patient.
+        // Images 2 p and 2 p + 1 are of one patient.
         assert!(validation.iter().all(|row| !train.contains(&(row ^ 1))), "{method}");
     }
     let text = sandbox.transcript("cxr-split --validation 0.7");
@@ -173,10 +173,10 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     --- stderr
     error: the test set has too few images: 1, expected at least 1 for each of 2 classes
 
-    hint: add films, or change `--test-size`
+    hint: add images, or change `--test-size`
     ");
-    let refused = |films: &[(&str, &str)], flags: &str| {
-        sandbox.write("artifacts/tutorial/preprocess/index.csv", index(films));
+    let refused = |images: &[(&str, &str)], flags: &str| {
+        sandbox.write("artifacts/tutorial/preprocess/index.csv", index(images));
         sandbox.transcript(&format!("cxr-split{flags}"))
     };
     insta::assert_snapshot!(refused(&[("covid", "a"), ("covid", "b")], ""), @r"
@@ -184,7 +184,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     exit: 1
     --- stdout
     --- stderr
-    error: all films are of one class, `covid`
+    error: all images are of one class, `covid`
 
     hint: the dataset needs a folder for each class, two at least
     ");
@@ -195,7 +195,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     --- stderr
     error: class `normal` has too few images: 1, expected at least 2
 
-    hint: add films of this class, or take its folder away
+    hint: add images of this class, or take its folder away
     ");
     let one_patient = [("covid", "a"), ("covid", "a"), ("normal", "c"), ("normal", "d")];
     insta::assert_snapshot!(refused(&one_patient, " --method group --test-size 0.5"), @r"
@@ -205,7 +205,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     --- stderr
     error: no split by group has every class in both training and test set
 
-    hint: add films of more patients, try another `--seed`, or accept patients on both sides with `--method image`
+    hint: add images of more patients, try another `--seed`, or accept patients on both sides with `--method image`
     ");
     assert_eq!(sandbox.read(SPLIT), before);
 }
@@ -274,7 +274,7 @@ fn linked_groups_stay_together_and_must_fit_the_index() {
     );
     let linked = |hash: &str| {
         let document = json!({
-            "schema": "cxr.link/1", "films": 40, "groups": 10, "links": {}, "merged": [],
+            "schema": "cxr.link/1", "images": 40, "groups": 10, "links": {}, "merged": [],
             "conflicts": [], "index": hash,
         });
         sandbox.write("artifacts/tutorial/link/link.json", document.to_string());

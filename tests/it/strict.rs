@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::support::{Sandbox, random_weights};
 
-/// As few films and rounds as show that every stage does its part.
+/// As few images and rounds as show that every stage does its part.
 const CONFIG: &str = "
 [phantom]
-films = 9
+images = 9
 [sample-normal]
 count = 9
 [profile.strict.extract]
@@ -29,23 +29,24 @@ shuffles = 20
 ";
 
 #[test]
-fn strict_figures_are_of_other_persons_and_of_normals_only() {
+fn strict_figures_are_of_other_patients_and_of_normals_only() {
     let sandbox = Sandbox::new().with_weights(random_weights());
     sandbox.write("pipeline.toml", CONFIG);
     for line in ["cxr-phantom", "cxr-build-covid", "cxr-sample-normal"] {
         sandbox.ok(line);
     }
-    // A normal film that is pneumonia by its name, and one film under two names.
+    // A normal image that is pneumonia by its name, and one image under two names.
     let normal = sandbox.tree("dataset/normal");
-    let film = |end: &str| &normal.iter().find(|(name, _)| name.ends_with(end)).unwrap().1;
-    sandbox.write("dataset/normal/person7_virus_12.jpeg", film("jpeg"));
-    sandbox.write("dataset/normal/twin.png", film("png"));
+    let image = |end: &str| &normal.iter().find(|(name, _)| name.ends_with(end)).unwrap().1;
+    sandbox.write("dataset/normal/person7_virus_12.jpeg", image("jpeg"));
+    sandbox.write("dataset/normal/twin.png", image("png"));
     sandbox.ok("cxr run --profile strict");
 
     let artifact = |name: &str| sandbox.path(format!("artifacts/strict/{name}"));
-    let ledger = sandbox.read(artifact("preprocess/ledger.csv"));
-    let dropped: Vec<&str> = ledger.lines().filter(|line| line.contains("dropped")).collect();
-    assert!(matches!(dropped[..], [line] if line.contains("person7_virus_12")), "{ledger}");
+    let selection_log = sandbox.read(artifact("preprocess/selection.csv"));
+    let dropped: Vec<&str> =
+        selection_log.lines().filter(|line| line.contains("dropped")).collect();
+    assert!(matches!(dropped[..], [line] if line.contains("person7_virus_12")), "{selection_log}");
 
     let index = sandbox.read(artifact("preprocess/index.csv"));
     let paths: Vec<String> = csv::Reader::from_reader(index.as_bytes())
@@ -79,10 +80,11 @@ fn strict_figures_are_of_other_persons_and_of_normals_only() {
     // The model is trained as the heads of the cross-validation: on the images as they are.
     let all: ndarray::Array2<f32> =
         ndarray_npy::read_npy(artifact("extract/features.npy")).unwrap();
-    let bank: ndarray::Array3<f32> = ndarray_npy::read_npy(artifact("extract/bank.npy")).unwrap();
+    let augmented: ndarray::Array3<f32> =
+        ndarray_npy::read_npy(artifact("extract/augmented.npy")).unwrap();
     let rows = split["train"].as_array().unwrap().iter();
     let rows: Vec<usize> = rows.map(|row| row.as_u64().unwrap() as usize).collect();
-    assert_eq!(bank, all.select(ndarray::Axis(0), &rows).insert_axis(ndarray::Axis(0)));
+    assert_eq!(augmented, all.select(ndarray::Axis(0), &rows).insert_axis(ndarray::Axis(0)));
 
     let crossval = sandbox.json(artifact("crossval/crossval.json"));
     assert_eq!(crossval["grouped_by"], "link");

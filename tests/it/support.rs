@@ -105,14 +105,14 @@ impl Sandbox {
     }
 }
 
-/// A model trained on twelve synthetic films with random weights, made once, with its
-/// films in `dataset/` and its artifacts in `artifacts/tutorial/`. To be read only.
+/// A model trained on twelve synthetic images with random weights, made once, with its
+/// images in `dataset/` and its artifacts in `artifacts/tutorial/`. To be read only.
 pub fn trained() -> &'static Sandbox {
     static TRAINED: OnceLock<Sandbox> = OnceLock::new();
     TRAINED.get_or_init(|| {
         let sandbox = Sandbox::new().with_weights(random_weights());
         for line in [
-            "cxr-phantom --films 6 --output sources",
+            "cxr-phantom --images 6 --output sources",
             "cxr-build-covid --source sources/covid-chestxray-dataset",
             "cxr-sample-normal --source sources/chest_xray --count 6",
             "cxr-preprocess",
@@ -222,7 +222,7 @@ fn programs() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_cxr")).parent().expect("a folder").to_owned()
 }
 
-/// What the features of tests say of how they were made: `width` numbers a film.
+/// What the features of tests say of how they were made: `width` numbers an image.
 pub fn extractor(width: usize) -> Extractor {
     Extractor {
         backbone: "vgg16".into(),

@@ -15,9 +15,9 @@ use crate::support::{Sandbox, extractor};
 const TRAIN: &str = "cxr-train --artifacts a --epochs 4 --batch-size 4 --learning-rate 0.05";
 const FOLDER: &str = "a/tutorial/train";
 
-/// Artifacts of 16 films of `classes` in turn, the last 4 of them for the test,
+/// Artifacts of 16 images of `classes` in turn, the last 4 of them for the test,
 /// with 6 features of which the first tells the class.
-fn films(classes: &[&str]) -> Sandbox {
+fn images(classes: &[&str]) -> Sandbox {
     let sandbox = Sandbox::new();
     let path = |name: &str| {
         let path = sandbox.path(format!("a/tutorial/{name}"));
@@ -39,16 +39,16 @@ fn films(classes: &[&str]) -> Sandbox {
     });
     Index::new(rows.collect()).write(&path("preprocess/index.csv")).unwrap();
     write_split(&sandbox, (0..12).collect(), (12..16).collect());
-    let value = |film: usize, feature: usize| match feature {
-        0 => (film % classes.len()) as f32,
-        _ => (film * 7 + feature * 5) as f32 % 11.0 / 11.0,
+    let value = |image: usize, feature: usize| match feature {
+        0 => (image % classes.len()) as f32,
+        _ => (image * 7 + feature * 5) as f32 % 11.0 / 11.0,
     };
-    let features = Array2::from_shape_fn((16, 6), |(film, feature)| value(film, feature));
+    let features = Array2::from_shape_fn((16, 6), |(image, feature)| value(image, feature));
     write_npy(path("extract/features.npy"), &features).unwrap();
-    let bank = Array3::from_shape_fn((3, 12, 6), |(rotation, film, feature)| {
-        value(film, feature) + 0.1 * rotation as f32
+    let augmented = Array3::from_shape_fn((3, 12, 6), |(rotation, image, feature)| {
+        value(image, feature) + 0.1 * rotation as f32
     });
-    write_npy(path("extract/bank.npy"), &bank).unwrap();
+    write_npy(path("extract/augmented.npy"), &augmented).unwrap();
     sandbox
 }
 
@@ -85,7 +85,7 @@ fn write_split(sandbox: &Sandbox, train: Vec<usize>, test: Vec<usize>) {
 
 #[test]
 fn a_long_training_prints_a_few_lines_and_all_if_asked() {
-    let sandbox = films(&["covid", "normal"]);
+    let sandbox = images(&["covid", "normal"]);
     let lines = |flags: &str| {
         let output = sandbox.cxr(&format!("{TRAIN} {flags}").replace("--epochs 4 ", "")).output();
         let stderr = String::from_utf8(output.unwrap().stderr).unwrap();
@@ -99,7 +99,7 @@ fn a_long_training_prints_a_few_lines_and_all_if_asked() {
 
 #[test]
 fn a_model_its_description_and_its_history() {
-    let sandbox = films(&["covid", "normal"]);
+    let sandbox = images(&["covid", "normal"]);
     let output = sandbox.cxr(TRAIN).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{stderr}");
@@ -118,9 +118,9 @@ fn a_model_its_description_and_its_history() {
     let bytes = std::fs::read(sandbox.path(format!("{FOLDER}/model.safetensors"))).unwrap();
     assert_eq!(model.weights, hash::bytes(&bytes));
     assert_eq!(model.classes, ["covid", "normal"]);
-    assert_eq!((model.training.films, model.training.epochs, model.training.seed), (12, 4, 42));
-    let bank = hash::file(&sandbox.path("a/tutorial/extract/bank.npy")).unwrap();
-    assert_eq!(model.inputs["extract/bank.npy"], bank);
+    assert_eq!((model.training.images, model.training.epochs, model.training.seed), (12, 4, 42));
+    let augmented = hash::file(&sandbox.path("a/tutorial/extract/augmented.npy")).unwrap();
+    assert_eq!(model.inputs["extract/augmented.npy"], augmented);
     let head = Head::from_safetensors(&bytes).unwrap();
     let features: Array2<f32> = read_npy(sandbox.path("a/tutorial/extract/features.npy")).unwrap();
     assert_eq!(head.predict(features.view()).dim(), (16, 2));
@@ -129,7 +129,7 @@ fn a_model_its_description_and_its_history() {
 
 #[test]
 fn threads_change_no_byte() {
-    let sandbox = films(&["covid", "normal", "pneumonia"]);
+    let sandbox = images(&["covid", "normal", "pneumonia"]);
     sandbox.ok(&format!("{TRAIN} --seeds 3 --threads 1"));
     let one = sandbox.tree(FOLDER);
     sandbox.ok(&format!("{TRAIN} --seeds 3 --threads 2"));
@@ -138,7 +138,7 @@ fn threads_change_no_byte() {
 
 #[test]
 fn many_seeds_keep_the_first_model() {
-    let sandbox = films(&["covid", "normal"]);
+    let sandbox = images(&["covid", "normal"]);
     let model = |sandbox: &Sandbox| {
         std::fs::read(sandbox.path(format!("{FOLDER}/model.safetensors"))).unwrap()
     };
@@ -159,8 +159,8 @@ fn many_seeds_keep_the_first_model() {
 }
 
 #[test]
-fn films_that_cannot_train_are_explained_and_the_last_model_stays() {
-    let sandbox = films(&["covid", "normal"]);
+fn images_that_cannot_train_are_explained_and_the_last_model_stays() {
+    let sandbox = images(&["covid", "normal"]);
     sandbox.ok(TRAIN);
     let good = sandbox.tree(FOLDER);
     let said = |line: &str| {
@@ -183,9 +183,9 @@ fn films_that_cannot_train_are_explained_and_the_last_model_stays() {
     let (code, text) = said("cxr-train --artifacts a --loss hinge");
     assert!(code == 2 && text.contains("expected `logits` or `probabilities`"), "{text}");
 
-    let path = sandbox.path("a/tutorial/extract/bank.npy");
-    let bank: Array3<f32> = read_npy(&path).unwrap();
-    let mut sick = bank.clone();
+    let path = sandbox.path("a/tutorial/extract/augmented.npy");
+    let augmented: Array3<f32> = read_npy(&path).unwrap();
+    let mut sick = augmented.clone();
     sick[[1, 5, 2]] = f32::NAN;
     write_npy(&path, &sick).unwrap();
     insta::assert_snapshot!(sandbox.transcript(TRAIN), @r"
@@ -205,9 +205,9 @@ fn films_that_cannot_train_are_explained_and_the_last_model_stays() {
     assert!(code == 1 && text.contains("is not a usable array of features"), "{text}");
     std::fs::remove_file(&path).unwrap();
     let (code, text) = said(TRAIN);
-    assert!(code == 1 && text.contains("there is no `a/tutorial/extract/bank.npy`"), "{text}");
+    assert!(code == 1 && text.contains("there is no `a/tutorial/extract/augmented.npy`"), "{text}");
     assert!(text.contains("hint: run `cxr extract"), "{text}");
-    write_npy(&path, &bank).unwrap();
+    write_npy(&path, &augmented).unwrap();
 
     let description = sandbox.path("a/tutorial/extract/features.json");
     let stale = std::fs::read(&description).unwrap();
@@ -219,12 +219,12 @@ fn films_that_cannot_train_are_explained_and_the_last_model_stays() {
 }
 
 #[test]
-fn every_class_needs_a_training_film() {
-    let sandbox = films(&["covid", "normal"]);
+fn every_class_needs_a_training_image() {
+    let sandbox = images(&["covid", "normal"]);
     write_split(&sandbox, vec![0, 2, 4, 6], vec![1, 3]);
     let text = sandbox.transcript(TRAIN);
     assert!(text.contains("error: the class `normal` has no training image"), "{text}");
-    let text = films(&["covid"]).transcript(TRAIN);
+    let text = images(&["covid"]).transcript(TRAIN);
     assert!(text.contains("error: 1 class, expected at least 2"), "{text}");
     assert!(text.contains("hint: the dataset needs a folder for each class"), "{text}");
 }

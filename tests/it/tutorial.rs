@@ -1,4 +1,4 @@
-//! The tutorial on its own 50 films with the real weights: one run of the whole
+//! The tutorial on its own 50 images with the real weights: one run of the whole
 //! pipeline, which the tests here share. Ignored without `../shared`.
 
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ fn it_reaches_the_tutorials_accuracy_and_says_how_sure_that_is() {
 
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
-fn films_and_split_are_those_of_the_reference() {
+fn images_and_split_are_those_of_the_reference() {
     let run = run();
     let reference = run.reference("split.json");
     let split = run.sandbox.json("a/tutorial/split/split.json");
@@ -117,8 +117,8 @@ fn the_plots_and_the_lock_file_are_there_and_nothing_is_stale() {
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
 fn predict_prints_what_evaluate_said() {
     let run = run();
-    let films = run.shared.join("data/tutorial/dataset");
-    let line = format!("cxr-predict --format csv {}", films.display());
+    let images = run.shared.join("data/tutorial/dataset");
+    let line = format!("cxr-predict --format csv {}", images.display());
     let text = run.ok(&line);
     let mut rows = csv::Reader::from_reader(text.as_bytes());
     let said: BTreeMap<String, BTreeMap<String, String>> = rows
@@ -132,7 +132,7 @@ fn predict_prints_what_evaluate_said() {
     let mut judged = 0;
     for row in rows.deserialize::<BTreeMap<String, String>>() {
         let row = row.unwrap();
-        let said = &said[&films.join(&row["path"]).display().to_string()];
+        let said = &said[&images.join(&row["path"]).display().to_string()];
         for (column, other) in
             [("p_covid", "p_covid"), ("p_normal", "p_normal"), ("decision", "predicted")]
         {
@@ -145,14 +145,14 @@ fn predict_prints_what_evaluate_said() {
 
 #[test]
 #[ignore = "needs ../shared; installs onnxruntime and keras with pip if they are not there"]
-fn other_libraries_run_the_model_with_the_same_probabilities_on_all_films() {
+fn other_libraries_run_the_model_with_the_same_probabilities_on_all_images() {
     let run = run();
     for (format, library) in [("onnx", "onnxruntime"), ("keras", "keras"), ("h5", "keras")] {
         let python = python(library);
         let line = format!("cxr-export {format} -o model.{format} --verify --artifacts a");
         let output = run.sandbox.cxr(&line).env("CXR_PYTHON", python).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("agrees on 50 films"), "{line}:\n{text}");
+        assert!(output.status.success() && text.contains("agrees on 50 images"), "{line}:\n{text}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::union_find::UnionFind;
-use super::{Film, Kind, Link};
+use super::{Image, Kind, Link};
 
 /// Images grouped by patient: the connected components of the links.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,27 +24,27 @@ pub struct Conflict {
     pub classes: BTreeMap<String, usize>,
     /// Whether copies of one image are in different classes. Otherwise the images may have been
     /// taken at different times.
-    pub same_film: bool,
+    pub same_image: bool,
 }
 
 impl Groups {
-    /// Groups `films` by `links` (union-find).
-    pub fn new(films: &[Film<'_>], links: &[Link]) -> Self {
-        let mut sets = UnionFind::new(films.len());
-        let mut evidence = vec![BTreeSet::new(); films.len()];
+    /// Groups `images` by `links` (union-find).
+    pub fn new(images: &[Image<'_>], links: &[Link]) -> Self {
+        let mut sets = UnionFind::new(images.len());
+        let mut evidence = vec![BTreeSet::new(); images.len()];
         for link in links {
             sets.join(link.a, link.b);
             evidence[link.a].insert(link.kind);
             evidence[link.b].insert(link.kind);
         }
-        let set_of: Vec<usize> = (0..films.len()).map(|row| sets.find(row)).collect();
+        let set_of: Vec<usize> = (0..images.len()).map(|row| sets.find(row)).collect();
         let mut patients: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
-        for (film, set) in films.iter().zip(&set_of) {
-            let known = Some(film.patient).filter(|patient| !patient.is_empty());
+        for (image, set) in images.iter().zip(&set_of) {
+            let known = Some(image.patient).filter(|patient| !patient.is_empty());
             patients.entry(*set).or_default().extend(known);
         }
         let name = |set: &usize| match &patients[set] {
-            ids if ids.is_empty() => format!("film:{}", films[*set].path),
+            ids if ids.is_empty() => format!("image:{}", images[*set].path),
             ids => ids.iter().copied().collect::<Vec<_>>().join("+"),
         };
         Self { of: set_of.iter().map(name).collect(), evidence }
@@ -56,23 +56,24 @@ impl Groups {
     }
 
     /// Returns the sorted patient keys of each group with several patient keys.
-    pub fn merged(&self, films: &[Film<'_>]) -> Vec<Vec<String>> {
+    pub fn merged(&self, images: &[Image<'_>]) -> Vec<Vec<String>> {
         let mut ids: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for (film, group) in films.iter().zip(&self.of) {
-            let known = Some(film.patient).filter(|patient| !patient.is_empty());
+        for (image, group) in images.iter().zip(&self.of) {
+            let known = Some(image.patient).filter(|patient| !patient.is_empty());
             ids.entry(group).or_default().extend(known.map(str::to_owned));
         }
         ids.into_values().filter(|ids| ids.len() > 1).map(|ids| ids.into_iter().collect()).collect()
     }
 
     /// Returns the groups with images of several classes, ordered by name.
-    pub fn conflicts(&self, films: &[Film<'_>], links: &[Link]) -> Vec<Conflict> {
+    pub fn conflicts(&self, images: &[Image<'_>], links: &[Link]) -> Vec<Conflict> {
         let mut classes: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
-        for (film, group) in films.iter().zip(&self.of) {
-            *classes.entry(group).or_default().entry(film.class.to_owned()).or_default() += 1;
+        for (image, group) in images.iter().zip(&self.of) {
+            *classes.entry(group).or_default().entry(image.class.to_owned()).or_default() += 1;
         }
-        let crosses_classes =
-            |link: &&Link| link.kind.is_of_the_film() && films[link.a].class != films[link.b].class;
+        let crosses_classes = |link: &&Link| {
+            link.kind.is_of_the_image() && images[link.a].class != images[link.b].class
+        };
         let with_copies: BTreeSet<&str> =
             links.iter().filter(crosses_classes).map(|l| self.of[l.a].as_str()).collect();
         let mixed = classes.into_iter().filter(|(_, classes)| classes.len() > 1);
@@ -80,7 +81,7 @@ impl Groups {
             .map(|(group, classes)| Conflict {
                 group: group.to_owned(),
                 classes,
-                same_film: with_copies.contains(group),
+                same_image: with_copies.contains(group),
             })
             .collect()
     }

@@ -24,7 +24,7 @@ use super::identity::{Evidence, KaggleName, from_name};
 
 /// Recorded data of an image.
 #[derive(Debug, Clone, Copy)]
-pub struct Film<'a> {
+pub struct Image<'a> {
     /// Path relative to the dataset folder.
     pub path: &'a str,
     /// Name of the class.
@@ -57,7 +57,7 @@ impl Kind {
     }
 
     /// Returns whether the link joins copies of one image, not only images of one patient.
-    pub fn is_of_the_film(self) -> bool {
+    pub fn is_of_the_image(self) -> bool {
         matches!(self, Self::SameFile | Self::NearDuplicate)
     }
 }
@@ -85,11 +85,11 @@ pub struct Link {
 
 /// Links images with the same patient ID, the same patient number in Kaggle file names, or the
 /// same file hash. Each image is linked to the first image with the same value, in row order.
-pub fn by_record(films: &[Film<'_>]) -> Vec<Link> {
+pub fn by_record(images: &[Image<'_>]) -> Vec<Link> {
     let mut first: BTreeMap<(Kind, String), usize> = BTreeMap::new();
     let mut links = Vec::new();
-    for (row, film) in films.iter().enumerate() {
-        for (kind, detail) in link_keys(film) {
+    for (row, image) in images.iter().enumerate() {
+        for (kind, detail) in link_keys(image) {
             let a = *first.entry((kind, detail.clone())).or_insert(row);
             if a < row {
                 links.push(Link { a, b: row, kind, detail, relation: None });
@@ -100,18 +100,18 @@ pub fn by_record(films: &[Film<'_>]) -> Vec<Link> {
 }
 
 /// Returns the keys that link an image to others, without empty keys.
-fn link_keys(film: &Film<'_>) -> Vec<(Kind, String)> {
-    let evidence = match film.patient.split_once(':') {
+fn link_keys(image: &Image<'_>) -> Vec<(Kind, String)> {
+    let evidence = match image.patient.split_once(':') {
         Some(("kaggle", _)) => Evidence::KaggleName,
         Some(("name", _)) => Evidence::NameSeries,
         _ => Evidence::PatientId,
     };
-    let name = film.path.rsplit('/').next().unwrap_or_default();
+    let name = image.path.rsplit('/').next().unwrap_or_default();
     let kaggle = KaggleName::parse(name).and_then(|_| from_name(name)).map(|identity| identity.key);
     let keys = [
-        (Kind::Identity(evidence), film.patient.to_owned()),
+        (Kind::Identity(evidence), image.patient.to_owned()),
         (Kind::Identity(Evidence::KaggleName), kaggle.unwrap_or_default()),
-        (Kind::SameFile, film.hash.to_owned()),
+        (Kind::SameFile, image.hash.to_owned()),
     ];
     let mut keys: Vec<_> = keys.into_iter().filter(|(_, key)| !key.is_empty()).collect();
     keys.dedup();
@@ -122,14 +122,14 @@ fn link_keys(film: &Film<'_>) -> Vec<(Kind, String)> {
 /// with a correlation of at least `least` are linked. Of files with equal hashes, only the first
 /// is compared. Constant images are not compared.
 pub fn by_picture(
-    films: &[Film<'_>],
+    images: &[Image<'_>],
     thumbnails: &[Thumbnail],
     neighbours: usize,
     least: f64,
 ) -> Vec<Link> {
     let mut seen = BTreeSet::new();
-    let is_first = |row: &usize| films[*row].hash.is_empty() || seen.insert(films[*row].hash);
-    let rows: Vec<usize> = (0..films.len()).filter(is_first).collect();
+    let is_first = |row: &usize| images[*row].hash.is_empty() || seen.insert(images[*row].hash);
+    let rows: Vec<usize> = (0..images.len()).filter(is_first).collect();
     let thumbnails: Vec<&Thumbnail> = rows.iter().map(|row| &thumbnails[*row]).collect();
     let link = |candidate: neighbours::Candidate| {
         let (a, b) = (candidate.a, candidate.b);
@@ -153,22 +153,22 @@ mod tests {
 
     use super::*;
 
-    fn film<'a>(path: &'a str, patient: &'a str, hash: &'a str) -> Film<'a> {
-        Film { path, class: path.split('/').next().unwrap(), patient, hash }
+    fn image<'a>(path: &'a str, patient: &'a str, hash: &'a str) -> Image<'a> {
+        Image { path, class: path.split('/').next().unwrap(), patient, hash }
     }
 
     #[test]
     fn records_link_images_with_their_evidence() {
-        let films = [
-            film("covid/a.png", "cohen:97", "1"),
-            film("covid/b.png", "cohen:178", "2"),
-            film("covid/c.png", "cohen:97", "3"),
-            film("normal/IM-0001-0001.jpeg", "kaggle:IM-0001", "4"),
-            film("normal/IM-0001-0002.jpeg", "", "5"),
-            film("normal/copy.png", "", "2"),
-            film("normal/d.png", "", "6"),
+        let images = [
+            image("covid/a.png", "cohen:97", "1"),
+            image("covid/b.png", "cohen:178", "2"),
+            image("covid/c.png", "cohen:97", "3"),
+            image("normal/IM-0001-0001.jpeg", "kaggle:IM-0001", "4"),
+            image("normal/IM-0001-0002.jpeg", "", "5"),
+            image("normal/copy.png", "", "2"),
+            image("normal/d.png", "", "6"),
         ];
-        let links = by_record(&films);
+        let links = by_record(&images);
         let rows: Vec<_> =
             links.iter().map(|l| (l.a, l.b, l.kind.text(), l.detail.as_str())).collect();
         assert_eq!(
@@ -179,7 +179,7 @@ mod tests {
                 (1, 5, "same file", "2")
             ]
         );
-        let groups = Groups::new(&films, &links);
+        let groups = Groups::new(&images, &links);
         assert_eq!(
             groups.of,
             [
@@ -189,17 +189,17 @@ mod tests {
                 "kaggle:IM-0001",
                 "kaggle:IM-0001",
                 "cohen:178",
-                "film:normal/d.png"
+                "image:normal/d.png"
             ]
         );
         assert_eq!(groups.count(), 4);
         assert_eq!(groups.evidence[1], BTreeSet::from([Kind::SameFile]));
         assert!(groups.evidence[6].is_empty());
-        assert_eq!(groups.merged(&films), [] as [Vec<String>; 0]);
+        assert_eq!(groups.merged(&images), [] as [Vec<String>; 0]);
         let classes = BTreeMap::from([("covid".into(), 1), ("normal".into(), 1)]);
         assert_eq!(
-            groups.conflicts(&films, &links),
-            [Conflict { group: "cohen:178".into(), classes, same_film: true }]
+            groups.conflicts(&images, &links),
+            [Conflict { group: "cohen:178".into(), classes, same_image: true }]
         );
     }
 
@@ -225,30 +225,30 @@ mod tests {
 
     #[test]
     fn the_same_image_in_two_files_joins_two_patient_ids() {
-        let films = [
-            film("covid/a", "cohen:78", "1"),
-            film("covid/b", "cohen:5", "2"),
-            film("covid/c", "cohen:201", "3"),
+        let images = [
+            image("covid/a", "cohen:78", "1"),
+            image("covid/b", "cohen:5", "2"),
+            image("covid/c", "cohen:201", "3"),
         ];
         let thumbnails =
             [shapes(1, WHOLE, false), shapes(2, WHOLE, false), shapes(1, WHOLE, false)];
-        let links = by_picture(&films, &thumbnails, 10, 0.88);
+        let links = by_picture(&images, &thumbnails, 10, 0.88);
         assert_eq!(links.len(), 1);
         assert_eq!((links[0].a, links[0].b, &*links[0].detail), (0, 2, "correlation 1.0000"));
         assert_eq!(links[0].relation.unwrap().text(), "same");
-        let groups = Groups::new(&films, &links);
+        let groups = Groups::new(&images, &links);
         assert_eq!(groups.of, ["cohen:201+cohen:78", "cohen:5", "cohen:201+cohen:78"]);
-        assert_eq!(groups.merged(&films), [["cohen:201", "cohen:78"]]);
-        assert_eq!(groups.conflicts(&films, &links), []);
+        assert_eq!(groups.merged(&images), [["cohen:201", "cohen:78"]]);
+        assert_eq!(groups.conflicts(&images, &links), []);
     }
 
     #[test]
     fn a_cropped_and_mirrored_copy_is_found_among_unrelated_images() {
         let paths: Vec<String> = (0..40).map(|i| format!("x/{i}")).collect();
-        let films: Vec<_> = paths.iter().map(|path| film(path, "", "")).collect();
+        let images: Vec<_> = paths.iter().map(|path| image(path, "", "")).collect();
         let mut thumbnails: Vec<_> = (0..40).map(|i| shapes(i, WHOLE, false)).collect();
         thumbnails[20] = shapes(7, [0.1, 0.02, 0.97, 0.95], true);
-        let links = by_picture(&films, &thumbnails, 10, 0.88);
+        let links = by_picture(&images, &thumbnails, 10, 0.88);
         assert_eq!(links.len(), 1, "{links:?}");
         let relation = links[0].relation.unwrap();
         assert_eq!((links[0].a, links[0].b, &*relation.text()), (7, 20, "mirrored cropped"));
@@ -262,9 +262,9 @@ mod tests {
         #[test]
         fn groups_are_the_connected_components(pairs in prop::collection::vec((0..40usize, 0..40usize), 0..40)) {
             let paths: Vec<String> = (0..40).map(|i| format!("x/{i}")).collect();
-            let films: Vec<_> = paths.iter().map(|path| film(path, "", "")).collect();
+            let images: Vec<_> = paths.iter().map(|path| image(path, "", "")).collect();
             let link = |&(a, b): &(usize, usize)| Link { a: a.min(b), b: a.max(b), kind: Kind::NearDuplicate, detail: String::new(), relation: None };
-            let groups = Groups::new(&films, &pairs.iter().map(link).collect::<Vec<_>>());
+            let groups = Groups::new(&images, &pairs.iter().map(link).collect::<Vec<_>>());
             for start in 0..40 {
                 let mut reached = BTreeSet::from([start]);
                 loop {
@@ -279,7 +279,7 @@ mod tests {
                 for other in 0..40 {
                     prop_assert_eq!(groups.of[start] == groups.of[other], reached.contains(&other));
                 }
-                prop_assert_eq!(&groups.of[start], &format!("film:x/{}", reached.first().unwrap()));
+                prop_assert_eq!(&groups.of[start], &format!("image:x/{}", reached.first().unwrap()));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! File paths and metadata of phantoms, in the layouts of the two real sources.
 
-use super::{Condition, Encoding, Film};
+use super::{Condition, Encoding, Image};
 
 /// Value of the column `source` for phantoms of every class.
 pub const SOURCE: &str = "phantom";
@@ -18,7 +18,7 @@ pub fn is_phantom(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
-impl Film {
+impl Image {
     /// Returns the path relative to the folder of sources, with `/`. File names follow the real
     /// sources, so that they identify the patient.
     pub fn path(&self) -> String {
@@ -46,9 +46,9 @@ impl Film {
     }
 }
 
-/// Returns the `metadata.csv` of the COVID-19 images in `films`. As in the real file, two rows are
+/// Returns the `metadata.csv` of the COVID-19 images in `images`. As in the real file, two rows are
 /// not usable: a CT volume and an unlabelled row.
-pub fn metadata_csv(films: &[Film]) -> String {
+pub fn metadata_csv(images: &[Image]) -> String {
     let row = |patient: usize,
                day: usize,
                finding: &str,
@@ -61,13 +61,13 @@ pub fn metadata_csv(films: &[Film]) -> String {
         )
     };
     let mut table = format!("{HEADER}\n");
-    let covid = films.iter().filter(|film| film.condition == Condition::Covid);
-    for film in covid {
-        let path = film.path();
+    let covid = images.iter().filter(|image| image.condition == Condition::Covid);
+    for image in covid {
+        let path = image.path();
         let name = path.rsplit('/').next().unwrap_or(&path);
-        let view = if film.from_the_front { "AP" } else { "PA" };
+        let view = if image.from_the_front { "AP" } else { "PA" };
         let file = format!("images,{name}");
-        table += &row(film.patient, film.day, "Pneumonia/Viral/COVID-19", view, "X-ray", &file);
+        table += &row(image.patient, image.day, "Pneumonia/Viral/COVID-19", view, "X-ray", &file);
     }
     table +=
         &row(9001, 0, "Pneumonia/Viral/COVID-19", "Axial", "CT", "volumes,phantom-9001.nii.gz");
@@ -85,15 +85,15 @@ mod tests {
 
     #[test]
     fn the_table_parses_and_lists_every_covid_image() {
-        let films = Plan { films: 9, seed: 42, marker: false }.films();
+        let images = Plan { images: 9, seed: 42, marker: false }.images();
         let table =
-            metadata::parse(metadata_csv(&films).as_bytes(), Path::new("metadata.csv")).unwrap();
+            metadata::parse(metadata_csv(&images).as_bytes(), Path::new("metadata.csv")).unwrap();
         assert_eq!(table.notes, [""; 0]);
         let views: Vec<_> = table.rows.iter().map(|r| r.view.as_deref().unwrap()).collect();
         assert_eq!(views, [["PA"; 9].as_slice(), &["AP"; 2], &["Axial", "PA"]].concat());
-        for (row, film) in table.rows.iter().zip(&films).take(11) {
-            assert!(film.path().ends_with(row.filename.as_deref().unwrap()));
-            assert_eq!(row.patient, Some(format!("phantom-{}", film.patient)));
+        for (row, image) in table.rows.iter().zip(&images).take(11) {
+            assert!(image.path().ends_with(row.filename.as_deref().unwrap()));
+            assert_eq!(row.patient, Some(format!("phantom-{}", image.patient)));
             assert_eq!(row.modality.as_deref(), Some("X-ray"));
             assert_eq!(row.folder.as_deref(), Some("images"));
         }
@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn names_are_distinct_and_identify_the_patient() {
-        let films = Plan { films: 20, seed: 42, marker: false }.films();
-        let mut paths: Vec<_> = films.iter().map(Film::path).collect();
+        let images = Plan { images: 20, seed: 42, marker: false }.images();
+        let mut paths: Vec<_> = images.iter().map(Image::path).collect();
         let keys: Vec<_> = paths
             .iter()
             .map(|p| identity::from_name(p.rsplit('/').next().unwrap()).unwrap().key)
@@ -113,6 +113,6 @@ mod tests {
         );
         paths.sort();
         paths.dedup();
-        assert_eq!(paths.len(), films.len());
+        assert_eq!(paths.len(), images.len());
     }
 }

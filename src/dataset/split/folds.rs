@@ -14,7 +14,7 @@ pub struct Folds {
 
 impl Folds {
     /// Returns the test fold of each image, from 0.
-    pub fn of_films(&self) -> &[usize] {
+    pub fn of_images(&self) -> &[usize] {
         &self.fold_of
     }
 
@@ -110,7 +110,7 @@ fn check_folds<C: Display>(
     folds: usize,
 ) -> Result<(), SplitError> {
     if classes.is_empty() {
-        return Err(SplitError::NoFilms);
+        return Err(SplitError::NoImages);
     }
     if folds < 2 {
         return Err(SplitError::FoldCount(folds));
@@ -132,18 +132,18 @@ fn best_fold(fold_counts: &mut [Vec<f64>], group: &[f64], class_sizes: &[f64]) -
         let spreads: Vec<f64> = (0..class_sizes.len()).map(spread).collect();
         let unevenness = pairwise_sum(&spreads) / spreads.len() as f64;
         add(&mut fold_counts[fold], group, -1.0);
-        let films: f64 = fold_counts[fold].iter().sum();
+        let images: f64 = fold_counts[fold].iter().sum();
         // Tolerances of numpy's `isclose`.
         let tied = (unevenness - least).abs() <= 1e-8 + 1e-5 * least;
-        if unevenness < least || (tied && films < fewest) {
-            (best, least, fewest) = (fold, unevenness, films);
+        if unevenness < least || (tied && images < fewest) {
+            (best, least, fewest) = (fold, unevenness, images);
         }
     }
     best
 }
 
 fn add(fold: &mut [f64], group: &[f64], sign: f64) {
-    fold.iter_mut().zip(group).for_each(|(fold, films)| *fold += sign * films);
+    fold.iter_mut().zip(group).for_each(|(fold, images)| *fold += sign * images);
 }
 
 /// Population standard deviation, as numpy's `std`. `sum` is a parameter because numpy's order
@@ -162,9 +162,9 @@ mod tests {
     #[test]
     fn impossible_fold_assignments_are_errors() {
         let labels = ["a", "a", "b", "b"];
-        assert_eq!(stratified_kfold::<&str>(&[], 2, 0), Err(SplitError::NoFilms));
+        assert_eq!(stratified_kfold::<&str>(&[], 2, 0), Err(SplitError::NoImages));
         assert_eq!(stratified_kfold(&labels, 1, 0), Err(SplitError::FoldCount(1)));
-        let few = SplitError::TooFewFilms { class: "a".into(), films: 2, needed: 3 };
+        let few = SplitError::TooFewImages { class: "a".into(), images: 2, needed: 3 };
         assert_eq!(stratified_kfold(&labels, 3, 0), Err(few.clone()));
         assert_eq!(stratified_group_kfold(&labels, &[0, 1, 2, 3], 3, 0), Err(few));
         let few = SplitError::TooFewGroups { groups: 1, folds: 2 };

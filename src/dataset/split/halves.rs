@@ -38,9 +38,9 @@ pub fn train_test_split<C: Ord + Display>(
     seed: u64,
     order: ClassOrder,
 ) -> Result<TrainTest, SplitError> {
-    let films = labels.len();
-    if films == 0 {
-        return Err(SplitError::NoFilms);
+    let images = labels.len();
+    if images == 0 {
+        return Err(SplitError::NoImages);
     }
     if !(test_size > 0.0 && test_size < 1.0) {
         return Err(SplitError::TestShare(test_size));
@@ -48,11 +48,11 @@ pub fn train_test_split<C: Ord + Display>(
     let (mut classes, inverse) = unique(labels);
     let mut members = rows_by_value(&inverse, classes.len());
     check_class_sizes(&classes, &members, 2)?;
-    let n_test = (test_size * films as f64).ceil() as usize;
-    let n_train = films - n_test;
-    for (side, films) in [("training", n_train), ("test", n_test)] {
-        if films < classes.len() {
-            return Err(SplitError::TooSmall { side, films, classes: classes.len() });
+    let n_test = (test_size * images as f64).ceil() as usize;
+    let n_train = images - n_test;
+    for (side, images) in [("training", n_train), ("test", n_test)] {
+        if images < classes.len() {
+            return Err(SplitError::TooSmall { side, images, classes: classes.len() });
         }
     }
     if order == ClassOrder::OneHot {
@@ -181,13 +181,13 @@ mod tests {
     fn impossible_splits_are_errors() {
         let split =
             |labels: &[&str], share| train_test_split(labels, share, 42, ClassOrder::Labels);
-        assert_eq!(split(&[], 0.2), Err(SplitError::NoFilms));
+        assert_eq!(split(&[], 0.2), Err(SplitError::NoImages));
         assert_eq!(split(&["a", "a"], 1.0), Err(SplitError::TestShare(1.0)));
-        let few = SplitError::TooFewFilms { class: "b".into(), films: 1, needed: 2 };
+        let few = SplitError::TooFewImages { class: "b".into(), images: 1, needed: 2 };
         assert_eq!(split(&["a", "a", "b"], 0.5), Err(few));
-        let small = SplitError::TooSmall { side: "test", films: 1, classes: 2 };
+        let small = SplitError::TooSmall { side: "test", images: 1, classes: 2 };
         assert_eq!(split(&["a", "a", "b", "b"], 0.2), Err(small));
-        let small = SplitError::TooSmall { side: "training", films: 1, classes: 2 };
+        let small = SplitError::TooSmall { side: "training", images: 1, classes: 2 };
         assert_eq!(split(&["a", "a", "b", "b"], 0.7), Err(small));
     }
 
@@ -238,9 +238,9 @@ mod tests {
 
         #[test]
         fn the_validation_set_has_whole_groups_of_the_training_rows(
-            films in prop::collection::vec((0..2u8, 0..15u8), 30..80), seed: u32,
+            images in prop::collection::vec((0..2u8, 0..15u8), 30..80), seed: u32,
         ) {
-            let (labels, groups): (Vec<u8>, Vec<u8>) = films.into_iter().unzip();
+            let (labels, groups): (Vec<u8>, Vec<u8>) = images.into_iter().unzip();
             let rows: Vec<usize> = (0..labels.len()).filter(|row| row % 5 != 0).rev().collect();
             if let Ok((train, validation)) = set_aside(&rows, &labels, &groups, 0.2, seed.into()) {
                 let mut all = [train.clone(), validation.clone()].concat();
@@ -259,9 +259,9 @@ mod tests {
 
         #[test]
         fn no_group_is_in_both_training_and_test_set(
-            films in prop::collection::vec((0..2u8, 0..15u8), 20..80), seed: u32,
+            images in prop::collection::vec((0..2u8, 0..15u8), 20..80), seed: u32,
         ) {
-            let (labels, groups): (Vec<u8>, Vec<u8>) = films.into_iter().unzip();
+            let (labels, groups): (Vec<u8>, Vec<u8>) = images.into_iter().unzip();
             if let Ok(split) = stratified_group_split(&labels, &groups, 0.25, seed.into()) {
                 prop_assert_eq!(split.train.len() + split.test.len(), labels.len());
                 for row in &split.test {

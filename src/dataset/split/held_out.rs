@@ -16,7 +16,7 @@ pub fn hold_out<C: Ord + Display>(
     assert_eq!(labels.len(), held_out.len(), "one flag per image");
     let (test, train): (Vec<usize>, Vec<usize>) = (0..labels.len()).partition(|row| held_out[*row]);
     if labels.is_empty() {
-        return Err(SplitError::NoFilms);
+        return Err(SplitError::NoImages);
     }
     if test.is_empty() {
         return Err(SplitError::NothingHeldOut);
@@ -44,6 +44,6 @@ mod tests {
         assert_eq!(hold_out(&labels, &[false; 4]), Err(SplitError::NothingHeldOut));
         let all = Err(SplitError::AllHeldOut { class: "b".into() });
         assert_eq!(hold_out(&labels, &[false, true, false, true]), all);
-        assert_eq!(hold_out::<&str>(&[], &[]), Err(SplitError::NoFilms));
+        assert_eq!(hold_out::<&str>(&[], &[]), Err(SplitError::NoImages));
     }
 }

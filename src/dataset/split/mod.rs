@@ -24,7 +24,7 @@ pub use leak::{Leak, leaks};
 pub enum SplitError {
     /// There are no images.
     #[error("there are no images to split")]
-    NoFilms,
+    NoImages,
     /// The test proportion is not between 0 and 1.
     #[error("`test-size` is {0}, expected more than 0 and less than 1")]
     TestShare(f64),
@@ -41,24 +41,24 @@ pub enum SplitError {
     #[error("the number of folds is {0}, expected at least 2")]
     FoldCount(usize),
     /// A class has fewer images than the split requires.
-    #[error("class `{class}` has too few images: {films}, expected at least {needed}")]
-    TooFewFilms {
+    #[error("class `{class}` has too few images: {images}, expected at least {needed}")]
+    TooFewImages {
         /// The class.
         class: String,
         /// Number of images of the class.
-        films: usize,
+        images: usize,
         /// Minimum number of images.
         needed: usize,
     },
     /// The training or test set has fewer images than there are classes.
     #[error(
-        "the {side} set has too few images: {films}, expected at least 1 for each of {classes} classes"
+        "the {side} set has too few images: {images}, expected at least 1 for each of {classes} classes"
     )]
     TooSmall {
         /// `training` or `test`.
         side: &'static str,
         /// Number of images in the set.
-        films: usize,
+        images: usize,
         /// Number of classes.
         classes: usize,
     },
@@ -112,7 +112,7 @@ fn check_class_sizes<C: Display>(
 ) -> Result<(), SplitError> {
     match classes.iter().zip(members).find(|(_, rows)| rows.len() < needed) {
         Some((class, rows)) => {
-            Err(SplitError::TooFewFilms { class: class.to_string(), films: rows.len(), needed })
+            Err(SplitError::TooFewImages { class: class.to_string(), images: rows.len(), needed })
         }
         None => Ok(()),
     }

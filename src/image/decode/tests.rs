@@ -9,27 +9,27 @@ use flate2::write::ZlibEncoder;
 use std::fs::read;
 use std::io::Read;
 
-fn film(name: &str) -> Vec<u8> {
-    read(golden_path("films").join(name)).unwrap()
+fn image(name: &str) -> Vec<u8> {
+    read(golden_path("images").join(name)).unwrap()
 }
 
-/// The film's pixels as RGB, at its own size.
-fn rgb(film: &Film) -> Vec<u8> {
-    film.to_rgb(film.height(), film.width()).into_raw_vec_and_offset().0
+/// The image's pixels as RGB, at its own size.
+fn rgb(image: &Image) -> Vec<u8> {
+    image.to_rgb(image.height(), image.width()).into_raw_vec_and_offset().0
 }
 
 #[test]
 fn equals_opencv_on_every_kind_of_file() {
     for case in golden("image_decode.json").as_array().unwrap() {
         let name = case["file"].as_str().unwrap();
-        let film = decode(&film(name)).unwrap();
-        assert_eq!(film.mode, case["mode"].as_str().unwrap(), "{name}");
-        assert_eq!(film.height(), case["height"].as_u64().unwrap() as usize, "{name}");
-        assert_eq!(film.width(), case["width"].as_u64().unwrap() as usize, "{name}");
+        let image = decode(&image(name)).unwrap();
+        assert_eq!(image.mode, case["mode"].as_str().unwrap(), "{name}");
+        assert_eq!(image.height(), case["height"].as_u64().unwrap() as usize, "{name}");
+        assert_eq!(image.width(), case["width"].as_u64().unwrap() as usize, "{name}");
         let hex = case["rgb"].as_str().unwrap().as_bytes().chunks_exact(2);
         let expected = hex.map(|h| u8::from_str_radix(str::from_utf8(h).unwrap(), 16).unwrap());
         let differences: Vec<u8> =
-            rgb(&film).iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).collect();
+            rgb(&image).iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).collect();
         let largest = differences.iter().max().unwrap();
         let allowed = if name.ends_with(".jpg") { 2 } else { 0 };
         assert!(*largest <= allowed, "{name}: {largest} levels");
@@ -47,12 +47,12 @@ fn odd_files_are_read_as_independent_decoders_do_or_refused() {
             assert!(matches!(error, DecodeError::Unsupported { .. }), "{name}: {error}");
             continue;
         };
-        let film = decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(film.height() as u64, case["height"].as_u64().unwrap(), "{name}");
-        assert_eq!(film.width() as u64, case["width"].as_u64().unwrap(), "{name}");
+        let image = decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(image.height() as u64, case["height"].as_u64().unwrap(), "{name}");
+        assert_eq!(image.width() as u64, case["width"].as_u64().unwrap(), "{name}");
         let hex = expected.as_bytes().chunks_exact(2);
         let expected = hex.map(|h| u8::from_str_radix(str::from_utf8(h).unwrap(), 16).unwrap());
-        let largest = rgb(&film).iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).max();
+        let largest = rgb(&image).iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).max();
         let allowed = match name {
             // OpenCV rounds the 16 bits of colour TIFF; conversions of colours round.
             "rgb16.tif" | "planar16_lzw.tif" | "ycc_plain.tif" => 1,
@@ -90,8 +90,8 @@ fn the_depth_brings_out_what_16_bits_hold() {
     for name in ["holds12.png", "holds12.tif"] {
         let bytes = read(golden_path("odd_raster").join(name)).unwrap();
         let brightest = |depth| {
-            let film = decode_admitted(&bytes, depth, &mut |_| ()).unwrap();
-            (film.pixels.iter().copied().max().unwrap(), film.notes.len())
+            let image = decode_admitted(&bytes, depth, &mut |_| ()).unwrap();
+            (image.pixels.iter().copied().max().unwrap(), image.notes.len())
         };
         assert_eq!(brightest(Depth::File), (15, 2), "{name}");
         assert_eq!(brightest(Depth::Bits(12)), (249, 0), "{name}");
@@ -99,7 +99,7 @@ fn the_depth_brings_out_what_16_bits_hold() {
         assert_eq!(brightest(Depth::Bits(10)), (255, 1), "{name}");
     }
     // Of 8 bits nothing depends on it.
-    let grey = film("grey.png");
+    let grey = image("grey.png");
     let bits = decode_admitted(&grey, Depth::Range, &mut |_| ()).unwrap();
     assert_eq!(bits, decode(&grey).unwrap());
 }
@@ -118,15 +118,15 @@ fn a_text_file_is_no_image_whatever_its_name() {
 #[test]
 fn no_truncated_file_yields_a_wrong_picture() {
     for name in ["grey.jpg", "rgb_420.jpg", "rgb_progressive.jpg", "restart.jpg"] {
-        let bytes = film(name);
+        let bytes = image(name);
         let whole = decode(&bytes).unwrap();
         for length in 3..bytes.len() {
             match decode(&bytes[..length]) {
                 // Without its end-of-image marker, or a part of it.
-                Ok(film) => {
+                Ok(image) => {
                     assert!(length >= bytes.len() - 2, "{name} {length}");
-                    assert_eq!(film.pixels, whole.pixels, "{name} {length}");
-                    assert_eq!(film.notes.len(), 1);
+                    assert_eq!(image.pixels, whole.pixels, "{name} {length}");
+                    assert_eq!(image.notes.len(), 1);
                 }
                 Err(DecodeError::Truncated { .. }) => assert!(length < bytes.len() - 2),
                 Err(error) => panic!("{name} {length}: {error}"),
@@ -134,12 +134,12 @@ fn no_truncated_file_yields_a_wrong_picture() {
         }
     }
     for name in ["rgb.png", "grey16.png", "grey.tif", "rgb.webp", "palette.gif"] {
-        let bytes = film(name);
+        let bytes = image(name);
         let whole = decode(&bytes).unwrap();
         for length in 16..bytes.len() {
             // What follows the pixels may be missing.
             match decode(&bytes[..length]) {
-                Ok(film) => assert_eq!(film.pixels, whole.pixels, "{name} {length}"),
+                Ok(image) => assert_eq!(image.pixels, whole.pixels, "{name} {length}"),
                 Err(error) if name.ends_with(".png") && length > 33 => {
                     assert!(matches!(error, DecodeError::Truncated { .. }), "{length}: {error}");
                 }
@@ -154,14 +154,14 @@ fn no_truncated_file_yields_a_wrong_picture() {
 fn a_png_that_lacks_only_its_end_is_read_with_a_note() {
     // Pillow reads these files, too; OpenCV 5.0 does not.
     for name in ["rgb.png", "grey16.png", "palette.png"] {
-        let bytes = film(name);
+        let bytes = image(name);
         let whole = decode(&bytes).unwrap();
         let pixels = &bytes[..bytes.len() - 12];
         for end in [&[][..], &[0; 100], &bytes[bytes.len() - 12..bytes.len() - 1]] {
-            let film = decode(&[pixels, end].concat()).unwrap();
-            assert_eq!(film.pixels, whole.pixels, "{name}");
+            let image = decode(&[pixels, end].concat()).unwrap();
+            assert_eq!(image.pixels, whole.pixels, "{name}");
             let note = "its last chunk (IEND) is missing; all pixels are there";
-            assert_eq!(film.notes, [note], "{name}");
+            assert_eq!(image.notes, [note], "{name}");
         }
         let error = decode(&pixels[..pixels.len() - 6]).unwrap_err();
         assert!(matches!(error, DecodeError::Truncated { format: "PNG" }), "{name}: {error}");
@@ -177,11 +177,11 @@ fn a_png_that_lacks_only_its_end_is_read_with_a_note() {
 #[test]
 fn bytes_behind_the_end_are_noted() {
     for name in ["rgb.png", "rgb_420.jpg", "rgb_progressive.jpg", "grey.jpg"] {
-        let bytes = film(name);
+        let bytes = image(name);
         let whole = decode(&bytes).unwrap();
         let padded = [&bytes[..], &[0; 500]].concat();
         assert_eq!(decode(&padded).unwrap(), whole, "{name}");
-        let followed = [&bytes[..], &film("grey.jpg")].concat();
+        let followed = [&bytes[..], &image("grey.jpg")].concat();
         let image = decode(&followed).unwrap();
         assert_eq!(image.pixels, whole.pixels, "{name}");
         let start = format!("{} bytes follow the end", followed.len() - bytes.len());
@@ -197,12 +197,12 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 #[test]
 fn a_decompression_bomb_is_refused_before_it_is_unpacked() {
-    let mut bytes = film("grey.jpg");
+    let mut bytes = image("grey.jpg");
     let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     bytes[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
     let error = decode(&bytes).unwrap_err();
     assert_eq!(error.to_string(), "65535 x 65535 pixels are more than the 67108864 allowed");
-    let mut bytes = film("rgb16.png");
+    let mut bytes = image("rgb16.png");
     bytes[16..24].copy_from_slice(&[0, 0, 0x20, 0, 0, 0, 0x20, 0]);
     // The checksum of the header, as the size has changed.
     let sum = crc32(&bytes[12..29]);
@@ -220,7 +220,7 @@ fn formats_and_samples_that_are_not_read_are_named() {
 
 #[test]
 fn a_picture_without_pixels_is_none() {
-    let mut bytes = film("palette.gif");
+    let mut bytes = image("palette.gif");
     bytes[8..10].copy_from_slice(&[0, 0]);
     let error = decode(&bytes).unwrap_err();
     assert_eq!(error.to_string(), "unsupported GIF: an image without pixels");
@@ -235,7 +235,7 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn half_a_colour_in_a_palette_is_refused() {
-    let mut bytes = film("palette.png");
+    let mut bytes = image("palette.png");
     let start = bytes.windows(4).position(|w| w == b"PLTE").unwrap() - 4;
     let length = u32::from_be_bytes(*bytes[start..].first_chunk().unwrap()) as usize;
     bytes.splice(start..start + length + 12, chunk(b"PLTE", &[1, 2]));
@@ -245,7 +245,7 @@ fn half_a_colour_in_a_palette_is_refused() {
 
 #[test]
 fn a_large_profile_is_not_unpacked() {
-    let bytes = film("grey.png");
+    let bytes = image("grey.png");
     let mut packed = ZlibEncoder::new(b"profile\0\0".to_vec(), Compression::best());
     std::io::copy(&mut std::io::repeat(0).take(64 << 20), &mut packed).unwrap();
     let bomb = chunk(b"iCCP", &packed.finish().unwrap());
@@ -258,16 +258,16 @@ fn a_large_profile_is_not_unpacked() {
 }
 
 #[test]
-fn what_a_film_takes_is_asked_for_once_and_first() {
+fn what_a_image_takes_is_asked_for_once_and_first() {
     let mut asked: Vec<u64> = Vec::new();
     for name in ["grey.png", "rgb.png", "palette.gif", "rgb_420.jpg", "rgb_progressive.jpg"] {
-        let film =
-            decode_admitted(&film(name), Depth::File, &mut |bytes| asked.push(bytes)).unwrap();
-        let pixels = (film.height() * film.width()) as u64;
+        let image =
+            decode_admitted(&image(name), Depth::File, &mut |bytes| asked.push(bytes)).unwrap();
+        let pixels = (image.height() * image.width()) as u64;
         *asked.last_mut().unwrap() /= pixels;
     }
     assert_eq!(asked, [2, 6, 8, 6, 12]);
-    let mut bytes = film("rgb16.png");
+    let mut bytes = image("rgb16.png");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0xff;
     assert!(decode_admitted(&bytes, Depth::File, &mut |bytes| asked.push(bytes)).is_err());
@@ -276,7 +276,7 @@ fn what_a_film_takes_is_asked_for_once_and_first() {
 
 #[test]
 fn a_frame_is_no_larger_than_its_picture() {
-    let mut bytes = film("palette.gif");
+    let mut bytes = image("palette.gif");
     bytes[6..10].copy_from_slice(&[1, 0, 1, 0]);
     let error = decode(&bytes).unwrap_err();
     assert!(error.to_string().contains("GIF"), "{error}");
@@ -285,7 +285,7 @@ fn a_frame_is_no_larger_than_its_picture() {
 #[test]
 fn damaged_bytes_never_panic() {
     for name in ["rgb_420.jpg", "rgb_progressive.jpg", "palette.png", "grey16.tif", "rgb.webp"] {
-        let bytes = film(name);
+        let bytes = image(name);
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0xff;
@@ -296,7 +296,7 @@ fn damaged_bytes_never_panic() {
 
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
-fn real_films_equal_opencv_but_for_the_rounding_of_jpeg() {
+fn real_images_equal_opencv_but_for_the_rounding_of_jpeg() {
     let (data, reference) = (shared("data/tutorial/dataset"), shared("reference"));
     let expected: Vec<u8> = npz(reference.join("images_u8.npz"), "images");
     let split: serde_json::Value =
@@ -304,8 +304,8 @@ fn real_films_equal_opencv_but_for_the_rounding_of_jpeg() {
     let (mut off_by_one, mut off_by_more, mut largest) = (0, 0, 0);
     let paths = split["paths"].as_array().unwrap();
     for (path, expected) in paths.iter().zip(expected.chunks_exact(224 * 224 * 3)) {
-        let film = decode(&read(data.join(path.as_str().unwrap())).unwrap()).unwrap();
-        for (&a, &b) in film.to_rgb(224, 224).iter().zip(expected) {
+        let image = decode(&read(data.join(path.as_str().unwrap())).unwrap()).unwrap();
+        for (&a, &b) in image.to_rgb(224, 224).iter().zip(expected) {
             off_by_one += usize::from(a.abs_diff(b) == 1);
             off_by_more += usize::from(a.abs_diff(b) > 1);
             largest = largest.max(a.abs_diff(b));
@@ -320,7 +320,7 @@ fn real_films_equal_opencv_but_for_the_rounding_of_jpeg() {
 
 #[test]
 fn resizing_does_not_depend_on_the_file_being_grey() {
-    let grey = decode(&film("grey.png")).unwrap();
+    let grey = decode(&image("grey.png")).unwrap();
     assert_eq!(grey.pixels.dim().2, 1);
     let rgb = grey.pixels.broadcast((grey.height(), grey.width(), 3)).unwrap();
     assert_eq!(grey.to_rgb(7, 9), resize(rgb, 7, 9));

@@ -87,7 +87,7 @@ pub fn jpeg(
         decoder.set_color_transform(transform);
     }
     let failed = |error| match error {
-        // The only one that real films meet is 12 bits in a lossy JPEG.
+        // The only one that real images meet is 12 bits in a lossy JPEG.
         ::jpeg_decoder::Error::Unsupported(_) => {
             unsupported("JPEG of 12 bits with loss; send it uncompressed or without loss")
         }

@@ -1,4 +1,4 @@
-//! Colours of 8 bits: such films are photographs or screens, and rare.
+//! Colours of 8 bits: such images are photographs or screens, and rare.
 
 use super::damaged;
 use super::elements::{Elements, tag};

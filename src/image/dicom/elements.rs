@@ -1,4 +1,4 @@
-//! The elements of a DICOM file (PS3.5, PS3.10) that a film needs, all others
+//! The elements of a DICOM file (PS3.5, PS3.10) that an image needs, all others
 //! stepped over.
 //!
 //! Elements are slices of the file, so a length that a file states costs nothing

@@ -36,7 +36,7 @@ pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeErr
     let size = check(codestream)?;
     same_size(size.width, size.height, layout)?;
     if size.components != layout.channels || size.bits > 16 {
-        return Err(unsupported("JPEG 2000 with other channels or more bits than a film has"));
+        return Err(unsupported("JPEG 2000 with other channels or more bits than an image has"));
     }
     let failed = |_| damaged("its JPEG 2000 picture cannot be decoded");
     let settings = DecodeSettings { strict: true, ..DecodeSettings::default() };
@@ -58,7 +58,7 @@ pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeErr
     Ok((cells.collect(), size.bits))
 }
 
-/// Walks the markers of all headers (annex A) and refuses what no film needs and what
+/// Walks the markers of all headers (annex A) and refuses what no image needs and what
 /// would cost far more memory than its pixels: thousands of tiny tiles, code-blocks or
 /// precincts, each of which the decoder describes in some hundred bytes.
 fn check(bytes: &[u8]) -> Result<Size, DecodeError> {

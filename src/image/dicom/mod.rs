@@ -1,4 +1,4 @@
-//! DICOM films, as a viewer shows them.
+//! DICOM images, as a viewer shows them.
 //!
 //! The stored values are unpacked ([`packing`], [`codecs`], [`samples`]), brought to grey levels by the
 //! transforms that the header asks for ([`grey`]) or to colours ([`colour`]), and
@@ -8,7 +8,7 @@
 //! may stand in a file from a hospital or from an enemy: the trees of `dicom-object`
 //! hold every name and number of a file and recurse into its sequences, values are
 //! allocated by the length that a file states, and the unpackers of RLE and JPEG
-//! panic where a picture is shorter or larger than its header says. A film needs
+//! panic where a picture is shorter or larger than its header says. An image needs
 //! three dozen elements and no tree.
 
 mod codecs;
@@ -38,11 +38,11 @@ use self::reader::Encoding;
 use self::samples::{Layout, Samples};
 pub use self::tags::{Patient, Tags};
 use super::decode::{MAX_MEMORY, memory};
-use super::{DecodeError, Film, MAX_PIXELS};
+use super::{DecodeError, Image, MAX_PIXELS};
 
 const FORMAT: &str = "DICOM";
 
-/// Most bytes that a deflated data set may have: the largest film and a generous header.
+/// Most bytes that a deflated data set may have: the largest image and a generous header.
 const MAX_INFLATED: u64 = 2 * MAX_PIXELS + (16 << 20);
 
 /// Whether the bytes are DICOM: by the mark behind the preamble, or, without one, by a
@@ -70,9 +70,9 @@ fn plausible(kind: &[u8]) -> bool {
 /// Decodes a DICOM file of one frame, once `admit` has let it take the memory.
 ///
 /// # Errors
-/// [`DecodeError::NotAFilm`] for what a PACS exports beside films: directories, reports,
+/// [`DecodeError::NotARadiograph`] for what a PACS exports beside images: directories, reports,
 /// other modalities; else as [`super::decode()`]. No text of the file goes into an error.
-pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeError> {
+pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Image, DecodeError> {
     let bytes = match bytes {
         bytes if has_preamble(bytes) => &bytes[132..],
         bytes if bytes.starts_with(LOST_PREAMBLE) => &bytes[4..],
@@ -81,7 +81,7 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Film, DecodeEr
     let (header, body) = Elements::header(bytes)?;
     let class = header.text(tag::SOP_CLASS);
     if class == "1.2.840.10008.1.3.10" {
-        return Err(DecodeError::NotAFilm { what: "a DICOMDIR, which lists files" });
+        return Err(DecodeError::NotARadiograph { what: "a DICOMDIR, which lists files" });
     }
     if body.starts_with(&[0; 4]) {
         // No data set begins so; what was not copied whole ends in zeros.
@@ -111,7 +111,7 @@ fn data_set(
     class: &str,
     mut notes: Vec<String>,
     admit: &mut dyn FnMut(u64),
-) -> Result<Film, DecodeError> {
+) -> Result<Image, DecodeError> {
     let expected = said.map(Packing::encoding);
     let encoding = Encoding::find(bytes).or(expected).unwrap_or(Encoding::IMPLICIT);
     if let Some(expected) = expected.filter(|expected| *expected != encoding) {
@@ -129,7 +129,7 @@ fn inflated(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let read = DeflateDecoder::new(bytes).take(MAX_INFLATED + 1).read_to_end(&mut inflated);
     match read {
         Ok(_) if inflated.len() as u64 > MAX_INFLATED => {
-            Err(unsupported("a deflated data set of more bytes than any film has"))
+            Err(unsupported("a deflated data set of more bytes than any image has"))
         }
         Ok(_) => Ok(inflated),
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Err(truncated()),
@@ -144,10 +144,10 @@ fn picture(
     class: &str,
     mut notes: Vec<String>,
     admit: &mut dyn FnMut(u64),
-) -> Result<Film, DecodeError> {
+) -> Result<Image, DecodeError> {
     let modality = data.text(tag::MODALITY).to_uppercase();
     if let Some(what) = tags::objection(&modality) {
-        return Err(DecodeError::NotAFilm { what });
+        return Err(DecodeError::NotARadiograph { what });
     }
     let class = match class {
         "" => data.text(tag::SOP_CLASS_OF_DATA),
@@ -163,7 +163,7 @@ fn picture(
         });
     };
     if data.decimal(tag::FRAMES).is_some_and(|frames| frames > 1.0) {
-        return Err(unsupported("several frames in one file; export each as a film of its own"));
+        return Err(unsupported("several frames in one file; export each as an image of its own"));
     }
     let photometric = Photometric::read(data)?;
     let mut layout = layout(data, rows, columns, photometric, pixels.len(), &mut notes)?;
@@ -193,7 +193,7 @@ fn picture(
         _ => (3, colour::of_ybr(&samples)),
     };
     let pixels = Array3::from_shape_vec((rows, columns, channels), pixels);
-    Ok(Film {
+    Ok(Image {
         pixels: pixels.map_err(|_| damaged("it has not as many values as pixels"))?,
         mode: mode(photometric, layout.stored),
         tags: Some(Box::new(Tags::new(data, photometric.name()))),

@@ -6,7 +6,7 @@ use super::{damaged, unsupported};
 use crate::image::DecodeError;
 use crate::image::jpeg::JPEG_LS_FRAME;
 
-/// How the pixels of a film are packed: its transfer syntax (PS3.5, annex A).
+/// How the pixels of an image are packed: its transfer syntax (PS3.5, annex A).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
     Native(Encoding),

@@ -27,7 +27,7 @@ pub struct Encoding {
 impl Encoding {
     /// The default of PS3.5, and what values of unknown kind hold.
     pub const IMPLICIT: Self = Self { explicit: false, big: false };
-    /// That of the file's own header, and of nearly all films.
+    /// That of the file's own header, and of nearly all images.
     pub const EXPLICIT: Self = Self { explicit: true, big: false };
     /// Retired, still met.
     pub const BIG: Self = Self { explicit: true, big: true };

@@ -1,4 +1,4 @@
-//! The stored values of a film, out of whatever they are packed in.
+//! The stored values of an image, out of whatever they are packed in.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::packing::Packing;
 use super::{damaged, jpeg2000, truncated};
 use crate::image::DecodeError;
 
-/// Which values a film has, by its header.
+/// Which values an image has, by its header.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
     pub rows: usize,

@@ -1,4 +1,4 @@
-//! What a DICOM header says of a film, in words of this module's own.
+//! What a DICOM header says of an image, in words of this module's own.
 //!
 //! Everything but [`Patient`] is one of a few fixed texts: whatever a header's
 //! free text holds, a name cannot pass through.
@@ -10,7 +10,7 @@ use super::elements::{Elements, tag};
 use super::{truncated, unsupported};
 use crate::image::DecodeError;
 
-/// What a film is, by its DICOM header; empty where that does not say.
+/// What an image is, by its DICOM header; empty where that does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tags {
     /// `CR`, `DX`, `RG`, …: the device.
@@ -27,8 +27,8 @@ pub struct Tags {
 }
 
 /// Modalities of plain projection radiographs, and those that tell nothing: `OT`
-/// (other) and `SC` (secondary capture) often are scanned or exported films.
-const FILMS: [&str; 6] = ["CR", "DX", "RG", "DR", "OT", "SC"];
+/// (other) and `SC` (secondary capture) often are scanned or exported images.
+const IMAGES: [&str; 6] = ["CR", "DX", "RG", "DR", "OT", "SC"];
 
 /// The terms of PS3.3 C.8.11.5.1.1, then the words that stand for them.
 #[rustfmt::skip]
@@ -45,33 +45,33 @@ const POSTURES: [&str; 8] =
     ["ERECT", "SUPINE", "STANDING", "SITTING", "SEMI", "UPRIGHT", "PORTABLE", "CHEST"];
 const SIDES: [&str; 4] = ["L", "R", "B", "U"];
 
-/// Whether objects of this SOP class have a film in them: computed radiography, digital
+/// Whether objects of this SOP class have an image in them: computed radiography, digital
 /// X-ray or secondary capture (PS3.4, B.5); by the modality if the class is not said.
-pub fn is_film(class: &str, modality: &str) -> bool {
+pub fn is_image(class: &str, modality: &str) -> bool {
     if class.is_empty() {
-        return FILMS.contains(&modality);
+        return IMAGES.contains(&modality);
     }
     let kind = class.strip_prefix("1.2.840.10008.5.1.4.1.1.").unwrap_or_default();
     matches!(kind.split('.').next(), Some("1" | "7"))
 }
 
-/// Why an object of this modality is no film; `None` if it may be one.
+/// Why an object of this modality is no image; `None` if it may be one.
 pub fn objection(modality: &str) -> Option<&'static str> {
     Some(match modality {
         "" => return None,
-        film if FILMS.contains(&film) => return None,
+        image if IMAGES.contains(&image) => return None,
         "CT" => "a CT slice, no projection radiograph",
         "MR" => "an MR slice, no projection radiograph",
         "US" | "IVUS" => "an ultrasound picture, no projection radiograph",
         "NM" | "PT" => "a nuclear medicine picture, no projection radiograph",
-        "MG" => "a mammogram, no chest film",
-        "IO" | "PX" => "a dental film, no chest film",
+        "MG" => "a mammogram, no chest image",
+        "IO" | "PX" => "a dental image, no chest image",
         "XA" | "RF" => "fluoroscopy, no projection radiograph",
         "SR" => "a structured report, no picture",
         "PR" => "a presentation state, no picture",
         "KO" => "a list of key objects, no picture",
         "DOC" => "a document, no picture",
-        "SEG" => "a segmentation, no film",
+        "SEG" => "a segmentation, no image",
         _ => "of a modality that is no projection radiograph",
     })
 }
@@ -98,7 +98,7 @@ pub(super) fn without_pixels(data: &Elements, class: &str, modality: &str) -> De
         return truncated();
     }
     if let Some(what) = other_object(class) {
-        return DecodeError::NotAFilm { what };
+        return DecodeError::NotARadiograph { what };
     }
     if has(tag::FLOAT_PIXELS) || has(tag::DOUBLE_PIXELS) {
         return unsupported("floating-point pixels (FloatPixelData, DoubleFloatPixelData)");
@@ -109,17 +109,17 @@ pub(super) fn without_pixels(data: &Elements, class: &str, modality: &str) -> De
     if has(tag::PIXELS) {
         return no_pixels("the PixelData element is empty");
     }
-    if is_film(class, modality) || has(tag::ROWS) {
+    if is_image(class, modality) || has(tag::ROWS) {
         return no_pixels("the header of an image without a PixelData element");
     }
-    DecodeError::NotAFilm { what: "DICOM without a picture" }
+    DecodeError::NotARadiograph { what: "DICOM without a picture" }
 }
 
 impl Tags {
     pub(super) fn new(data: &Elements, photometric: &'static str) -> Self {
         let modality = data.text(tag::MODALITY).to_uppercase();
         let mut view = of(&VIEWS, &data.text(tag::VIEW_POSITION));
-        // A film is a film though its codes are damaged.
+        // An image is an image though its codes are damaged.
         if view.is_empty()
             && let Ok(Some(code)) = data.item(tag::VIEW_CODES)
         {
@@ -129,7 +129,7 @@ impl Tags {
             [tag::IMAGE_LATERALITY, tag::LATERALITY].map(|tag| data.text(tag).to_uppercase());
         let side = if image.is_empty() { body_part } else { image };
         Self {
-            modality: FILMS.into_iter().find(|film| *film == modality).unwrap_or_default(),
+            modality: IMAGES.into_iter().find(|image| *image == modality).unwrap_or_default(),
             view,
             laterality: SIDES.into_iter().find(|known| *known == side).unwrap_or_default(),
             photometric,
@@ -146,7 +146,7 @@ fn of(terms: &[(&str, &'static str)], text: &str) -> &'static str {
     term.unwrap_or(if text.is_empty() { "" } else { "OTHER" })
 }
 
-/// Who is on a film. Nothing but [`Self::id`] and [`Self::issuer`] gives the texts
+/// Who is on an image. Nothing but [`Self::id`] and [`Self::issuer`] gives the texts
 /// away, not even `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Patient {
@@ -169,8 +169,8 @@ impl Patient {
     }
 
     /// The hospital's number; `None` if there is none or it is what programs write
-    /// into every file to make it anonymous, since that would make all films one
-    /// person's.
+    /// into every file to make it anonymous, since that would make all images one
+    /// patient's.
     pub fn id(&self) -> Option<&str> {
         const NOBODY: [&str; 12] = [
             "",

@@ -1,8 +1,8 @@
 //! Tests over whole files: pydicom's pictures of ours, and what enemies write.
 
-use super::part10::{Part10, element, film, sequence};
+use super::part10::{Part10, element, image, sequence};
 use crate::image::testing::{golden, golden_path};
-use crate::image::{DecodeError, Film, decode};
+use crate::image::{DecodeError, Image, decode};
 
 fn golden_file(name: &str) -> Vec<u8> {
     std::fs::read(golden_path("dicom").join(name)).unwrap()
@@ -24,18 +24,18 @@ fn odd_files_show_what_they_should_with_a_note_or_are_refused() {
         let decoded = decode(&bytes);
         let mut fail = |what: String| failures.push(format!("{name}: {what}"));
         match (decoded, case["error"].as_str()) {
-            (Ok(film), None) => {
+            (Ok(image), None) => {
                 let expected = levels_of(case);
-                let off = film.pixels.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
+                let off = image.pixels.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
                 let allowed = case["allowed"].as_u64().unwrap() as u8;
-                if film.pixels.len() != expected.len() || off > Some(allowed) {
-                    fail(format!("{off:?} levels off, notes {:?}", film.notes));
+                if image.pixels.len() != expected.len() || off > Some(allowed) {
+                    fail(format!("{off:?} levels off, notes {:?}", image.notes));
                 }
                 let due = case["note"].as_str();
-                if due.is_some_and(|due| !film.notes.iter().any(|note| note.contains(due)))
-                    || due.is_none() && !film.notes.is_empty()
+                if due.is_some_and(|due| !image.notes.iter().any(|note| note.contains(due)))
+                    || due.is_none() && !image.notes.is_empty()
                 {
-                    fail(format!("{due:?} is due, the notes are {:?}", film.notes));
+                    fail(format!("{due:?} is due, the notes are {:?}", image.notes));
                 }
             }
             (Err(error), Some(due)) if error.to_string().contains(due) => {}
@@ -55,9 +55,9 @@ fn error(bytes: &[u8]) -> String {
     decode(bytes).unwrap_err().to_string()
 }
 
-/// The first row and the last of a grey film.
-fn ends(film: &Film) -> [u8; 2] {
-    let levels = film.pixels.as_slice().unwrap();
+/// The first row and the last of a grey image.
+fn ends(image: &Image) -> [u8; 2] {
+    let levels = image.pixels.as_slice().unwrap();
     [levels[0], *levels.last().unwrap()]
 }
 
@@ -65,13 +65,13 @@ fn ends(film: &Film) -> [u8; 2] {
 fn every_packing_shows_what_pydicom_shows() {
     for case in golden("dicom.json").as_array().unwrap() {
         let name = case["file"].as_str().unwrap();
-        let film = decode(&golden_file(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let image = decode(&golden_file(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         let shape = case["shape"].as_array().unwrap();
         let shape: Vec<_> = shape.iter().map(|n| n.as_u64().unwrap() as usize).collect();
-        assert_eq!(film.pixels.shape()[..shape.len()], shape, "{name}");
+        assert_eq!(image.pixels.shape()[..shape.len()], shape, "{name}");
         let hex = case["levels"].as_str().unwrap().as_bytes().chunks_exact(2);
         let expected = hex.map(|h| u8::from_str_radix(str::from_utf8(h).unwrap(), 16).unwrap());
-        let off = film.pixels.iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).max().unwrap();
+        let off = image.pixels.iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).max().unwrap();
         // Rounding of colours, and of packings with loss.
         let allowed = match name {
             _ if name.starts_with("ybr") => 1,
@@ -80,8 +80,8 @@ fn every_packing_shows_what_pydicom_shows() {
             _ => 0,
         };
         assert!(off <= allowed, "{name}: {off} levels");
-        assert_eq!(film.notes, [""; 0], "{name}");
-        let tags = film.tags.unwrap();
+        assert_eq!(image.notes, [""; 0], "{name}");
+        let tags = image.tags.unwrap();
         assert_eq!((tags.modality, tags.view), ("DX", "PA"), "{name}");
         assert_eq!(tags.patient.unwrap().id(), Some("4711"), "{name}");
     }
@@ -91,7 +91,7 @@ fn every_packing_shows_what_pydicom_shows() {
 fn a_view_may_stand_in_a_code_and_a_side_in_two_places() {
     let code =
         [element(0x0008_0100, "SH", b"399348003"), element(0x0008_0104, "LO", b"antero-posterior")];
-    let coded = film().raw(0x0054_0220, sequence(0x0054_0220, "SQ", &[code.concat()])).text(
+    let coded = image().raw(0x0054_0220, sequence(0x0054_0220, "SQ", &[code.concat()])).text(
         0x0020_0060,
         "CS",
         "R",
@@ -119,7 +119,7 @@ fn modes_say_the_bits_that_are_stored() {
 #[test]
 fn all_bits_count_before_the_window() {
     // A window of 16 of 4096 values: of 8 bits it would leave one level.
-    let narrow = film().text(0x0028_1050, "DS", "2048").text(0x0028_1051, "DS", "64");
+    let narrow = image().text(0x0028_1050, "DS", "2048").text(0x0028_1051, "DS", "64");
     let levels = decode(&narrow.file()).unwrap().pixels;
     let distinct: std::collections::BTreeSet<_> = levels.iter().collect();
     assert!(distinct.len() >= 7, "{distinct:?}");
@@ -127,32 +127,32 @@ fn all_bits_count_before_the_window() {
 
 #[test]
 fn bits_that_are_not_stored_are_ignored() {
-    let plain = decode(&film().file()).unwrap();
+    let plain = decode(&image().file()).unwrap();
     assert_eq!(ends(&plain), [0, 255]);
     // Overlays in the upper four bits, as old files have them: a header that says so explains
     // them, else they may belong to larger values.
-    let cells: Vec<u8> = film().file()[film().file().len() - 2 * 16 * 24..].to_vec();
+    let cells: Vec<u8> = image().file()[image().file().len() - 2 * 16 * 24..].to_vec();
     let overlaid: Vec<u8> = cells.chunks(2).flat_map(|c| [c[0], c[1] | 0xf0]).collect();
-    let noted = decode(&film().bytes(0x7fe0_0010, "OW", &overlaid).file()).unwrap();
+    let noted = decode(&image().bytes(0x7fe0_0010, "OW", &overlaid).file()).unwrap();
     assert_eq!(noted.pixels, plain.pixels);
     let note = "384 of 384 pixels have values of more than the 12 bits stored by the header: the \
                 bits above are ignored";
     assert_eq!(noted.notes, [note]);
     let positions = (12..16).map(|bit| (0x6000_0102 + 0x0002_0000 * (u32::from(bit) - 12), bit));
-    let said = positions.fold(film(), |film, (tag, bit)| film.word(tag, bit));
+    let said = positions.fold(image(), |image, (tag, bit)| image.word(tag, bit));
     let said = said.bytes(0x7fe0_0010, "OW", &overlaid);
     assert_eq!(decode(&said.file()).unwrap(), plain);
     // The same values in the upper bits of each cell.
     let cells = cells.chunks(2).map(|c| u16::from_le_bytes([c[0], c[1]]) << 4);
     let lifted: Vec<u8> = cells.flat_map(u16::to_le_bytes).collect();
-    let lifted = film().word(0x0028_0102, 15).bytes(0x7fe0_0010, "OW", &lifted);
+    let lifted = image().word(0x0028_0102, 15).bytes(0x7fe0_0010, "OW", &lifted);
     assert_eq!(decode(&lifted.file()).unwrap().pixels, plain.pixels);
 }
 
 #[test]
 fn values_of_more_bits_than_are_stored_are_noted() {
     // Of 0 to 4095, the header says 10 bits: as in pydicom, values from 1024 on wrap.
-    let narrow = film().word(0x0028_0101, 10).word(0x0028_0102, 9);
+    let narrow = image().word(0x0028_0101, 10).word(0x0028_0102, 9);
     let notes = decode(&narrow.file()).unwrap().notes;
     assert!(
         notes[0]
@@ -165,8 +165,8 @@ fn values_of_more_bits_than_are_stored_are_noted() {
             .map(|i| if i == 7 { value } else { i - 190 })
             .flat_map(i16::to_le_bytes)
             .collect();
-        let film = film().word(0x0028_0103, 1).bytes(0x7fe0_0010, "OW", &cells);
-        let notes = decode(&film.file()).unwrap().notes;
+        let image = image().word(0x0028_0103, 1).bytes(0x7fe0_0010, "OW", &cells);
+        let notes = decode(&image.file()).unwrap().notes;
         notes.iter().any(|note| note.starts_with("1 of 384 pixels have values of more than"))
     };
     assert_eq!([-2048, 2047, -2049, 5000].map(signed), [false, false, true, true]);
@@ -174,14 +174,14 @@ fn values_of_more_bits_than_are_stored_are_noted() {
 
 #[test]
 fn windows_that_are_none_leave_the_range_of_the_values() {
-    let plain = decode(&film().file()).unwrap();
+    let plain = decode(&image().file()).unwrap();
     for (center, width) in
         [("nan", "100"), ("", ""), ("100", "0"), ("inf", "5"), ("x", "y"), ("2000", "1")]
     {
-        let odd = film().text(0x0028_1050, "DS", center).text(0x0028_1051, "DS", width);
+        let odd = image().text(0x0028_1050, "DS", center).text(0x0028_1051, "DS", width);
         assert_eq!(decode(&odd.file()).unwrap().pixels, plain.pixels, "{center} {width}");
     }
-    let flat = film().bytes(0x7fe0_0010, "OW", &[7; 2 * 16 * 24]);
+    let flat = image().bytes(0x7fe0_0010, "OW", &[7; 2 * 16 * 24]);
     assert_eq!(ends(&decode(&flat.file()).unwrap()), [0, 0]);
 }
 
@@ -191,7 +191,7 @@ fn a_table_of_0_entries_has_65536() {
     let descriptor = [0_u16, 0, 16].map(u16::to_le_bytes).concat();
     let lut = [element(0x0028_3002, "US", &descriptor), element(0x0028_3006, "OW", &entries)];
     let table = sequence(0x0028_3010, "SQ", &[lut.concat()]);
-    let shown = decode(&film().raw(0x0028_3010, table).file()).unwrap();
+    let shown = decode(&image().raw(0x0028_3010, table).file()).unwrap();
     // Values up to 4095 have entries from 65535 down to 61440.
     assert_eq!(ends(&shown), [255, 239]);
     assert_eq!(shown.notes, ["998 of 1000 pixels have levels between 239 and 255 of 255"]);
@@ -199,72 +199,72 @@ fn a_table_of_0_entries_has_65536() {
 
 #[test]
 fn files_without_a_preamble_are_read() {
-    let film = film();
-    let whole = decode(&film.file()).unwrap();
-    assert_eq!(decode(&film.file()[132..]).unwrap(), whole);
-    assert_eq!(decode(&film.data_set()).unwrap(), whole);
+    let image = image();
+    let whole = decode(&image.file()).unwrap();
+    assert_eq!(decode(&image.file()[132..]).unwrap(), whole);
+    assert_eq!(decode(&image.data_set()).unwrap(), whole);
 }
 
 #[test]
-fn what_is_no_film_is_told_from_what_is_damaged() {
+fn what_is_no_image_is_told_from_what_is_damaged() {
     let cases = [
         (Part10::new("1.2.840.10008.1.3.10"), "a DICOMDIR"),
-        (film().text(0x0008_0060, "CS", "CT"), "a CT slice"),
-        (film().text(0x0008_0060, "CS", "MR").packed("1.2.3"), ""),
-        (film().text(0x0008_0060, "CS", "SR").without(0x7fe0_0010), "a structured report"),
-        (film().text(0x0008_0060, "CS", "ZZ"), "of a modality that is no projection"),
+        (image().text(0x0008_0060, "CS", "CT"), "a CT slice"),
+        (image().text(0x0008_0060, "CS", "MR").packed("1.2.3"), ""),
+        (image().text(0x0008_0060, "CS", "SR").without(0x7fe0_0010), "a structured report"),
+        (image().text(0x0008_0060, "CS", "ZZ"), "of a modality that is no projection"),
         (Part10::new("1.2.3").text(0x0010_0010, "PN", "Doe"), "DICOM without a picture"),
         // An encapsulated PDF, of the modality of its study.
         (Part10::new("1.2.840.10008.5.1.4.1.1.104.1").text(0x0008_0060, "CS", "DX"), "a document"),
     ];
     for (file, what) in cases {
         let error = decode(&file.file()).unwrap_err();
-        let is_none = matches!(error, DecodeError::NotAFilm { .. });
+        let is_none = matches!(error, DecodeError::NotARadiograph { .. });
         assert!(what.is_empty() != is_none && error.to_string().contains(what), "{what}: {error}");
     }
-    let error = decode(&film().without(0x7fe0_0010).file()).unwrap_err();
+    let error = decode(&image().without(0x7fe0_0010).file()).unwrap_err();
     assert!(matches!(error, DecodeError::NoPixels { .. }), "{error}");
-    // Wherever a film is cut off, it is no other object.
-    let file = film().file();
+    // Wherever an image is cut off, it is no other object.
+    let file = image().file();
     for length in 132..file.len() {
         let error = decode(&file[..length]).unwrap_err();
-        assert!(!matches!(error, DecodeError::NotAFilm { .. }), "{length}: {error}");
+        assert!(!matches!(error, DecodeError::NotARadiograph { .. }), "{length}: {error}");
         let zeros = [&file[..length], &vec![0; file.len() - length]].concat();
         if let Err(error) = decode(&zeros) {
-            assert!(!matches!(error, DecodeError::NotAFilm { .. }), "{length}: {error}");
+            assert!(!matches!(error, DecodeError::NotARadiograph { .. }), "{length}: {error}");
         }
     }
     for modality in ["", "CR", "dx", "OT"] {
-        assert!(decode(&film().text(0x0008_0060, "CS", modality).file()).is_ok(), "{modality}");
+        assert!(decode(&image().text(0x0008_0060, "CS", modality).file()).is_ok(), "{modality}");
     }
 }
 
 #[test]
 fn what_is_not_read_is_named() {
     let cases = [
-        (film().text(0x0028_0008, "IS", "12"), "several frames in one file"),
-        (film().packed("1.2.840.10008.1.2.4.201"), "high-throughput JPEG 2000"),
-        (film().packed("1.2.840.10008.1.2.4.102"), "a video"),
-        (film().packed("1.2.826.0.1.3680043.1"), "a private transfer syntax"),
-        (film().word(0x0028_0100, 32), "other than 8 or 16 bits"),
-        (film().text(0x0028_0004, "CS", "CMYK"), "its photometric interpretation"),
+        (image().text(0x0028_0008, "IS", "12"), "several frames in one file"),
+        (image().packed("1.2.840.10008.1.2.4.201"), "high-throughput JPEG 2000"),
+        (image().packed("1.2.840.10008.1.2.4.102"), "a video"),
+        (image().packed("1.2.826.0.1.3680043.1"), "a private transfer syntax"),
+        (image().word(0x0028_0100, 32), "other than 8 or 16 bits"),
+        (image().text(0x0028_0004, "CS", "CMYK"), "its photometric interpretation"),
     ];
     for (file, what) in cases {
         let error = error(&file.file());
         assert!(error.starts_with("unsupported DICOM: ") && error.contains(what), "{error}");
     }
     let damaged = [
-        film().word(0x0028_0010, 0),
-        film().word(0x0028_0102, 3),
-        film().word(0x0028_0101, 17),
-        film().word(0x0028_0002, 3),
+        image().word(0x0028_0010, 0),
+        image().word(0x0028_0102, 3),
+        image().word(0x0028_0101, 17),
+        image().word(0x0028_0002, 3),
     ];
     for file in damaged {
         assert!(error(&file.file()).starts_with("corrupt DICOM: "), "{}", error(&file.file()));
     }
     let too_large =
         |file: Part10| matches!(decode(&file.file()), Err(DecodeError::TooLarge { .. }));
-    let large = film().word(0x0028_0010, 8192).word(0x0028_0011, 8192);
+    let large = image().word(0x0028_0010, 8192).word(0x0028_0011, 8192);
     assert!(!too_large(large.clone()) && too_large(large.clone().word(0x0028_0011, 8193)));
     // What takes more memory a pixel on the way may have fewer.
     let codestream = sequence(0x7fe0_0010, "OB", &[vec![], vec![0xff, 0x4f, 0xff, 0x51]]);
@@ -273,9 +273,9 @@ fn what_is_not_read_is_named() {
 
 #[test]
 fn private_and_nested_elements_are_stepped_over() {
-    let plain = decode(&film().file()).unwrap();
+    let plain = decode(&image().file()).unwrap();
     let inner = sequence(0x0009_1002, "SQ", &[element(0x0028_0010, "US", &[9, 0])]);
-    let file = film()
+    let file = image()
         .raw(0x0009_1001, sequence(0x0009_1001, "SQ", &[inner.clone(), vec![]]))
         .raw(0x0009_1003, element(0x0009_1003, "SQ", &inner))
         // Of unknown kind, so implicit inside: a tag, a length, a value.
@@ -295,7 +295,7 @@ fn no_depth_of_nesting_exhausts_the_stack() {
             [&sequence[..], &item].concat()
         })
         .collect();
-    let error = error(&film().raw(0x0009_1001, deep).file());
+    let error = error(&image().raw(0x0009_1001, deep).file());
     assert_eq!(error, "truncated DICOM: the file ends before the picture does");
 }
 
@@ -304,14 +304,14 @@ fn a_stated_length_allocates_nothing() {
     for length in [0xffff_fffe_u32, 0x7fff_ffff, 1 << 20] {
         let mut lie = vec![0xe0, 0x7f, 0x10, 0, b'O', b'W', 0, 0];
         lie.extend(length.to_le_bytes());
-        assert!(error(&film().raw(0x7fe0_0010, lie).file()).starts_with("truncated DICOM"));
+        assert!(error(&image().raw(0x7fe0_0010, lie).file()).starts_with("truncated DICOM"));
     }
 }
 
 #[test]
 fn bombs_are_refused() {
     use std::io::Write;
-    let deflated = film().packed("1.2.840.10008.1.2.1.99");
+    let deflated = image().packed("1.2.840.10008.1.2.1.99");
     let mut packer =
         flate2::write::DeflateEncoder::new(deflated.header(), flate2::Compression::fast());
     // A private element that states to be as long as what follows.
@@ -323,7 +323,7 @@ fn bombs_are_refused() {
         packer.write_all(&zeros).unwrap();
     }
     let bomb = packer.finish().unwrap();
-    assert!(error(&bomb).contains("of more bytes than any film has"), "{}", error(&bomb));
+    assert!(error(&bomb).contains("of more bytes than any image has"), "{}", error(&bomb));
 
     let bytes = golden_file("jpeg2000_12.dcm");
     let at = |mark: [u8; 2]| bytes.windows(2).position(|w| w == mark).unwrap();
@@ -333,7 +333,7 @@ fn bombs_are_refused() {
         bytes[at..at + with.len()].copy_from_slice(with);
         error(&bytes)
     };
-    // A film of 1 x 1 tiles, and one of code-blocks of 4 x 4.
+    // An image of 1 x 1 tiles, and one of code-blocks of 4 x 4.
     let (large, small) = ([[0, 0, 32, 0]; 2].concat(), [[0, 0, 0, 1]; 2].concat());
     let tiles = |size: &[u8]| [&large[..], &[0; 8], size].concat();
     assert!(spoilt(size + 6, &tiles(&small)).contains("more than 4096 tiles"));
@@ -363,14 +363,14 @@ fn sums_that_overflow_in_a_decoder_do_not_panic() {
 }
 
 #[test]
-fn no_truncated_film_is_taken_for_a_whole_one() {
+fn no_truncated_image_is_taken_for_a_whole_one() {
     for name in names() {
         let bytes = golden_file(&name);
         let whole = decode(&bytes).unwrap();
         for length in 0..bytes.len() {
             // What pads the end may be missing.
-            if let Ok(film) = decode(&bytes[..length]) {
-                assert_eq!(film, whole, "{name} {length}");
+            if let Ok(image) = decode(&bytes[..length]) {
+                assert_eq!(image, whole, "{name} {length}");
             }
         }
         assert!(decode(&bytes[..bytes.len() * 9 / 10]).is_err(), "{name}");
@@ -400,15 +400,15 @@ fn no_text_of_a_file_is_in_an_error_or_in_what_is_kept() {
         (0x0009_1001, "LO"),
     ];
     for (tag, vr) in full {
-        let file = film().raw(tag, marked(tag, vr));
+        let file = image().raw(tag, marked(tag, vr));
         match decode(&file.file()) {
-            Ok(film) => {
-                assert!(!format!("{:?} {}", film.tags, film.mode).contains(mark), "{tag:x}")
+            Ok(image) => {
+                assert!(!format!("{:?} {}", image.tags, image.mode).contains(mark), "{tag:x}")
             }
             Err(error) => assert!(!format!("{error} {error:?}").contains(mark), "{tag:x}"),
         }
     }
-    let syntax = error(&film().packed("1.2.840.10008.1.2.ZZMARK").file());
+    let syntax = error(&image().packed("1.2.840.10008.1.2.ZZMARK").file());
     assert!(!syntax.contains(mark), "{syntax}");
 }
 
@@ -420,7 +420,7 @@ fn lossless_jpeg_shows_what_the_same_values_uncompressed_show() {
         // The values themselves are compared with those of libjpeg-turbo elsewhere.
         let exact = crate::image::jpeg::lossless::decode(&jpeg).unwrap();
         jpeg.resize(jpeg.len().next_multiple_of(2), 0);
-        let header = film()
+        let header = image()
             .word(0x0028_0010, exact.height as u16)
             .word(0x0028_0011, exact.width as u16)
             .word(0x0028_0101, exact.bits as u16)

@@ -24,7 +24,7 @@ pub struct Lossless {
     pub samples: Vec<u16>,
     /// Whether three components are luminance and chroma (YCbCr), as Adobe's segment says.
     pub ycc: bool,
-    /// Doubts about the file, as in [`crate::image::Film::notes`].
+    /// Doubts about the file, as in [`crate::image::Image::notes`].
     pub notes: Vec<String>,
 }
 

@@ -43,7 +43,7 @@ pub struct Jpeg<'a> {
     pub cost: u64,
     /// The file, with an end-of-image marker.
     pub bytes: Cow<'a, [u8]>,
-    /// Doubts about the file, as in [`super::Film::notes`].
+    /// Doubts about the file, as in [`super::Image::notes`].
     pub notes: Vec<String>,
 }
 

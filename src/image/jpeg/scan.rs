@@ -14,7 +14,7 @@ pub struct Whole {
     pub has_tables: bool,
     /// Whether the end-of-image marker is there.
     pub ended: bool,
-    /// Doubts about the file, as in [`crate::image::Film::notes`].
+    /// Doubts about the file, as in [`crate::image::Image::notes`].
     pub notes: Vec<String>,
 }
 

@@ -7,8 +7,8 @@ use crate::image::decode;
 use crate::image::testing::{golden, golden_path};
 use crate::testing::shared;
 
-fn film(name: &str) -> Vec<u8> {
-    std::fs::read(golden_path("films").join(name)).unwrap()
+fn image(name: &str) -> Vec<u8> {
+    std::fs::read(golden_path("images").join(name)).unwrap()
 }
 
 fn lossless_file(name: &str) -> Vec<u8> {
@@ -86,7 +86,7 @@ fn bytes_behind_a_lossless_jpeg_are_noted() {
 #[test]
 fn a_jpeg_that_lacks_only_its_end_is_read_with_a_note() {
     for name in ["grey.jpg", "rgb_420.jpg", "rgb_progressive.jpg", "restart.jpg", "cmyk.jpg"] {
-        let bytes = film(name);
+        let bytes = image(name);
         let whole = decode(&bytes).unwrap();
         let scans = &bytes[..bytes.len() - 2];
         for end in [&[][..], &[0, 0], &[0; 100]] {
@@ -107,7 +107,7 @@ fn a_jpeg_that_lacks_only_its_end_is_read_with_a_note() {
 #[test]
 fn variants_that_are_not_read_are_named() {
     let frame_of = |code: u8, precision: u8| {
-        let mut bytes = film("grey.jpg");
+        let mut bytes = image("grey.jpg");
         let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
         bytes[frame + 1] = code;
         bytes[frame + 4] = precision;
@@ -142,7 +142,7 @@ fn a_jpeg_ls_file_is_named_with_and_without_a_header_of_spiff() {
 
 #[test]
 fn a_thumbnail_does_not_hide_truncation() {
-    let mut bytes = film("grey.jpg");
+    let mut bytes = image("grey.jpg");
     // An application segment that holds an end-of-image marker of its own.
     bytes.splice(2..2, [0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9]);
     assert!(decode(&bytes).is_ok());
@@ -154,7 +154,7 @@ fn a_thumbnail_does_not_hide_truncation() {
 
 #[test]
 fn a_picture_that_is_painted_over_and_over_is_refused() {
-    let bytes = film("rgb_progressive.jpg");
+    let bytes = image("rgb_progressive.jpg");
     let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
     let end = bytes.len() - 2;
     let often = [&bytes[..end], &bytes[scan..end].repeat(100), &bytes[end..]].concat();
@@ -164,7 +164,7 @@ fn a_picture_that_is_painted_over_and_over_is_refused() {
 
 #[test]
 fn samplings_that_no_encoder_chooses_are_refused() {
-    let bytes = film("rgb_420.jpg");
+    let bytes = image("rgb_420.jpg");
     let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     let sampled = |samplings: [u8; 3]| {
         let mut bytes = bytes.clone();
@@ -187,7 +187,7 @@ fn samplings_that_no_encoder_chooses_are_refused() {
     }
     // A scan of one component, of a picture that is not progressive.
     let alone = |name: &str| {
-        let mut bytes = film(name);
+        let mut bytes = image(name);
         let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
         let end = scan + 2 + usize::from(bytes[scan + 3]);
         bytes.splice(scan + 2..end, [0, 8, 1, 1, 0, 0, 63, 0]);
@@ -199,7 +199,7 @@ fn samplings_that_no_encoder_chooses_are_refused() {
 
 #[test]
 fn no_header_hides_from_the_check() {
-    let bytes = film("rgb_420.jpg");
+    let bytes = image("rgb_420.jpg");
     let refused = |at: usize, segment: &[u8]| {
         let mut bytes = bytes.clone();
         bytes.splice(at..at, segment.iter().copied());
@@ -214,7 +214,7 @@ fn no_header_hides_from_the_check() {
     let adobe = b"\xff\xee\0\x0eAdobe\0d\0\0\0\0\x01";
     let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
     assert!(!refused(2, adobe) && refused(scan, adobe));
-    let mut progressive = film("rgb_progressive.jpg");
+    let mut progressive = image("rgb_progressive.jpg");
     let end = progressive.len() - 2;
     assert!(check(&progressive).is_ok());
     progressive.splice(end..end, adobe.iter().copied());
@@ -223,7 +223,7 @@ fn no_header_hides_from_the_check() {
 
 #[test]
 fn a_large_picture_does_not_fit_into_a_few_bytes() {
-    let mut bytes = film("grey.jpg");
+    let mut bytes = image("grey.jpg");
     let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     bytes[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);
     let error = decode(&bytes).unwrap_err();

@@ -154,7 +154,7 @@ impl Page {
         }
     }
 
-    /// As [`super::Film::mode`].
+    /// As [`super::Image::mode`].
     pub fn mode(&self) -> &'static str {
         let has_more = self.samples > self.used();
         match (self.meaning, self.kind) {

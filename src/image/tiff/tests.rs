@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::image::testing::golden_path;
-use crate::image::{Depth, Film, decode, decode_admitted};
+use crate::image::{Depth, Image, decode, decode_admitted};
 
 fn file(name: &str) -> Vec<u8> {
     std::fs::read(golden_path("odd_raster").join(name)).unwrap()
 }
 
-fn by_range(bytes: &[u8]) -> Film {
+fn by_range(bytes: &[u8]) -> Image {
     decode_admitted(bytes, Depth::Range, &mut |_| ()).unwrap()
 }
 

@@ -6,10 +6,10 @@ use ndarray::{Array2, Array3, Axis};
 
 use super::super::upstream;
 use super::Settings;
-use super::films::Films;
 use super::folds::FoldAssignment;
+use super::images::Images;
 use crate::artifact::Document;
-use crate::artifact::audit::Heat;
+use crate::artifact::audit::Saliency;
 use crate::artifact::explanation::Explanation;
 use crate::artifact::features::Features;
 use crate::artifact::groups::Grouping;
@@ -68,16 +68,16 @@ impl Data {
 
     /// Location of the saliency of the explained images; none without `explain.json` or without
     /// positive saliency.
-    pub fn heat(&self) -> Option<Heat> {
+    pub fn saliency(&self) -> Option<Saliency> {
         let explanation = self.explanation.as_ref()?;
-        Some(Heat { outside: explanation.outside?, even: explanation.even })
+        Some(Saliency { outside: explanation.outside?, even: explanation.even })
     }
 
     /// Findings from the artifacts, then from `probes`.
     pub fn findings(
         &self,
         ctx: &Context,
-        films: &Films,
+        images: &Images,
         probes: &BTreeMap<String, Probe>,
     ) -> Result<Vec<Finding>, Failure> {
         let rows = &self.index.rows;
@@ -87,7 +87,7 @@ impl Data {
             let mislabelled = members().filter(|row| kaggle::misfiled(class, &row.path)).count();
             findings.extend(finding::pneumonia(class, mislabelled, members().count()));
         }
-        findings.extend(films.cramers_v().and_then(finding::source_is_class));
+        findings.extend(images.cramers_v().and_then(finding::source_is_class));
         let leaking = |row: &&usize| self.split.leaking.contains(&self.assignment.groups[**row]);
         let leaks = self.split.test.iter().filter(leaking).count();
         findings.extend(finding::leaks(&self.split.leaking, leaks, self.split.test.len()));
@@ -104,7 +104,7 @@ impl Data {
         }
         for class in &self.index.classes {
             let tested = self.split.test.iter().filter(|row| rows[**row].class == *class).count();
-            findings.extend(finding::few_test_films(class, tested));
+            findings.extend(finding::few_test_images(class, tested));
         }
         if self.description.extractor.pooling == Pooling::Tutorial {
             let cells = self.description.extractor.side / 32;
@@ -112,8 +112,9 @@ impl Data {
             let measured = measured.and_then(Explanation::pooled_region);
             findings.extend(finding::unpooled(cells.min(4).pow(2), cells.pow(2), measured));
         }
-        let centre_finding = |heat: Heat| finding::heat_outside(heat.outside, heat.even);
-        findings.extend(self.heat().and_then(centre_finding));
+        let centre_finding =
+            |saliency: Saliency| finding::saliency_outside(saliency.outside, saliency.even);
+        findings.extend(self.saliency().and_then(centre_finding));
         findings.extend(probes.get("shuffled").and_then(finding::not_chance));
         let below_chance =
             |(name, words): &(&str, &str)| finding::below_chance(words, probes.get(*name)?);

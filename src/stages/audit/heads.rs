@@ -3,7 +3,7 @@
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
-use super::Films;
+use super::Images;
 use crate::artifact::model::Model;
 use crate::audit::Probe;
 use crate::head::{FitError, FitInputs, FitSettings, fit};
@@ -15,7 +15,7 @@ pub struct Heads<'a> {
     /// Model whose training settings are used; the augmented features are not.
     pub model: &'a Model,
     /// Images with their folds.
-    pub films: &'a Films,
+    pub images: &'a Images,
     /// Seed of the pipeline.
     pub seed: u64,
 }
@@ -23,8 +23,8 @@ pub struct Heads<'a> {
 impl Heads<'_> {
     /// Performance of heads on `features` `[images of the index, width]`.
     pub fn probe(&self, features: &Array2<f32>) -> Probe {
-        let features = features.select(Axis(0), &self.films.rows);
-        self.films.probe(|repeat, folds| self.out_of_fold(&features, repeat, folds))
+        let features = features.select(Axis(0), &self.images.rows);
+        self.images.probe(|repeat, folds| self.out_of_fold(&features, repeat, folds))
     }
 
     /// Out-of-fold probabilities `[images, classes]`.
@@ -34,17 +34,18 @@ impl Heads<'_> {
         repeat: usize,
         folds: &[usize],
     ) -> Result<Array2<f64>, FitError> {
-        let evaluation = &self.films.evaluation;
-        let count = self.films.fold_count();
+        let evaluation = &self.images.evaluation;
+        let count = self.images.fold_count();
         let heads: Result<Vec<_>, FitError> = (0..count)
             .into_par_iter()
             .map(|fold| {
                 let (test, train): (Vec<usize>, Vec<usize>) =
-                    (0..folds.len()).partition(|film| folds[*film] == fold);
-                let labels: Vec<usize> = train.iter().map(|film| evaluation.truth[*film]).collect();
-                let bank = features.select(Axis(0), &train).insert_axis(Axis(0));
+                    (0..folds.len()).partition(|image| folds[*image] == fold);
+                let labels: Vec<usize> =
+                    train.iter().map(|image| evaluation.truth[*image]).collect();
+                let augmented = features.select(Axis(0), &train).insert_axis(Axis(0));
                 let inputs = FitInputs {
-                    bank: bank.view(),
+                    augmented: augmented.view(),
                     labels: &labels,
                     classes: evaluation.classes,
                     validation: None,
@@ -56,16 +57,16 @@ impl Heads<'_> {
             .collect();
         let mut scores = Array2::zeros((folds.len(), evaluation.classes));
         for (probabilities, test) in heads? {
-            for (film, row) in test.iter().zip(probabilities.rows()) {
-                scores.row_mut(*film).assign(&row.mapv(widen));
+            for (image, row) in test.iter().zip(probabilities.rows()) {
+                scores.row_mut(*image).assign(&row.mapv(widen));
             }
         }
         Ok(scores)
     }
 
-    /// The model's settings; no batch is larger than the number of training images `films`.
-    fn settings(&self, films: usize) -> FitSettings {
+    /// The model's settings; no batch is larger than the number of training images `images`.
+    fn settings(&self, images: usize) -> FitSettings {
         let settings = self.model.fit_settings();
-        FitSettings { batch_size: settings.batch_size.min(films), ..settings }
+        FitSettings { batch_size: settings.batch_size.min(images), ..settings }
     }
 }

@@ -5,9 +5,9 @@
 //! the model, the data cannot show that the model uses the lungs.
 
 mod data;
-mod films;
 mod folds;
 mod heads;
+mod images;
 mod probes;
 mod summary;
 
@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use self::data::Data;
-use self::films::Films;
+use self::images::Images;
 use self::summary::Summary;
 use super::check::Check;
 use super::{Stage, upstream, uses};
@@ -50,7 +50,7 @@ crate::settings! {
         /// Source of the patient groups with `dealt-by = "audit"`: `patient` (patient IDs) or `link` (patient linkage by cxr-link)
         groups: Grouping = Grouping::Patient,
         /// Maximum number of images; larger datasets are sampled by patient
-        films: usize = 1000,
+        images: usize = 1000,
         /// Bootstrap resamples of patients for the confidence intervals; 0: no intervals
         resamples: usize = 1000,
         /// Permutations of the labels between patients for the null distribution of the AUC
@@ -121,22 +121,22 @@ impl Stage for AuditStage {
         let conditions = settings.conditions()?;
         let mut job = Self::begin(ctx, &settings)?;
         let data = Data::read(ctx, &job, &settings)?;
-        let films = Films::sample(&data.index, &data.assignment, &settings, ctx.seed);
-        let (probes, luck) = probes::evaluate(ctx, &data, &films, &settings)?;
+        let images = Images::sample(&data.index, &data.assignment, &settings, ctx.seed);
+        let (probes, luck) = probes::evaluate(ctx, &data, &images, &settings)?;
         let fold_source = settings.dealt_by.to_possible_value().expect("every variant has a name");
         let audit = Audit {
             schema: Audit::SCHEMA.to_owned(),
-            films: films.rows.len(),
-            groups: films.groups(),
+            images: images.rows.len(),
+            groups: images.groups(),
             grouped_by: data.assignment.grouped_by,
-            folds: films.fold_count(),
-            repeats: films.repeats(),
+            folds: images.fold_count(),
+            repeats: images.repeats(),
             dealt_by: fold_source.get_name().to_owned(),
-            within_source: probes::evaluate_by_source(ctx, &data, &films, &settings)?,
-            cramers_v: films.cramers_v(),
+            within_source: probes::evaluate_by_source(ctx, &data, &images, &settings)?,
+            cramers_v: images.cramers_v(),
             verdict: Verdict::of(&probes, luck),
-            findings: data.findings(ctx, &films, &probes)?,
-            heat: data.heat(),
+            findings: data.findings(ctx, &images, &probes)?,
+            saliency: data.saliency(),
             luck,
             probes,
         };
@@ -157,7 +157,7 @@ impl Stage for AuditStage {
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
         in_range("folds", self.folds, 2..=1000)?;
-        in_range("films", self.films, 1..=1_000_000)?;
+        in_range("images", self.images, 1..=1_000_000)?;
         in_range("resamples", self.resamples, 0..=100_000)?;
         in_range("shuffles", self.shuffles, 0..=100_000)
     }

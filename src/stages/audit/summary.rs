@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::artifact::audit::{Audit, Heat};
+use crate::artifact::audit::{Audit, Saliency};
 use crate::audit::{PROBES, Probe};
 
 /// Summary of an audit.
@@ -24,15 +24,15 @@ const SCREEN: usize = 96;
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Audit { films, groups, grouped_by, folds, repeats, dealt_by, .. } = &self.audit;
-        let Audit { probes, luck, heat, cramers_v, within_source, verdict, findings, .. } =
+        let Audit { images, groups, grouped_by, folds, repeats, dealt_by, .. } = &self.audit;
+        let Audit { probes, luck, saliency, cramers_v, within_source, verdict, findings, .. } =
             &self.audit;
         paragraph(f, "", &verdict.text)?;
         let assignment = match dealt_by.as_str() {
             "crossval" => format!("{folds} folds of cxr-crossval, {repeats} repeats"),
             _ => format!("{folds} folds"),
         };
-        writeln!(f, "\n{films} images in {groups} groups (by {grouped_by}), {assignment}")?;
+        writeln!(f, "\n{images} images in {groups} groups (by {grouped_by}), {assignment}")?;
         writeln!(f, "{:WIDTH$}  AUC, 95 % interval", "")?;
         for (name, words) in PROBES {
             if let Some(probe) = probes.get(name) {
@@ -42,7 +42,7 @@ impl fmt::Display for Summary {
         if let Some(luck) = luck {
             writeln!(f, "{:WIDTH$}  up to {luck:.2}", "permutation null, without lungs")?;
         }
-        if let Some(Heat { outside, even }) = heat {
+        if let Some(Saliency { outside, even }) = saliency {
             let words = "saliency outside the centre";
             writeln!(f, "{words:WIDTH$}  {outside:.2}, uniform {even:.2}")?;
         }

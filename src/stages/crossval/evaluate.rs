@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 use ndarray::{Array2, Axis};
 
-use super::films::{Films, Run};
+use super::images::{Images, Run};
 use super::{Rule, Settings};
 use crate::artifact::Document;
 use crate::artifact::crossval::{Calibration, CrossValidation, Fold, Spread, Threshold};
@@ -17,7 +17,7 @@ use crate::pipeline::Job;
 /// Metrics without intervals; none where undefined.
 type Values = BTreeMap<String, Option<f64>>;
 
-impl Films {
+impl Images {
     /// Computes the metrics of all runs, pooled, by fold and by run.
     pub fn evaluate(
         &self,
@@ -28,17 +28,17 @@ impl Films {
     ) -> CrossValidation {
         let classes = &self.index.classes;
         let evaluate =
-            |runs: usize, resamples: usize, films: Vec<(usize, Prediction)>| -> Metrics {
+            |runs: usize, resamples: usize, images: Vec<(usize, Prediction)>| -> Metrics {
                 let (positive, prevalence) = (self.positive, settings.prevalence);
                 let evaluation = Judge { positive, prevalence, resamples, seed, runs };
                 let groups: Vec<String> =
-                    films.iter().map(|(row, _)| self.groups[*row].clone()).collect();
-                let rows = films.into_iter().map(|(_, prediction)| prediction).collect();
+                    images.iter().map(|(row, _)| self.groups[*row].clone()).collect();
+                let rows = images.into_iter().map(|(_, prediction)| prediction).collect();
                 let predictions = Predictions { classes: classes.clone(), rows };
                 evaluation.judge(&predictions, &groups, settings.groups)
             };
-        let values = |runs: usize, films: Vec<(usize, Prediction)>| -> Values {
-            evaluate(runs, 0, films)
+        let values = |runs: usize, images: Vec<(usize, Prediction)>| -> Values {
+            evaluate(runs, 0, images)
                 .scores
                 .into_iter()
                 .map(|(name, score)| (name, score.value))
@@ -55,9 +55,9 @@ impl Films {
             .flat_map(|run| (0..settings.folds).map(move |fold| (run, fold)))
             .map(|(run, fold)| {
                 let rows = run.folds.split(fold).test;
-                let (repeat, seed, films) = (run.repeat, run.seed, rows.len());
+                let (repeat, seed, images) = (run.repeat, run.seed, rows.len());
                 let scores = values(1, predictions(run, &rows));
-                Fold { repeat, seed, fold, films, threshold: run.thresholds[fold], scores }
+                Fold { repeat, seed, fold, images, threshold: run.thresholds[fold], scores }
             })
             .collect();
         let by_run: Vec<_> = runs.iter().map(|run| values(1, predictions(run, &all))).collect();
@@ -74,7 +74,7 @@ impl Films {
             schema: CrossValidation::SCHEMA.to_owned(),
             classes: classes.clone(),
             positive: classes[self.positive].clone(),
-            films: self.labels.len(),
+            images: self.labels.len(),
             groups: groups.len(),
             grouped_by: settings.groups,
             folds: settings.folds,

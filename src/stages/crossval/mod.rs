@@ -9,13 +9,13 @@
 //! the backbone by the number of rotations.
 
 mod evaluate;
-mod films;
+mod images;
 mod summary;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use self::films::Films;
+use self::images::Images;
 use self::summary::Summary;
 use super::check::Check;
 use super::{Stage, upstream, uses};
@@ -111,11 +111,11 @@ impl Stage for Crossval {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
         let job = Self::begin(ctx, &settings)?;
-        let films = Films::read(ctx, &job, &settings)?;
-        let runs = films.runs(ctx, &settings)?;
-        let results = films.evaluate(&settings, ctx.seed, &runs, &job);
-        let rows: Vec<OutOfFoldRow> = runs.iter().flat_map(|run| films.rows(run)).collect();
-        write_predictions(&job.path("predictions.csv")?, &films.index.classes, &rows)?;
+        let images = Images::read(ctx, &job, &settings)?;
+        let runs = images.runs(ctx, &settings)?;
+        let results = images.evaluate(&settings, ctx.seed, &runs, &job);
+        let rows: Vec<OutOfFoldRow> = runs.iter().flat_map(|run| images.rows(run)).collect();
+        write_predictions(&job.path("predictions.csv")?, &images.index.classes, &rows)?;
         results.write(&job.path("crossval.json")?)?;
         job.publish()?;
         Ok(Outcome::new(&Summary(results)))

@@ -24,12 +24,12 @@ const SHOWN: [(&str, &str); 6] = [
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(CrossValidation { films, groups, folds, repeats, seeds, threshold, .. }) = self;
+        let Self(CrossValidation { images, groups, folds, repeats, seeds, threshold, .. }) = self;
         let Self(CrossValidation { pooled, across_folds, calibration, grouped_by, .. }) = self;
         let plural = |count: usize| if count == 1 { "" } else { "s" };
         writeln!(
             f,
-            "{films} images in {groups} groups (by {grouped_by}), {folds} folds, {repeats} \
+            "{images} images in {groups} groups (by {grouped_by}), {folds} folds, {repeats} \
              repeat{}, {seeds} head{} per fold, trained on unrotated images",
             plural(*repeats),
             plural(*seeds)

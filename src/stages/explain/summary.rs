@@ -19,11 +19,11 @@ pub struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Explanation { films, outside, even, by_class, pictures, .. } = &self.explanation;
+        let Explanation { images, outside, even, by_class, pictures, .. } = &self.explanation;
         let percent = |proportion: f64| format!("{:.0} %", 100.0 * proportion);
         writeln!(
             f,
-            "Grad-CAM of {films} images, {} figures in {}",
+            "Grad-CAM of {images} images, {} figures in {}",
             pictures.len(),
             self.folder.display()
         )?;

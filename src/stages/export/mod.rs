@@ -37,9 +37,9 @@ crate::settings! {
 pub enum Format {
     /// For `cxr predict`: the head and all that is known of the model
     Bundle,
-    /// ONNX, opset 17: films [n, 224, 224, 3] of 8 bits in, preprocessing included
+    /// ONNX, opset 17: images [n, 224, 224, 3] of 8 bits in, preprocessing included
     Onnx,
-    /// Keras 3's archive of the tutorial's model: films [n, 224, 224, 3] from 0 to 1 in
+    /// Keras 3's archive of the tutorial's model: images [n, 224, 224, 3] from 0 to 1 in
     Keras,
     /// The same as the older whole-model HDF5, which the tutorial saved
     H5,
@@ -196,13 +196,13 @@ struct Summary {
     bytes: u64,
     blake3: String,
     classes: Vec<String>,
-    /// How a film is called, in words.
+    /// How an image is called, in words.
     decision: String,
     /// What the audit says, if there was one.
     audit: Option<String>,
     /// The out-of-distribution score's limit and rates, if it is known.
     out_of_distribution: Option<Reference>,
-    /// What the file's own library says of films.
+    /// What the file's own library says of images.
     verified: Option<Verified>,
 }
 
@@ -217,12 +217,12 @@ impl fmt::Display for Summary {
         let rates = score.map_or("no score".to_owned(), Reference::rates);
         writeln!(f, "  out of distribution: {rates}")?;
         if let Some(verified) = verified {
-            let Verified { library, films, own, difference } = verified;
-            let films = format!("{films} {}", if *own { "films" } else { "made-up films" });
+            let Verified { library, images, own, difference } = verified;
+            let images = format!("{images} {}", if *own { "images" } else { "made-up images" });
             let verdict = if verified.agrees() { "agrees" } else { "does NOT agree" };
             writeln!(
                 f,
-                "  verified {library} {verdict} on {films}: largest difference {difference:.1e}, \
+                "  verified {library} {verdict} on {images}: largest difference {difference:.1e}, \
                  allowed {TOLERANCE:.0e}"
             )?;
         }

@@ -1,12 +1,12 @@
-"""Runs a model file on films: verify.py onnx|keras MODEL FILMS, prints JSON.
+"""Runs a model file on images: verify.py onnx|keras MODEL IMAGES, prints JSON.
 
-FILMS is a .npy of u8 [n, side, side, 3]. Exit code 77: the library is not here.
+IMAGES is a .npy of u8 [n, side, side, 3]. Exit code 77: the library is not here.
 """
 import json
 import os
 import sys
 
-kind, model, films = sys.argv[1:]
+kind, model, images = sys.argv[1:]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 try:
@@ -18,17 +18,17 @@ try:
 except ImportError:
     sys.exit(77)
 
-films = np.load(films)
+images = np.load(images)
 classes = None
 if kind == "onnx":
     session = library.InferenceSession(model, providers=["CPUExecutionProvider"])
     probabilities = np.concatenate(
-        [session.run(["probabilities"], {"films": films[i : i + 8]})[0]
-         for i in range(0, len(films), 8)])
+        [session.run(["probabilities"], {"images": images[i : i + 8]})[0]
+         for i in range(0, len(images), 8)])
     classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
 else:
     loaded = library.models.load_model(model, compile=False)
-    scaled = films.astype("float32") / 255
+    scaled = images.astype("float32") / 255
     probabilities = loaded.predict(scaled, batch_size=8, verbose=0)
 print(json.dumps({
     "library": library.__name__ + " " + library.__version__,

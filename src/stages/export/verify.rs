@@ -1,4 +1,4 @@
-//! Whether the library that a file is for says of films what `cxr-predict` says.
+//! Whether the library that a file is for says of images what `cxr-predict` says.
 
 use std::env;
 use std::ffi::OsString;
@@ -20,9 +20,9 @@ use crate::rng::Rng;
 const PYTHON: &str = "CXR_PYTHON";
 /// Probabilities may differ by so much.
 pub const TOLERANCE: f64 = 1e-5;
-/// Films that are compared, at most.
-const FILMS: usize = 64;
-/// Films that are made where there are none.
+/// Images that are compared, at most.
+const IMAGES: usize = 64;
+/// Images that are made where there are none.
 const MADE: usize = 8;
 /// What the script ends with where its library is missing.
 const MISSING: i32 = 77;
@@ -32,8 +32,8 @@ const MISSING: i32 = 77;
 pub struct Verified {
     /// The library and its version.
     pub library: String,
-    /// Films compared.
-    pub films: usize,
+    /// Images compared.
+    pub images: usize,
     /// Whether they are the profile's own; else they were made up.
     pub own: bool,
     /// The largest difference of a probability.
@@ -56,7 +56,7 @@ struct Answer {
     probabilities: Vec<Vec<f64>>,
 }
 
-/// Runs the file on films by its library, and the classifier on the same.
+/// Runs the file on images by its library, and the classifier on the same.
 ///
 /// # Errors
 /// If no Python has the library, or it cannot load or run the file.
@@ -71,13 +71,13 @@ pub fn verify(
         Format::Onnx => ("onnx", "onnxruntime"),
         _ => ("keras", "tensorflow keras"),
     };
-    let (films, own) = films(ctx, bundle)?;
+    let (images, own) = images(ctx, bundle)?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let (script, array) = (folder.path().join("verify.py"), folder.path().join("films.npy"));
+    let (script, array) = (folder.path().join("verify.py"), folder.path().join("images.npy"));
     crate::io::atomic::write(&script, include_bytes!("verify.py"))?;
     let side = bundle.manifest.model.extractor.side;
     let mut out = Writer::<u8>::create(&array, &[side, side, 3])?;
-    films.iter().try_for_each(|film| out.push(film))?;
+    images.iter().try_for_each(|image| out.push(image))?;
     out.finish()?;
     let args = [script.as_os_str(), kind.as_ref(), file.as_os_str(), array.as_os_str()];
     let answer = ask(package, &args.map(OsString::from))?;
@@ -85,11 +85,11 @@ pub fn verify(
     let extractor = &bundle.manifest.model.extractor;
     let engine = Engine::from_env().usage()?;
     let classifier = Classifier::new(weights, bundle.head.clone(), extractor, engine);
-    let expected = classifier.judge(&films).probabilities.mapv(f64::from);
+    let expected = classifier.judge(&images).probabilities.mapv(f64::from);
     let classes = &bundle.manifest.model.classes;
-    let shape = answer.probabilities.iter().all(|film| film.len() == classes.len());
-    if !shape || answer.probabilities.len() != films.len() {
-        return Err(Failure::new("the library gives other numbers of films or classes"));
+    let shape = answer.probabilities.iter().all(|image| image.len() == classes.len());
+    if !shape || answer.probabilities.len() != images.len() {
+        return Err(Failure::new("the library gives other numbers of images or classes"));
     }
     if answer.classes.as_ref().is_some_and(|named| named != classes) {
         return Err(Failure::new("the library finds other classes in the file"));
@@ -98,28 +98,28 @@ pub fn verify(
     let differences =
         pairs.flat_map(|(a, b)| a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect::<Vec<_>>());
     let difference = differences.fold(0.0, |most, d| if d > most || d.is_nan() { d } else { most });
-    Ok(Verified { library: answer.library, films: films.len(), own, difference })
+    Ok(Verified { library: answer.library, images: images.len(), own, difference })
 }
 
-/// The profile's films, spread over all of them, or made up; and which.
-fn films(ctx: &Context, bundle: &Bundle) -> Result<(Vec<Vec<u8>>, bool), Failure> {
+/// The profile's images, spread over all of them, or made up; and which.
+fn images(ctx: &Context, bundle: &Bundle) -> Result<(Vec<Vec<u8>>, bool), Failure> {
     let side = bundle.manifest.model.extractor.side;
     let path = ctx.artifact("preprocess", "images.npy");
     if let Ok(mut reader) = Reader::<u8>::open(&path, &[Some(side), Some(side), Some(3)])
         && reader.rows() > 0
     {
-        let (rows, n) = (reader.rows(), reader.rows().min(FILMS));
-        let films = (0..n).map(|i| reader.read(i * rows / n..i * rows / n + 1));
-        return Ok((films.collect::<Result<_, _>>()?, true));
+        let (rows, n) = (reader.rows(), reader.rows().min(IMAGES));
+        let images = (0..n).map(|i| reader.read(i * rows / n..i * rows / n + 1));
+        return Ok((images.collect::<Result<_, _>>()?, true));
     }
     // From smooth to rough, dark to bright.
     let mut rng = Rng::new(ctx.seed);
-    let mut film = |i: usize| -> Vec<u8> {
+    let mut image = |i: usize| -> Vec<u8> {
         let (base, noise) = (28 * i, (MADE - i) as f64 * 28.0);
         let level = |rng: &mut Rng| (base as f64 + rng.uniform(0.0, noise)).min(255.0) as u8;
         (0..side * side * 3).map(|_| level(&mut rng)).collect()
     };
-    Ok(((0..MADE).map(&mut film).collect(), false))
+    Ok(((0..MADE).map(&mut image).collect(), false))
 }
 
 /// The answer of the first Python that has the library.

@@ -2,7 +2,7 @@
 
 mod bench;
 mod compute;
-mod films;
+mod images;
 mod store;
 
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use self::bench::Timings;
 use self::compute::Extraction;
-use self::films::Source;
+use self::images::Source;
 use self::store::Store;
 use super::check::Check;
 use super::{Stage, upstream, uses};
@@ -76,7 +76,7 @@ pub struct Args {
 
 #[derive(Debug, Serialize)]
 struct Summary {
-    films: usize,
+    images: usize,
     train: usize,
     rotations: usize,
     pooling: Pooling,
@@ -92,7 +92,7 @@ impl Stage for Extract {
     const NAME: &'static str = "extract";
     const ABOUT: &'static str = "Compute the features of images and of rotated training images";
     const READS: &'static str = "images.npy, index.csv, split.json, the weights of VGG16";
-    const WRITES: &'static str = "features.npy, bank.npy, masked.npy, features.json";
+    const WRITES: &'static str = "features.npy, augmented.npy, masked.npy, features.json";
     const AFTER: &'static [&'static str] = &["preprocess", "split"];
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
@@ -140,14 +140,15 @@ impl Stage for Extract {
         let cache = (!args.no_cache).then(|| Cache::new(ctx.paths.features_cache()));
         let version =
             format!("{} {engine:?} {fingerprint} {}", env!("CARGO_PKG_VERSION"), settings.pooling);
-        let films = source.films(&settings, ctx.seed, &version)?;
+        let images = source.images(&settings, ctx.seed, &version)?;
         let store = Store::new(ctx, &job, cache.clone());
-        let todo = store.missing(&films);
+        let todo = store.missing(&images);
         let mut extraction = Extraction { source, net, batch: settings.batch, store };
         let started = Instant::now();
         let computed = extraction.compute(ctx, &todo)?;
         let seconds = started.elapsed().as_secs_f64();
-        let (masked, unmasked): (Vec<_>, Vec<_>) = films.iter().partition(|film| film.is_masked());
+        let (masked, unmasked): (Vec<_>, Vec<_>) =
+            images.iter().partition(|image| image.is_masked());
         extraction.write(&job, &unmasked, settings.rotations)?;
         if settings.masks {
             extraction.write_masked(&job, &masked)?;
@@ -176,7 +177,7 @@ impl Stage for Extract {
             ctx.ui.warn(format_args!("{error} ({}): the cache is not pruned", error.source));
         }
         Ok(Outcome::new(&Summary {
-            films: source.index.rows.len(),
+            images: source.index.rows.len(),
             train: source.split.train.len(),
             rotations: settings.rotations,
             pooling: settings.pooling,
@@ -208,10 +209,10 @@ impl Settings {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { films, train, rotations, pooling, cached, computed, seconds } = self;
+        let Self { images, train, rotations, pooling, cached, computed, seconds } = self;
         writeln!(
             f,
-            "features of {films} images, and of {rotations} rotations of {train} training images"
+            "features of {images} images, and of {rotations} rotations of {train} training images"
         )?;
         writeln!(f, "pooling   {pooling}: {WIDTH} features per image")?;
         if *pooling == Pooling::Tutorial {

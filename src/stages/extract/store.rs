@@ -1,7 +1,7 @@
 //! Storage for the features of one run: the cache, or a scratch folder if the cache is
 //! disabled or not writable.
 
-use super::films::Film;
+use super::images::Image;
 use crate::cli::{Context, Failure, ResultExt};
 use crate::io::cache::{Cache, Entry};
 use crate::io::staging::Temporary;
@@ -24,16 +24,16 @@ impl<'a> Store<'a> {
 
     /// Returns the images without usable features. Entries that cannot be used are
     /// reported in one warning.
-    pub fn missing<'f>(&self, films: &'f [Film]) -> Vec<&'f Film> {
+    pub fn missing<'f>(&self, images: &'f [Image]) -> Vec<&'f Image> {
         let mut unusable = Vec::new();
         let mut missing = Vec::new();
-        for film in films {
-            match self.cache.as_ref().map_or(Entry::Miss, |c| c.get(&film.key, film.len())) {
+        for image in images {
+            match self.cache.as_ref().map_or(Entry::Miss, |c| c.get(&image.key, image.len())) {
                 Entry::Hit(_) => continue,
                 Entry::Miss => {}
                 Entry::Unusable(path, reason) => unusable.push((path, reason)),
             }
-            missing.push(film);
+            missing.push(image);
         }
         if let Some((path, reason)) = unusable.first() {
             let more = match unusable.len() {
@@ -48,43 +48,43 @@ impl<'a> Store<'a> {
         missing
     }
 
-    /// Returns the features of `film`, if they are stored.
-    pub fn get(&self, film: &Film) -> Option<Vec<f32>> {
+    /// Returns the features of `image`, if they are stored.
+    pub fn get(&self, image: &Image) -> Option<Vec<f32>> {
         let caches = self.cache.iter().chain(self.scratch.iter().map(|(_, cache)| cache));
-        caches.into_iter().find_map(|cache| match cache.get(&film.key, film.len()) {
+        caches.into_iter().find_map(|cache| match cache.get(&image.key, image.len()) {
             Entry::Hit(features) => Some(features),
             _ => None,
         })
     }
 
-    /// Stores the features of `film`.
+    /// Stores the features of `image`.
     ///
     /// # Errors
     /// If neither the cache nor the scratch folder can be written.
-    pub fn put(&mut self, film: &Film, features: &[f32]) -> Result<(), Failure> {
+    pub fn put(&mut self, image: &Image, features: &[f32]) -> Result<(), Failure> {
         if let Some(cache) = &self.cache
             && self.scratch.is_none()
         {
-            let Err(error) = cache.put(&film.key, features) else { return Ok(()) };
+            let Err(error) = cache.put(&image.key, features) else { return Ok(()) };
             self.ctx.ui.warn(format_args!(
                 "{error} ({}): the features of this run are not cached",
                 error.source
             ));
         }
-        self.put_in_scratch(film, features)
+        self.put_in_scratch(image, features)
     }
 
-    /// Stores the features of `film` in the scratch folder, which no other process prunes.
+    /// Stores the features of `image` in the scratch folder, which no other process prunes.
     ///
     /// # Errors
     /// If the scratch folder cannot be written.
-    pub fn put_in_scratch(&mut self, film: &Film, features: &[f32]) -> Result<(), Failure> {
+    pub fn put_in_scratch(&mut self, image: &Image, features: &[f32]) -> Result<(), Failure> {
         if self.scratch.is_none() {
             let folder = self.job.scratch()?;
             let cache = Cache::new(folder.path());
             self.scratch = Some((folder, cache));
         }
         let (_, cache) = self.scratch.as_ref().expect("created above");
-        cache.put(&film.key, features).hint("check the free space on the disk")
+        cache.put(&image.key, features).hint("check the free space on the disk")
     }
 }

@@ -138,13 +138,13 @@ impl Plan {
     fn new(names: &[String]) -> Self {
         let is_litter =
             |name: &str| name.split('/').any(|part| part == "__MACOSX" || part.starts_with('.'));
-        let films = names.iter().filter(|name| !is_litter(name)).filter_map(|name| film(name));
+        let images = names.iter().filter(|name| !is_litter(name)).filter_map(|name| image(name));
         // The dataset is in the folder with the fewest parents; all other folders are copies.
         let root =
-            films.map(|(root, _)| root).min_by_key(|root| (root.matches('/').count(), *root));
+            images.map(|(root, _)| root).min_by_key(|root| (root.matches('/').count(), *root));
         let mut plan = Plan::default();
         for name in names {
-            match film(name) {
+            match image(name) {
                 _ if is_litter(name) => plan.litter += 1,
                 Some((folder, path)) if Some(folder) == root => {
                     plan.files.insert(name.clone(), path.into());
@@ -159,7 +159,7 @@ impl Plan {
 
 /// Splits `chest_xray/train/NORMAL/a.jpeg` before `train`; none if the file is not in a class
 /// folder.
-fn film(name: &str) -> Option<(&str, &str)> {
+fn image(name: &str) -> Option<(&str, &str)> {
     let parts: Vec<&str> = name.rsplitn(4, '/').collect();
     let [_, class, split, ..] = parts[..] else { return None };
     let known =

@@ -40,9 +40,9 @@ fn classes<'a>(
     let mut reason = "no class has a curve".to_owned();
     for class in of.drawn() {
         let (name, metrics) = of.class(class);
-        let rest = of.images.saturating_sub(metrics.films);
-        if metrics.films < LEAST_OF_CLASS {
-            reason = format!("`{name}` has {} images, fewer than {LEAST_OF_CLASS}", metrics.films);
+        let rest = of.images.saturating_sub(metrics.images);
+        if metrics.images < LEAST_OF_CLASS {
+            reason = format!("`{name}` has {} images, fewer than {LEAST_OF_CLASS}", metrics.images);
         } else if rest < LEAST_OF_CLASS {
             reason = format!("{rest} images are not of `{name}`, fewer than {LEAST_OF_CLASS}");
         } else {
@@ -53,7 +53,7 @@ fn classes<'a>(
 }
 
 fn prevalence(of: &Evaluated, metrics: &ClassMetrics) -> f64 {
-    metrics.films as f64 / of.images.max(1) as f64
+    metrics.images as f64 / of.images.max(1) as f64
 }
 
 /// Mean over all classes of a score of each, where there are more than two.

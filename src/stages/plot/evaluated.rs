@@ -53,7 +53,7 @@ impl Evaluated {
         let metrics = ctx.read("evaluate", "metrics.json", Metrics::read)?;
         let classes = predictions.classes.len();
         Ok(Self {
-            on: format!("test set, {} images", metrics.films),
+            on: format!("test set, {} images", metrics.images),
             predictions: predictions.clone(),
             positive: position(&predictions.classes, &metrics.positive),
             confusion: metrics.confusion,
@@ -61,7 +61,7 @@ impl Evaluated {
             scores: metrics.scores,
             // Of two classes, the more probable one is predicted.
             threshold: if classes == 2 { Threshold::One(0.5) } else { Threshold::Argmax },
-            images: metrics.films,
+            images: metrics.images,
         })
     }
 
@@ -75,14 +75,14 @@ impl Evaluated {
             _ => Threshold::Argmax,
         };
         Ok(Self {
-            on: format!("cross-validation, {} images", crossval.films),
+            on: format!("cross-validation, {} images", crossval.images),
             positive: position(&predictions.classes, &crossval.positive),
             predictions,
             confusion: crossval.confusion.clone(),
             by_class: crossval.by_class.clone(),
             scores: crossval.pooled.clone(),
             threshold,
-            images: crossval.films,
+            images: crossval.images,
         })
     }
 

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use self::evaluated::Evaluated;
-use self::sheets::Films;
+use self::sheets::Images;
 use super::check::Check;
 use super::upstream::optional;
 use super::{Stage, uses};
@@ -49,7 +49,7 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Summary {
     epochs: usize,
-    films: usize,
+    images: usize,
     figures: Vec<String>,
     left_out: BTreeMap<String, String>,
 }
@@ -66,11 +66,11 @@ const DRAWN: [&str; 9] =
 
 impl Stage for Plot {
     const NAME: &'static str = "plot";
-    const ABOUT: &'static str = "Draw the training, the predictions, the audit and the films";
+    const ABOUT: &'static str = "Draw the training, the predictions, the audit and the images";
     const READS: &'static str = "history.csv, metrics.json, predictions.csv; where they are \
                                  there: histories.csv, crossval.json and its predictions.csv, \
                                  audit.json, index.csv, images.npy, explain.json, explain.csv, \
-                                 heat.npy";
+                                 saliency.npy";
     const WRITES: &'static str = "history, history-seeds, confusion, roc, precision-recall, \
                                   calibration, scores, crossval, audit, samples-<class> and \
                                   least-believed, each as .png and .svg";
@@ -79,7 +79,7 @@ impl Stage for Plot {
     const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-plot --profile tutorial", "As the tutorial does, and more"),
-        ("cxr-plot --title 'Loss and accuracy, 50 films'", "With another heading"),
+        ("cxr-plot --title 'Loss and accuracy, 50 images'", "With another heading"),
         ("cxr-plot --positive pneumonia", "Curves of another class"),
     ];
     type Settings = Settings;
@@ -100,7 +100,7 @@ impl Stage for Plot {
             ("preprocess", "images.npy"),
             ("explain", "explain.json"),
             ("explain", "explain.csv"),
-            ("explain", "heat.npy"),
+            ("explain", "saliency.npy"),
         ];
         let optional = optional.map(|(stage, file)| ctx.input(stage, file));
         inputs.extend(optional.into_iter().filter(|input| input.path.exists()));
@@ -127,17 +127,17 @@ impl Stage for Plot {
 
         let mut summary = Summary {
             epochs: epochs.len(),
-            films: evaluated.images,
+            images: evaluated.images,
             figures: Vec::new(),
             left_out: BTreeMap::new(),
         };
         let mut drawn = predicted(&settings, &epochs, &evaluated);
         drawn.extend(trust::figures(ctx, &lineage, crossval.as_ref())?);
         draw(ctx, &job, drawn, &mut summary)?;
-        if let Some(mut films) = Films::read(ctx, &lineage, &test)? {
+        if let Some(mut images) = Images::read(ctx, &lineage, &test)? {
             // A few sheets at a time: each holds the pixels of its images.
-            while let Some(sheets) = films.next(AT_ONCE)? {
-                let side = films.side();
+            while let Some(sheets) = images.next(AT_ONCE)? {
+                let side = images.side();
                 let drawn = sheets.iter().map(|sheet| sheet.figure(side)).collect();
                 draw(ctx, &job, drawn, &mut summary)?;
             }
@@ -234,9 +234,9 @@ fn curves_of(epochs: &[Epoch]) -> Epochs {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { epochs, films, figures, left_out } = self;
+        let Self { epochs, images, figures, left_out } = self;
         let count = figures.len();
-        writeln!(f, "{count} figures as PNG and SVG, of {epochs} epochs and {films} images")?;
+        writeln!(f, "{count} figures as PNG and SVG, of {epochs} epochs and {images} images")?;
         write!(f, "{}", figures.join(", "))?;
         left_out.iter().try_for_each(|(name, reason)| write!(f, "\nno figure `{name}`: {reason}"))
     }

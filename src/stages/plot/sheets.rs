@@ -1,11 +1,11 @@
-//! Sheets of films: samples of each class, and those that the model believes in least.
+//! Sheets of images: samples of each class, and those that the model believes in least.
 
 use std::collections::BTreeMap;
 
 use super::super::upstream;
 use super::{Drawing, Drawn, optional};
 use crate::artifact::Document;
-use crate::artifact::explanation::{Explanation, FilmHeat, read_heat};
+use crate::artifact::explanation::{Explanation, ImageSaliency, read_saliency};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::predictions::{Prediction, Predictions};
 use crate::classifier::picture_name;
@@ -14,16 +14,16 @@ use crate::io::npy::Reader;
 use crate::pipeline::Lineage;
 use crate::plot::{Overlay, Pixels, Sheet, Tile};
 
-/// Films on the sheet of a class.
+/// Images on the sheet of a class.
 const SAMPLES: usize = 10;
-/// Films on the sheet of those least believed.
+/// Images on the sheet of those least believed.
 const WORST: usize = 8;
 
-/// A film on a sheet.
+/// An image on a sheet.
 struct Shown {
     rgb: Vec<u8>,
-    /// The film under its heat.
-    heat: Option<Vec<u8>>,
+    /// The image under its saliency.
+    saliency: Option<Vec<u8>>,
     caption: Vec<String>,
 }
 
@@ -32,19 +32,19 @@ pub struct Contacts {
     name: String,
     title: String,
     subtitle: String,
-    films: Vec<Shown>,
+    images: Vec<Shown>,
 }
 
 impl Contacts {
-    /// The sheet of films of `side` pixels.
+    /// The sheet of images of `side` pixels.
     pub fn figure(&self, side: usize) -> Drawn<'_> {
-        if self.films.is_empty() {
-            return (self.name.clone(), Err("no film was judged".to_owned()));
+        if self.images.is_empty() {
+            return (self.name.clone(), Err("no image was judged".to_owned()));
         }
-        let tiles = self.films.iter().map(|film| Tile {
-            film: Pixels { width: side, height: side, rgb: &film.rgb },
-            heat: film.heat.as_deref().map(Overlay::pixels),
-            caption: film.caption.clone(),
+        let tiles = self.images.iter().map(|image| Tile {
+            image: Pixels { width: side, height: side, rgb: &image.rgb },
+            saliency: image.saliency.as_deref().map(Overlay::pixels),
+            caption: image.caption.clone(),
         });
         let sheet: Drawing<'_> = Box::new(Sheet {
             name: self.name.clone(),
@@ -56,8 +56,8 @@ impl Contacts {
     }
 }
 
-/// The sheets of films, as the net sees them: one per class, then the least believed.
-pub struct Films<'a> {
+/// The sheets of images, as the net sees them: one per class, then the least believed.
+pub struct Images<'a> {
     index: Index,
     predictions: &'a Predictions,
     picker: Picker,
@@ -65,8 +65,8 @@ pub struct Films<'a> {
     made: usize,
 }
 
-impl<'a> Films<'a> {
-    /// Opens the films, if films were preprocessed.
+impl<'a> Images<'a> {
+    /// Opens the images, if images were preprocessed.
     pub fn read(
         ctx: &Context,
         lineage: &Lineage,
@@ -81,12 +81,13 @@ impl<'a> Films<'a> {
         let reader = upstream::images(ctx, &index)?;
         let side = reader.shape()[1];
         let explanation = optional(ctx, lineage, "explain", "explain.json", Explanation::read)?;
-        let heat = optional(ctx, lineage, "explain", "heat.npy", read_heat)?.unwrap_or_default();
-        let picker = Picker { reader, pooled: explanation.map(|e| e.pooled()), heat, side };
+        let saliency =
+            optional(ctx, lineage, "explain", "saliency.npy", read_saliency)?.unwrap_or_default();
+        let picker = Picker { reader, pooled: explanation.map(|e| e.pooled()), saliency, side };
         Ok(Some(Self { index, predictions, picker, made: 0 }))
     }
 
-    /// Width and height of a film in pixels.
+    /// Width and height of an image in pixels.
     pub fn side(&self) -> usize {
         self.picker.side
     }
@@ -105,86 +106,87 @@ impl<'a> Films<'a> {
     fn sheet(&mut self, sheet: usize) -> Result<Contacts, Failure> {
         let Self { index, predictions, picker, .. } = self;
         let Some(class) = index.classes.get(sheet) else {
-            let films = least_believed(index, predictions)
-                .map(|(film, said)| picker.judged(film, said, &predictions.classes))
+            let images = least_believed(index, predictions)
+                .map(|(image, said)| picker.judged(image, said, &predictions.classes))
                 .collect::<Result<_, _>>()?;
             return Ok(Contacts {
                 name: "least-believed".into(),
-                title: "The films that the model believes in least".into(),
-                subtitle: "Of the test films, those whose true class has the least probability"
+                title: "The images that the model believes in least".into(),
+                subtitle: "Of the test images, those whose true class has the least probability"
                     .into(),
-                films,
+                images,
             });
         };
-        let films: Vec<&IndexRow> = index.rows.iter().filter(|r| r.class == *class).collect();
-        let step = films.len().div_ceil(SAMPLES).max(1);
-        let shown = films.iter().step_by(step).map(|film| picker.sample(film));
+        let images: Vec<&IndexRow> = index.rows.iter().filter(|r| r.class == *class).collect();
+        let step = images.len().div_ceil(SAMPLES).max(1);
+        let shown = images.iter().step_by(step).map(|image| picker.sample(image));
         let shown: Vec<Shown> = shown.collect::<Result<_, _>>()?;
         Ok(Contacts {
             name: samples_name(class),
-            title: format!("Films of the class {class}"),
-            subtitle: format!("{} of {} films, as the net sees them", shown.len(), films.len()),
-            films: shown,
+            title: format!("Images of the class {class}"),
+            subtitle: format!("{} of {} images, as the net sees them", shown.len(), images.len()),
+            images: shown,
         })
     }
 }
 
-/// The test films by how little the model believes in their true class.
+/// The test images by how little the model believes in their true class.
 fn least_believed<'a>(
     index: &'a Index,
     predictions: &'a Predictions,
 ) -> impl Iterator<Item = (&'a IndexRow, &'a Prediction)> {
     let rows: BTreeMap<&str, &IndexRow> =
         index.rows.iter().map(|row| (row.path.as_str(), row)).collect();
-    let mut films: Vec<_> = predictions
+    let mut images: Vec<_> = predictions
         .rows
         .iter()
-        .filter_map(|film| Some((*rows.get(film.path.as_str())?, film)))
+        .filter_map(|image| Some((*rows.get(image.path.as_str())?, image)))
         .collect();
-    let belief = |film: &Prediction| film.probabilities[film.truth];
-    films.sort_by(|a, b| belief(a.1).total_cmp(&belief(b.1)).then(a.0.row.cmp(&b.0.row)));
-    films.into_iter().take(WORST)
+    let belief = |image: &Prediction| image.probabilities[image.truth];
+    images.sort_by(|a, b| belief(a.1).total_cmp(&belief(b.1)).then(a.0.row.cmp(&b.0.row)));
+    images.into_iter().take(WORST)
 }
 
-/// Reads films and lays their heat over them.
+/// Reads images and lays their saliency over them.
 struct Picker {
     reader: Reader<u8>,
     pooled: Option<(usize, usize)>,
-    heat: BTreeMap<String, FilmHeat>,
+    saliency: BTreeMap<String, ImageSaliency>,
     side: usize,
 }
 
 impl Picker {
-    fn sample(&mut self, film: &IndexRow) -> Result<Shown, Failure> {
-        let size = format!("{} × {} pixels", film.width, film.height);
-        let person = if film.patient.is_empty() { "unknown person" } else { &film.patient };
-        let caption = vec![file(&film.path), person.to_owned(), size];
-        Ok(Shown { rgb: self.reader.read(film.row..film.row + 1)?, heat: None, caption })
+    fn sample(&mut self, image: &IndexRow) -> Result<Shown, Failure> {
+        let size = format!("{} × {} pixels", image.width, image.height);
+        let patient = if image.patient.is_empty() { "unknown person" } else { &image.patient };
+        let caption = vec![file(&image.path), patient.to_owned(), size];
+        Ok(Shown { rgb: self.reader.read(image.row..image.row + 1)?, saliency: None, caption })
     }
 
     fn judged(
         &mut self,
-        film: &IndexRow,
+        image: &IndexRow,
         said: &Prediction,
         classes: &[String],
     ) -> Result<Shown, Failure> {
-        let rgb = self.reader.read(film.row..film.row + 1)?;
+        let rgb = self.reader.read(image.row..image.row + 1)?;
         let (truth, named) = (&classes[said.truth], &classes[said.predicted]);
         let probability = said.probabilities[said.predicted];
         let result = if truth == named { "rightly" } else { "wrongly" };
         let says = format!("{truth}, {result} taken for {named}, probability {probability:.2}");
-        let heat = self.heat.get(&film.path).filter(|heat| heat.predicted == *named);
-        let heat = heat.zip(self.pooled).map(|(heat, pooled)| {
+        let saliency =
+            self.saliency.get(&image.path).filter(|saliency| saliency.predicted == *named);
+        let saliency = saliency.zip(self.pooled).map(|(saliency, pooled)| {
             let overlay = Overlay {
                 label: String::new(),
                 note: String::new(),
-                cells: heat.cells.nrows(),
-                heat: heat.cells.iter().copied().collect(),
+                cells: saliency.cells.nrows(),
+                saliency: saliency.cells.iter().copied().collect(),
                 pooled,
             };
             overlay.over(Pixels { width: self.side, height: self.side, rgb: &rgb })
         });
-        Ok(Shown { heat, rgb, caption: vec![file(&film.path), says] })
+        Ok(Shown { saliency, rgb, caption: vec![file(&image.path), says] })
     }
 }
 

@@ -58,7 +58,7 @@ fn seeds(histories: &[SeedEpoch]) -> Seeds {
     Seeds { runs: of_seed.into_iter().take(SEEDS).map(run).collect() }
 }
 
-/// Folds of all runs, and all films together.
+/// Folds of all runs, and all images together.
 fn spread(crossval: &CrossValidation) -> plot::CrossValidation {
     let measure = |(name, words): &(&str, &str)| {
         let all = crossval.pooled.get(*name)?.clone();
@@ -75,7 +75,7 @@ fn spread(crossval: &CrossValidation) -> plot::CrossValidation {
     let runs = crossval.repeats * crossval.seeds;
     let each = if runs == 1 { "predicted once" } else { &format!("{runs} predictions each") };
     plot::CrossValidation {
-        on: format!("{} images, {each}", crossval.films),
+        on: format!("{} images, {each}", crossval.images),
         measures: MEASURES.iter().filter_map(measure).collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! What a line says of a film: as a table, as CSV, as JSON.
+//! What a line says of an image: as a table, as CSV, as JSON.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub enum Format {
     Jsonl,
 }
 
-/// What the model says of a film.
+/// What the model says of an image.
 pub struct Said<'a> {
     /// As it was named.
     pub path: &'a Path,
@@ -52,7 +52,7 @@ impl Format {
                 let mut line: String =
                     classes.iter().map(|class| format!("{class:>WIDTH$}  ")).collect();
                 line += &format!(
-                    "{:<width$}  {:<OOD$}  {:<audit$}  film\n",
+                    "{:<width$}  {:<OOD$}  {:<audit$}  image\n",
                     "decision",
                     "out of distribution",
                     "audit",
@@ -77,23 +77,23 @@ impl Format {
         }
     }
 
-    /// The line of a film.
-    pub fn line(self, bundle: &Bundle, film: &Said) -> String {
+    /// The line of an image.
+    pub fn line(self, bundle: &Bundle, image: &Said) -> String {
         let classes = &bundle.manifest.model.classes;
-        let class = &classes[film.class];
-        let path = film.path.to_string_lossy();
+        let class = &classes[image.class];
+        let path = image.path.to_string_lossy();
         let audit = audit(bundle);
         match self {
             Self::Table => {
-                let shown = classes.iter().zip(&film.probabilities).map(|(class, p)| {
+                let shown = classes.iter().zip(&image.probabilities).map(|(class, p)| {
                     format!("{p:>width$.4}  ", width = WIDTH.max(class.chars().count()))
                 });
-                let out = match film.ood {
+                let out = match image.ood {
                     None => "-".to_owned(),
                     Some(OodScore { is_out: true, part, .. }) => format!("yes: {part}"),
                     Some(_) => "no".to_owned(),
                 };
-                let (shown, path) = (shown.collect::<String>(), one_line(film.path.display()));
+                let (shown, path) = (shown.collect::<String>(), one_line(image.path.display()));
                 let (width, audit_width) = (width(classes), audit_width(bundle));
                 format!("{shown}{class:<width$}  {out:<OOD$}  {audit:<audit_width$}  {path}\n")
             }
@@ -101,13 +101,13 @@ impl Format {
                 // The same file, in a cell that no spreadsheet runs.
                 let here = if is_formula(&path) { "./" } else { "" };
                 let mut columns = vec![format!("{here}{path}"), class.clone()];
-                columns.extend(film.probabilities.iter().map(f64::to_string));
-                columns.extend(film.calibrated.iter().flatten().map(f64::to_string));
-                let of = |text: fn(OodScore) -> String| film.ood.map_or(String::new(), text);
+                columns.extend(image.probabilities.iter().map(f64::to_string));
+                columns.extend(image.calibrated.iter().flatten().map(f64::to_string));
+                let of = |text: fn(OodScore) -> String| image.ood.map_or(String::new(), text);
                 columns.push(of(|ood| ood.score.to_string()));
                 columns.push(of(|ood| ood.part.to_owned()));
                 columns.push(of(|ood| ood.is_out.to_string()));
-                columns.extend([audit.to_owned(), film.notes.join("; ")]);
+                columns.extend([audit.to_owned(), image.notes.join("; ")]);
                 record(&columns)
             }
             Self::Jsonl => {
@@ -123,13 +123,13 @@ impl Format {
                     "schema": "cxr.prediction/2",
                     "path": path,
                     "decision": class,
-                    "probabilities": by_class(&film.probabilities),
-                    "calibrated": film.calibrated.as_deref().map(by_class),
-                    "ood_score": film.ood.map(|ood| ood.score),
-                    "ood_part": film.ood.map(|ood| ood.part),
-                    "out_of_distribution": film.ood.map(|ood| ood.is_out),
+                    "probabilities": by_class(&image.probabilities),
+                    "calibrated": image.calibrated.as_deref().map(by_class),
+                    "ood_score": image.ood.map(|ood| ood.score),
+                    "ood_part": image.ood.map(|ood| ood.part),
+                    "out_of_distribution": image.ood.map(|ood| ood.is_out),
                     "audit": audit,
-                    "notes": film.notes,
+                    "notes": image.notes,
                 });
                 format!("{document}\n")
             }

@@ -1,7 +1,7 @@
-//! `cxr-predict`: new films through a trained model.
+//! `cxr-predict`: new images through a trained model.
 //!
-//! Films are found, read and judged a few at a time and their lines go out at once,
-//! in the order in which the films were named: memory grows with their number by the length
+//! Images are found, read and judged a few at a time and their lines go out at once,
+//! in the order in which the images were named: memory grows with their number by the length
 //! of their paths only, and a reader of the output need not wait.
 
 mod format;
@@ -24,7 +24,7 @@ use crate::classifier::{
 use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, Stream, hinted};
 use crate::conv::Engine;
-use crate::dataset::films::{self, Constant};
+use crate::dataset::images::{self, Constant};
 use crate::dataset::masks;
 use crate::io::atomic;
 use crate::io::decimal::widen;
@@ -54,15 +54,15 @@ crate::settings! {
 /// Arguments of `cxr-predict`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Films, folders of films or patterns such as 'films/*.png'; `-` for paths on stdin, one a line
+    /// Images, folders of images or patterns such as 'images/*.png'; `-` for paths on stdin, one a line
     #[arg(required = true, value_name = "FILE|DIR|GLOB|-")]
-    films: Vec<PathBuf>,
+    images: Vec<PathBuf>,
     /// The model, as `cxr export bundle` wrote it [default: the profile's trained model]
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
-    /// Write a picture of each film into this folder, with the heat that explains the answer
+    /// Write a picture of each image into this folder, with the saliency that explains the answer
     #[arg(long, value_name = "DIR")]
-    heat: Option<PathBuf>,
+    saliency: Option<PathBuf>,
     /// The former name of `--ood-false-positive-rate`, refused with a hint
     #[arg(long, hide = true, value_name = "RATE")]
     false_alarms: Option<String>,
@@ -70,23 +70,26 @@ pub struct Args {
     flags: Flags,
 }
 
-/// Films that are read at once; while the first is judged, so many more may be found.
+/// Images that are read at once; while the first is judged, so many more may be found.
 const BATCH: usize = 2 * Classifier::BATCH;
 
 impl Stage for Predict {
     const NAME: &'static str = "predict";
-    const ABOUT: &'static str = "Judge new films with a trained model: for research, no diagnosis";
+    const ABOUT: &'static str = "Judge new images with a trained model: for research, no diagnosis";
     const READS: &'static str =
-        "films, DICOM among them; a bundle, or what `cxr run` made; the weights of VGG16";
-    const WRITES: &'static str = "to stdout: a line per film, as table, CSV or JSON; <film>.png \
-                                  with --heat";
+        "images, DICOM among them; a bundle, or what `cxr run` made; the weights of VGG16";
+    const WRITES: &'static str = "to stdout: a line per image, as table, CSV or JSON; <image>.png \
+                                  with --saliency";
     const AFTER: &'static [&'static str] = &["train", "evaluate", "audit"];
     const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr predict film.jpg", "One film, by the profile's trained model"),
-        ("cxr predict films/ --bundle covid.cxr --format csv", "A folder, however deep, as CSV"),
+        ("cxr predict image.jpg", "One image, by the profile's trained model"),
+        ("cxr predict images/ --bundle covid.cxr --format csv", "A folder, however deep, as CSV"),
         ("find . -name '*.png' | cxr predict - --json", "Paths from another program"),
-        ("cxr predict 'films/*.png' --heat heat/", "With pictures of where the model looks"),
+        (
+            "cxr predict 'images/*.png' --saliency saliency/",
+            "With pictures of where the model looks",
+        ),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -98,7 +101,7 @@ impl Stage for Predict {
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         let engine = Engine::from_env().usage()?;
-        let sources = Sources::new(args.films, settings.follow_links)?;
+        let sources = Sources::new(args.images, settings.follow_links)?;
         let started = Instant::now();
         let hint = hinted(ModelError::hint);
         let Assembled { mut bundle, missing } = upstream::model(
@@ -125,9 +128,10 @@ impl Stage for Predict {
 
         let format = if ctx.ui.json() { Format::Jsonl } else { settings.format };
         warn(ctx, &bundle, &missing);
-        let films = sources.find(2 * BATCH);
+        let images = sources.find(2 * BATCH);
         let constant = settings.constant;
-        Run { ctx, bundle: &bundle, classifier, format, heat: args.heat, constant }.run(&films)
+        Run { ctx, bundle: &bundle, classifier, format, saliency: args.saliency, constant }
+            .run(&images)
     }
 }
 
@@ -139,7 +143,7 @@ fn warn(ctx: &Context, bundle: &Bundle, missing: &[(&str, &str)]) {
         }
         Some(audit) => ctx.ui.warn(&audit.verdict.text),
         None => ctx.ui.warn(
-            "this model was not audited: what it reads on the films is not known (`cxr audit`)",
+            "this model was not audited: what it reads on the images is not known (`cxr audit`)",
         ),
     }
     match &bundle.out_of_distribution {
@@ -158,18 +162,18 @@ fn warn(ctx: &Context, bundle: &Bundle, missing: &[(&str, &str)]) {
     }
 }
 
-/// A model at work on films.
+/// A model at work on images.
 struct Run<'a> {
     ctx: &'a Context,
     bundle: &'a Bundle,
     classifier: Classifier,
     format: Format,
-    heat: Option<PathBuf>,
+    saliency: Option<PathBuf>,
     constant: Constant,
 }
 
-/// A film that was read: its path, `[side, side, 3]` levels, and the notes of its decoder.
-struct Film {
+/// An image that was read: its path, `[side, side, 3]` levels, and the notes of its decoder.
+struct Image {
     path: PathBuf,
     pixels: Vec<u8>,
     notes: Vec<String>,
@@ -177,10 +181,10 @@ struct Film {
 
 /// Why a file is not judged.
 enum Unread {
-    /// It should have been a film.
+    /// It should have been an image.
     Unusable(String),
-    /// It lay among films and is none.
-    NoFilm(String),
+    /// It lay among images and is none.
+    NoImage(String),
     /// It lay among images and is a mask.
     Mask(String),
 }
@@ -188,7 +192,7 @@ enum Unread {
 #[derive(Default)]
 struct Counts {
     unusable: usize,
-    no_films: usize,
+    no_images: usize,
     /// Masks that lie with the images.
     masks: usize,
     /// Images that were decoded with doubts.
@@ -198,40 +202,40 @@ struct Counts {
 }
 
 impl Run<'_> {
-    fn run(&self, films: &Receiver<Found>) -> Result<Outcome, Failure> {
+    fn run(&self, images: &Receiver<Found>) -> Result<Outcome, Failure> {
         let ui = &self.ctx.ui;
         let classes = &self.bundle.manifest.model.classes;
         let mut out = Stream::stdout();
-        if let Some(folder) = &self.heat {
+        if let Some(folder) = &self.saliency {
             let made = fs::create_dir_all(folder);
             made.context(format!("cannot make the folder `{}`", folder.display()))
-                .hint("name another folder with `--heat`")?;
+                .hint("name another folder with `--saliency`")?;
         }
         let mut counts = Counts { by_class: vec![0; classes.len()], ..Counts::default() };
         out.write(&self.format.header(self.bundle))?;
-        // The first result waits for no other film.
+        // The first result waits for no other image.
         let mut most = 1;
-        while let Some(found) = batch(films, most) {
+        while let Some(found) = batch(images, most) {
             most = BATCH;
             let read: Vec<_> = found.into_par_iter().map(|found| self.read(found)).collect();
-            // Errors stand where their film would, as far as two streams allow.
+            // Errors stand where their image would, as far as two streams allow.
             let mut good = Vec::new();
-            for film in read {
-                match film {
-                    Ok(film) => {
-                        if !film.notes.is_empty() {
+            for image in read {
+                match image {
+                    Ok(image) => {
+                        if !image.notes.is_empty() {
                             counts.with_notes += 1;
-                            let path = one_line(film.path.display());
-                            ui.warn(format_args!("`{path}`: {}", film.notes.join("; ")));
+                            let path = one_line(image.path.display());
+                            ui.warn(format_args!("`{path}`: {}", image.notes.join("; ")));
                         }
-                        good.push(film);
+                        good.push(image);
                     }
                     Err(Unread::Unusable(error)) => {
                         counts.unusable += 1;
                         ui.error(error);
                     }
-                    Err(Unread::NoFilm(reason)) => {
-                        counts.no_films += 1;
+                    Err(Unread::NoImage(reason)) => {
+                        counts.no_images += 1;
                         ui.detail(reason);
                     }
                     Err(Unread::Mask(reason)) => {
@@ -249,7 +253,7 @@ impl Run<'_> {
         Ok(Outcome::streamed(counts.unusable > 0))
     }
 
-    fn read(&self, found: Found) -> Result<Film, Unread> {
+    fn read(&self, found: Found) -> Result<Image, Unread> {
         let Candidate { path, named, in_file_set, exclusion, has_namesake } =
             found.map_err(Unread::Unusable)?;
         let mask = |why: &str| {
@@ -260,20 +264,20 @@ impl Run<'_> {
         }
         let side = self.classifier.side();
         let depth = self.bundle.manifest.depth;
-        match films::open(&path, in_file_set, self.constant, depth) {
-            Ok(films::Opened { mut film, .. }) => {
-                let levels = film.pixels.as_slice_memory_order().unwrap_or_default();
+        match images::open(&path, in_file_set, self.constant, depth) {
+            Ok(images::Opened { mut image, .. }) => {
+                let levels = image.pixels.as_slice_memory_order().unwrap_or_default();
                 if masks::has_two_levels(levels) {
                     if has_namesake {
                         return mask(masks::BY_PIXELS);
                     }
-                    film.notes.push(masks::TWO_LEVELS.to_owned());
+                    image.notes.push(masks::TWO_LEVELS.to_owned());
                 }
-                let pixels = film.to_rgb(side, side).into_raw_vec_and_offset().0;
-                Ok(Film { path, pixels, notes: film.notes })
+                let pixels = image.to_rgb(side, side).into_raw_vec_and_offset().0;
+                Ok(Image { path, pixels, notes: image.notes })
             }
-            Err(error) if error.is_no_film() && !named => {
-                Err(Unread::NoFilm(format!("skipped `{}`: {error}", one_line(path.display()))))
+            Err(error) if error.is_no_image() && !named => {
+                Err(Unread::NoImage(format!("skipped `{}`: {error}", one_line(path.display()))))
             }
             Err(error) => {
                 let error = anyhow::Error::from(error);
@@ -285,18 +289,18 @@ impl Run<'_> {
         }
     }
 
-    /// Writes the lines of films, then their pictures.
+    /// Writes the lines of images, then their pictures.
     fn judge(
         &self,
-        films: Vec<Film>,
+        images: Vec<Image>,
         counts: &mut Counts,
         out: &mut Stream,
     ) -> Result<(), Failure> {
-        if films.is_empty() {
+        if images.is_empty() {
             return Ok(());
         }
         let (mut files, mut pixels) = (Vec::new(), Vec::new());
-        for Film { path, pixels: levels, notes } in films {
+        for Image { path, pixels: levels, notes } in images {
             files.push((path, notes));
             pixels.push(levels);
         }
@@ -308,8 +312,8 @@ impl Run<'_> {
         let mut lines = String::new();
         let mut said = Vec::new();
         for (i, (path, notes)) in files.iter().enumerate() {
-            let of_film = probabilities.row(i).to_vec();
-            if of_film.iter().any(|p| p.is_nan()) {
+            let of_image = probabilities.row(i).to_vec();
+            if of_image.iter().any(|p| p.is_nan()) {
                 counts.unusable += 1;
                 let path = one_line(path.display());
                 self.ctx.ui.error(format_args!("the model has no probabilities for `{path}`"));
@@ -317,54 +321,54 @@ impl Run<'_> {
             }
             let features = judged.features.row(i);
             let class =
-                self.bundle.manifest.decision.call(&self.bundle.manifest.model.classes, &of_film);
-            let film = Said {
+                self.bundle.manifest.decision.call(&self.bundle.manifest.model.classes, &of_image);
+            let image = Said {
                 path,
                 class,
-                probabilities: of_film,
+                probabilities: of_image,
                 calibrated: calibrated.as_ref().map(|c| c.row(i).to_vec()),
                 ood: score.map(|score| score.score(features, &pixels[i], side)),
                 notes: notes.clone(),
             };
             counts.by_class[class] += 1;
-            counts.out_of_distribution += usize::from(film.ood.is_some_and(|ood| ood.is_out));
-            lines += &self.format.line(self.bundle, &film);
-            said.push((i, film));
+            counts.out_of_distribution += usize::from(image.ood.is_some_and(|ood| ood.is_out));
+            lines += &self.format.line(self.bundle, &image);
+            said.push((i, image));
         }
         out.write(&lines)?;
-        if let Some(folder) = &self.heat {
-            for films in said.chunks(Classifier::BATCH) {
-                self.draw(films, &pixels, judged.features.view(), folder)?;
+        if let Some(folder) = &self.saliency {
+            for images in said.chunks(Classifier::BATCH) {
+                self.draw(images, &pixels, judged.features.view(), folder)?;
             }
         }
         Ok(())
     }
 
-    /// Writes the pictures of `films`, which stand with their rows in `pixels` and
-    /// `features`, under the heat that explains what is said of them.
+    /// Writes the pictures of `images`, which stand with their rows in `pixels` and
+    /// `features`, under the saliency that explains what is said of them.
     fn draw(
         &self,
-        films: &[(usize, Said)],
+        images: &[(usize, Said)],
         pixels: &[Vec<u8>],
         features: ArrayView2<f32>,
         folder: &Path,
     ) -> Result<(), Failure> {
-        let chosen: Vec<_> = films.iter().map(|(row, _)| pixels[*row].clone()).collect();
-        let images = self.classifier.scaled(&chosen);
-        let maps = self.classifier.net.last_conv(images.view());
+        let chosen: Vec<_> = images.iter().map(|(row, _)| pixels[*row].clone()).collect();
+        let inputs = self.classifier.scaled(&chosen);
+        let maps = self.classifier.net.last_conv(inputs.view());
         let explainer = self.explainer();
-        for (((row, film), image), maps) in
-            films.iter().zip(images.outer_iter()).zip(maps.outer_iter())
+        for (((row, image), input), maps) in
+            images.iter().zip(inputs.outer_iter()).zip(maps.outer_iter())
         {
             let head = &self.classifier.head;
-            let heat = explainer.heat(head, features.row(*row), film.class, maps);
-            let overlay = explainer.overlay(&explainer.note(&heat), &heat);
-            let file = film.path.file_name().unwrap_or_default().to_string_lossy();
-            let titles = (file.into_owned(), self.says(film));
-            let name = picture_name(film.path);
-            let picture = explainer.picture(&name, image, titles, vec![overlay]);
+            let saliency = explainer.saliency(head, features.row(*row), image.class, maps);
+            let overlay = explainer.overlay(&explainer.note(&saliency), &saliency);
+            let file = image.path.file_name().unwrap_or_default().to_string_lossy();
+            let titles = (file.into_owned(), self.says(image));
+            let name = picture_name(image.path);
+            let picture = explainer.picture(&name, input, titles, vec![overlay]);
             atomic::write(&folder.join(format!("{name}.png")), &picture)
-                .hint("name another folder with `--heat`")?;
+                .hint("name another folder with `--saliency`")?;
         }
         Ok(())
     }
@@ -375,24 +379,27 @@ impl Run<'_> {
         Explainer { net: &self.classifier.net, pooling, side }
     }
 
-    fn says(&self, film: &Said) -> String {
-        let class = &self.bundle.manifest.model.classes[film.class];
-        let out = match film.ood {
+    fn says(&self, image: &Said) -> String {
+        let class = &self.bundle.manifest.model.classes[image.class];
+        let out = match image.ood {
             Some(ood) if ood.is_out => ", out of distribution",
             _ => "",
         };
-        format!("predicted as {class} with probability {:.2}{out}", film.probabilities[film.class])
+        format!(
+            "predicted as {class} with probability {:.2}{out}",
+            image.probabilities[image.class]
+        )
     }
 
     fn summary(&self, counts: &Counts) -> String {
-        let Counts { unusable, no_films, masks, with_notes, out_of_distribution, by_class } =
+        let Counts { unusable, no_images, masks, with_notes, out_of_distribution, by_class } =
             counts;
-        let films: usize = by_class.iter().sum();
+        let images: usize = by_class.iter().sum();
         let classes = self.bundle.manifest.model.classes.iter().zip(by_class);
         let classes: Vec<_> = classes.map(|(class, n)| format!("{n} {class}")).collect();
         let mut text = format!(
-            "{films} {}: {}",
-            if films == 1 { "film" } else { "films" },
+            "{images} {}: {}",
+            if images == 1 { "image" } else { "images" },
             classes.join(", ")
         );
         text += &format!("; the decision is {}", self.bundle.manifest.decision);
@@ -402,8 +409,9 @@ impl Run<'_> {
         if *with_notes > 0 {
             text += &format!("; {with_notes} decoded with doubts");
         }
-        if *no_films > 0 {
-            text += &format!("; {no_films} files of DICOM exports are no films (`-v` names them)");
+        if *no_images > 0 {
+            text +=
+                &format!("; {no_images} files of DICOM exports are no images (`-v` names them)");
         }
         if *masks > 0 {
             text += &format!(
@@ -418,8 +426,8 @@ impl Run<'_> {
     }
 }
 
-/// The films that are there, at least one and at most `most`; none at the end.
-fn batch(films: &Receiver<Found>, most: usize) -> Option<Vec<Found>> {
-    let first = films.recv().ok()?;
-    Some(std::iter::once(first).chain(films.try_iter().take(most - 1)).collect())
+/// The images that are there, at least one and at most `most`; none at the end.
+fn batch(images: &Receiver<Found>, most: usize) -> Option<Vec<Found>> {
+    let first = images.recv().ok()?;
+    Some(std::iter::once(first).chain(images.try_iter().take(most - 1)).collect())
 }

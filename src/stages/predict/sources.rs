@@ -1,4 +1,4 @@
-//! Which films are meant: files, folders, patterns, or paths on stdin.
+//! Which images are meant: files, folders, patterns, or paths on stdin.
 //!
 //! All files of a folder or of a pattern are listed before the first of them is read: whether a
 //! file is a mask depends on the images beside it.
@@ -12,16 +12,16 @@ use std::thread;
 use crate::cli::ui::one_line;
 use crate::cli::{Failure, ResultExt};
 use crate::dataset::layout::Exclusion;
-use crate::dataset::{films, masks};
+use crate::dataset::{images, masks};
 
-/// A file that may be a film.
+/// A file that may be an image.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Where it lies.
     pub path: PathBuf,
     /// The user said that it is one: it was not met in a folder or by a pattern.
     pub named: bool,
-    /// It was met in a DICOM file-set, where only DICOM is a film.
+    /// It was met in a DICOM file-set, where only DICOM is an image.
     pub in_file_set: bool,
     /// Why it is a mask by its name or its folder, if so.
     pub exclusion: Option<Exclusion>,
@@ -81,7 +81,7 @@ impl Sources {
         Ok(Self { named, follow_links })
     }
 
-    /// Looks for the films, in a thread that is never more than `ahead` films ahead.
+    /// Looks for the images, in a thread that is never more than `ahead` images ahead.
     pub fn find(self, ahead: usize) -> Receiver<Found> {
         let (send, receive) = sync_channel(ahead);
         thread::spawn(move || {
@@ -96,7 +96,7 @@ impl Sources {
 }
 
 impl Source {
-    /// Hands on each film until `take` has had enough; says whether it has not.
+    /// Hands on each image until `take` has had enough; says whether it has not.
     fn each(self, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
         match self {
             Self::Path(path) => below(path, follow_links, take),
@@ -133,10 +133,10 @@ fn listed(path: PathBuf, named: bool, follow_links: bool) -> Vec<Found> {
         return vec![Ok(Candidate::new(path, named, false))];
     }
     let candidate = |(path, in_file_set)| Candidate::new(path, false, in_file_set);
-    let found = films::below(&path, follow_links);
+    let found = images::below(&path, follow_links);
     let found: Vec<Found> = found.map(|found| found.map(candidate).map_err(one_line)).collect();
     match found.is_empty() {
-        true => vec![Err(format!("`{}` holds no film", one_line(path.display())))],
+        true => vec![Err(format!("`{}` holds no image", one_line(path.display())))],
         false => found,
     }
 }
@@ -148,9 +148,9 @@ fn mark_masks(root: &Path, found: &mut [Found]) {
     let of_class = |candidate: &&mut Candidate| {
         let below = candidate.path.strip_prefix(root).unwrap_or(&candidate.path);
         let folders: Vec<_> = below.iter().map(|name| name.to_string_lossy()).collect();
-        films::Candidate { path: folders.join("/"), ..films::Candidate::default() }
+        images::Candidate { path: folders.join("/"), ..images::Candidate::default() }
     };
-    let mut of_class: Vec<films::Candidate> = met.iter().map(of_class).collect();
+    let mut of_class: Vec<images::Candidate> = met.iter().map(of_class).collect();
     masks::mark(&mut of_class);
     for (candidate, marked) in met.iter_mut().zip(of_class) {
         candidate.exclusion = marked.exclusion;
@@ -206,15 +206,15 @@ mod tests {
         let path = |name: &str| dir.path().join(name);
         for name in ["b/2.png", "b/1.png", "b/deep/0.png", "b/.hidden", "a[1].png", "c.jpg"] {
             std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
-            std::fs::write(path(name), b"film").unwrap();
+            std::fs::write(path(name), b"image").unwrap();
         }
         std::fs::create_dir(path("empty")).unwrap();
         // A file is taken at its name before that is taken for a pattern.
-        let films =
+        let images =
             found(vec![path("c.jpg"), path("b"), path("*.png"), path("a[1].png"), path("gone")]);
         let names = ["c.jpg", "b/1.png", "b/2.png", "b/deep/0.png", "a[1].png", "a[1].png", "gone"];
         let (paths, named): (Vec<_>, Vec<_>) =
-            films.into_iter().map(|film| film.map(|f| (f.path, f.named)).unwrap()).unzip();
+            images.into_iter().map(|image| image.map(|f| (f.path, f.named)).unwrap()).unzip();
         assert_eq!(paths, names.map(path));
         assert_eq!(named, [true, false, false, false, false, true, true]);
         let errors = found(vec![path("*.tif"), path("empty")]);
@@ -228,7 +228,7 @@ mod tests {
         let path = |name: &str| dir.path().join(name);
         for name in ["x.png", "x_mask.png", "masks/y.png", "a/z.png", "b/z.png", "only_mask.png"] {
             std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
-            std::fs::write(path(name), b"film").unwrap();
+            std::fs::write(path(name), b"image").unwrap();
         }
         let marked = |named: &str| -> Vec<(String, Option<Exclusion>, bool)> {
             let name = |path: &Path| path.strip_prefix(&dir).unwrap().display().to_string();
@@ -253,18 +253,18 @@ mod tests {
 
     #[test]
     fn stdin_is_a_path_a_line() {
-        let mut films = Vec::new();
-        let mut take = |film: Found| {
-            films.push(film.unwrap().path);
+        let mut images = Vec::new();
+        let mut take = |image: Found| {
+            images.push(image.unwrap().path);
             true
         };
         assert!(lines(&b"gone/a b.png\r\n\n\xff.png\nlast"[..], false, &mut take));
-        assert_eq!(films.len(), 3);
-        assert_eq!((&*films[0], &*films[2]), (Path::new("gone/a b.png"), Path::new("last")));
+        assert_eq!(images.len(), 3);
+        assert_eq!((&*images[0], &*images[2]), (Path::new("gone/a b.png"), Path::new("last")));
         let endless = vec![b'a'; 1 << 17];
         let mut errors = 0;
-        assert!(!lines(&endless[..], false, &mut |film| {
-            errors += usize::from(film.is_err());
+        assert!(!lines(&endless[..], false, &mut |image| {
+            errors += usize::from(image.is_err());
             true
         }));
         assert_eq!(errors, 1);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::MISFILED;
 use crate::cli::Context;
-use crate::dataset::films::Candidate;
+use crate::dataset::images::Candidate;
 use crate::dataset::layout::{Exclusion, Layout};
 use crate::dataset::{masks, words};
 
@@ -27,14 +27,14 @@ pub struct Arranged {
 
 impl Arranged {
     /// What `layout` and the images say.
-    pub fn new(layout: &Layout, films: &[Candidate]) -> Self {
+    pub fn new(layout: &Layout, images: &[Candidate]) -> Self {
         let distinct = |of: fn(&Candidate) -> &String| -> Vec<String> {
-            let all: BTreeSet<&String> = films.iter().map(of).collect();
+            let all: BTreeSet<&String> = images.iter().map(of).collect();
             all.into_iter().filter(|name| !name.is_empty()).cloned().collect()
         };
         Self {
-            parts: distinct(|film| &film.part),
-            classes_inside: if layout.is_plain() { vec![] } else { distinct(|film| &film.class) },
+            parts: distinct(|image| &image.part),
+            classes_inside: if layout.is_plain() { vec![] } else { distinct(|image| &image.class) },
             left_out: BTreeMap::new(),
             uncertain: layout.uncertain,
         }
@@ -117,11 +117,11 @@ impl Arranged {
 
 /// The collection that an image comes from: the one `known`, else the folder around its
 /// part, else its part where that is neither a side of a split nor a fold.
-pub fn source(known: String, film: &Candidate) -> String {
-    match (known.is_empty(), film.collection.is_empty()) {
+pub fn source(known: String, image: &Candidate) -> String {
+    match (known.is_empty(), image.collection.is_empty()) {
         (false, _) => known,
-        (true, false) => film.collection.clone(),
-        (true, true) if words::part(&film.part).is_none() => film.part.clone(),
+        (true, false) => image.collection.clone(),
+        (true, true) if words::part(&image.part).is_none() => image.part.clone(),
         (true, true) => known,
     }
 }

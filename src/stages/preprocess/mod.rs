@@ -1,4 +1,4 @@
-//! `cxr-preprocess`: films of any kind to one array and one table.
+//! `cxr-preprocess`: images of any kind to one array and one table.
 
 mod arranged;
 mod joined;
@@ -22,7 +22,7 @@ use crate::artifact::selection::{self, SelectionRow};
 use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
 use crate::dataset::dicom::Naming;
-use crate::dataset::films::{self, Candidate, Constant, FilmsError, UnusableFilm};
+use crate::dataset::images::{self, Candidate, Constant, ImagesError, UnusableImage};
 use crate::dataset::layout::{Choice, Layout};
 use crate::dataset::metadata::MetadataError;
 use crate::dataset::patient_table::Columns;
@@ -31,9 +31,9 @@ use crate::image::{Depth, Tags};
 use crate::io::{hash, npy};
 use crate::pipeline::{Input, Job};
 
-/// Height and width of a film as VGG16 takes it.
+/// Height and width of an image as VGG16 takes it.
 const SIDE: usize = 224;
-/// Films whose pixels are held at once: bounds the memory, 38 MB.
+/// Images whose pixels are held at once: bounds the memory, 38 MB.
 const BATCH: usize = 256;
 /// Unusable files, and images with notes, that are named on the screen; the selection log
 /// names all.
@@ -56,15 +56,15 @@ pub enum Masks {
 crate::settings! {
     /// Settings of `cxr-preprocess`: `[preprocess]` in `pipeline.toml`.
     pub struct Settings {
-        /// A table of images and patients, for images without a ledger: a path, or a name in the dataset
+        /// A table of images and patients, for images without a selection log: a path, or a name in the dataset
         metadata: String = String::new(),
         /// Its column of image files [default: recognised]
         file_column: String = String::new(),
         /// Its column of patients [default: recognised]
         patient_column: String = String::new(),
-        /// Leave out films of a class of normals whose names in the Kaggle set say pneumonia
+        /// Leave out images of a class of normals whose names in the Kaggle set say pneumonia
         normal_only: bool = false,
-        /// What is written for the patients of DICOM films: `hashed` or `plain` numbers, or `none`
+        /// What is written for the patients of DICOM images: `hashed` or `plain` numbers, or `none`
         patients: Patients = Patients::Hashed,
         /// A file of secret bytes, the key of the hashes: without one they can be found by trying
         patient_key: String = String::new(),
@@ -94,10 +94,10 @@ pub struct Args {
 
 impl Stage for Preprocess {
     const NAME: &'static str = "preprocess";
-    const ABOUT: &'static str = "Decode the films and bring them to one size";
+    const ABOUT: &'static str = "Decode the images and bring them to one size";
     const READS: &'static str = "dataset/<class>/ or dataset/<part>/<class>/: images in DICOM, as a PACS exports it, \
                                  JPEG, PNG, TIFF, BMP, WebP or GIF";
-    const WRITES: &'static str = "images.npy, index.csv, ledger.csv";
+    const WRITES: &'static str = "images.npy, index.csv, selection.csv";
     const AFTER: &'static [&'static str] = &["build-covid", "sample-normal"];
     const USES: &'static [Flag] = uses!(Dataset, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
@@ -124,12 +124,12 @@ impl Stage for Preprocess {
     }
 
     fn listed(ctx: &Context, settings: &Settings) -> Option<Listed> {
-        let films = Sources::list(ctx, settings).ok()?.films;
-        let row = |film: Candidate| {
-            let Candidate { path, class, part, .. } = film;
+        let images = Sources::list(ctx, settings).ok()?.images;
+        let row = |image: Candidate| {
+            let Candidate { path, class, part, .. } = image;
             IndexRow { path, class, part, ..IndexRow::default() }
         };
-        Some(Listed { index: Index::new(films.into_iter().map(row).collect()), read: false })
+        Some(Listed { index: Index::new(images.into_iter().map(row).collect()), read: false })
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
@@ -139,7 +139,7 @@ impl Stage for Preprocess {
         let columns = Columns { file: &settings.file_column, patient: &settings.patient_column };
         let table = sources.metadata.as_deref().map(|path| (path, columns));
         let provenance =
-            Provenance::read(&ctx.paths.dataset, &sources.ledgers, table, &sources.films);
+            Provenance::read(&ctx.paths.dataset, &sources.selection_logs, table, &sources.images);
         let provenance = provenance.map_err(|error| {
             let hint = match &error {
                 ProvenanceError::Metadata(MetadataError::MissingColumns { .. }) => {
@@ -150,41 +150,41 @@ impl Stage for Preprocess {
             Failure::from(error).hint(hint)
         })?;
         provenance.notes.iter().for_each(|note| ctx.ui.warn(note));
-        let mut arranged = Arranged::new(&sources.layout, &sources.films);
+        let mut arranged = Arranged::new(&sources.layout, &sources.images);
         arranged.warn(ctx);
         let naming = patients::naming(ctx, &settings)?;
         // Not `begin`, which would list the data set again.
         let inputs = sources.inputs(ctx, &settings);
         let job = ctx.job(Self::NAME, &Self::folder(ctx, &settings), &settings, &inputs)?;
         drop(inputs);
-        let Films { rows, mut ledger, skipped, beside_dicom, with_notes, masks, patients } =
+        let Images { rows, mut selection_log, skipped, beside_dicom, with_notes, masks, patients } =
             Reader { ctx, settings: &settings, provenance: &provenance, naming: &naming }
-                .read_all(&sources.films, &job)?;
+                .read_all(&sources.images, &job)?;
         if beside_dicom > 0 {
             ctx.ui.warn(format_args!(
                 "{beside_dicom} pictures below a DICOMDIR are set aside, for those of a viewer: if \
-                 they are films, move them elsewhere"
+                 they are images, move them elsewhere"
             ));
         }
-        let no_films = ledger.len() - rows.len() - skipped - masks;
+        let no_images = selection_log.len() - rows.len() - skipped - masks;
         arranged.left_out(ctx, &sources.left_out, masks);
-        ledger.extend(sources.left_out.iter().map(left_out_row));
-        ledger.sort_by(|a, b| a.path.cmp(&b.path));
+        selection_log.extend(sources.left_out.iter().map(left_out_row));
+        selection_log.sort_by(|a, b| a.path.cmp(&b.path));
         let index = Index::new(rows);
-        check(&settings, &index, &sources.films, skipped, no_films + masks)?;
+        check(&settings, &index, &sources.images, skipped, no_images + masks)?;
         index.write(&job.path("index.csv")?)?;
-        selection::write(&job.path("ledger.csv")?, &ledger)?;
+        selection::write(&job.path("selection.csv")?, &selection_log)?;
         patients.warn(ctx, &naming);
         if let Some(joined) = &provenance.joined {
             joined::warn(ctx, joined, sources.metadata.as_deref());
         }
         if let [class] = index.classes.as_slice() {
             ctx.ui.warn(format_args!(
-                "all films are of one class, `{class}`: nothing can be learnt from them"
+                "all images are of one class, `{class}`: nothing can be learnt from them"
             ));
         }
         job.publish()?;
-        let counts = summary::Counts { skipped, no_films, with_notes };
+        let counts = summary::Counts { skipped, no_images, with_notes };
         let folder = Self::folder(ctx, &settings);
         let mut summary = Summary::new(folder, &index, counts, arranged);
         summary.metadata = provenance.joined;
@@ -200,64 +200,64 @@ impl Settings {
 
 /// The files that the stage reads.
 struct Sources {
-    films: Vec<Candidate>,
+    images: Vec<Candidate>,
     /// Those that are left out, and why.
     left_out: Vec<(Candidate, &'static str)>,
     layout: Layout,
-    ledgers: Vec<PathBuf>,
+    selection_logs: Vec<PathBuf>,
     metadata: Option<PathBuf>,
 }
 
 impl Sources {
     fn list(ctx: &Context, settings: &Settings) -> Result<Self, Failure> {
         let dataset = &ctx.paths.dataset;
-        let options = films::Options {
+        let options = images::Options {
             follow_links: settings.follow_links,
             layout: settings.layout,
             keep_masks: settings.masks == Masks::Keep,
         };
-        let films::Listing { candidates, layout } =
-            films::list(dataset, &options).map_err(|error| {
+        let images::Listing { candidates, layout } =
+            images::list(dataset, &options).map_err(|error| {
             let hint = match error {
-                FilmsError::Missing { .. } | FilmsError::NoClass { .. } => {
-                    "name a folder with a folder of films for each class with `--dataset`, or \
+                ImagesError::Missing { .. } | ImagesError::NoClass { .. } => {
+                    "name a folder with a folder of images for each class with `--dataset`, or \
                      make one with `cxr build-covid` and `cxr sample-normal`"
                 }
-                FilmsError::EmptyClass { .. } => "put films there, or remove the folder",
-                FilmsError::Leaves { .. } => {
+                ImagesError::EmptyClass { .. } => "put images there, or remove the folder",
+                ImagesError::Leaves { .. } => {
                     "`--follow-links` follows it, if you know where it leads"
                 }
-                FilmsError::Formula { .. } => {
-                    "rename it: a spreadsheet that opens a table of its films would run it"
+                ImagesError::Formula { .. } => {
+                    "rename it: a spreadsheet that opens a table of its images would run it"
                 }
-                FilmsError::Control { .. } => "rename it",
-                FilmsError::NotClasses { .. } => {
+                ImagesError::Control { .. } => "rename it",
+                ImagesError::NotClasses { .. } => {
                     "put every image into a folder of its class, such as `train/normal/x.png`; or \
                      name the folder whose folders are the classes with `--dataset`; or take these \
                      folders as classes with `--layout class-folders`"
                 }
-                FilmsError::TooMany { .. } => "name a folder that holds films only",
-                FilmsError::Unlistable { .. } => "check who may read it",
+                ImagesError::TooMany { .. } => "name a folder that holds images only",
+                ImagesError::Unlistable { .. } => "check who may read it",
             };
             Failure::from(error).hint(hint)
         })?;
-        let ledgers = Provenance::ledgers(dataset, &candidates);
-        let (mut films, mut left_out) = (Vec::new(), Vec::new());
-        for film in candidates {
-            let misfiled = settings.normal_only && kaggle::misfiled(film.class(), &film.path);
-            match film.exclusion {
-                Some(exclusion) => left_out.push((film, exclusion.text())),
-                None if misfiled => left_out.push((film, MISFILED)),
-                None => films.push(film),
+        let selection_logs = Provenance::selection_logs(dataset, &candidates);
+        let (mut images, mut left_out) = (Vec::new(), Vec::new());
+        for image in candidates {
+            let misfiled = settings.normal_only && kaggle::misfiled(image.class(), &image.path);
+            match image.exclusion {
+                Some(exclusion) => left_out.push((image, exclusion.text())),
+                None if misfiled => left_out.push((image, MISFILED)),
+                None => images.push(image),
             }
         }
-        let left = |class: &str| films.iter().any(|film| film.class() == class);
+        let left = |class: &str| images.iter().any(|image| image.class() == class);
         let gone =
-            left_out.iter().find(|(film, _)| !film.class().is_empty() && !left(film.class()));
-        if let Some((film, reason)) = gone {
-            let class = film.class();
+            left_out.iter().find(|(image, _)| !image.class().is_empty() && !left(image.class()));
+        if let Some((image, reason)) = gone {
+            let class = image.class();
             let error = format!("every image of the class `{class}` is left out: {reason}");
-            return Err(Failure::new(error).hint(match film.exclusion {
+            return Err(Failure::new(error).hint(match image.exclusion {
                 Some(exclusion) if exclusion.is_mask() => {
                     "put its images there, remove the folder, or take masks for images with \
                      `--masks keep`"
@@ -270,45 +270,45 @@ impl Sources {
         let metadata = metadata.map(|path| table_file(ctx, path, dataset)).transpose();
         let metadata =
             metadata.hint("name a table that is in the current folder or in the dataset")?;
-        Ok(Self { films, left_out, layout, ledgers, metadata })
+        Ok(Self { images, left_out, layout, selection_logs, metadata })
     }
 
     fn inputs(&self, ctx: &Context, settings: &Settings) -> Vec<Input> {
-        let films = self.films.iter().filter(|film| film.objection.is_none());
+        let images = self.images.iter().filter(|image| image.objection.is_none());
         // A file that cannot be read is left out as a corrupt one is.
-        let films =
-            films.map(|film| Input::file(format!("dataset/{}", film.path), &film.file).optional());
-        let ledgers = self.ledgers.iter().map(|path| {
+        let images = images
+            .map(|image| Input::file(format!("dataset/{}", image.path), &image.file).optional());
+        let selection_logs = self.selection_logs.iter().map(|path| {
             let below = path.strip_prefix(&ctx.paths.dataset);
-            let below = below.expect("ledgers lie in class folders");
+            let below = below.expect("selection logs lie in class folders");
             Input::file(format!("dataset/{}", below.to_string_lossy()), path)
         });
         let metadata = self.metadata.iter().map(|path| Input::file("metadata.csv", path));
         let key = patients::key(ctx, settings).map(|path| Input::file("patient-key", path));
-        films.chain(ledgers).chain(metadata).chain(key).collect()
+        images.chain(selection_logs).chain(metadata).chain(key).collect()
     }
 }
 
 /// Why an image of a class of normals is left out, as [`Settings::normal_only`] asks.
-const MISFILED: &str = "pneumonia by its name, in a class of normal films";
+const MISFILED: &str = "pneumonia by its name, in a class of normal images";
 
-fn dropped_row(film: &Candidate, reason: String) -> SelectionRow {
-    SelectionRow::dropped(film.path.clone(), film.class.clone(), reason)
+fn dropped_row(image: &Candidate, reason: String) -> SelectionRow {
+    SelectionRow::dropped(image.path.clone(), image.class.clone(), reason)
 }
 
-fn left_out_row((film, reason): &(Candidate, &'static str)) -> SelectionRow {
-    dropped_row(film, (*reason).to_owned())
+fn left_out_row((image, reason): &(Candidate, &'static str)) -> SelectionRow {
+    dropped_row(image, (*reason).to_owned())
 }
 
 /// What was read.
 #[derive(Default)]
-struct Films {
+struct Images {
     rows: Vec<IndexRow>,
     /// A row for each candidate.
-    ledger: Vec<SelectionRow>,
+    selection_log: Vec<SelectionRow>,
     /// Candidates that are unusable.
     skipped: usize,
-    /// Those that would be films elsewhere than below a DICOMDIR.
+    /// Those that would be images elsewhere than below a DICOMDIR.
     beside_dicom: usize,
     /// Images that were decoded with doubts.
     with_notes: usize,
@@ -317,7 +317,7 @@ struct Films {
     patients: patients::Seen,
 }
 
-/// A film that is read: its row but for the number, the notes of its decoder, and `[SIDE, SIDE, 3]` pixels.
+/// An image that is read: its row but for the number, the notes of its decoder, and `[SIDE, SIDE, 3]` pixels.
 struct Converted {
     row: IndexRow,
     notes: Vec<String>,
@@ -328,15 +328,15 @@ struct Converted {
 /// Why a candidate is not read.
 struct Refusal {
     reason: String,
-    /// It is no film, and nobody said it were one.
-    no_film: bool,
+    /// It is no image, and nobody said it were one.
+    no_image: bool,
     /// It would be one elsewhere than below a DICOMDIR.
     beside_dicom: bool,
     /// It is a mask.
     mask: bool,
 }
 
-/// Reads films.
+/// Reads images.
 struct Reader<'a> {
     ctx: &'a Context,
     settings: &'a Settings,
@@ -345,114 +345,114 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads every film, in parallel and in batches, into `images.npy`.
-    fn read_all(&self, candidates: &[Candidate], job: &Job) -> Result<Films, Failure> {
-        let mut images = npy::Writer::<u8>::create(&job.path("images.npy")?, &[SIDE, SIDE, 3])?;
-        let mut films = Films::default();
-        let progress = self.ctx.ui.progress("reading", candidates.len(), "films");
+    /// Reads every image, in parallel and in batches, into `images.npy`.
+    fn read_all(&self, candidates: &[Candidate], job: &Job) -> Result<Images, Failure> {
+        let mut writer = npy::Writer::<u8>::create(&job.path("images.npy")?, &[SIDE, SIDE, 3])?;
+        let mut images = Images::default();
+        let progress = self.ctx.ui.progress("reading", candidates.len(), "images");
         for batch in candidates.chunks(BATCH) {
-            let convert = |film| {
-                let converted = self.read(film);
+            let convert = |image| {
+                let converted = self.read(image);
                 progress.add(1);
                 converted
             };
             let converted: Vec<_> = batch.par_iter().map(convert).collect();
-            for (film, converted) in batch.iter().zip(converted) {
+            for (image, converted) in batch.iter().zip(converted) {
                 match converted {
                     Ok(Converted { row, notes, pixels, patients }) => {
-                        images.push(&pixels)?;
-                        films.patients += patients;
-                        films.rows.push(IndexRow { row: films.rows.len(), ..row });
+                        writer.push(&pixels)?;
+                        images.patients += patients;
+                        images.rows.push(IndexRow { row: images.rows.len(), ..row });
                         if !notes.is_empty() {
-                            films.with_notes += 1;
-                            if films.with_notes <= SHOWN {
-                                let (path, notes) = (one_line(&film.path), notes.join("; "));
+                            images.with_notes += 1;
+                            if images.with_notes <= SHOWN {
+                                let (path, notes) = (one_line(&image.path), notes.join("; "));
                                 progress.ui().warn(format_args!("`{path}`: {notes}"));
                             }
                         }
-                        films.ledger.push(SelectionRow::kept(
-                            film.path.clone(),
-                            film.class.clone(),
+                        images.selection_log.push(SelectionRow::kept(
+                            image.path.clone(),
+                            image.class.clone(),
                             &notes,
                         ));
                     }
                     Err(Refusal { reason, mask: true, .. }) => {
-                        films.masks += 1;
-                        films.ledger.push(dropped_row(film, reason));
+                        images.masks += 1;
+                        images.selection_log.push(dropped_row(image, reason));
                     }
-                    Err(Refusal { reason, no_film: true, beside_dicom, .. }) => {
-                        films.beside_dicom += usize::from(beside_dicom);
-                        films.ledger.push(dropped_row(film, reason));
+                    Err(Refusal { reason, no_image: true, beside_dicom, .. }) => {
+                        images.beside_dicom += usize::from(beside_dicom);
+                        images.selection_log.push(dropped_row(image, reason));
                     }
                     Err(Refusal { reason, .. }) if self.settings.fail_first => {
                         return Err(Failure::new(reason).hint(
                             "without `--fail-first` such files are left out, and named in the \
-                             ledger",
+                             selection log",
                         ))
-                        .context(format!("cannot use `{}`", one_line(film.file.display())));
+                        .context(format!("cannot use `{}`", one_line(image.file.display())));
                     }
                     Err(Refusal { reason, .. }) => {
-                        films.skipped += 1;
-                        if films.skipped <= SHOWN {
-                            let path = one_line(&film.path);
+                        images.skipped += 1;
+                        if images.skipped <= SHOWN {
+                            let path = one_line(&image.path);
                             progress.ui().warn(format_args!("left out `{path}`: {reason}"));
                         }
-                        films.ledger.push(dropped_row(film, reason));
+                        images.selection_log.push(dropped_row(image, reason));
                     }
                 }
             }
         }
         drop(progress);
-        if films.skipped > SHOWN {
-            self.ctx.ui.warn(format_args!("left out {} more files", films.skipped - SHOWN));
+        if images.skipped > SHOWN {
+            self.ctx.ui.warn(format_args!("left out {} more files", images.skipped - SHOWN));
         }
-        if films.with_notes > SHOWN {
+        if images.with_notes > SHOWN {
             self.ctx.ui.warn(format_args!(
-                "{} more images were decoded with doubts: see the column `notes` of `ledger.csv`",
-                films.with_notes - SHOWN
+                "{} more images were decoded with doubts: see the column `notes` of `selection.csv`",
+                images.with_notes - SHOWN
             ));
         }
-        images.finish()?;
-        Ok(films)
+        writer.finish()?;
+        Ok(images)
     }
 
-    /// Reads one film, or says why that cannot be done.
-    fn read(&self, film: &Candidate) -> Result<Converted, Refusal> {
-        if let Some(objection) = film.objection {
+    /// Reads one image, or says why that cannot be done.
+    fn read(&self, image: &Candidate) -> Result<Converted, Refusal> {
+        if let Some(objection) = image.objection {
             let reason = objection.to_owned();
-            return Err(Refusal { reason, no_film: false, beside_dicom: false, mask: false });
+            return Err(Refusal { reason, no_image: false, beside_dicom: false, mask: false });
         }
         let Settings { constant, depth, .. } = *self.settings;
-        let opened = films::open(&film.file, film.in_file_set, constant, depth);
-        let films::Opened { bytes, film: decoded, .. } = &opened.map_err(|error| {
-            let no_film = error.is_no_film();
-            let beside_dicom = matches!(error, UnusableFilm::BesideDicom { picture: true });
+        let opened = images::open(&image.file, image.in_file_set, constant, depth);
+        let images::Opened { bytes, image: decoded, .. } = &opened.map_err(|error| {
+            let no_image = error.is_no_image();
+            let beside_dicom = matches!(error, UnusableImage::BesideDicom { picture: true });
             // With its causes in one line.
             Refusal {
                 reason: format!("{:#}", anyhow::Error::from(error)),
-                no_film,
+                no_image,
                 beside_dicom,
                 mask: false,
             }
         })?;
         let samples = decoded.pixels.as_slice_memory_order().unwrap_or_default();
         let has_two_levels = masks::has_two_levels(samples);
-        if film.has_namesake && has_two_levels {
+        if image.has_namesake && has_two_levels {
             let reason = masks::BY_PIXELS.to_owned();
-            return Err(Refusal { reason, no_film: false, beside_dicom: false, mask: true });
+            return Err(Refusal { reason, no_image: false, beside_dicom: false, mask: true });
         }
         let tags = decoded.tags.as_deref();
         let patient = tags.and_then(|tags| tags.patient.as_ref());
         let named = tags.map(|_| self.naming.of(patient));
-        let patients = patients::Seen::of(patient, named.as_deref(), film.name());
-        let origin = self.provenance.of(film, named);
+        let patients = patients::Seen::of(patient, named.as_deref(), image.name());
+        let origin = self.provenance.of(image, named);
         let word = |word: fn(&Tags) -> &'static str| tags.map_or("", word).to_owned();
         let row = IndexRow {
             row: 0,
-            path: film.path.clone(),
-            class: film.class().to_owned(),
+            path: image.path.clone(),
+            class: image.class().to_owned(),
             patient: origin.patient,
-            source: arranged::source(origin.source, film),
+            source: arranged::source(origin.source, image),
             width: decoded.width() as u32,
             height: decoded.height() as u32,
             mode: decoded.mode.to_owned(),
@@ -462,7 +462,7 @@ impl Reader<'_> {
             view: word(|tags| tags.view),
             laterality: word(|tags| tags.laterality),
             photometric: word(|tags| tags.photometric),
-            part: film.part.clone(),
+            part: image.part.clone(),
             sex: origin.sex.to_owned(),
             age: origin.age,
         };
@@ -477,11 +477,11 @@ impl Reader<'_> {
 fn check(
     settings: &Settings,
     index: &Index,
-    films: &[Candidate],
+    images: &[Candidate],
     skipped: usize,
-    no_films: usize,
+    no_images: usize,
 ) -> Result<(), Failure> {
-    let all = films.len() - no_films;
+    let all = images.len() - no_images;
     let share = skipped as f64 / all as f64;
     if share > settings.max_skipped {
         let limit = settings.max_skipped;
@@ -492,15 +492,15 @@ fn check(
         let enough = (share * 100.0).ceil() / 100.0;
         let failure = failure
             .hint(format_args!("remove or repair them, or allow more: `--max-skipped {enough}`"));
-        return Err(match films.iter().any(|film| film.objection == Some(films::LEAVES)) {
+        return Err(match images.iter().any(|image| image.objection == Some(images::LEAVES)) {
             true => failure.hint("`--follow-links` follows links that leave the dataset folder"),
             false => failure,
         });
     }
     let read = |class: &str| index.classes.binary_search_by(|c| c.as_str().cmp(class)).is_ok();
-    match films.iter().map(Candidate::class).find(|class| !read(class)) {
+    match images.iter().map(Candidate::class).find(|class| !read(class)) {
         Some(class) => Err(Failure::new(format_args!("no file of the class `{class}` is usable"))
-            .hint("put films there, or remove the folder")),
+            .hint("put images there, or remove the folder")),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Who is on DICOM films: what is written of it, and what is said of the risk.
+//! Who is on DICOM images: what is written of it, and what is said of the risk.
 
 use std::ops::AddAssign;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::dataset::dicom::{Key, LEAST_SECRET, Naming};
 use crate::image::Patient;
 use crate::io::bounded;
 
-/// What is written for the patients of DICOM films.
+/// What is written for the patients of DICOM images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Patients {
@@ -54,7 +54,7 @@ pub fn naming(ctx: &Context, settings: &Settings) -> Result<Naming, Failure> {
     })
 }
 
-/// How many films tell who is on them.
+/// How many images tell who is on them.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// By a key in the index.
@@ -71,7 +71,7 @@ impl AddAssign for Seen {
 }
 
 impl Seen {
-    /// Of one film, whose path below its class is `path`.
+    /// Of one image, whose path below its class is `path`.
     pub fn of(patient: Option<&Patient>, named: Option<&str>, path: &str) -> Self {
         Self {
             named: named.is_some_and(|named| !named.is_empty()).into(),
@@ -88,10 +88,10 @@ impl Seen {
             );
         }
         if self.in_path > 0 {
-            let films = self.in_path;
+            let images = self.in_path;
             ctx.ui.warn(format_args!(
-                "the paths of {films} films hold the name or number of the patient, and index.csv, \
-                 ledger.csv and the report show paths: give folders and files other names first, \
+                "the paths of {images} images hold the name or number of the patient, and index.csv, \
+                 selection.csv and the report show paths: give folders and files other names first, \
                  such as `covid/0001/1.dcm`"
             ));
         }

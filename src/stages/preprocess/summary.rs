@@ -15,7 +15,7 @@ pub struct Counts {
     /// Unusable files.
     pub skipped: usize,
     /// Sound files that are no images.
-    pub no_films: usize,
+    pub no_images: usize,
     /// Images that were decoded with doubts.
     pub with_notes: usize,
 }
@@ -23,12 +23,12 @@ pub struct Counts {
 #[derive(Debug, Serialize)]
 pub struct Summary {
     folder: PathBuf,
-    films: usize,
-    /// Images that were decoded with doubts: those with notes in `ledger.csv`.
+    images: usize,
+    /// Images that were decoded with doubts: those with notes in `selection.csv`.
     with_notes: usize,
     skipped: usize,
-    /// Of DICOM exports, what is no film: directories, reports, slices, viewers.
-    no_films: usize,
+    /// Of DICOM exports, what is no image: directories, reports, slices, viewers.
+    no_images: usize,
     /// Images left out as pneumonia among normals.
     misfiled: usize,
     /// How the data set is arranged, and what is no image of a class.
@@ -43,32 +43,37 @@ pub struct Summary {
 #[derive(Debug, Serialize)]
 struct Class {
     name: String,
-    films: usize,
-    /// Known persons.
+    images: usize,
+    /// Known patients.
     patients: usize,
-    /// Films of unknown persons.
+    /// Images of unknown patients.
     unknown: usize,
 }
 
 impl Summary {
     pub fn new(folder: PathBuf, index: &Index, counts: Counts, arranged: Arranged) -> Self {
-        let Counts { skipped, no_films, with_notes } = counts;
+        let Counts { skipped, no_images, with_notes } = counts;
         let class = |name: &String| {
-            let films = || index.rows.iter().filter(|row| row.class == *name);
-            let mut patients: Vec<_> = films().map(|row| &row.patient).collect();
+            let images = || index.rows.iter().filter(|row| row.class == *name);
+            let mut patients: Vec<_> = images().map(|row| &row.patient).collect();
             let unknown = patients.iter().filter(|patient| patient.is_empty()).count();
             patients.retain(|patient| !patient.is_empty());
             patients.sort();
             patients.dedup();
-            Class { name: name.clone(), films: films().count(), patients: patients.len(), unknown }
+            Class {
+                name: name.clone(),
+                images: images().count(),
+                patients: patients.len(),
+                unknown,
+            }
         };
         let classes = index.classes.iter().map(class).collect();
         Self {
             folder,
-            films: index.rows.len(),
+            images: index.rows.len(),
             with_notes,
             skipped,
-            no_films,
+            no_images,
             misfiled: arranged.left_out.get(MISFILED).copied().unwrap_or_default(),
             arranged,
             metadata: None,
@@ -79,10 +84,10 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { films, with_notes, skipped, no_films, arranged, metadata, classes, .. } = self;
-        writeln!(f, "{films} films read, {skipped} files left out")?;
-        if *no_films > 0 {
-            writeln!(f, "{no_films} set aside as well: what DICOM exports hold beside films")?;
+        let Self { images, with_notes, skipped, no_images, arranged, metadata, classes, .. } = self;
+        writeln!(f, "{images} images read, {skipped} files left out")?;
+        if *no_images > 0 {
+            writeln!(f, "{no_images} set aside as well: what DICOM exports hold beside images")?;
         }
         for line in arranged.lines() {
             writeln!(f, "{line}")?;
@@ -90,7 +95,7 @@ impl fmt::Display for Summary {
         if *with_notes > 0 {
             writeln!(
                 f,
-                "{with_notes} decoded with doubts: see the column `notes` of `ledger.csv`"
+                "{with_notes} decoded with doubts: see the column `notes` of `selection.csv`"
             )?;
         }
         if let Some(JoinCounts { rows, rows_matched, images, images_matched, .. }) = metadata {
@@ -101,9 +106,9 @@ impl fmt::Display for Summary {
             )?;
         }
         let width = classes.iter().map(|c| c.name.chars().count()).max().unwrap_or(0).max(5);
-        writeln!(f, "{:width$}  {:>6}  {:>8}  {:>7}", "class", "films", "patients", "unknown")?;
-        for Class { name, films, patients, unknown } in classes {
-            writeln!(f, "{name:width$}  {films:>6}  {patients:>8}  {unknown:>7}")?;
+        writeln!(f, "{:width$}  {:>6}  {:>8}  {:>7}", "class", "images", "patients", "unknown")?;
+        for Class { name, images, patients, unknown } in classes {
+            writeln!(f, "{name:width$}  {images:>6}  {patients:>8}  {unknown:>7}")?;
         }
         Ok(())
     }

@@ -40,10 +40,10 @@ const MORE: [(&str, &str); 13] = [
 /// Scores that can lie outside 0 to 1: of a bar from 0 to 1 they would leave the ends.
 const OTHER_SCALE: [&str; 3] = ["mcc", "log_loss", "macro_brier"];
 
-/// How films are called where no threshold is chosen, and in a bundle.
-const PROBABLE: &str = "A film is called its most probable class, as by the model in use.";
+/// How images are called where no threshold is chosen, and in a bundle.
+const PROBABLE: &str = "An image is called its most probable class, as by the model in use.";
 
-/// How the images of the film browser are classified, and from which probability of the
+/// How the images of the image browser are classified, and from which probability of the
 /// positive class on, lowest and highest; none if by the most probable class.
 pub fn decision(files: &Files) -> (String, Option<(f64, f64)>) {
     let chosen = files.crossval.as_ref().filter(|_| files.out_of_fold.is_some());
@@ -83,9 +83,9 @@ fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Judged {
     let runs = c.repeats * c.seeds;
     let called = match &c.threshold.chosen {
         Some(Spread { min: Some(low), max: Some(high), .. }) => format!(
-            "A film is called {} from a probability on that was chosen on the other folds \
+            "An image is called {} from a probability on that was chosen on the other folds \
              ({}, {low:.2} to {high:.2}); the model in use names the most probable class, as \
-             on the test films.",
+             on the test images.",
             c.positive, c.threshold.rule
         ),
         _ => PROBABLE.to_owned(),
@@ -100,13 +100,13 @@ fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Judged {
     Judged {
         on: "cross-validation".to_owned(),
         how: format!(
-            "Each of the {} films was judged by heads that had seen neither it nor another film \
-             of its person: {} folds, dealt in {} ways, {runs} judgements a film. Intervals draw \
-             persons, not films. {alike} {called}",
-            c.films, c.folds, c.repeats
+            "Each of the {} images was judged by heads that had seen neither it nor another image \
+             of its patient: {} folds, dealt in {} ways, {runs} judgements an image. Intervals draw \
+             patients, not images. {alike} {called}",
+            c.images, c.folds, c.repeats
         ),
-        films: c.films,
-        persons: c.groups,
+        images: c.images,
+        patients: c.groups,
         headline: HEADLINE
             .iter()
             .filter_map(|n| score(&c.pooled, n, ""))
@@ -122,7 +122,7 @@ fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Judged {
 }
 
 fn test(metrics: &Metrics, files: &Files) -> Judged {
-    let Metrics { films, patients, unknown, positive, .. } = metrics;
+    let Metrics { images, patients, unknown, positive, .. } = metrics;
     let leaking = files.split.as_ref().map_or(0, |split| split.leaking.len());
     let who = match unknown {
         0 => format!("of {patients} patients"),
@@ -133,19 +133,19 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
         _ => ", some of whom stand in training, too",
     };
     let mut headline = vec![
-        rate("Accuracy", &metrics.accuracy, "films named rightly"),
-        rate("Sensitivity", &metrics.sensitivity, &format!("{positive} films found")),
-        rate("Specificity", &metrics.specificity, "other films left in peace"),
+        rate("Accuracy", &metrics.accuracy, "images named rightly"),
+        rate("Sensitivity", &metrics.sensitivity, &format!("{positive} images found")),
+        rate("Specificity", &metrics.specificity, "other images left in peace"),
     ];
     headline.extend(score(&metrics.scores, &HEADLINE[3], ""));
     let named = |e: Estimate| of_positive(e, &metrics.classes, positive);
-    let at = format!("where {:.0} % of films are {positive}", 100.0 * metrics.prevalence);
+    let at = format!("where {:.0} % of images are {positive}", 100.0 * metrics.prevalence);
     let note = |name: &str| if name.contains("_at_") { at.clone() } else { String::new() };
     Judged {
-        on: "test films".to_owned(),
-        how: format!("The {films} films of the test set, {who}{leak}. {PROBABLE}"),
-        films: *films,
-        persons: *patients,
+        on: "test images".to_owned(),
+        how: format!("The {images} images of the test set, {who}{leak}. {PROBABLE}"),
+        images: *images,
+        patients: *patients,
         headline: headline.into_iter().map(named).collect(),
         more: MORE
             .iter()
@@ -214,7 +214,7 @@ fn by_class(
                 of_score(brier, "brier", "Brier score", ""),
             ]);
         }
-        Some(ClassFigures { class: class.clone(), films: metrics.films, figures })
+        Some(ClassFigures { class: class.clone(), images: metrics.images, figures })
     };
     classes.iter().filter_map(figures).collect()
 }
@@ -264,7 +264,7 @@ pub fn audit(audit: &audit::Audit) -> Audit {
     Audit {
         answer: answer.to_owned(),
         text: audit.verdict.text.clone(),
-        films: audit.films,
+        images: audit.images,
         probes: probes(&audit.probes),
         within: audit.within_source.iter().map(|(s, p)| (s.clone(), probes(p))).collect(),
         findings: audit.findings.iter().map(|finding| finding.text.clone()).collect(),
@@ -302,7 +302,7 @@ pub fn model(model: &model::Model, files: &Files, ood_rates: &str) -> Model {
                 model.classes.join(", ")
             ),
         ),
-        fact("Training films", training.films.to_string()),
+        fact("Training images", training.images.to_string()),
         fact("Epochs", training.epochs.to_string()),
         fact("Batch size", training.batch_size.to_string()),
         fact("Optimiser", format!("Adam, learning rate {}", training.learning_rate)),

@@ -1,7 +1,7 @@
 //! `cxr-report`: one page for people, and the model card, from what the stages
 //! before it left.
 
-mod films;
+mod images;
 mod judged;
 mod origin;
 mod positive;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use self::films::Pictures;
+use self::images::Pictures;
 use super::check::Check;
 use super::upstream::optional;
 use super::{Stage, uses};
@@ -23,11 +23,11 @@ use crate::artifact::explanation::Explanation;
 use crate::artifact::features::Features;
 use crate::artifact::groups::Linked;
 use crate::artifact::index::Index;
-use crate::artifact::ledger;
 use crate::artifact::metrics::Metrics;
 use crate::artifact::model::Model;
 use crate::artifact::predictions::Predictions;
 use crate::artifact::selection::{self, SelectionRow};
+use crate::artifact::selection_log;
 use crate::artifact::split::Split;
 use crate::artifact::{Document, MAX_DOCUMENT, history, read_bytes, read_csv};
 use crate::classifier::Bundle;
@@ -44,9 +44,9 @@ pub struct Report;
 crate::settings! {
     /// Settings of `cxr-report`: `[report]` in `pipeline.toml`.
     pub struct Settings {
-        /// Most films in the film browser; those that the model believes in least come first
-        films: usize = 400,
-        /// Quality of the films' pictures, as of JPEG, 1 to 100
+        /// Most images in the image browser; those that the model believes in least come first
+        images: usize = 400,
+        /// Quality of the images' pictures, as of JPEG, 1 to 100
         quality: u8 = 80,
     }
 }
@@ -89,7 +89,7 @@ const FIGURES: [&str; 9] = [
     "audit",
 ];
 
-/// The stage that read the data set: its class folders may hold ledgers.
+/// The stage that read the data set: its class folders may hold selection logs.
 const READER: &str = "preprocess";
 
 /// Default of `ood-false-positive-rate` of `cxr-export`.
@@ -108,8 +108,11 @@ impl Stage for Report {
             "cxr-report --profile tutorial",
             "Open artifacts/tutorial/report/report.html in a browser",
         ),
-        ("cxr-report --films 50 --quality 60", "A small one, to send by mail"),
-        ("cxr-report --films 0", "Without pictures of films, where they must not leave the house"),
+        ("cxr-report --images 50 --quality 60", "A small one, to send by mail"),
+        (
+            "cxr-report --images 0",
+            "Without pictures of images, where they must not leave the house",
+        ),
     ];
     const SHOW: bool = true;
     type Settings = Settings;
@@ -118,15 +121,15 @@ impl Stage for Report {
     fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
         let mut inputs = vec![ctx.input("preprocess", "index.csv")];
         let mut optional = Vec::new();
-        if settings.films > 0 {
+        if settings.images > 0 {
             optional.extend([
                 ctx.input("preprocess", "images.npy"),
                 ctx.input("explain", "explain.csv"),
-                ctx.input("explain", "heat.npy"),
+                ctx.input("explain", "saliency.npy"),
             ]);
         }
         let files = [
-            ("preprocess", "ledger.csv"),
+            ("preprocess", "selection.csv"),
             ("link", "link.json"),
             ("split", "split.json"),
             ("extract", "features.json"),
@@ -143,14 +146,14 @@ impl Stage for Report {
         optional.extend(files.map(|(stage, file)| ctx.input(stage, file)));
         // Of the out-of-distribution score.
         optional.push(ctx.input("extract", "features.npy"));
-        if settings.films == 0 {
+        if settings.images == 0 {
             optional.push(ctx.input("preprocess", "images.npy"));
         }
         optional.extend(FIGURES.map(|figure| ctx.input("plot", &format!("{figure}.svg"))));
         optional.extend(TOLD.map(|stage| ctx.input(stage, RECORD)));
         let dataset = ctx.paths_of(READER).map(|paths| paths.dataset).unwrap_or_default();
         for class in folders(&dataset)? {
-            for file in [ledger::FILE, RECORD] {
+            for file in [selection_log::FILE, RECORD] {
                 let path = dataset.join(&class).join(file);
                 optional.push(Input::file(format!("dataset/{class}/{file}"), path));
             }
@@ -180,7 +183,7 @@ impl Stage for Report {
             judged: page.judged.first().map(line).unwrap_or_default(),
             verdict: page.audit.as_ref().map(|audit| audit.text.clone()).unwrap_or_default(),
             findings: page.audit.map_or(0, |audit| audit.findings.len()),
-            films: page.browser.len(),
+            images: page.browser.len(),
             bytes: html.len(),
             path: relative(Self::folder(ctx, &settings).join("report.html")),
         };
@@ -190,7 +193,7 @@ impl Stage for Report {
 
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
-        in_range("films", self.films, 0..=100_000)?;
+        in_range("images", self.images, 0..=100_000)?;
         in_range("quality", self.quality, 1..=100)
     }
 }
@@ -204,7 +207,7 @@ fn line(judged: &Judged) -> String {
         Some(format!("{name} {:.2}{interval}", e.value?))
     };
     let figures: Vec<String> = judged.headline.iter().filter_map(figure).collect();
-    format!("{}, {} films: {}", judged.on, judged.films, figures.join(", "))
+    format!("{}, {} images: {}", judged.on, judged.images, figures.join(", "))
 }
 
 /// The class folders of a dataset, sorted; none if it is not there.
@@ -256,7 +259,7 @@ impl Files {
         let csv = |path: &Path| read_csv::<serde_json::Map<_, _>>("table of seeds", path);
         Ok(Self {
             index: ctx.read("preprocess", "index.csv", Index::read)?,
-            selection: optional(ctx, lineage, "preprocess", "ledger.csv", selection::read)?,
+            selection: optional(ctx, lineage, "preprocess", "selection.csv", selection::read)?,
             split: optional(ctx, lineage, "split", "split.json", Split::read)?,
             linked: optional(ctx, lineage, "link", "link.json", Linked::read)?,
             model: optional(ctx, lineage, "train", "model.json", Model::read)?,
@@ -310,7 +313,7 @@ fn page(
         audit: files.audit.as_ref().map(judged::audit),
         sources: origin::sources(ctx, &files.index)?,
         left_out: left_out(ctx, lineage),
-        films: origin::films(files),
+        images: origin::images(files),
         doubts: origin::doubts(files),
         split: origin::split(files),
         linked: files.linked.as_ref().map(origin::linked),
@@ -353,8 +356,8 @@ struct Summary {
     verdict: String,
     /// What else it found.
     findings: usize,
-    /// Films in the film browser.
-    films: usize,
+    /// Images in the image browser.
+    images: usize,
     /// Size of the page.
     bytes: usize,
     path: PathBuf,
@@ -368,7 +371,7 @@ impl fmt::Display for Summary {
             }
         }
         let megabytes = self.bytes as f64 / 1e6;
-        write!(f, "report of {megabytes:.1} MB, {} films", self.films)?;
+        write!(f, "report of {megabytes:.1} MB, {} images", self.images)?;
         if self.findings > 0 {
             write!(f, ", {} more reasons for caution", self.findings)?;
         }

@@ -1,4 +1,4 @@
-//! Where the films come from, and how they were dealt.
+//! Where the images come from, and how they were dealt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,15 +6,15 @@ use super::{Files, READER};
 use crate::artifact::Document;
 use crate::artifact::groups;
 use crate::artifact::index::{Index, IndexRow};
-use crate::artifact::ledger::{self, Ledger, Status};
 use crate::artifact::record::Record;
 use crate::artifact::selection::SelectionRow;
+use crate::artifact::selection_log::{self, SelectionLog, Status};
 use crate::cli::{Context, Failure, ResultExt};
 use crate::io::hash;
 use crate::io::staging::RECORD;
-use crate::report::{ClassFilms, Count, Demographics, Doubt, Doubts, Linked, Source, Split};
+use crate::report::{ClassImages, Count, Demographics, Doubt, Doubts, Linked, Source, Split};
 
-/// What became of the rows of each class' source, where there is a ledger.
+/// What became of the rows of each class' source, where there is a selection log.
 pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     let read = Record::read(&ctx.artifact(READER, RECORD)).map(|record| record.inputs);
@@ -22,15 +22,15 @@ pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
         return Ok(sources);
     };
     for class in &index.classes {
-        let path = dataset.join(class).join(ledger::FILE);
-        let name = format!("dataset/{class}/{}", ledger::FILE);
+        let path = dataset.join(class).join(selection_log::FILE);
+        let name = format!("dataset/{class}/{}", selection_log::FILE);
         if !path.exists() {
             if read.as_ref().is_ok_and(|inputs| inputs.contains_key(&name)) {
                 ctx.ui.warn(format_args!("`{}`, which was read, is gone", path.display()));
             }
             continue;
         }
-        // The ledger must be the one of the films that were read.
+        // The selection log must be the one of the images that were read.
         if let Ok(inputs) = &read
             && inputs.get(&name) != Some(&hash::file(&path)?)
         {
@@ -41,8 +41,9 @@ pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
             ));
             continue;
         }
-        let ledger = Ledger::read(&path).hint("build the class folder anew, or remove the file")?;
-        let counts = ledger.counts();
+        let selection_log =
+            SelectionLog::read(&path).hint("build the class folder anew, or remove the file")?;
+        let counts = selection_log.counts();
         sources.push(Source {
             class: class.clone(),
             rows: counts.rows,
@@ -66,16 +67,16 @@ pub fn doubts(files: &Files) -> Option<Doubts> {
     })
 }
 
-/// The films of each class, and on which side they are.
-pub fn films(files: &Files) -> Vec<ClassFilms> {
+/// The images of each class, and on which side they are.
+pub fn images(files: &Files) -> Vec<ClassImages> {
     let rows = &files.index.rows;
     let of_side = |side: &[usize], class: &str| {
         side.iter().filter(|row| rows.get(**row).is_some_and(|r| r.class == class)).count()
     };
     let of_class = |class: &String| {
-        let films: Vec<&IndexRow> = rows.iter().filter(|row| row.class == *class).collect();
+        let images: Vec<&IndexRow> = rows.iter().filter(|row| row.class == *class).collect();
         let patients: BTreeSet<&str> =
-            films.iter().map(|film| film.patient.as_str()).filter(|p| !p.is_empty()).collect();
+            images.iter().map(|image| image.patient.as_str()).filter(|p| !p.is_empty()).collect();
         let unread = files
             .selection
             .iter()
@@ -83,16 +84,16 @@ pub fn films(files: &Files) -> Vec<ClassFilms> {
             .filter(|e| e.status == Status::Dropped && e.class == *class);
         let unreadable = tally(unread.map(|entry| entry.reason.as_str()));
         let dropped: usize = unreadable.iter().map(|reason| reason.count).sum();
-        ClassFilms {
+        ClassImages {
             class: class.clone(),
-            files: films.len() + dropped,
+            files: images.len() + dropped,
             unreadable,
-            films: films.len(),
+            images: images.len(),
             patients: patients.len(),
-            unknown: films.iter().filter(|film| film.patient.is_empty()).count(),
-            sources: tally(films.iter().map(|film| film.source.as_str())),
+            unknown: images.iter().filter(|image| image.patient.is_empty()).count(),
+            sources: tally(images.iter().map(|image| image.source.as_str())),
             demographics: Demographics::of(
-                films.iter().map(|film| (film.sex.as_str(), film.age.as_str())),
+                images.iter().map(|image| (image.sex.as_str(), image.age.as_str())),
             ),
             train: files.split.as_ref().map_or(0, |split| of_side(&split.train, class)),
             validation: files.split.as_ref().map_or(0, |split| of_side(&split.validation, class)),
@@ -102,7 +103,7 @@ pub fn films(files: &Files) -> Vec<ClassFilms> {
     files.index.classes.iter().map(of_class).collect()
 }
 
-/// How the films were dealt into training and test.
+/// How the images were dealt into training and test.
 pub fn split(files: &Files) -> Option<Split> {
     let split = files.split.as_ref()?;
     let leaking = |row: &&usize| {
@@ -121,17 +122,17 @@ pub fn split(files: &Files) -> Option<Split> {
         test: split.test.len(),
         test_size: split.test_size,
         leaking: split.leaking.clone(),
-        leaked_films: split.test.iter().filter(leaking).count(),
+        leaked_images: split.test.iter().filter(leaking).count(),
         unknown: split.unknown,
         copies: copies.in_training.iter().map(path).collect(),
         copies_in_classes: copies.in_classes.iter().map(equal).collect(),
     })
 }
 
-/// Which films show one person.
+/// Which images show one patient.
 pub fn linked(linked: &groups::Linked) -> Linked {
     Linked {
-        films: linked.films,
+        images: linked.images,
         groups: linked.groups,
         links: counted(linked.links.clone()),
         merged: linked.merged.iter().map(|ids| ids.join(" and ")).collect(),

@@ -60,29 +60,29 @@ fn run(recipe: &Recipe, record: &Record) -> Result<StageRun, Failure> {
     let changed = recipe::changed(&recipe.base, &record.stage, &record.params)?;
     let setting =
         |(name, value): (&String, &Value)| (name.clone(), shown(value), changed.contains_key(name));
-    let film = |name: &str| name.starts_with("dataset/") && !name.ends_with(".csv");
+    let image = |name: &str| name.starts_with("dataset/") && !name.ends_with(".csv");
     let plain = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
-    let inputs = record.inputs.iter().filter(|(name, _)| !film(name));
+    let inputs = record.inputs.iter().filter(|(name, _)| !image(name));
     let inputs = inputs.map(|(name, hash)| {
         let name = if name.starts_with('/') { plain(name) } else { name.clone() };
         (name, hash.clone())
     });
-    // Films are counted: `index.csv` has their hashes.
-    let (films, inputs): (Vec<_>, Vec<_>) = inputs.partition(|(name, _)| is_film(name));
-    let outputs = record.outputs.iter().filter(|(name, _)| !is_film(name));
+    // Images are counted: `index.csv` has their hashes.
+    let (images, inputs): (Vec<_>, Vec<_>) = inputs.partition(|(name, _)| is_image(name));
+    let outputs = record.outputs.iter().filter(|(name, _)| !is_image(name));
     Ok(StageRun {
         name: record.stage.clone(),
         program: record.program.clone(),
         seed: record.seed,
         settings: record.params.as_object().into_iter().flatten().map(setting).collect(),
-        films: films.len() + record.inputs.keys().filter(|name| film(name)).count(),
+        images: images.len() + record.inputs.keys().filter(|name| image(name)).count(),
         inputs,
         outputs: outputs.map(|(name, hash)| (name.clone(), hash.clone())).collect(),
     })
 }
 
-/// Whether a file is a film by its name.
-fn is_film(name: &str) -> bool {
+/// Whether a file is an image by its name.
+fn is_image(name: &str) -> bool {
     let (_, end) = name.rsplit_once('.').unwrap_or_default();
     name.contains('/') && ["jpg", "jpeg", "png", "tif", "tiff", "dcm"].contains(&end)
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::{Films, Settings};
+use super::{Images, Settings};
 use crate::artifact::model::{Architecture, Model, Training};
 use crate::artifact::{Document, history, write_csv};
 use crate::backbone::IMAGENET_FINGERPRINT;
@@ -33,7 +33,7 @@ pub fn run(
     ctx: &Context,
     settings: &Settings,
     job: Job,
-    films: &Films,
+    images: &Images,
 ) -> Result<Outcome, Failure> {
     let path = ctx.paths.expand(&settings.from);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -41,7 +41,7 @@ pub fn run(
         .hint("save the whole model, with the tutorial's layers: `model.save(\"model.keras\")`")
         .context(format!("cannot import the head of `{}`", path.display()))?;
     let imagenet = imported.backbone == IMAGENET_FINGERPRINT;
-    check(&imported, films, imagenet)
+    check(&imported, images, imagenet)
         .context(format!("cannot use the head of `{}`", path.display()))?;
     if !imagenet {
         ctx.ui.warn("the backbone does not have ImageNet's weights, but those of the features");
@@ -56,8 +56,8 @@ pub fn run(
     write_csv::<history::Epoch>(&job.path("history.csv")?, &[])?;
     let model = Model {
         schema: Model::SCHEMA.to_owned(),
-        classes: films.index.classes.clone(),
-        extractor: films.description.extractor.clone(),
+        classes: images.index.classes.clone(),
+        extractor: images.description.extractor.clone(),
         architecture: Architecture {
             inputs: imported.head.inputs(),
             hidden: imported.head.hidden.bias.len(),
@@ -65,7 +65,7 @@ pub fn run(
         },
         training: Training {
             seed: ctx.seed,
-            films: 0,
+            images: 0,
             epochs: 0,
             batch_size: 0,
             learning_rate: 0.0,
@@ -83,8 +83,8 @@ pub fn run(
 }
 
 /// Checks that backbone, pooling, image size and classes of the model fit the features.
-fn check(imported: &Imported, films: &Films, imagenet: bool) -> Result<(), Failure> {
-    let extractor = &films.description.extractor;
+fn check(imported: &Imported, images: &Images, imagenet: bool) -> Result<(), Failure> {
+    let extractor = &images.description.extractor;
     if imported.backbone != extractor.weights {
         let which = if imagenet {
             "ImageNet's, but not those of the features"
@@ -106,7 +106,7 @@ fn check(imported: &Imported, films: &Films, imagenet: bool) -> Result<(), Failu
             failure.hint(format_args!("extract again with `cxr extract --pooling {pooling}`"))
         );
     }
-    let (got, expected) = (imported.head.classes(), films.index.classes.len());
+    let (got, expected) = (imported.head.classes(), images.index.classes.len());
     if got != expected || imported.head.inputs() != extractor.width {
         return Err(Failure::new(format_args!(
             "the head has {got} classes and {} features, expected {expected} and {}",

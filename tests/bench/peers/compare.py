@@ -1,4 +1,4 @@
-"""Runs each peer and cxr in turn on the same films; prints Markdown tables.
+"""Runs each peer and cxr in turn on the same images; prints Markdown tables.
 
 `run.sh` calls it. Every measurement is a process of its own, on the same cores,
 and the rounds go through all programs, so that a slow minute of the machine
@@ -24,7 +24,7 @@ ROOT = HERE.parents[2]
 WORK = ROOT / "target/peers/work"
 BIN = Path(os.environ["CXR_BIN"]).resolve()
 ARTIFACTS = WORK / "artifacts"
-FILMS = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 PEERS = {"tensorflow": "TensorFlow", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO f32"}
 POOLINGS = {"global": "cxr, full maps", "tutorial": "cxr, what the tutorial's head sees"}
@@ -37,12 +37,12 @@ def arguments():
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__.split("\n")[0])
     cores = len(os.sched_getaffinity(0))
     option = partial(parser.add_argument, metavar="")
-    dataset, films = shared / "data/tutorial/dataset", shared / "data"
+    dataset, images = shared / "data/tutorial/dataset", shared / "data"
     option("--dataset", type=Path, default=dataset, help="class folders to extract and learn from")
-    option("--films", type=Path, default=films, help="folder of films to decode, however deep")
+    option("--images", type=Path, default=images, help="folder of images to decode, however deep")
     option("--weights", type=Path, default=weights, help="of VGG16, safetensors")
     option("--rounds", type=int, default=3, help="measurements of each program [3]")
-    option("--rotations", type=int, default=5, help="of each training film, for more images [5]")
+    option("--rotations", type=int, default=5, help="of each training image, for more images [5]")
     option("--threads", type=int, default=cores, help="cores to use [all]")
     parser.add_argument("--job", action="store_true", help="also the whole tutorial, once")
     small = "one round with ONNX Runtime and OpenCV, on 8 synthetic images and random weights"
@@ -55,10 +55,10 @@ def make_small(args):
     for peer in ("tensorflow", "openvino"):
         del PEERS[peer]
     args.rounds, args.rotations = 1, 1
-    args.dataset = args.films = WORK / "synthetic"
+    args.dataset = args.images = WORK / "synthetic"
     args.weights = WORK / "random.safetensors"
     folder = ["--dataset", args.dataset]
-    measure(BIN / "cxr-phantom", *folder, "--films", 4)
+    measure(BIN / "cxr-phantom", *folder, "--images", 4)
     measure(BIN / "cxr-build-covid", *folder)
     measure(BIN / "cxr-sample-normal", *folder, "--count", 4)
     measure(sys.executable, HERE / "peers.py", "weights", WORK)
@@ -188,34 +188,34 @@ def extraction(args):
 
 
 def decoding(args):
-    """Films to 224 x 224 pixels."""
-    folder = WORK / "films"
+    """Images to 224 x 224 pixels."""
+    folder = WORK / "images"
     shutil.rmtree(folder, ignore_errors=True)
-    for film in sorted(args.films.rglob("*")):
-        if film.suffix.lower() in FILMS and film.is_file():
-            below = film.relative_to(args.films)
-            link(folder / "-".join(below.parent.parts or ["films"]) / below.name, film)
+    for image in sorted(args.images.rglob("*")):
+        if image.suffix.lower() in IMAGES and image.is_file():
+            below = image.relative_to(args.images)
+            link(folder / "-".join(below.parent.parts or ["images"]) / below.name, image)
 
     def preprocess():
         flags = ["--dataset", folder, "--follow-links", "--threads", args.threads]
         result, seconds, peak = cxr("preprocess", *flags)
-        return result["films"] / seconds, peak
+        return result["images"] / seconds, peak
 
     opencv = f"OpenCV, {args.threads} processes"
     contenders = {opencv: partial(peer, "opencv", args.threads)}
     contenders |= {f"cxr-preprocess --threads {args.threads}": preprocess}
     results = rounds(args.rounds, contenders)
     columns = rates(results, [opencv])
-    films = sum(1 for _ in folder.glob("*/*"))
+    images = sum(1 for _ in folder.glob("*/*"))
     table(
-        f"Decode and resize, {films} films, {args.rounds} rounds",
-        ["", "films/s, best", "median", *RATIOS, "peak memory"],
+        f"Decode and resize, {images} images, {args.rounds} rounds",
+        ["", "images/s, best", "median", *RATIOS, "peak memory"],
         [[name, *columns[name], f"{results[name][1]:.0f} MB"] for name in results],
     )
 
 
 def job(args):
-    """The whole tutorial, from films to scores."""
+    """The whole tutorial, from images to scores."""
     os.environ["CXR_WEIGHTS"] = str(args.weights)
     script = [HERE / "tutorial.py", args.dataset, args.weights]
     scores, keras, keras_peak = measure(sys.executable, *script)
@@ -262,7 +262,7 @@ def main():
     WORK.mkdir(parents=True)
     if args.small:
         make_small(args)
-    for name in ("dataset", "films", "weights"):
+    for name in ("dataset", "images", "weights"):
         path = getattr(args, name).resolve()
         setattr(args, name, path)
         if not path.exists():

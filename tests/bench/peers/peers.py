@@ -6,14 +6,14 @@
     python peers.py weights FOLDER
     python peers.py opencv FOLDER PROCESSES
 
-`compare.py` runs it. FOLDER holds what the peers share: `images.npy`, the films
-as `cxr-preprocess` wrote them, [films, 224, 224, 3] in 8 bits; `weights`, the
+`compare.py` runs it. FOLDER holds what the peers share: `images.npy`, the images
+as `cxr-preprocess` wrote them, [images, 224, 224, 3] in 8 bits; `weights`, the
 safetensors file; and what `prepare` makes of these two:
 
     vgg16.onnx     the net for batches of 8
-    reference.npy  maps [2, 7, 7, 512] of the first and the last film in f64
+    reference.npy  maps [2, 7, 7, 512] of the first and the last image in f64
 
-Each net computes the maps of the same two films, written to its .npy, then
+Each net computes the maps of the same two images, written to its .npy, then
 those of COUNT images in full batches, which are timed. Results go out as JSON.
 """
 import json
@@ -28,7 +28,7 @@ import numpy as np
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 BATCH = 8
-JUDGED = [0, -1]  # films whose maps are compared
+JUDGED = [0, -1]  # images whose maps are compared
 
 
 def layers(folder):
@@ -43,7 +43,7 @@ def layers(folder):
 
 
 def batch(folder, rows):
-    """Films as the nets take them, [n, 224, 224, 3] in 0..=1."""
+    """Images as the nets take them, [n, 224, 224, 3] in 0..=1."""
     return np.load(folder / "images.npy", mmap_mode="r")[rows].astype(np.float32) / np.float32(255)
 
 
@@ -95,9 +95,9 @@ def time_net(name, folder, threads, count):
     warm_up = net(batch(folder, np.resize(JUDGED, BATCH)))
     np.save(folder / f"{name}.npy", warm_up[: len(JUDGED)])
     images = count // BATCH * BATCH
-    films = len(np.load(folder / "images.npy", mmap_mode="r"))
+    images = len(np.load(folder / "images.npy", mmap_mode="r"))
     started = time.perf_counter()
-    for rows in (np.arange(images) % films).reshape(-1, BATCH):
+    for rows in (np.arange(images) % images).reshape(-1, BATCH):
         net(batch(folder, rows))
     return {"images": images, "seconds": time.perf_counter() - started}
 
@@ -151,7 +151,7 @@ def errors(folder, *nets):
     """Norm of the difference to f64 over the norm, of the means over cells of the maps.
 
     These are what a head gets, and what cxr wrote to `global.npy` and `tutorial.npy`, a row
-    for each film.
+    for each image.
     """
     maps = np.load(folder / "reference.npy")
 
@@ -193,14 +193,14 @@ def read(path):
 
 
 def opencv(folder, processes):
-    """Decodes and resizes the films of `films/`, one thread to each process."""
+    """Decodes and resizes the images of `images/`, one thread to each process."""
     import cv2
 
-    films = sorted(str(path) for path in folder.glob("films/*/*"))
+    images = sorted(str(path) for path in folder.glob("images/*/*"))
     with Pool(processes, cv2.setNumThreads, [1]) as pool:
-        pool.map(len, films, chunksize=1)  # until all have started
+        pool.map(len, images, chunksize=1)  # until all have started
         started = time.perf_counter()
-        images = [image for image in pool.map(read, films, chunksize=4) if image is not None]
+        images = [image for image in pool.map(read, images, chunksize=4) if image is not None]
         np.save(folder / "opencv.npy", np.stack(images))
         return {"images": len(images), "seconds": time.perf_counter() - started}
 

@@ -15,7 +15,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::layout::{Choice, Exclusion, Layout, NoClasses};
 use super::masks;
 use crate::image::{
-    CONSTANT, DecodeError, Depth, Film, MAX_MEMORY, decode_admitted, is_dicom, is_picture,
+    CONSTANT, DecodeError, Depth, Image, MAX_MEMORY, decode_admitted, is_dicom, is_picture,
 };
 use crate::io::bounded;
 use crate::io::place::is_formula;
@@ -25,11 +25,12 @@ use crate::io::staging::RECORD;
 pub const SOURCES: &str = "sources";
 
 /// Files written by commands and file managers, which are not images.
-const COMPANIONS: [&str; 5] = ["ledger.csv", RECORD, "README.md", "Thumbs.db", "desktop.ini"];
+const COMPANIONS: [&str; 6] =
+    ["selection.csv", "ledger.csv", RECORD, "README.md", "Thumbs.db", "desktop.ini"];
 
 /// Error of listing a dataset folder.
 #[derive(Debug, thiserror::Error)]
-pub enum FilmsError {
+pub enum ImagesError {
     /// The folder does not exist.
     #[error("there is no dataset folder `{}`", path.display())]
     Missing {
@@ -184,7 +185,7 @@ pub struct Listing {
 ///
 /// Top-level folders are classes, except `sources`, `__MACOSX` and hidden folders, unless
 /// [`Layout::recognise`] finds the classes inside them. Hidden files (`.DS_Store`, `._x.jpeg`),
-/// `ledger.csv`, `README.md` and the like are skipped at any depth; all other files are listed,
+/// `selection.csv`, `README.md` and the like are skipped at any depth; all other files are listed,
 /// whatever their names. Files that are not images of a class, such as masks, have an
 /// `exclusion`; unreadable files have an `objection`.
 ///
@@ -194,12 +195,12 @@ pub struct Listing {
 /// first is followed.
 ///
 /// # Errors
-/// See [`FilmsError`].
-pub fn list(dataset: &Path, options: &Options) -> Result<Listing, FilmsError> {
+/// See [`ImagesError`].
+pub fn list(dataset: &Path, options: &Options) -> Result<Listing, ImagesError> {
     let (mut candidates, classes) = find_candidates(dataset, options.follow_links)?;
     let paths = candidates.iter().map(|candidate| candidate.path.as_str());
     let layout = Layout::recognise(paths, options.layout)
-        .map_err(|NoClasses { names }| FilmsError::NotClasses { path: dataset.into(), names })?;
+        .map_err(|NoClasses { names }| ImagesError::NotClasses { path: dataset.into(), names })?;
     assign_classes(&mut candidates, &layout);
     check_classes(dataset, &candidates, &classes, &layout)?;
     if !options.keep_masks {
@@ -255,26 +256,26 @@ fn check_classes(
     candidates: &[Candidate],
     folders: &[PathBuf],
     layout: &Layout,
-) -> Result<(), FilmsError> {
+) -> Result<(), ImagesError> {
     if layout.is_plain() {
         let has_file = |class: &Path| candidates.iter().any(|c| c.file.starts_with(class));
         return match folders.iter().find(|class| !has_file(class)) {
-            Some(path) => Err(FilmsError::EmptyClass { path: path.clone() }),
+            Some(path) => Err(ImagesError::EmptyClass { path: path.clone() }),
             None => Ok(()),
         };
     }
     for candidate in candidates.iter().filter(|candidate| candidate.exclusion.is_none()) {
         let path = || dataset.join(candidate.class_folder());
         if candidate.class.contains(char::is_control) {
-            return Err(FilmsError::Control { path: path() });
+            return Err(ImagesError::Control { path: path() });
         }
         if is_formula(&candidate.class) {
-            return Err(FilmsError::Formula { path: path() });
+            return Err(ImagesError::Formula { path: path() });
         }
     }
     match candidates.iter().any(|candidate| candidate.exclusion.is_none()) {
         true => Ok(()),
-        false => Err(FilmsError::NoClass { path: dataset.into() }),
+        false => Err(ImagesError::NoClass { path: dataset.into() }),
     }
 }
 
@@ -295,9 +296,9 @@ fn check_readable(candidate: &mut Candidate) {
 fn find_candidates(
     dataset: &Path,
     follow_links: bool,
-) -> Result<(Vec<Candidate>, Vec<PathBuf>), FilmsError> {
+) -> Result<(Vec<Candidate>, Vec<PathBuf>), ImagesError> {
     if !dataset.is_dir() {
-        return Err(FilmsError::Missing { path: dataset.into() });
+        return Err(ImagesError::Missing { path: dataset.into() });
     }
     let mut candidates = Vec::new();
     let mut classes = Vec::new();
@@ -312,10 +313,10 @@ fn find_candidates(
                     let name = path.file_name().unwrap_or_default().to_string_lossy();
                     match is_formula(&name) {
                         _ if name.contains(char::is_control) => {
-                            return Err(FilmsError::Control { path });
+                            return Err(ImagesError::Control { path });
                         }
-                        _ if is_outside => return Err(FilmsError::Leaves { path }),
-                        true => return Err(FilmsError::Formula { path }),
+                        _ if is_outside => return Err(ImagesError::Leaves { path }),
+                        true => return Err(ImagesError::Formula { path }),
                         false => classes.push(path),
                     }
                     continue;
@@ -330,7 +331,7 @@ fn find_candidates(
             Err(source) => {
                 let path = source.path().unwrap_or(dataset).to_owned();
                 match link_error(&source) {
-                    None => return Err(FilmsError::Unlistable { path, source }),
+                    None => return Err(ImagesError::Unlistable { path, source }),
                     objection => (path, source.depth(), false, objection),
                 }
             }
@@ -340,12 +341,12 @@ fn find_candidates(
             candidates.push(Candidate::new(dataset, path, in_file_set, objection));
         }
         if candidates.len() > MAX_FILES {
-            return Err(FilmsError::TooMany { path: dataset.into() });
+            return Err(ImagesError::TooMany { path: dataset.into() });
         }
     }
     candidates.sort_by(|a, b| a.path.cmp(&b.path));
     if classes.is_empty() {
-        return Err(FilmsError::NoClass { path: dataset.into() });
+        return Err(ImagesError::NoClass { path: dataset.into() });
     }
     Ok((candidates, classes))
 }
@@ -480,7 +481,7 @@ const MAX_BYTES: u64 = 1 << 29;
 
 /// Error of reading an image.
 #[derive(Debug, thiserror::Error)]
-pub enum UnusableFilm {
+pub enum UnusableImage {
     /// The file cannot be read.
     #[error("the file cannot be read")]
     Read(#[from] io::Error),
@@ -505,11 +506,11 @@ fn in_brackets(notes: &[String]) -> String {
     if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) }
 }
 
-impl UnusableFilm {
+impl UnusableImage {
     /// Returns whether the file is intact but not a radiograph: PACS exports also contain
     /// directories, reports, slices and viewers.
-    pub fn is_no_film(&self) -> bool {
-        matches!(self, Self::BesideDicom { .. } | Self::Decode(DecodeError::NotAFilm { .. }))
+    pub fn is_no_image(&self) -> bool {
+        matches!(self, Self::BesideDicom { .. } | Self::Decode(DecodeError::NotARadiograph { .. }))
     }
 }
 
@@ -530,7 +531,7 @@ pub struct Opened {
     /// Content of the file.
     pub bytes: Vec<u8>,
     /// The decoded image.
-    pub film: Film,
+    pub image: Image,
     _reservation: Reservation,
 }
 
@@ -540,36 +541,36 @@ pub struct Opened {
 /// read one at a time.
 ///
 /// # Errors
-/// See [`UnusableFilm`].
+/// See [`UnusableImage`].
 pub fn open(
     file: &Path,
     in_file_set: bool,
     constant: Constant,
     depth: Depth,
-) -> Result<Opened, UnusableFilm> {
+) -> Result<Opened, UnusableImage> {
     if in_file_set {
         let mut start = Vec::new();
         File::open(file)?.take(132).read_to_end(&mut start)?;
         // An incompletely copied file is empty or zeros, and may have been a radiograph.
         if start.iter().any(|byte| *byte != 0) && !is_dicom(&start) {
-            return Err(UnusableFilm::BesideDicom { picture: is_picture(&start) });
+            return Err(UnusableImage::BesideDicom { picture: is_picture(&start) });
         }
     }
     let size = std::fs::metadata(file)?.len();
     if size > MAX_BYTES {
-        return Err(UnusableFilm::TooLarge(size));
+        return Err(UnusableImage::TooLarge(size));
     }
     let mut reservation = (size > LARGE).then(|| MEMORY.reserve(MAX_MEMORY));
     let bytes = bounded::read(file, MAX_BYTES)?;
-    let film = decode_admitted(&bytes, depth, &mut |bytes| {
+    let image = decode_admitted(&bytes, depth, &mut |bytes| {
         reservation.get_or_insert_with(|| MEMORY.reserve(bytes));
     })?;
-    if constant == Constant::Exclude && film.is_constant() {
+    if constant == Constant::Exclude && image.is_constant() {
         let is_news = |note: &String| note != CONSTANT;
-        return Err(UnusableFilm::Constant(film.notes.into_iter().filter(is_news).collect()));
+        return Err(UnusableImage::Constant(image.notes.into_iter().filter(is_news).collect()));
     }
     let reservation = reservation.expect("decoding reserves memory");
-    Ok(Opened { bytes, film, _reservation: reservation })
+    Ok(Opened { bytes, image, _reservation: reservation })
 }
 
 /// Size in bytes above which files are read one at a time: twice an uncompressed radiograph.
@@ -626,7 +627,7 @@ fn link_error(error: &walkdir::Error) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, FilmsError> {
+    fn list(dataset: &Path, follow_links: bool) -> Result<Vec<Candidate>, ImagesError> {
         let options = Options { follow_links, ..Options::default() };
         super::list(dataset, &options).map(|listing| listing.candidates)
     }
@@ -637,7 +638,7 @@ mod tests {
             let path = dir.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             if !file.ends_with('/') {
-                std::fs::write(path, b"film").unwrap();
+                std::fs::write(path, b"image").unwrap();
             }
         }
         dir
@@ -651,7 +652,7 @@ mod tests {
             "a/y.jpeg",
             "a/Z.jpg",
             "a/deep/er/x",
-            "a/ledger.csv",
+            "a/selection.csv",
             "a/record.json",
             "a/README.md",
             "a/.DS_Store",
@@ -661,11 +662,11 @@ mod tests {
             ".git/x.png",
             "metadata.csv",
         ]);
-        let films = list(dir.path(), false).unwrap();
-        let paths: Vec<_> = films.iter().map(|film| film.path.as_str()).collect();
+        let images = list(dir.path(), false).unwrap();
+        let paths: Vec<_> = images.iter().map(|image| image.path.as_str()).collect();
         assert_eq!(paths, ["a-b/x.png", "a/Z.jpg", "a/deep/er/x", "a/y.jpeg", "b/x.png"]);
-        assert_eq!((films[2].class(), films[2].name()), ("a", "deep/er/x"));
-        assert!(films.iter().all(|film| film.objection.is_none() && film.file.is_file()));
+        assert_eq!((images[2].class(), images[2].name()), ("a", "deep/er/x"));
+        assert!(images.iter().all(|image| image.objection.is_none() && image.file.is_file()));
     }
 
     #[test]
@@ -674,7 +675,7 @@ mod tests {
         let dir = dataset(&["README.md", "sources/x/y.png"]);
         assert!(message(dir.path()).ends_with("contains no class folder"));
         assert!(message(&dir.path().join("none")).starts_with("there is no dataset folder"));
-        let dir = dataset(&["a/x.png", "b/ledger.csv"]);
+        let dir = dataset(&["a/x.png", "b/selection.csv"]);
         assert!(message(dir.path()).contains("/b` contains no images"));
         let dir = dataset(&["=cmd|x/x.png"]);
         assert!(message(dir.path()).contains("begins like a formula"));
@@ -692,11 +693,14 @@ mod tests {
             "a/x.png",
             "b/y.png",
         ]);
-        let films = list(dir.path(), false).unwrap();
-        let in_file_set: Vec<_> =
-            films.iter().filter(|film| film.in_file_set).map(|film| film.path.as_str()).collect();
+        let images = list(dir.path(), false).unwrap();
+        let in_file_set: Vec<_> = images
+            .iter()
+            .filter(|image| image.in_file_set)
+            .map(|image| image.path.as_str())
+            .collect();
         assert_eq!(in_file_set, ["a/cd1/DICOMDIR", "a/cd1/IMAGES/IM1", "a/cd1/VIEWER/logo.png"]);
-        assert_eq!(films.len(), 6);
+        assert_eq!(images.len(), 6);
         let flags = below(dir.path(), false).map(|found| found.unwrap().1);
         assert_eq!(flags.collect::<Vec<_>>(), [true, true, true, false, false, false]);
     }
@@ -716,8 +720,8 @@ mod tests {
         std::fs::create_dir(dir.path().join("b")).unwrap();
         symlink("../a/20", dir.path().join("b/z")).unwrap();
         symlink("../a/20", dir.path().join("b/y")).unwrap();
-        let films = list(dir.path(), false).unwrap();
-        let paths: Vec<_> = films.iter().map(|film| film.path.as_str()).collect();
+        let images = list(dir.path(), false).unwrap();
+        let paths: Vec<_> = images.iter().map(|image| image.path.as_str()).collect();
         let deepest = format!("a/0/{}x.png", "l/".repeat(20));
         assert_eq!(paths, [deepest.as_str(), "a/20/x.png", "b/y/x.png"]);
         // `sources/y.png` is included; `b` adds nothing, because `a` has the same target.
@@ -729,19 +733,19 @@ mod tests {
     fn links_to_outside_targets_are_followed_on_request_only() {
         use std::os::unix::ffi::OsStrExt;
         use std::os::unix::fs::symlink;
-        let elsewhere = dataset(&["films/x.png"]);
+        let elsewhere = dataset(&["images/x.png"]);
         let dir = dataset(&["a/x.png", "sources/y/z.png"]);
-        symlink(elsewhere.path().join("films/x.png"), dir.path().join("a/out.png")).unwrap();
-        symlink(elsewhere.path().join("films"), dir.path().join("a/out")).unwrap();
+        symlink(elsewhere.path().join("images/x.png"), dir.path().join("a/out.png")).unwrap();
+        symlink(elsewhere.path().join("images"), dir.path().join("a/out")).unwrap();
         symlink("../sources/y", dir.path().join("a/within")).unwrap();
         symlink("nowhere.png", dir.path().join("a/broken.png")).unwrap();
         symlink("..", dir.path().join("a/loop")).unwrap();
         let odd = std::ffi::OsStr::from_bytes(b"a/\xff.png");
-        std::fs::write(dir.path().join(odd), b"film").unwrap();
-        std::fs::write(dir.path().join("a/\u{1b}[2J.png"), b"film").unwrap();
+        std::fs::write(dir.path().join(odd), b"image").unwrap();
+        std::fs::write(dir.path().join("a/\u{1b}[2J.png"), b"image").unwrap();
         let found = |dataset: &Path, follow_links: bool| -> Vec<_> {
-            let films = list(dataset, follow_links).unwrap();
-            films.into_iter().map(|film| (film.path, film.objection)).collect()
+            let images = list(dataset, follow_links).unwrap();
+            images.into_iter().map(|image| (image.path, image.objection)).collect()
         };
         let expected = [
             ("a/\u{1b}[2J.png", Some("the name contains control characters")),
@@ -764,9 +768,9 @@ mod tests {
         let named = elsewhere.path().join("named");
         symlink(dir.path(), &named).unwrap();
         assert_eq!(found(&named, false), expected);
-        symlink(elsewhere.path().join("films"), dir.path().join("b")).unwrap();
+        symlink(elsewhere.path().join("images"), dir.path().join("b")).unwrap();
         let error = list(dir.path(), false).unwrap_err();
-        assert!(matches!(error, FilmsError::Leaves { .. }), "{error}");
+        assert!(matches!(error, ImagesError::Leaves { .. }), "{error}");
         assert!(found(dir.path(), true).contains(&("b/x.png".to_owned(), None)));
     }
 
@@ -783,10 +787,10 @@ mod tests {
         ]);
         // One file of the copy has different content.
         std::fs::write(dir.path().join("chest_xray/chest_xray/train/NORMAL/1.jpeg"), "x").unwrap();
-        let films = list(dir.path(), false).unwrap();
-        let listed: Vec<_> = films
+        let images = list(dir.path(), false).unwrap();
+        let listed: Vec<_> = images
             .iter()
-            .map(|film| (film.class(), film.part.as_str(), film.exclusion.map(Exclusion::text)))
+            .map(|image| (image.class(), image.part.as_str(), image.exclusion.map(Exclusion::text)))
             .collect();
         let copy = Some("nested copy of the data set");
         assert_eq!(
@@ -800,8 +804,11 @@ mod tests {
                 ("NORMAL", "val", None),
             ]
         );
-        assert_eq!(films[0].class_folder(), "chest_xray/chest_xray/train/NORMAL");
-        assert_eq!((films[3].name(), films[5].class_folder()), ("1.jpeg", "chest_xray/val/Normal"));
+        assert_eq!(images[0].class_folder(), "chest_xray/chest_xray/train/NORMAL");
+        assert_eq!(
+            (images[3].name(), images[5].class_folder()),
+            ("1.jpeg", "chest_xray/val/Normal")
+        );
     }
 
     #[cfg(target_os = "linux")]
@@ -815,7 +822,7 @@ mod tests {
         std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
         let is_root = File::open(&closed).is_ok();
         let objections: Vec<_> =
-            list(dir.path(), true).unwrap().into_iter().map(|film| film.objection).collect();
+            list(dir.path(), true).unwrap().into_iter().map(|image| image.objection).collect();
         let denied = (!is_root).then_some("permission to read the file is denied");
         assert_eq!(objections, [denied, Some("the file cannot be read"), None, None]);
     }

@@ -16,7 +16,7 @@ use crate::metrics::cramers_v;
 use crate::rng::{Rng, derive};
 
 /// Images that are probed, with their folds.
-pub struct Films {
+pub struct Images {
     /// Rows of the index, ascending.
     pub rows: Vec<usize>,
     /// Classes and groups of the images.
@@ -27,8 +27,8 @@ pub struct Films {
     pub folds: Result<Vec<Vec<usize>>, String>,
 }
 
-impl Films {
-    /// All images of the index, or if they exceed [`Settings::films`], those of a random sample
+impl Images {
+    /// All images of the index, or if they exceed [`Settings::images`], those of a random sample
     /// of groups. The first group of the sample is taken in full, even if it exceeds the limit.
     pub fn sample(
         index: &Index,
@@ -41,13 +41,13 @@ impl Films {
             by_group.entry(group).or_default().push(row);
         }
         let mut groups: Vec<Vec<usize>> = by_group.into_values().collect();
-        if index.rows.len() > settings.films {
+        if index.rows.len() > settings.images {
             Rng::new(derive(seed, "audit", "patients", 0)).shuffle(&mut groups);
         }
         let mut rows = Vec::new();
-        for films in groups {
-            if rows.is_empty() || rows.len() + films.len() <= settings.films {
-                rows.extend(films);
+        for images in groups {
+            if rows.is_empty() || rows.len() + images.len() <= settings.images {
+                rows.extend(images);
             }
         }
         rows.sort_unstable();
@@ -65,8 +65,8 @@ impl Films {
         let groups = ranks(rows.iter().map(|row| assignment.groups[*row].as_str()));
         let sources = ranks(rows.iter().map(|row| index.rows[*row].source.as_str()));
         let groups_in = |class: usize| {
-            let films = truth.iter().zip(&groups).filter(|(c, _)| **c == class);
-            films.map(|(_, group)| group).collect::<BTreeSet<_>>().len()
+            let images = truth.iter().zip(&groups).filter(|(c, _)| **c == class);
+            images.map(|(_, group)| group).collect::<BTreeSet<_>>().len()
         };
         let classes = truth.iter().max().map_or(0, |last| last + 1);
         let least = (0..classes).map(groups_in).min().unwrap_or(0);
@@ -75,7 +75,7 @@ impl Films {
             (_, Some(folds)) => Ok(folds),
             (least, None) => {
                 stratified_group_kfold(&truth, &groups, settings.folds.min(least), seed)
-                    .map(|folds| vec![folds.of_films().to_vec()])
+                    .map(|folds| vec![folds.of_images().to_vec()])
                     .map_err(|e| e.to_string())
             }
         };

@@ -22,7 +22,7 @@ pub enum Encoding {
 
 /// Parameters of a phantom. Equal parameters give equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Film {
+pub struct Image {
     /// Condition of the lungs.
     pub condition: Condition,
     /// Patient number within the condition, from 1.
@@ -44,14 +44,14 @@ pub struct Film {
     /// Random seed of the patient's body.
     pub body_seed: u64,
     /// Random seed of this image.
-    pub film_seed: u64,
+    pub image_seed: u64,
 }
 
-impl Film {
+impl Image {
     /// Renders the grey levels.
     pub fn render(&self) -> GrayImage {
         let anatomy = Anatomy::sample(&mut Rng::new(self.body_seed));
-        let mut rng = Rng::new(self.film_seed);
+        let mut rng = Rng::new(self.image_seed);
         let anatomy = anatomy.breathing(uniform(&mut rng, -1.0, 1.0));
         let anatomy = if self.from_the_front { anatomy.seen_from_the_front() } else { anatomy };
         let severity = uniform(&mut rng, 0.0, 1.0);
@@ -247,7 +247,7 @@ impl Exposure {
 
     fn level(&self, density: f32) -> u8 {
         let t = ((density - self.low) / self.range).max(0.0).powf(self.gamma);
-        // Soft saturation, as on analogue film.
+        // Soft saturation, as on analogue image.
         (255.0 * (1.0 - (-1.9 * t).exp()) / (1.0 - (-1.9f32).exp())).clamp(0.0, 255.0) as u8
     }
 }

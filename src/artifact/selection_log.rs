@@ -1,4 +1,4 @@
-//! `dataset/<class>/ledger.csv`: selection log with one row per row or file of a source.
+//! `dataset/<class>/selection.csv`: selection log with one row per row or file of a source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,7 +14,10 @@ use crate::io::place::is_formula;
 use crate::io::table::Table;
 
 /// File name of a selection log in the class folder.
-pub const FILE: &str = "ledger.csv";
+pub const FILE: &str = "selection.csv";
+
+/// File name of a selection log until version 0.1.
+pub const FORMER_FILE: &str = "ledger.csv";
 
 /// Whether a row was kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +32,7 @@ pub enum Status {
 
 /// One row or file of a source. Unknown texts are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerRow {
+pub struct SelectionLogRow {
     /// Row number from 1, without gaps, in the order of the source.
     pub row: usize,
     /// File name in the source. Not trusted as a path.
@@ -58,10 +61,11 @@ pub struct LedgerRow {
     /// Exclusion reason: see [`crate::dataset::verdict::Reason`].
     pub reason: String,
     /// File name of a kept image in the folder, without directories.
-    pub film: String,
+    #[serde(alias = "film")]
+    pub image: String,
 }
 
-impl LedgerRow {
+impl SelectionLogRow {
     /// Sets the patient and the evidence.
     #[must_use]
     pub fn identified(self, identity: Option<Identity>) -> Self {
@@ -71,9 +75,9 @@ impl LedgerRow {
 
     /// Sets the status, and the reason or the file name of the kept image.
     #[must_use]
-    pub fn judged(self, verdict: Verdict, film: &str) -> Self {
+    pub fn judged(self, verdict: Verdict, image: &str) -> Self {
         match verdict {
-            Verdict::Kept => Self { status: Status::Kept, film: film.into(), ..self },
+            Verdict::Kept => Self { status: Status::Kept, image: image.into(), ..self },
             Verdict::Dropped(reason) => {
                 Self { status: Status::Dropped, reason: reason.to_string(), ..self }
             }
@@ -83,15 +87,15 @@ impl LedgerRow {
 
 /// Selection log of a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ledger {
+pub struct SelectionLog {
     /// One row per row or file of the source.
-    pub rows: Vec<LedgerRow>,
+    pub rows: Vec<SelectionLogRow>,
     /// Differences from the original format, if a spreadsheet program has saved the file.
     pub notes: Vec<String>,
 }
 
-impl Ledger {
-    /// Reads `ledger.csv`. Accepts the changes of spreadsheet programs. Rows must be numbered
+impl SelectionLog {
+    /// Reads `selection.csv`. Accepts the changes of spreadsheet programs. Rows must be numbered
     /// 1, 2, 3, …; kept rows must have a unique image name and no reason, dropped rows the
     /// reverse.
     ///
@@ -109,7 +113,7 @@ impl Ledger {
         let mut parsed = Ok(Vec::new());
         let read = table.for_each_row(usize::MAX, |_, record| {
             if let Ok(rows) = &mut parsed {
-                match record.deserialize::<LedgerRow>(Some(&header)) {
+                match record.deserialize::<SelectionLogRow>(Some(&header)) {
                     Ok(row) => rows.push(row),
                     Err(error) => parsed = Err(error),
                 }
@@ -117,16 +121,16 @@ impl Ledger {
         });
         read.map_err(|e| malformed(e.to_string()))?;
         let rows = parsed.map_err(|e| malformed(e.to_string()))?;
-        let mut films = BTreeSet::new();
+        let mut images = BTreeSet::new();
         for (i, row) in rows.iter().enumerate() {
             let is_kept = row.status == Status::Kept;
-            let is_file_name = !row.film.contains(['/', '\\']) && row.film != "..";
+            let is_file_name = !row.image.contains(['/', '\\']) && row.image != "..";
             let reason = if row.row != i + 1 {
                 format!("line {} has the row number {}, expected {}", i + 2, row.row, i + 1)
-            } else if is_kept != row.reason.is_empty() || is_kept == row.film.is_empty() {
+            } else if is_kept != row.reason.is_empty() || is_kept == row.image.is_empty() {
                 format!("line {} must have either an image or an exclusion reason", i + 2)
-            } else if !is_file_name || (is_kept && !films.insert(&row.film)) {
-                format!("line {} has an invalid or repeated image name: `{}`", i + 2, row.film)
+            } else if !is_file_name || (is_kept && !images.insert(&row.image)) {
+                format!("line {} has an invalid or repeated image name: `{}`", i + 2, row.image)
             } else if [&row.patient, &row.source].into_iter().any(|cell| is_formula(cell)) {
                 format!("line {} has a patient or source that starts like a formula", i + 2)
             } else {
@@ -137,7 +141,7 @@ impl Ledger {
         Ok(Self { rows, notes: table.notes })
     }
 
-    /// Writes `ledger.csv`. Texts of the source that a spreadsheet would evaluate as a formula
+    /// Writes `selection.csv`. Texts of the source that a spreadsheet would evaluate as a formula
     /// are prefixed with an apostrophe.
     ///
     /// # Errors
@@ -147,7 +151,7 @@ impl Ledger {
             true => format!("'{cell}"),
             false => cell.clone(),
         };
-        let row = |row: &LedgerRow| LedgerRow {
+        let row = |row: &SelectionLogRow| SelectionLogRow {
             file: escape_formula(&row.file),
             finding: escape_formula(&row.finding),
             view: escape_formula(&row.view),
@@ -161,7 +165,7 @@ impl Ledger {
     }
 
     /// Rows with an image in the folder.
-    pub fn kept(&self) -> impl Iterator<Item = &LedgerRow> {
+    pub fn kept(&self) -> impl Iterator<Item = &SelectionLogRow> {
         self.rows.iter().filter(|row| row.status == Status::Kept)
     }
 
@@ -223,8 +227,8 @@ mod tests {
     use crate::dataset::identity;
     use crate::dataset::verdict::Reason;
 
-    fn row(row: usize) -> LedgerRow {
-        LedgerRow {
+    fn row(row: usize) -> SelectionLogRow {
+        SelectionLogRow {
             row,
             file: "images/a, \"odd\".png".into(),
             finding: "COVID-19, ARDS".into(),
@@ -237,14 +241,14 @@ mod tests {
             source: "cohen".into(),
             status: Status::Dropped,
             reason: String::new(),
-            film: String::new(),
+            image: String::new(),
         }
     }
 
-    fn example() -> Ledger {
+    fn example() -> SelectionLog {
         let dropped = |n: usize, reason| row(n).judged(Verdict::Dropped(reason), "");
-        let kept = |n: usize, film| row(n).judged(Verdict::Kept, film);
-        Ledger {
+        let kept = |n: usize, image| row(n).judged(Verdict::Kept, image);
+        SelectionLog {
             rows: vec![
                 dropped(1, Reason::NoFile),
                 kept(2, "a.png").identified(identity::from_patient_id("7")),
@@ -261,12 +265,13 @@ mod tests {
     fn log_survives_a_round_trip_and_its_counts_add_up() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
-        let ledger = example();
-        ledger.write(&path).unwrap();
-        let read = Ledger::read(&path).unwrap();
-        let escape_formula = |row: &LedgerRow| LedgerRow { age: "'=65".into(), ..row.clone() };
-        assert_eq!(read.rows, ledger.rows.iter().map(escape_formula).collect::<Vec<_>>());
-        let counts = ledger.counts();
+        let selection_log = example();
+        selection_log.write(&path).unwrap();
+        let read = SelectionLog::read(&path).unwrap();
+        let escape_formula =
+            |row: &SelectionLogRow| SelectionLogRow { age: "'=65".into(), ..row.clone() };
+        assert_eq!(read.rows, selection_log.rows.iter().map(escape_formula).collect::<Vec<_>>());
+        let counts = selection_log.counts();
         assert_eq!((counts.rows, counts.kept), (6, 3));
         assert_eq!(counts.rows, counts.kept + counts.dropped.values().sum::<usize>());
         insta::assert_snapshot!(counts, @r"
@@ -288,20 +293,25 @@ mod tests {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&bytes[..]);
         reader.records().for_each(|record| excel.write_record(&record.unwrap()).unwrap());
         crate::io::atomic::write(&path, &excel.into_inner().unwrap()).unwrap();
-        let ledger = Ledger::read(&path).unwrap();
-        let escape_formula = |row: &LedgerRow| LedgerRow { age: "'=65".into(), ..row.clone() };
-        assert_eq!(ledger.rows, example().rows.iter().map(escape_formula).collect::<Vec<_>>());
-        assert_eq!(ledger.notes, ["the columns are separated by semicolons"]);
+        let selection_log = SelectionLog::read(&path).unwrap();
+        let escape_formula =
+            |row: &SelectionLogRow| SelectionLogRow { age: "'=65".into(), ..row.clone() };
+        assert_eq!(
+            selection_log.rows,
+            example().rows.iter().map(escape_formula).collect::<Vec<_>>()
+        );
+        assert_eq!(selection_log.notes, ["the columns are separated by semicolons"]);
     }
 
     #[test]
-    fn log_without_sex_and_age_is_read() {
+    fn log_of_version_0_1_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
         let text = "row,file,finding,view,modality,patient,evidence,source,status,reason,film\n\
                     1,a.png,COVID-19,PA,X-ray,,,cohen,kept,,a.png\n";
         crate::io::atomic::write(&path, text.as_bytes()).unwrap();
-        let row = &Ledger::read(&path).unwrap().rows[0];
+        let row = &SelectionLog::read(&path).unwrap().rows[0];
+        assert_eq!(row.image, "a.png");
         assert_eq!((row.sex.as_str(), row.age.as_str()), ("", ""));
     }
 
@@ -309,24 +319,24 @@ mod tests {
     fn inconsistent_rows_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
-        type Change = fn(&mut LedgerRow);
+        type Change = fn(&mut SelectionLogRow);
         let error = |change: Change| {
-            let mut ledger = example();
-            change(&mut ledger.rows[2]);
-            ledger.write(&path).unwrap();
-            Ledger::read(&path).unwrap_err().to_string()
+            let mut selection_log = example();
+            change(&mut selection_log.rows[2]);
+            selection_log.write(&path).unwrap();
+            SelectionLog::read(&path).unwrap_err().to_string()
         };
         let cases: [(Change, &str); 6] = [
             (|row| row.row = 7, "line 4 has the row number 7, expected 3"),
             (|row| row.reason = "no file".into(), "line 4 must have either"),
-            (|row| row.film.clear(), "line 4 must have either"),
+            (|row| row.image.clear(), "line 4 must have either"),
             (|row| row.status = Status::Dropped, "line 4 must have either"),
             (
-                |row| row.film = "a.png".into(),
+                |row| row.image = "a.png".into(),
                 "line 4 has an invalid or repeated image name: `a.png`",
             ),
             (
-                |row| row.film = "../a.png".into(),
+                |row| row.image = "../a.png".into(),
                 "line 4 has an invalid or repeated image name: `../a.png`",
             ),
         ];

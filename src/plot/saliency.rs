@@ -1,4 +1,4 @@
-//! Where on a film the heat lies that explains an answer.
+//! Where on an image the saliency lies that explains an answer.
 
 use super::Figure;
 use super::canvas::{Canvas, Pixels, Rect, Stroke};
@@ -6,34 +6,34 @@ use super::panel::{BORDER, HEADING, heading};
 use super::text::Text;
 use super::theme::{Color, INK, LABEL, SMALL, WHITE, faded, mixed, rgb};
 
-/// Heat over a film.
+/// Saliency over an image.
 #[derive(Clone, Debug)]
 pub struct Overlay {
-    /// What the heat is, such as `Grad-CAM`.
+    /// What the saliency is, such as `Grad-CAM`.
     pub label: String,
     /// What stands below it.
     pub note: String,
     /// Cells across and down.
     pub cells: usize,
     /// `cells * cells` values in rows; those below 0 show as none.
-    pub heat: Vec<f32>,
+    pub saliency: Vec<f32>,
     /// The head pools the upper left `pooled * pooled` of `of * of` cells of the image;
     /// the rest is marked as not pooled.
     pub pooled: (usize, usize),
 }
 
-/// A film, square, and beside it the overlays, with a scale bar.
+/// An image, square, and beside it the overlays, with a scale bar.
 #[derive(Clone, Debug)]
-pub struct Heat<'a> {
+pub struct Saliency<'a> {
     /// File stem.
     pub name: String,
     /// Heading.
     pub title: String,
     /// The line below it.
     pub subtitle: String,
-    /// The film.
-    pub film: Pixels<'a>,
-    /// From where to where along each side the centre of the film reaches, as shares.
+    /// The image.
+    pub image: Pixels<'a>,
+    /// From where to where along each side the centre of the image reaches, as shares.
     pub centre: (f64, f64),
     /// The overlays, one at least.
     pub overlays: Vec<Overlay>,
@@ -68,28 +68,28 @@ fn ramp(share: f64) -> Color {
     mixed(RAMP[below], RAMP[below + 1], at - below as f64)
 }
 
-/// Heat as it lies over a film, 4 bytes of red, green, blue and opacity a cell: each
+/// Saliency as it lies over an image, 4 bytes of red, green, blue and opacity a cell: each
 /// cell as a share of the hottest, those below 0 as none.
-pub fn heat_rgba(cells: &[f32]) -> Vec<u8> {
+pub fn saliency_rgba(cells: &[f32]) -> Vec<u8> {
     let most = cells.iter().copied().fold(0.0, f32::max);
-    let share = |heat: &f32| if most > 0.0 { f64::from(heat.max(0.0) / most) } else { 0.0 };
-    let rgba = |heat: f64| {
-        let (red, green, blue) = ramp(heat).rgb;
-        [red, green, blue, (255.0 * opacity(heat)).round() as u8]
+    let share = |saliency: &f32| if most > 0.0 { f64::from(saliency.max(0.0) / most) } else { 0.0 };
+    let rgba = |saliency: f64| {
+        let (red, green, blue) = ramp(saliency).rgb;
+        [red, green, blue, (255.0 * opacity(saliency)).round() as u8]
     };
     cells.iter().map(share).flat_map(rgba).collect()
 }
 
-fn opacity(heat: f64) -> f64 {
-    OPACITY * heat.sqrt()
+fn opacity(saliency: f64) -> f64 {
+    OPACITY * saliency.sqrt()
 }
 
 impl Overlay {
     fn most(&self) -> f32 {
-        self.heat.iter().copied().fold(0.0, f32::max)
+        self.saliency.iter().copied().fold(0.0, f32::max)
     }
 
-    /// The share of the highest heat at a place, both from 0 to 1: bilinear
+    /// The share of the highest saliency at a place, both from 0 to 1: bilinear
     /// between the cells' centres.
     fn at(&self, y: f64, x: f64) -> f64 {
         let most = f64::from(self.most());
@@ -101,10 +101,10 @@ impl Overlay {
         let (y, x) = (place(y), place(x));
         let (y0, x0) = (y as usize, x as usize);
         let (y1, x1) = ((y0 + 1).min(self.cells - 1), (x0 + 1).min(self.cells - 1));
-        let heat = |y: usize, x: usize| f64::from(self.heat[y * self.cells + x].max(0.0));
+        let saliency = |y: usize, x: usize| f64::from(self.saliency[y * self.cells + x].max(0.0));
         let (fy, fx) = (y - y0 as f64, x - x0 as f64);
-        let above = heat(y0, x0) + fx * (heat(y0, x1) - heat(y0, x0));
-        let below = heat(y1, x0) + fx * (heat(y1, x1) - heat(y1, x0));
+        let above = saliency(y0, x0) + fx * (saliency(y0, x1) - saliency(y0, x0));
+        let below = saliency(y1, x0) + fx * (saliency(y1, x1) - saliency(y1, x0));
         (above + fy * (below - above)) / most
     }
 
@@ -113,23 +113,23 @@ impl Overlay {
         Pixels { width: PIXELS, height: PIXELS, rgb: over }
     }
 
-    /// The film with the heat laid over it, as RGB of 224 pixels a side; cells
+    /// The image with the saliency laid over it, as RGB of 224 pixels a side; cells
     /// that the head does not pool are dark.
-    pub fn over(&self, film: Pixels<'_>) -> Vec<u8> {
+    pub fn over(&self, image: Pixels<'_>) -> Vec<u8> {
         let (pooled, of) = self.pooled;
         let mut rgb = Vec::with_capacity(PIXELS * PIXELS * 3);
         for i in 0..PIXELS * PIXELS {
             let (y, x) = (i / PIXELS, i % PIXELS);
             let unpooled = y.max(x) * of >= pooled * PIXELS;
             let share = |i: usize| (i as f64 + 0.5) / PIXELS as f64;
-            let heat = if unpooled { 0.0 } else { self.at(share(y), share(x)) };
-            let at = (y * film.height / PIXELS * film.width + x * film.width / PIXELS) * 3;
-            let pixel = &film.rgb[at..at + 3];
+            let saliency = if unpooled { 0.0 } else { self.at(share(y), share(x)) };
+            let at = (y * image.height / PIXELS * image.width + x * image.width / PIXELS) * 3;
+            let pixel = &image.rgb[at..at + 3];
             let grey = Color { alpha: 1.0, rgb: (pixel[0], pixel[1], pixel[2]) };
             let shown = if unpooled {
                 mixed(grey, UNPOOLED, if (x + y) % 12 < 2 { 0.85 } else { 0.6 })
             } else {
-                mixed(grey, ramp(heat), opacity(heat))
+                mixed(grey, ramp(saliency), opacity(saliency))
             };
             rgb.extend([shown.rgb.0, shown.rgb.1, shown.rgb.2]);
         }
@@ -143,7 +143,7 @@ const NOT_POOLED: &str = "not pooled by the head";
 /// The colour of cells that are not pooled, hatched.
 const UNPOOLED: Color = rgb(0x3C4650);
 
-impl Figure for Heat<'_> {
+impl Figure for Saliency<'_> {
     fn name(&self) -> &str {
         &self.name
     }
@@ -185,14 +185,14 @@ impl Figure for Heat<'_> {
         let name = |canvas: &mut Canvas<'_>, area: Rect, text: &str| {
             canvas.text((area.x0, area.y0 - 7.0), &NAME.fit(text, SIDE), &NAME);
         };
-        let film = panel(0);
-        name(canvas, film, "film");
-        canvas.picture(film, self.film);
-        canvas.text((film.x0, film.y1 + 16.0), "dashed: the centre of the film", &SMALL);
+        let image = panel(0);
+        name(canvas, image, "image");
+        canvas.picture(image, self.image);
+        canvas.text((image.x0, image.y1 + 16.0), "dashed: the centre of the image", &SMALL);
         for (i, overlay) in self.overlays.iter().enumerate() {
             let area = panel(i + 1);
             name(canvas, area, &overlay.label);
-            let rgb = overlay.over(self.film);
+            let rgb = overlay.over(self.image);
             canvas.picture(area, Overlay::pixels(&rgb));
             self.mark_unpooled(canvas, area, overlay);
             self.mark_centre(canvas, area);
@@ -201,7 +201,7 @@ impl Figure for Heat<'_> {
     }
 }
 
-impl Heat<'_> {
+impl Saliency<'_> {
     fn mark_centre(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let (from, to) = self.centre;
         let across = |share: f64| area.x0 + share * area.width();
@@ -258,34 +258,34 @@ mod tests {
     use super::*;
 
     fn overlay() -> Overlay {
-        let heat = vec![0.0, 4.0, -3.0, 0.0];
-        Overlay { label: "x".into(), note: "".into(), cells: 2, heat, pooled: (2, 2) }
+        let saliency = vec![0.0, 4.0, -3.0, 0.0];
+        Overlay { label: "x".into(), note: "".into(), cells: 2, saliency, pooled: (2, 2) }
     }
 
     #[test]
-    fn heat_is_a_share_of_the_highest_and_smooth_between_cells() {
+    fn saliency_is_a_share_of_the_highest_and_smooth_between_cells() {
         let overlay = overlay();
         assert_eq!(overlay.at(0.25, 0.75), 1.0);
         assert_eq!(overlay.at(0.25, 0.5), 0.5);
         assert_eq!(overlay.at(0.75, 0.25), 0.0);
         assert_eq!(overlay.at(0.0, 1.0), 1.0);
-        assert_eq!(Overlay { heat: vec![0.0; 4], ..overlay }.at(0.2, 0.2), 0.0);
+        assert_eq!(Overlay { saliency: vec![0.0; 4], ..overlay }.at(0.2, 0.2), 0.0);
     }
 
     #[test]
-    fn heat_over_a_film_is_clear_where_there_is_none() {
-        let rgba = heat_rgba(&[0.0, 4.0, -3.0, 1.0]);
+    fn saliency_over_a_image_is_clear_where_there_is_none() {
+        let rgba = saliency_rgba(&[0.0, 4.0, -3.0, 1.0]);
         assert_eq!((rgba[3], rgba[11]), (0, 0));
         assert_eq!((rgba[7], rgba[15]), (191, 96));
-        assert_eq!(heat_rgba(&[0.0; 4]).iter().skip(3).step_by(4).max(), Some(&0));
+        assert_eq!(saliency_rgba(&[0.0; 4]).iter().skip(3).step_by(4).max(), Some(&0));
     }
 
     #[test]
-    fn cells_that_are_not_pooled_show_no_heat() {
+    fn cells_that_are_not_pooled_show_no_saliency() {
         let white = [255; 3];
-        let film = Pixels { width: 1, height: 1, rgb: &white };
-        let part = Overlay { pooled: (1, 2), ..overlay() }.over(film);
-        let whole = overlay().over(film);
+        let image = Pixels { width: 1, height: 1, rgb: &white };
+        let part = Overlay { pooled: (1, 2), ..overlay() }.over(image);
+        let whole = overlay().over(image);
         let at = |picture: &[u8], y: usize, x: usize| {
             let at = (y * PIXELS + x) * 3;
             [picture[at], picture[at + 1], picture[at + 2]]

@@ -1,4 +1,4 @@
-//! The films of the browser, their pictures and their heat.
+//! The images of the browser, their pictures and their saliency.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use rayon::prelude::*;
 
 use super::super::upstream;
 use super::{Files, Settings, optional};
-use crate::artifact::explanation::{Explanation, FilmHeat, read_heat};
+use crate::artifact::explanation::{Explanation, ImageSaliency, read_saliency};
 use crate::artifact::index::Index;
 use crate::artifact::predictions::{Prediction, Predictions};
 use crate::cli::{Context, Failure};
 use crate::image::encode;
 use crate::io::npy::Reader;
 use crate::pipeline::Lineage;
-use crate::plot::heat_rgba;
-use crate::report::{Explained, Film, Mean};
+use crate::plot::saliency_rgba;
+use crate::report::{Explained, Image, Mean};
 
-/// What the predictions of one film come to.
+/// What the predictions of one image come to.
 struct Said {
     row: usize,
     predicted: usize,
@@ -30,15 +30,15 @@ struct Said {
     wrong: (usize, usize),
 }
 
-/// The films of the browser, and the means of those explained.
+/// The images of the browser, and the means of those explained.
 pub struct Pictures {
-    /// The films that were judged, those least believed first.
-    pub browser: Vec<Film>,
+    /// The images that were judged, those least believed first.
+    pub browser: Vec<Image>,
     means: Vec<Mean>,
 }
 
 impl Pictures {
-    /// Reads pixels and heat of the films that were judged.
+    /// Reads pixels and saliency of the images that were judged.
     pub fn read(
         ctx: &Context,
         settings: &Settings,
@@ -47,25 +47,26 @@ impl Pictures {
     ) -> Result<Self, Failure> {
         let judged = files.out_of_fold.as_ref().or(files.predictions.as_ref());
         let pixels = ctx.artifact("preprocess", "images.npy");
-        let (Some(judged), true) = (judged, settings.films > 0 && pixels.exists()) else {
+        let (Some(judged), true) = (judged, settings.images > 0 && pixels.exists()) else {
             return Ok(Self { browser: Vec::new(), means: Vec::new() });
         };
         let mut said = said(&files.index, judged);
         said.sort_by(|a, b| a.belief.total_cmp(&b.belief).then(a.row.cmp(&b.row)));
-        said.truncate(settings.films);
-        let heat = optional(ctx, lineage, "explain", "heat.npy", read_heat)?.unwrap_or_default();
+        said.truncate(settings.images);
+        let saliency =
+            optional(ctx, lineage, "explain", "saliency.npy", read_saliency)?.unwrap_or_default();
         let mut images = Images::open(ctx, &files.index)?;
-        let pixels = said.iter().map(|film| images.read(film.row));
+        let pixels = said.iter().map(|image| images.read(image.row));
         let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
         let browser = said
             .par_iter()
             .zip(&pixels)
             .map(|(said, pixels)| {
                 let picture = jpeg(pixels, images.side, settings.quality);
-                film(files, judged, said, picture, &heat)
+                image(files, judged, said, picture, &saliency)
             })
             .collect();
-        let means = means(&files.index, &mut images, &heat, settings.quality)?;
+        let means = means(&files.index, &mut images, &saliency, settings.quality)?;
         Ok(Self { browser, means })
     }
 
@@ -76,7 +77,7 @@ impl Pictures {
         let by_class =
             classes.filter_map(|class| Some((class.clone(), *explanation.by_class.get(class)?)));
         Explained {
-            films: explanation.films,
+            images: explanation.images,
             cells: explanation.cells,
             pooled: pooled as f64 / of.max(1) as f64,
             pooled_region: explanation.pooled_region().unwrap_or_default(),
@@ -88,14 +89,14 @@ impl Pictures {
     }
 }
 
-/// What is said of each film in one or several runs, by the class that most name.
+/// What is said of each image in one or several runs, by the class that most name.
 fn said(index: &Index, judged: &Predictions) -> Vec<Said> {
-    let mut of_film: BTreeMap<&str, Vec<&Prediction>> = BTreeMap::new();
+    let mut of_image: BTreeMap<&str, Vec<&Prediction>> = BTreeMap::new();
     for row in &judged.rows {
-        of_film.entry(&row.path).or_default().push(row);
+        of_image.entry(&row.path).or_default().push(row);
     }
-    let sum_up = |film: &crate::artifact::index::IndexRow| {
-        let runs = of_film.get(film.path.as_str())?;
+    let sum_up = |image: &crate::artifact::index::IndexRow| {
+        let runs = of_image.get(image.path.as_str())?;
         let truth = runs[0].truth;
         let mean = |class: usize| {
             runs.iter().map(|run| run.probabilities[class]).sum::<f64>() / runs.len() as f64
@@ -104,7 +105,7 @@ fn said(index: &Index, judged: &Predictions) -> Vec<Said> {
         // The first of equals.
         let predicted = (0..judged.classes.len()).rev().max_by_key(|class| votes(*class))?;
         Some(Said {
-            row: film.row,
+            row: image.row,
             predicted,
             confidence: mean(predicted),
             belief: mean(truth),
@@ -114,68 +115,70 @@ fn said(index: &Index, judged: &Predictions) -> Vec<Said> {
     index.rows.iter().filter_map(sum_up).collect()
 }
 
-fn film(
+fn image(
     files: &Files,
     judged: &Predictions,
     said: &Said,
     picture: String,
-    heat: &BTreeMap<String, FilmHeat>,
-) -> Film {
+    saliency: &BTreeMap<String, ImageSaliency>,
+) -> Image {
     let row = &files.index.rows[said.row];
     let predicted = &judged.classes[said.predicted];
     let leaked = files.split.as_ref().is_some_and(|split| {
         split.test.contains(&said.row) && split.leaking.contains(&row.patient)
     });
-    // Heat tells of the model; heads of a cross-validation may say something else.
-    let heat = heat.get(&row.path).filter(|heat| heat.predicted == *predicted);
-    Film {
+    // Saliency tells of the model; heads of a cross-validation may say something else.
+    let saliency = saliency.get(&row.path).filter(|saliency| saliency.predicted == *predicted);
+    Image {
         path: row.path.clone(),
         truth: row.class.clone(),
         predicted: predicted.clone(),
         confidence: said.confidence,
         wrong: said.wrong,
-        person: row.patient.clone(),
+        patient: row.patient.clone(),
         leaked,
         source: row.source.clone(),
         size: (row.width, row.height),
         picture,
-        heat: heat.map_or_else(String::new, |heat| png(&heat.cells)),
-        outside: heat.and_then(|heat| heat.outside),
+        saliency: saliency.map_or_else(String::new, |saliency| png(&saliency.cells)),
+        outside: saliency.and_then(|saliency| saliency.outside),
     }
 }
 
-/// The mean film and heat of the films taken for each class.
+/// The mean image and saliency of the images taken for each class.
 fn means(
     index: &Index,
     images: &mut Images,
-    heat: &BTreeMap<String, FilmHeat>,
+    saliency: &BTreeMap<String, ImageSaliency>,
     quality: u8,
 ) -> Result<Vec<Mean>, Failure> {
     let mut means = Vec::new();
     for class in &index.classes {
-        let mut films = 0;
+        let mut n_images = 0;
         let mut pixels = vec![0.0_f64; images.side * images.side * 3];
         let mut sum: Option<Array2<f32>> = None;
         for row in &index.rows {
-            let Some(heat) = heat.get(&row.path).filter(|heat| heat.predicted == *class) else {
+            let Some(saliency) =
+                saliency.get(&row.path).filter(|saliency| saliency.predicted == *class)
+            else {
                 continue;
             };
-            let film = images.read(row.row)?;
-            pixels.iter_mut().zip(film).for_each(|(sum, level)| *sum += f64::from(level));
-            let most = heat.cells.iter().copied().fold(0.0, f32::max);
-            let scaled = if most > 0.0 { &heat.cells / most } else { heat.cells.clone() };
+            let image = images.read(row.row)?;
+            pixels.iter_mut().zip(image).for_each(|(sum, level)| *sum += f64::from(level));
+            let most = saliency.cells.iter().copied().fold(0.0, f32::max);
+            let scaled = if most > 0.0 { &saliency.cells / most } else { saliency.cells.clone() };
             sum = Some(sum.map_or_else(|| scaled.clone(), |sum| sum + &scaled));
-            films += 1;
+            n_images += 1;
         }
         let Some(sum) = sum else { continue };
-        let pixels: Vec<u8> = pixels.iter().map(|p| (p / films as f64).round() as u8).collect();
+        let pixels: Vec<u8> = pixels.iter().map(|p| (p / n_images as f64).round() as u8).collect();
         let picture = jpeg(&pixels, images.side, quality);
-        means.push(Mean { class: class.clone(), films, picture, heat: png(&sum) });
+        means.push(Mean { class: class.clone(), images: n_images, picture, saliency: png(&sum) });
     }
     Ok(means)
 }
 
-/// The films as the net sees them.
+/// The images as the net sees them.
 struct Images {
     reader: Reader<u8>,
     side: usize,
@@ -198,8 +201,8 @@ fn jpeg(pixels: &[u8], side: usize, quality: u8) -> String {
     format!("data:image/jpeg;base64,{}", BASE64.encode(bytes))
 }
 
-fn png(heat: &Array2<f32>) -> String {
-    let cells: Vec<f32> = heat.iter().copied().collect();
-    let bytes = encode::png(&heat_rgba(&cells), heat.len_of(Axis(0)));
+fn png(saliency: &Array2<f32>) -> String {
+    let cells: Vec<f32> = saliency.iter().copied().collect();
+    let bytes = encode::png(&saliency_rgba(&cells), saliency.len_of(Axis(0)));
     format!("data:image/png;base64,{}", BASE64.encode(bytes))
 }

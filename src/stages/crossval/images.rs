@@ -18,7 +18,7 @@ use crate::pipeline::Job;
 use crate::rng::derive;
 
 /// Images that are cross-validated.
-pub struct Films {
+pub struct Images {
     pub index: Index,
     pub labels: Vec<usize>,
     /// Features `[images, width]`.
@@ -47,7 +47,7 @@ pub struct Run {
     pub unscaled: usize,
 }
 
-impl Films {
+impl Images {
     /// Reads the artifacts and checks that they belong together.
     pub fn read(ctx: &Context, job: &Job, settings: &Settings) -> Result<Self, Failure> {
         let index = upstream::index(ctx)?;
@@ -66,7 +66,7 @@ impl Films {
 
     /// Trains the heads and predicts the images, one run for each repeat and seed.
     pub fn runs(&self, ctx: &Context, settings: &Settings) -> Result<Vec<Run>, Failure> {
-        let classes: Vec<&str> = self.index.rows.iter().map(|film| film.class.as_str()).collect();
+        let classes: Vec<&str> = self.index.rows.iter().map(|image| image.class.as_str()).collect();
         let assign_folds = |repeat: usize| {
             let seed = ctx.seed.wrapping_add(repeat as u64);
             stratified_group_kfold(&classes, &self.groups, settings.folds, seed)
@@ -85,7 +85,7 @@ impl Films {
                 derive(ctx.seed, "crossval", &purpose, 0)
             };
             let (labels, classes) = (&self.labels, self.index.classes.len());
-            let fold_of = folds.of_films();
+            let fold_of = folds.of_images();
             let out_of_fold = cross_fit(
                 self.features.view(),
                 labels,
@@ -163,11 +163,11 @@ impl Films {
     /// Rows of `predictions.csv` for a run.
     pub fn rows(&self, run: &Run) -> Vec<OutOfFoldRow> {
         let csv_row = |row: usize| OutOfFoldRow {
-            film: self.prediction(run, row, run.probabilities.view()),
+            image: self.prediction(run, row, run.probabilities.view()),
             group: self.groups[row].clone(),
             repeat: run.repeat,
             seed: run.seed,
-            fold: run.folds.of_films()[row],
+            fold: run.folds.of_images()[row],
         };
         (0..self.labels.len()).map(csv_row).collect()
     }
@@ -179,7 +179,7 @@ fn explain_split(error: SplitError) -> Failure {
 
 fn explain_fit(error: FitError) -> Failure {
     let hint = match error {
-        FitError::TooFewFilms { .. } => "add images, or train with a smaller `--batch-size`",
+        FitError::TooFewImages { .. } => "add images, or train with a smaller `--batch-size`",
         FitError::Diverged { .. } => "train with a lower `--learning-rate`",
         other => return other.into(),
     };

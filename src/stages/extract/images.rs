@@ -24,7 +24,7 @@ pub enum View {
 }
 
 /// An image to extract, with its views.
-pub struct Film {
+pub struct Image {
     /// Row of the index.
     pub row: usize,
     /// Key of the features in the cache.
@@ -32,7 +32,7 @@ pub struct Film {
     pub views: Vec<View>,
 }
 
-impl Film {
+impl Image {
     /// Number of feature values of all views.
     pub fn len(&self) -> usize {
         WIDTH * self.views.len()
@@ -74,15 +74,15 @@ impl Source {
     /// Returns all images with their views. The key of an image is a hash of its pixels, its
     /// views, and the `version` of program and backbone. The masked views of an image are a
     /// separate entry after it, with its own key.
-    pub fn films(
+    pub fn images(
         &mut self,
         settings: &Settings,
         seed: u64,
         version: &str,
-    ) -> Result<Vec<Film>, NpyError> {
+    ) -> Result<Vec<Image>, NpyError> {
         let mut rotations = vec![0; self.index.rows.len()];
         self.split.train.iter().for_each(|&row| rotations[row] = settings.rotations);
-        let mut films = Vec::new();
+        let mut images = Vec::new();
         for (row, n) in rotations.into_iter().enumerate() {
             let pixels = blake3::hash(&self.pixels(row)?);
             let angles = settings.angles(seed, &pixels, n);
@@ -90,14 +90,14 @@ impl Source {
             let key = cache_key(&format!("{version} {pixels} {plane:?} {angles:?}"));
             let rotated = angles.into_iter().map(View::Rotated);
             let views = [View::Unrotated].into_iter().chain(rotated).collect();
-            films.push(Film { row, key, views });
+            images.push(Image { row, key, views });
             if settings.masks {
                 let views = Part::ALL.map(View::Masked).to_vec();
                 let key = cache_key(&format!("{version} {pixels} {views:?}"));
-                films.push(Film { row, key, views });
+                images.push(Image { row, key, views });
             }
         }
-        Ok(films)
+        Ok(images)
     }
 }
 
@@ -107,16 +107,16 @@ fn cache_key(determinants: &str) -> String {
 }
 
 /// Computes the input batch of the backbone, `[views, side, side, 3]`.
-pub fn load(source: &mut Source, batch: &[(&Film, View)]) -> Result<Array4<f32>, NpyError> {
+pub fn load(source: &mut Source, batch: &[(&Image, View)]) -> Result<Array4<f32>, NpyError> {
     let mut pixels_by_row: Vec<(usize, Vec<u8>)> = Vec::new();
-    for (film, _) in batch {
-        if pixels_by_row.last().is_none_or(|(row, _)| *row != film.row) {
-            pixels_by_row.push((film.row, source.pixels(film.row)?));
+    for (image, _) in batch {
+        if pixels_by_row.last().is_none_or(|(row, _)| *row != image.row) {
+            pixels_by_row.push((image.row, source.pixels(image.row)?));
         }
     }
     let (side, plane) = (source.side, source.plane);
-    let render = |(mut out, (film, view)): (ArrayViewMut3<f32>, &(&Film, View))| {
-        let position = pixels_by_row.binary_search_by_key(&film.row, |(row, _)| *row);
+    let render = |(mut out, (image, view)): (ArrayViewMut3<f32>, &(&Image, View))| {
+        let position = pixels_by_row.binary_search_by_key(&image.row, |(row, _)| *row);
         let pixels = &pixels_by_row[position.expect("every row of the batch was read")].1;
         let out = out.as_slice_mut().expect("standard layout");
         match view {

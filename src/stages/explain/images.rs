@@ -51,7 +51,7 @@ pub fn find(index: &Index, dataset: &Path, given: &Path) -> Result<usize, Failur
         let failure = Failure::usage(format_args!("`{given}` is not an image of this dataset"));
         match Path::new(given).is_file() {
             true => failure.hint(format_args!(
-                "to predict and explain any image: `cxr predict {} --heat DIR`",
+                "to predict and explain any image: `cxr predict {} --saliency DIR`",
                 shell_word(given)
             )),
             false => failure.hint(
@@ -63,7 +63,7 @@ pub fn find(index: &Index, dataset: &Path, given: &Path) -> Result<usize, Failur
 }
 
 /// An image to explain.
-pub struct Film {
+pub struct Image {
     /// Row of the index.
     pub row: usize,
     /// Index of the predicted class.
@@ -78,7 +78,7 @@ pub struct Film {
 }
 
 /// Images of the index, and the model.
-pub struct Films {
+pub struct Images {
     pub model: Model,
     pub head: Head,
     index: Index,
@@ -87,7 +87,7 @@ pub struct Films {
     images: Reader<u8>,
 }
 
-impl Films {
+impl Images {
     /// Reads the artifacts and checks that they belong together.
     pub fn read(ctx: &Context, job: &Job) -> Result<Self, Failure> {
         let index = upstream::index(ctx)?;
@@ -115,11 +115,11 @@ impl Films {
 
     /// Returns the requested images, then the test images by ascending probability of the true
     /// class.
-    pub fn choose(&self, dataset: &Path, settings: &Settings) -> Result<Vec<Film>, Failure> {
+    pub fn choose(&self, dataset: &Path, settings: &Settings) -> Result<Vec<Image>, Failure> {
         let probabilities = self.head.predict(self.features.view());
         let predictions = predicted(probabilities.mapv(widen).view());
         let labels = self.index.labels();
-        let film = |row: usize, shown: bool| Film {
+        let image = |row: usize, shown: bool| Image {
             row,
             predicted: predictions[row],
             probabilities: probabilities.row(row).to_vec(),
@@ -128,48 +128,48 @@ impl Films {
             path: self.index.rows[row].path.clone(),
         };
         let find = |path: &PathBuf| find(&self.index, dataset, path);
-        let requested: Vec<usize> = settings.film.iter().map(find).collect::<Result<_, _>>()?;
+        let requested: Vec<usize> = settings.image.iter().map(find).collect::<Result<_, _>>()?;
         let mut test: Vec<usize> =
             self.split.test.iter().copied().filter(|row| !requested.contains(row)).collect();
         let true_class = |row: &usize| probabilities[[*row, labels[*row]]];
         test.sort_by(|a, b| true_class(a).total_cmp(&true_class(b)).then(a.cmp(b)));
-        test.truncate(settings.films);
+        test.truncate(settings.images);
         let errors = test.iter().filter(|row| predictions[**row] != labels[**row]).count();
         let shown = errors.min(settings.errors);
-        let test = test.iter().enumerate().map(|(rank, row)| film(*row, rank < shown));
-        Ok(requested.iter().map(|row| film(*row, true)).chain(test).collect())
+        let test = test.iter().enumerate().map(|(rank, row)| image(*row, rank < shown));
+        Ok(requested.iter().map(|row| image(*row, true)).chain(test).collect())
     }
 
     /// Reads the inputs of the backbone, `[images, side, side, 3]`.
-    pub fn load(&mut self, films: &[Film]) -> Result<Array4<f32>, NpyError> {
+    pub fn load(&mut self, images: &[Image]) -> Result<Array4<f32>, NpyError> {
         let side = self.side();
-        let mut inputs = Vec::with_capacity(films.len());
-        for film in films {
-            inputs.push(scaled(&self.images.read(film.row..film.row + 1)?, side));
+        let mut inputs = Vec::with_capacity(images.len());
+        for image in images {
+            inputs.push(scaled(&self.images.read(image.row..image.row + 1)?, side));
         }
         Ok(stack(&inputs))
     }
 
     /// Path of the image in the dataset.
-    pub fn path<'a>(&self, film: &'a Film) -> &'a str {
-        &film.path
+    pub fn path<'a>(&self, image: &'a Image) -> &'a str {
+        &image.path
     }
 
     /// Caption with true class, predicted class and probability.
-    pub fn caption(&self, film: &Film) -> String {
+    pub fn caption(&self, image: &Image) -> String {
         let (class, predicted) =
-            (&self.index.rows[film.row].class, &self.model.classes[film.predicted]);
-        let probability = film.probabilities[film.predicted];
+            (&self.index.rows[image.row].class, &self.model.classes[image.predicted]);
+        let probability = image.probabilities[image.predicted];
         format!("{class}, predicted as {predicted} with probability {probability:.2}")
     }
 
     /// Row of `explain.csv`.
-    pub fn csv_row(&self, film: &Film, outside: Option<f64>) -> Line {
+    pub fn csv_row(&self, image: &Image, outside: Option<f64>) -> Line {
         Line {
-            path: film.path.clone(),
-            class: self.index.rows[film.row].class.clone(),
-            predicted: self.model.classes[film.predicted].clone(),
-            probability: film.probabilities[film.predicted],
+            path: image.path.clone(),
+            class: self.index.rows[image.row].class.clone(),
+            predicted: self.model.classes[image.predicted].clone(),
+            probability: image.probabilities[image.predicted],
             outside,
             pooled_black: None,
             unpooled_black: None,
@@ -177,7 +177,7 @@ impl Films {
     }
 }
 
-impl Film {
+impl Image {
     /// Probability of the predicted class.
     pub fn probability(&self) -> f64 {
         f64::from(self.probabilities[self.predicted])
