@@ -11,7 +11,7 @@ use crate::audit::{Finding, Probe, Verdict};
 /// Results of the shortcut audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
-    /// `cxr.audit/1`; set when written.
+    /// `cxr.audit/2`; set when written.
     #[serde(default)]
     pub schema: String,
     /// Number of images in the audit; a random sample of patients if the data set is larger
@@ -60,7 +60,7 @@ pub struct Saliency {
 
 impl Document for Audit {
     const KIND: &'static str = "audit";
-    const SCHEMA: &'static str = "cxr.audit/1";
+    const SCHEMA: &'static str = "cxr.audit/2";
 }
 
 impl Audit {

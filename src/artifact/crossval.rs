@@ -21,7 +21,7 @@ pub const PREDICTIONS: &str = "predictions.csv";
 /// Result of a repeated cross-validation. Intervals are 95 % confidence intervals.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CrossValidation {
-    /// `cxr.crossval/2`; set when written.
+    /// `cxr.crossval/3`; set when written.
     #[serde(default)]
     pub schema: String,
     /// Class names in the order of the probabilities.
@@ -81,7 +81,7 @@ impl CrossValidation {
 
 impl Document for CrossValidation {
     const KIND: &'static str = "cross-validation";
-    const SCHEMA: &'static str = "cxr.crossval/2";
+    const SCHEMA: &'static str = "cxr.crossval/3";
 }
 
 /// Rule for positive predictions; thresholds are chosen on the training folds.

@@ -15,7 +15,7 @@ use crate::explain::Effect;
 /// Summary of Grad-CAM maps over images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// `cxr.explain/1`; set when written.
+    /// `cxr.explain/2`; set when written.
     #[serde(default)]
     pub schema: String,
     /// Number of images.
@@ -52,7 +52,7 @@ pub struct Blackened {
 
 impl Document for Explanation {
     const KIND: &'static str = "explanation";
-    const SCHEMA: &'static str = "cxr.explain/1";
+    const SCHEMA: &'static str = "cxr.explain/2";
 }
 
 impl Explanation {

@@ -51,7 +51,7 @@ impl Extractor {
 /// `[masks, images, width]` of the masked images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Features {
-    /// `cxr.features/1`; set when written.
+    /// `cxr.features/2`; set when written.
     #[serde(default)]
     pub schema: String,
     /// Feature extraction.
@@ -70,7 +70,7 @@ pub struct Features {
 
 impl Document for Features {
     const KIND: &'static str = "description of features";
-    const SCHEMA: &'static str = "cxr.features/1";
+    const SCHEMA: &'static str = "cxr.features/2";
 
     fn check(&self) -> Result<(), String> {
         match self {

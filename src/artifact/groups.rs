@@ -46,7 +46,7 @@ pub struct LinkRow {
 /// `link.json`: summary of the patient linkage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Linked {
-    /// `cxr.link/1`; set when written.
+    /// `cxr.link/2`; set when written.
     #[serde(default)]
     pub schema: String,
     /// Number of images.
@@ -65,7 +65,7 @@ pub struct Linked {
 
 impl Document for Linked {
     const KIND: &'static str = "patient linkage";
-    const SCHEMA: &'static str = "cxr.link/1";
+    const SCHEMA: &'static str = "cxr.link/2";
 }
 
 /// Source of the groups of images of one patient.

@@ -24,7 +24,7 @@ const BINS: usize = 15;
 /// effective sample size is the number of groups (patients), not of images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// `cxr.metrics/2`; set when written.
+    /// `cxr.metrics/3`; set when written.
     #[serde(default)]
     pub schema: String,
     /// Class names in the order of `confusion`.
@@ -32,6 +32,7 @@ pub struct Metrics {
     /// Positive class of sensitivity and all binary scores.
     pub positive: String,
     /// Number of evaluated images.
+    #[serde(alias = "films")] // In bundles of version 1.
     pub images: usize,
     /// Number of known patients.
     pub patients: usize,
@@ -65,13 +66,14 @@ pub struct Metrics {
 
 impl Document for Metrics {
     const KIND: &'static str = "set of metrics";
-    const SCHEMA: &'static str = "cxr.metrics/2";
+    const SCHEMA: &'static str = "cxr.metrics/3";
 }
 
 /// Metrics of one class against the rest. Bundles of earlier versions have no areas and curves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassMetrics {
     /// Number of images of the class.
+    #[serde(alias = "films")] // In bundles of version 1.
     pub images: usize,
     /// Number of known patients on these images.
     pub patients: usize,

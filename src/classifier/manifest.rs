@@ -82,6 +82,7 @@ pub struct Training {
     pub split: Option<String>,
     /// Number of training images per class; empty if `index.csv` or `split.json` is gone or
     /// changed.
+    #[serde(alias = "films")] // In bundles of version 1.
     pub images: BTreeMap<String, usize>,
 }
 

@@ -159,7 +159,7 @@ fn the_published_run_is_reported_with_intervals() {
     --- stderr
     ");
     let metrics = sandbox.json(METRICS);
-    assert_eq!(metrics["schema"], json!("cxr.metrics/2"));
+    assert_eq!(metrics["schema"], json!("cxr.metrics/3"));
     assert_eq!(metrics["confusion"], json!([[5, 0], [1, 4]]));
     assert_eq!(metrics["accuracy"]["value"], json!(0.9));
     assert_eq!(metrics["sensitivity"]["hits"], json!(5));

@@ -82,7 +82,7 @@ fn ran(sandbox: &Sandbox, stage: &str, input: &str) {
 fn crossval(sandbox: &Sandbox, scaled: f64) {
     let chosen = json!({ "n": 5, "mean": 0.7, "sd": 0.1, "min": 0.6, "max": 0.8 });
     let document = json!({
-        "schema": "cxr.crossval/2", "by_class": {}, "confusion": [], "classes": ["covid", "normal"], "positive": "covid",
+        "schema": "cxr.crossval/3", "by_class": {}, "confusion": [], "classes": ["covid", "normal"], "positive": "covid",
         "images": 12, "groups": 12, "grouped_by": "patient", "folds": 5, "repeats": 1, "seeds": 1,
         "trained_on": "upright", "index": "",
         "threshold": { "rule": "youden", "wanted": null, "chosen": chosen },

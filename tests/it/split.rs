@@ -274,7 +274,7 @@ fn linked_groups_stay_together_and_must_fit_the_index() {
     );
     let linked = |hash: &str| {
         let document = json!({
-            "schema": "cxr.link/1", "images": 40, "groups": 10, "links": {}, "merged": [],
+            "schema": "cxr.link/2", "images": 40, "groups": 10, "links": {}, "merged": [],
             "conflicts": [], "index": hash,
         });
         sandbox.write("artifacts/tutorial/link/link.json", document.to_string());

@@ -242,7 +242,7 @@ mod tests {
             ("masks/y.png", Some(Exclusion::MaskByFolder), false),
             ("only_mask.png", None, false),
             ("x.png", None, false),
-            ("x_mask.png", Some(Exclusion::MaskByName), false),
+            ("x_mask.png", Some(Exclusion::MaskByName), true),
         ];
         assert_eq!(all, wanted.map(|(name, why, twin)| (name.to_owned(), why, twin)));
         let with = |named: &str| marked(named).iter().filter(|(_, why, _)| why.is_some()).count();
