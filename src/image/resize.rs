@@ -21,6 +21,14 @@ const ONE: i16 = 1 << 11;
 /// # Panics
 ///
 /// If `image` has no pixels and the output has some.
+///
+/// # Examples
+///
+/// ```
+/// let image = ndarray::Array3::<u8>::from_elem((480, 640, 3), 7);
+/// let small = cxr::image::resize(image.view(), 224, 224);
+/// assert_eq!((small.dim(), small[[0, 0, 0]]), ((224, 224, 3), 7));
+/// ```
 pub fn resize(image: ArrayView3<u8>, height: usize, width: usize) -> Array3<u8> {
     let (h, w, channels) = image.dim();
     if (h, w) == (height, width) {

@@ -11,6 +11,17 @@ use super::{Confusion, pairwise_sum, summation::mean};
 /// # Panics
 ///
 /// If `names` and the classes differ in number.
+///
+/// # Examples
+///
+/// ```
+/// use cxr::metrics::{Confusion, classification_report};
+///
+/// let (truth, predicted) = ([0, 0, 0, 1, 1], [0, 0, 1, 1, 1]);
+/// let confusion = Confusion::new(&truth, &predicted, 2);
+/// let report = classification_report(&confusion, &["covid", "normal"]);
+/// assert!(report.contains("covid       1.00      0.67      0.80         3"));
+/// ```
 pub fn classification_report(confusion: &Confusion, names: &[&str]) -> String {
     assert_eq!(names.len(), confusion.classes(), "one name per class");
     let rows: Vec<Row> = (0..names.len()).map(|c| Row::from_class(confusion, c)).collect();

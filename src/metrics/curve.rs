@@ -78,6 +78,15 @@ impl PrecisionRecall {
 /// # Errors
 ///
 /// If no image is positive or no image is negative, or a score is not finite.
+///
+/// # Examples
+///
+/// ```
+/// // One of four pairs is in the wrong order.
+/// let auc = cxr::metrics::roc_auc(&[false, false, true, true], &[0.1, 0.4, 0.35, 0.8])?;
+/// assert_eq!(auc, 0.75);
+/// # Ok::<(), cxr::metrics::Undefined>(())
+/// ```
 pub fn roc_auc(truth: &[bool], scores: &[f64]) -> Result<f64, Undefined> {
     let counts = CumulativeCounts::new(truth, scores)?;
     let pairs = counts.count_pairs()?;
@@ -126,6 +135,15 @@ pub fn roc_auc_within(truth: &[bool], scores: &[f64], strata: &[usize]) -> Resul
 /// # Errors
 ///
 /// If no image is positive, or a score is not finite.
+///
+/// # Examples
+///
+/// ```
+/// let truth = [false, false, true, true];
+/// let ap = cxr::metrics::average_precision(&truth, &[0.1, 0.4, 0.35, 0.8])?;
+/// assert!((ap - 5.0 / 6.0).abs() < 1e-15);
+/// # Ok::<(), cxr::metrics::Undefined>(())
+/// ```
 pub fn average_precision(truth: &[bool], scores: &[f64]) -> Result<f64, Undefined> {
     let PrecisionRecall { precision, recall, .. } = PrecisionRecall::new(truth, scores)?;
     let terms: Vec<f64> =

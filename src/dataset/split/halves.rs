@@ -32,6 +32,17 @@ pub enum ClassOrder {
 /// # Errors
 /// See [`SplitError`]: for example, if a class has a single image, or the training or test set
 /// has fewer images than there are classes.
+///
+/// # Examples
+///
+/// ```
+/// use cxr::dataset::split::{ClassOrder, train_test_split};
+///
+/// let labels = ["covid", "covid", "covid", "covid", "normal", "normal", "normal", "normal"];
+/// let split = train_test_split(&labels, 0.25, 42, ClassOrder::Labels)?;
+/// assert_eq!((split.train.len(), split.test.len()), (6, 2));
+/// # Ok::<(), cxr::dataset::split::SplitError>(())
+/// ```
 pub fn train_test_split<C: Ord + Display>(
     labels: &[C],
     test_size: f64,
