@@ -1,40 +1,38 @@
-//! What shortcuts achieve, against chance and against the model.
+//! AUC of shortcut probes, against chance and against the model.
 
 use super::Figure;
 use super::axis::Axis;
-use super::canvas::{Canvas, Rect, Stroke};
-use super::legend::{Key, row};
-use super::panel::{BORDER, HEADING, PLAIN, Panel, heading};
-use super::text::Text;
-use super::theme::{BLUE, INK, MUTED, VERMILLION, WHITE, faded, mixed};
+use super::chart::{self, BELOW, BORDER, HEADING, Key, LEGEND, Stroke, heading, legend_row, rows};
+use super::page::{Area, Drawn, px};
+use super::theme::{BLUE, INK, MUTED, VERMILLION, WHITE, mixed};
 use crate::metrics::Estimate;
+use plotters::prelude::*;
 
-/// A classifier that sees little of an image, and what it achieves.
+/// A classifier of a part of each image, with its performance.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// What it sees, such as `border of 2 pixels`.
+    /// The part of the image, such as `border of 2 pixels`.
     pub name: String,
     /// Its area under the ROC curve.
     pub auc: Estimate,
-    /// Whether it sees no lungs, so that a high area is a shortcut; else it stands
-    /// there for comparison.
+    /// True if its input lacks the lungs, so that a high AUC reveals a shortcut; false for
+    /// comparisons.
     pub lung_free: bool,
 }
 
 /// A bar per probe from chance to its AUC, with its interval, beside the model's.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    /// Area under the ROC curve of heads trained as the model was.
+    /// Area under the ROC curve of heads that were trained like the model's on whole
+    /// images.
     pub model: Estimate,
     /// The probes.
     pub probes: Vec<Probe>,
 }
 
 const CHANCE: f64 = 0.5;
+/// Height of a row in pixels.
 const ROW: f64 = 40.0;
-const NAME: Text = Text::new(12.0, INK);
-const VALUE: Text = Text::new(11.0, INK);
-const LONGEST: f64 = 220.0;
 
 impl Figure for Audit {
     fn name(&self) -> &str {
@@ -42,85 +40,67 @@ impl Figure for Audit {
     }
 
     fn size(&self) -> (u32, u32) {
-        (720, (HEADING + 20.0 + ROW * self.probes.len() as f64 + 36.0 + BORDER) as u32)
+        (720, (HEADING + LEGEND + ROW * self.probes.len() as f64 + BELOW + BORDER) as u32)
     }
 
     fn title(&self) -> String {
-        "How far shortcuts get without the lungs".into()
+        "Shortcut probes".into()
     }
 
     fn description(&self) -> String {
         let probes: Vec<_> =
             self.probes.iter().map(|p| format!("{} {}", p.name, p.auc.text(2))).collect();
         format!(
-            "Area under the ROC curve, chance 0.5, all in the same cross-validation. Heads \
-             trained as the model was {}. Probes: {}.",
+            "Area under the ROC curve in the same cross-validation, chance 0.5. Whole image: {}. \
+             Probes: {}.",
             self.model.text(2),
             probes.join("; ")
         )
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
-        let note = "A probe without lungs that comes near the model shows that the score needs \
-                    none. With 95 % intervals";
-        let space = heading(canvas, &self.title(), note);
+    fn draw(&self, page: &Area<'_>) -> Drawn {
+        let note = "A probe without the lungs whose AUC is near that of the whole image reveals a \
+                    shortcut; 95 % intervals";
+        let area = heading(page, &self.title(), note)?;
         let (lung_free, other) = (mixed(WHITE, BLUE, 0.65), mixed(WHITE, MUTED, 0.5));
         let chance = Stroke::new(INK, 1.4);
         let model = Stroke::new(VERMILLION, 2.0).dashed();
-        row(
-            canvas,
-            (space.x0, space.y0),
-            &[
-                (Key::Patch(lung_free), "sees no lungs"),
-                (Key::Patch(other), "for comparison"),
-                (Key::Line(model), "heads trained as the model was, interval shaded"),
-                (Key::Line(chance), "chance"),
-            ],
-        );
-
-        let names = self.probes.iter().map(|p| NAME.width(&p.name)).fold(0.0, f64::max);
-        let values = self.probes.iter().map(|p| VALUE.width(&p.auc.brief(2))).fold(0.0, f64::max);
-        let area = Rect {
-            x0: space.x0 + names.min(LONGEST) + 12.0,
-            y0: space.y0 + 20.0,
-            x1: space.x1 - values - 14.0,
-            y1: space.y1 - 36.0,
-        };
-        let all = self.probes.iter().map(|p| &p.auc).chain([&self.model]);
+        let entries = [
+            (Key::Patch(lung_free), "without the lungs"),
+            (Key::Patch(other), "for comparison"),
+            (Key::Line(model), "whole image, interval shaded"),
+            (Key::Line(chance), "chance"),
+        ];
+        let area = legend_row(&area, &entries)?;
+        let all = self.probes.iter().map(|probe| &probe.auc).chain([&self.model]);
         let lows = all.flat_map(|auc| [auc.low, auc.value]).flatten();
         let least = ((lows.fold(0.4, f64::min) * 10.0).floor() / 10.0).max(0.0);
-        let count = self.probes.len().max(1) as f64;
-        let rows = Axis { min: count, max: 0.0, ticks: Vec::new(), label: String::new() };
-        let x = Axis::new(least, 1.0, 7, "Area under the ROC curve");
-        let panel = Panel::on(canvas, area, x, rows, &PLAIN);
+        let x = (Axis::new(least..1.0, 8), "Area under the ROC curve");
+        let names: Vec<_> =
+            self.probes.iter().map(|probe| (probe.name.as_str(), probe.auc.brief(2))).collect();
+        let mut chart = rows(&area, x, &names)?;
+        let (top, bottom) = (0.0, self.probes.len() as f64);
 
-        let across = |auc: f64| panel.at(auc, 0.0).0;
         if let Some((low, high)) = self.model.interval() {
-            let shaded = Rect { x0: across(low), x1: across(high), ..area };
-            canvas.rect(shaded, faded(VERMILLION, 0.14));
+            let shaded = VERMILLION.mix(0.14).filled();
+            chart.draw_series([Rectangle::new([(low, top), (high, bottom)], shaded)])?;
         }
         for (i, probe) in self.probes.iter().enumerate() {
-            let (zero, y) = panel.at(CHANCE, i as f64 + 0.5);
-            let bar = if probe.lung_free { lung_free } else { other };
-            if let Some(value) = probe.auc.value.map(across) {
-                let (y0, y1) = (y - 9.0, y + 9.0);
-                canvas.rect(Rect { x0: zero.min(value), y0, x1: zero.max(value), y1 }, bar);
-            }
+            let middle = i as f64 + 0.5;
+            let Some(auc) = probe.auc.value else { continue };
+            let color = if probe.lung_free { lung_free } else { other };
+            let (above, below) = (middle - 9.0 / ROW, middle + 9.0 / ROW);
+            chart.draw_series([Rectangle::new([(CHANCE, above), (auc, below)], color.filled())])?;
             if let Some((low, high)) = probe.auc.interval() {
-                let (low, high) = (across(low), across(high));
-                let whisker = Stroke::new(INK, 1.4);
-                canvas.line(&[(low, y), (high, y)], &whisker);
-                for x in [low, high] {
-                    canvas.line(&[(x, y - 4.0), (x, y + 4.0)], &whisker);
-                }
+                let (style, cap) = (chance.style().filled(), px(7.0) as u32);
+                chart
+                    .draw_series([ErrorBar::new_horizontal(middle, low, auc, high, style, cap)])?;
             }
-            let name = NAME.fit(&probe.name, LONGEST);
-            canvas.text_middle((area.x0 - 12.0, y), &name, &NAME.ending());
-            canvas.text_middle((area.x1 + 14.0, y), &probe.auc.brief(2), &VALUE);
         }
         for (auc, stroke) in [(Some(CHANCE), chance), (self.model.value, model)] {
-            let Some(x) = auc.map(across) else { continue };
-            canvas.line(&[(x, area.y0), (x, area.y1)], &stroke);
+            let ends = auc.map(|auc| [(auc, top), (auc, bottom)]);
+            chart::line(&mut chart, ends.as_ref().map_or(&[], |ends| &ends[..]), stroke)?;
         }
+        Ok(())
     }
 }

@@ -1,13 +1,13 @@
-//! Reliability: are probabilities what they say?
+//! The calibration curve (reliability diagram).
 
 use super::Figure;
 use super::axis::Axis;
-use super::canvas::{Canvas, Marker, Rect, Stroke};
+use super::chart::{self, BELOW, Key, PLAIN, Stroke, heading, mesh};
 use super::curves::{has_band, stroke};
-use super::legend::{self, Corner, Key, legend};
-use super::panel::{PLAIN, Panel, heading};
+use super::page::{Area, Drawn, px};
 use super::theme::{MUTED, WHITE, mixed};
 use crate::metrics::{Estimate, Rate};
+use plotters::prelude::*;
 
 /// Predictions whose probability falls between two values.
 #[derive(Clone, Debug)]
@@ -56,7 +56,11 @@ pub struct Calibration {
     pub brier: Estimate,
 }
 
-const HISTOGRAM: f64 = 105.0;
+/// Room to the left of both charts, and to the right, in pixels.
+const LEFT: f64 = 54.0;
+const RIGHT: f64 = 12.0;
+/// Height of the upper chart with its tick labels: it is square.
+const UPPER: f64 = 418.0 + 26.0;
 
 impl Figure for Calibration {
     fn name(&self) -> &str {
@@ -64,7 +68,7 @@ impl Figure for Calibration {
     }
 
     fn size(&self) -> (u32, u32) {
-        (520, 664)
+        (520, 666)
     }
 
     fn title(&self) -> String {
@@ -83,7 +87,7 @@ impl Figure for Calibration {
         self.classes.iter().map(class).collect::<Vec<_>>().join(" ")
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
+    fn draw(&self, page: &Area<'_>) -> Drawn {
         let brier = self.brier.text(3);
         let (note, label) = match &self.classes[..] {
             [one] => (
@@ -95,70 +99,77 @@ impl Figure for Calibration {
                 "Observed proportion of the class".to_owned(),
             ),
         };
-        let space = heading(canvas, &self.title(), &note);
-        let split = space.y1 - HISTOGRAM - 45.0;
-        let upper = Rect { y1: split, ..space };
-        let panel = Panel::square(canvas, upper, Axis::unit(""), Axis::unit(&label), &PLAIN);
+        let (upper, lower) = heading(page, &self.title(), &note)?.split_vertically(px(UPPER));
+        let mut chart = ChartBuilder::on(&upper)
+            .margin_right(px(RIGHT))
+            .x_label_area_size(px(26.0))
+            .y_label_area_size(px(LEFT))
+            .build_cartesian_2d(Axis::unit(), Axis::unit())?;
+        mesh(&mut chart, PLAIN, ["", &label])?.draw()?;
 
         let ideal = Stroke::new(MUTED, 1.4).dashed();
-        panel.line(canvas, &[(0.0, 0.0), (1.0, 1.0)], &ideal);
+        chart::line(&mut chart, &[(0.0, 0.0), (1.0, 1.0)], ideal)?;
         let count = self.classes.len();
         let mut entries = Vec::new();
         for (i, class) in self.classes.iter().enumerate() {
             let stroke = Stroke { width: 1.6, ..stroke(i, count) };
             let points: Vec<_> = class.filled().map(|(bin, y)| (bin.predicted, y)).collect();
             if points.len() > 1 {
-                panel.line(canvas, &points, &stroke);
+                chart::line(&mut chart, &points, stroke)?;
             }
-            for (bin, _) in class.filled().filter(|_| has_band(count)) {
-                let low = panel.at(bin.predicted, bin.observed.low);
-                let high = panel.at(bin.predicted, bin.observed.high);
-                let whisker = Stroke { dash: &[], ..stroke };
-                canvas.line(&[low, high], &whisker);
-                for (x, y) in [low, high] {
-                    canvas.line(&[(x - 4.0, y), (x + 4.0, y)], &whisker);
-                }
-            }
-            for &(x, y) in &points {
-                canvas.marker(panel.at(x, y), 4.5, Marker::Disc, stroke.color);
-            }
+            let error_bar = |(bin, y): (&Bin, f64)| {
+                let Rate { low, high, .. } = bin.observed;
+                ErrorBar::new_vertical(bin.predicted, low, y, high, stroke.style(), px(8.0) as u32)
+            };
+            chart.draw_series(class.filled().filter(|_| has_band(count)).map(error_bar))?;
+            chart.draw_series(PointSeries::<_, _, Circle<_, _>, _>::new(
+                points,
+                px(4.5),
+                stroke.color.filled(),
+            ))?;
             let name = match count {
                 1 => "bin, with 95 % interval".to_owned(),
-                _ => legend::PLAIN.text().fit(&class.class, 200.0),
+                _ => PLAIN.small.fit(&class.class, 200.0),
             };
-            entries.push((Key::Point(Marker::Disc, stroke.color), name));
+            entries.push((Key::Dot(stroke.color), name));
         }
         entries.push((Key::Line(ideal), "perfectly calibrated".to_owned()));
-        legend(canvas, panel.area, Corner::UpperLeft, &legend::PLAIN, &entries);
-        self.histogram(canvas, panel.area, space.y1);
+        chart::legend(&mut chart, SeriesLabelPosition::UpperLeft, PLAIN, entries)?;
+        self.histogram(&lower)
     }
 }
 
 impl Calibration {
-    /// Bars of the bins' counts below the panel at `above`, down to `bottom`; classes
-    /// stand side by side in a bin.
-    fn histogram(&self, canvas: &mut Canvas<'_>, above: Rect, bottom: f64) {
+    /// Bars of the numbers of predictions per bin; the classes are side by side in a bin.
+    fn histogram(&self, area: &Area<'_>) -> Drawn {
         let bins = self.classes.iter().flat_map(|class| &class.bins);
         let most = bins.map(Bin::count).max().unwrap_or(0).max(1) as f64;
-        let area = Rect { y0: above.y1 + 30.0, y1: bottom - 34.0, ..above };
         let label = match &self.classes[..] {
             [one] => format!("Predicted probability of {}", one.class),
             _ => "Predicted probability of the class".to_owned(),
         };
-        let y = Axis::new(0.0, 1.08 * most, 3, "Predictions").whole(3);
-        let panel = Panel::on(canvas, area, Axis::unit(&label), y, &PLAIN);
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(px(10.0))
+            .margin_right(px(RIGHT))
+            .x_label_area_size(px(BELOW))
+            .y_label_area_size(px(LEFT))
+            .build_cartesian_2d(Axis::unit(), Axis::whole(0.0..1.08 * most, 4))?;
+        mesh(&mut chart, PLAIN, [&label, "Predictions"])?.draw()?;
         let count = self.classes.len();
+        let gap = px(if count == 1 { 1.0 } else { 0.3 }) as u32;
         for (i, class) in self.classes.iter().enumerate() {
             let color = mixed(WHITE, stroke(i, count).color, 0.6);
-            for bin in class.bins.iter().filter(|bin| bin.count() > 0) {
+            let bar = |bin: &Bin| {
                 let width = (bin.to - bin.from) / count as f64;
                 let from = bin.from + i as f64 * width;
-                let (x0, y0) = panel.at(from, bin.count() as f64);
-                let (x1, y1) = panel.at(from + width, 0.0);
-                let gap = if count == 1 { 1.0 } else { 0.3 };
-                canvas.rect(Rect { x0: x0 + gap, y0, x1: x1 - gap, y1 }, color);
-            }
+                let corners = [(from, bin.count() as f64), (from + width, 0.0)];
+                let mut bar = Rectangle::new(corners, color.filled());
+                bar.set_margin(0, 0, gap, gap);
+                bar
+            };
+            chart.draw_series(class.bins.iter().filter(|bin| bin.count() > 0).map(bar))?;
         }
+        Ok(())
     }
 }
 

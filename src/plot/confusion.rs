@@ -1,11 +1,13 @@
 //! The confusion matrix.
 
-use super::canvas::{Canvas, Rect, Stroke};
-use super::panel::{BORDER, HEADING, heading};
-use super::text::Text;
-use super::theme::{DEEP_BLUE, GRID, INK, LABEL, SMALL, WHITE, mixed, readable_on};
+use super::axis::Axis;
+use super::chart::{self, BORDER, Chart, HEADING, PLAIN, heading, mesh};
+use super::page::{Area, Drawn, px};
+use super::text::{Font, HPos, VPos};
+use super::theme::{DEEP_BLUE, GRID, INK, NAME, WHITE, mixed, readable_on};
 use super::{Figure, counted};
 use crate::metrics::Rate;
+use plotters::prelude::*;
 
 /// Counts of predictions by true and predicted class.
 #[derive(Clone, Debug)]
@@ -20,28 +22,23 @@ pub struct Confusion {
     pub sensitivity: Vec<Rate>,
 }
 
-const COUNT: Text = Text::new(19.0, INK).bold().centered();
-const PROPORTION: Text = Text::new(11.5, INK).centered();
-const INTERVAL: Text = Text::new(10.0, INK).centered();
-/// The least width in pixels of a cell that shows the interval of its proportion, its
+const COUNT: Font = Font::new(19.0, INK).bold();
+const PROPORTION: Font = Font::new(11.5, INK);
+const INTERVAL: Font = Font::new(10.0, INK);
+/// Names and counts of narrow cells.
+const NARROW: Font = Font::new(9.5, INK);
+/// Least width in pixels of a cell that shows the interval of its proportion, its
 /// proportion, and its count.
 const WIDE: f64 = 90.0;
 const MIDDLE: f64 = 62.0;
-const NARROW: f64 = 26.0;
-/// The least width of a cell.
+const COUNTED: f64 = 26.0;
+/// Least and greatest width of a cell.
 const LEAST: f64 = 12.0;
-/// The longest side of all cells together, of narrow ones.
+const MOST: f64 = 130.0;
+/// The longest side of all cells together, unless there are many.
 const SIDE: f64 = 744.0;
-const SMALL_COUNT: Text = Text::new(9.5, INK).centered();
-const CLASS: Text = Text::new(12.0, INK);
-/// Of classes beside narrow cells, in one line, the columns' upwards.
-const NARROW_CLASS: Text = Text::new(9.5, INK);
-/// The longest that such a line may be.
-const NARROW_NAME: f64 = 110.0;
-/// The longest that a line of a class's name may be, in pixels.
-const NAME: f64 = 150.0;
-/// Height of such a line; a name has at most two.
-const LINE: f64 = 15.0;
+/// The longest name of a class in pixels, beside narrow cells and beside others.
+const LONGEST: (f64, f64) = (110.0, 220.0);
 
 impl Confusion {
     /// Predictions of a true class.
@@ -55,66 +52,47 @@ impl Confusion {
 
     /// Side of a cell in pixels: smaller with more classes.
     fn cell(&self) -> f64 {
-        let count = self.classes.len().max(1) as f64;
-        match (330.0 / count).clamp(MIDDLE, 130.0).floor() {
-            side if side * count <= SIDE => side,
-            _ => (SIDE / count).clamp(LEAST, MIDDLE).floor(),
-        }
+        (SIDE / self.classes.len().max(1) as f64).clamp(LEAST, MOST).floor()
     }
 
     fn is_narrow(&self) -> bool {
         self.cell() < MIDDLE
     }
 
-    /// What stands beside a row: the class, and how many predictions it has.
-    fn row(&self, row: usize) -> Vec<(String, Text)> {
-        let class = &self.classes[row];
-        if self.is_narrow() {
-            return vec![(NARROW_CLASS.fit(class, NARROW_NAME), NARROW_CLASS)];
+    /// The font of the names of the classes, and the longest name in pixels.
+    fn font(&self) -> (Font, f64) {
+        if self.is_narrow() { (NARROW, LONGEST.0) } else { (NAME, LONGEST.1) }
+    }
+
+    /// The name of a class as it fits beside or below the cells.
+    fn class(&self, class: usize) -> String {
+        let (font, longest) = self.font();
+        font.fit(&self.classes[class], longest)
+    }
+
+    /// The label of a row: the true class and, if there is room, its number of predictions.
+    fn row(&self, row: usize) -> String {
+        match self.class(row) {
+            class if self.is_narrow() => class,
+            class => format!("{class} (n = {})", self.total(row)),
         }
-        let name = CLASS.wrap(class, NAME, 2).into_iter().map(|line| (line, CLASS));
-        name.chain([(counted(self.total(row) as usize, "prediction"), SMALL)]).collect()
     }
 
-    /// What stands below a column.
-    fn column(&self, class: &str) -> Vec<String> {
-        CLASS.wrap(class, self.cell() - 8.0, 2)
+    /// Width of the widest text in pixels.
+    fn widest(&self, text: impl Fn(usize) -> String) -> f64 {
+        let texts: Vec<_> = (0..self.classes.len()).map(text).collect();
+        self.font().0.widest(texts.iter().map(String::as_str))
     }
 
-    /// Left end of the cells.
-    fn left(&self) -> f64 {
-        let lines = (0..self.classes.len()).flat_map(|row| self.row(row));
-        let widest = lines.map(|(line, text)| text.width(&line)).fold(0.0, f64::max);
-        BORDER + LABEL.size + 14.0 + widest + 10.0
+    /// Whether the names of the predicted classes read upwards, since a cell is narrower.
+    fn is_upright(&self) -> bool {
+        self.widest(|column| self.class(column)) > self.cell() - 8.0
     }
 
-    /// Height of the names below the cells.
-    fn names(&self) -> f64 {
-        let lines = |class: &String| match self.is_narrow() {
-            true => NARROW_CLASS.width(&NARROW_CLASS.fit(class, NARROW_NAME)),
-            false => LINE * self.column(class).len() as f64,
-        };
-        self.classes.iter().map(lines).fold(0.0, f64::max)
-    }
-
-    /// Height of what stands below the cells.
-    fn below(&self) -> f64 {
-        8.0 + self.names() + 10.0 + LABEL.size
-    }
-
-    /// The names of the columns below the cells, whose left lower corner is at `(x, y)`.
-    fn draw_columns(&self, canvas: &mut Canvas<'_>, (x, y): (f64, f64)) {
-        for (column, class) in self.classes.iter().enumerate() {
-            let x = x + (column as f64 + 0.5) * self.cell();
-            if self.is_narrow() {
-                let name = NARROW_CLASS.fit(class, NARROW_NAME);
-                canvas.text_middle((x, y + 8.0), &name, &NARROW_CLASS.ending().upwards());
-                continue;
-            }
-            for (i, line) in self.column(class).iter().enumerate() {
-                canvas.text((x, y + 18.0 + LINE * i as f64), line, &CLASS.centered());
-            }
-        }
+    /// Room in pixels to the left of the cells and below them.
+    fn label_areas(&self) -> (f64, f64) {
+        let names = if self.is_upright() { self.widest(|column| self.class(column)) } else { 12.0 };
+        (20.0 + self.widest(|row| self.row(row)) + 10.0, 6.0 + names + 26.0)
     }
 }
 
@@ -125,9 +103,10 @@ impl Figure for Confusion {
 
     fn size(&self) -> (u32, u32) {
         let side = self.cell() * self.classes.len() as f64;
+        let (left, below) = self.label_areas();
         (
-            (self.left() + side + 30.0).max(400.0) as u32,
-            (HEADING + side + self.below() + BORDER) as u32,
+            (BORDER + left + side + BORDER).max(400.0) as u32,
+            (HEADING + side + below + BORDER) as u32,
         )
     }
 
@@ -149,70 +128,88 @@ impl Figure for Confusion {
         format!("{}. {}", counted(self.predictions(), "prediction"), rows.join(" "))
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
+    fn draw(&self, page: &Area<'_>) -> Drawn {
         let all = counted(self.predictions(), "prediction");
         let note = match self.cell() {
             MIDDLE..WIDE => format!("{all}; percent of the true class"),
             WIDE.. => format!("{all}; percent of the true class, 95 % interval"),
-            _ => format!("{all}; the shade is the proportion of the true class"),
+            _ => format!("{all}; colour: proportion of the true class"),
         };
-        let space = heading(canvas, &self.title(), &note);
-
-        let (cell, left, top) = (self.cell(), self.left(), space.y0);
-        let side = cell * self.classes.len() as f64;
-        for row in 0..self.classes.len() {
-            let middle = top + (row as f64 + 0.5) * cell;
-            let lines = self.row(row);
-            let first = middle - LINE * (lines.len() - 1) as f64 / 2.0;
-            for (i, (line, text)) in lines.iter().enumerate() {
-                let at = (left - 10.0, first + LINE * i as f64);
-                canvas.text_middle(at, line, &text.ending());
-            }
-            for (column, &count) in self.counts[row].iter().enumerate() {
-                let x0 = left + column as f64 * cell;
-                let y0 = top + row as f64 * cell;
-                let area = Rect { x0, y0, x1: x0 + cell, y1: y0 + cell };
+        let area = heading(page, &self.title(), &note)?;
+        let (left, below) = self.label_areas();
+        let classes = 0..self.classes.len();
+        let side = self.cell() * self.classes.len() as f64;
+        let upright = self.is_upright();
+        let column = |column| if upright { String::new() } else { self.class(column) };
+        let x = Axis::named(classes.clone().map(column));
+        let y = Axis::named(classes.clone().map(|row| self.row(row))).reversed();
+        let area = area.shrink((0, 0), (px(left + side), px(side + below)));
+        let mut chart = ChartBuilder::on(&area)
+            .x_label_area_size(px(below))
+            .y_label_area_size(px(left))
+            .build_cartesian_2d(x, y)?;
+        mesh(&mut chart, PLAIN, ["Predicted class", "True class"])?
+            .axis_style(TRANSPARENT)
+            .label_style(self.font().0.style())
+            .disable_mesh()
+            .draw()?;
+        // The gaps between the cells are the grid.
+        chart.plotting_area().fill(&GRID)?;
+        for (row, counts) in self.counts.iter().enumerate() {
+            for (column, &count) in counts.iter().enumerate() {
                 let interval = self.sensitivity.get(row).filter(|_| row == column);
-                draw_cell(canvas, area, count, self.total(row), interval);
+                self.draw_cell(&mut chart, (column, row), count, interval)?;
             }
         }
-        let frame = Rect { x0: left, y0: top, x1: left + side, y1: top + side };
-        let edge = Stroke::new(GRID, 1.0);
-        for i in 0..=self.classes.len() {
-            let offset = i as f64 * cell;
-            canvas.line(&[(left + offset, frame.y0), (left + offset, frame.y1)], &edge);
-            canvas.line(&[(frame.x0, top + offset), (frame.x1, top + offset)], &edge);
+        let upwards = self.font().0.anchored(HPos::Right, VPos::Center);
+        let upwards = upwards.transform(FontTransform::Rotate270);
+        for column in classes.filter(|_| upright) {
+            let below = (column as f64 + 0.5, self.classes.len() as f64);
+            chart::text(&mut chart, below, (0.0, 6.0), self.class(column), &upwards)?;
         }
-        self.draw_columns(canvas, (left, frame.y1));
-        let (middle, center) = frame.center();
-        let below = frame.y1 + self.below() - 4.0;
-        canvas.text((middle, below), "Predicted class", &LABEL.centered());
-        canvas.text((BORDER + LABEL.size, center), "True class", &LABEL.centered().upwards());
+        Ok(())
     }
 }
 
-/// Count over proportion and, on the diagonal, its interval, as far as there is room; the
-/// shade is the proportion.
-fn draw_cell(canvas: &mut Canvas<'_>, area: Rect, count: u64, total: u64, interval: Option<&Rate>) {
-    let proportion = (total > 0).then(|| count as f64 / total as f64);
-    let shade = mixed(WHITE, DEEP_BLUE, proportion.unwrap_or(0.0));
-    canvas.rect(area, shade);
-    let on = |text: Text| Text { color: readable_on(shade), ..text };
-    let (x, y) = area.center();
-    if area.width() < MIDDLE {
-        if area.width() >= NARROW && count > 0 {
-            canvas.text_middle((x, y), &count.to_string(), &on(SMALL_COUNT));
+impl Confusion {
+    /// Draws a cell with its count, its proportion and, on the diagonal, its interval, as
+    /// far as there is room; its colour is the proportion.
+    fn draw_cell(
+        &self,
+        chart: &mut Chart<'_>,
+        (column, row): (usize, usize),
+        count: u64,
+        interval: Option<&Rate>,
+    ) -> Drawn {
+        let total = self.total(row);
+        let proportion = (total > 0).then(|| count as f64 / total as f64);
+        let shade = mixed(WHITE, DEEP_BLUE, proportion.unwrap_or(0.0));
+        let (x, y) = (column as f64, row as f64);
+        let mut cell = Rectangle::new([(x, y), (x + 1.0, y + 1.0)], shade.filled());
+        let half = px(0.5) as u32;
+        cell.set_margin(half, half, half, half);
+        chart.draw_series([cell])?;
+
+        let mut text = |down: f64, text: String, font: Font| {
+            let style = font.color(readable_on(shade)).anchored(HPos::Center, VPos::Center);
+            chart::text(chart, (x + 0.5, y + 0.5), (0.0, down), text, &style)
+        };
+        let width = self.cell();
+        if width < MIDDLE {
+            let shown = width >= COUNTED && count > 0;
+            return if shown { text(0.0, count.to_string(), NARROW) } else { Ok(()) };
         }
-        return;
-    }
-    let wide = area.width() >= WIDE;
-    let y = if wide { y - 8.0 } else { y };
-    canvas.text((x, y + 2.0), &count.to_string(), &on(COUNT));
-    let percent = proportion.map_or_else(|| "–".into(), |v| format!("{:.0} %", 100.0 * v));
-    canvas.text((x, y + 20.0), &percent, &on(PROPORTION));
-    if let Some(rate) = interval.filter(|rate| wide && rate.value.is_some()) {
-        let interval = format!("{:.0} to {:.0} %", 100.0 * rate.low, 100.0 * rate.high);
-        canvas.text((x, y + 36.0), &interval, &on(INTERVAL));
+        let top = if width >= WIDE { -13.0 } else { -6.0 };
+        text(top, count.to_string(), COUNT)?;
+        let percent = proportion.map_or_else(|| "–".into(), |v| format!("{:.0} %", 100.0 * v));
+        text(top + 22.0, percent, PROPORTION)?;
+        match interval.filter(|rate| width >= WIDE && rate.value.is_some()) {
+            None => Ok(()),
+            Some(Rate { low, high, .. }) => {
+                let interval = format!("{:.0} to {:.0} %", 100.0 * low, 100.0 * high);
+                text(top + 38.0, interval, INTERVAL)
+            }
+        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! The spread of scores over the folds of a cross-validation.
 
 use super::axis::Axis;
-use super::canvas::{Canvas, Marker, Rect, Stroke};
-use super::legend::{Key, row};
-use super::panel::{BORDER, HEADING, PLAIN, Panel, heading};
-use super::text::Text;
-use super::theme::{BLUE, INK, VERMILLION, WHITE, mixed};
+use super::chart::{BELOW, BORDER, HEADING, Key, LEGEND, Stroke, heading, legend_row, rows};
+use super::page::{Area, Drawn, px};
+use super::theme::{BLUE, VERMILLION, WHITE, mixed};
 use super::{Figure, counted};
 use crate::metrics::Estimate;
+use plotters::prelude::*;
 
 /// One measure over all folds.
 #[derive(Clone, Debug)]
@@ -20,8 +19,8 @@ pub struct FoldScores {
     pub all: Estimate,
 }
 
-/// A row per measure: its folds as dots, all images together as a diamond with its
-/// interval.
+/// A row per measure: its folds as dots, all images together with their interval
+/// below them.
 #[derive(Clone, Debug)]
 pub struct CrossValidation {
     /// What the predictions are of: `209 images, 5 predictions each`.
@@ -30,14 +29,12 @@ pub struct CrossValidation {
     pub measures: Vec<FoldScores>,
 }
 
+/// Height of a row in pixels.
 const ROW: f64 = 58.0;
-const NAME: Text = Text::new(12.0, INK);
-const VALUE: Text = Text::new(11.0, INK);
+/// Radius of the dot of a fold.
 const DOT: f64 = 3.6;
-/// Room for a row's dots, of any number on top of each other.
+/// Room for the dots of a row, of any number on top of each other.
 const STACK: f64 = 28.0;
-/// The longest that a measure's name may be.
-const LONGEST: f64 = 200.0;
 
 impl Figure for CrossValidation {
     fn name(&self) -> &str {
@@ -45,7 +42,7 @@ impl Figure for CrossValidation {
     }
 
     fn size(&self) -> (u32, u32) {
-        (640, (HEADING + 18.0 + ROW * self.measures.len() as f64 + 36.0 + BORDER) as u32)
+        (640, (HEADING + LEGEND + ROW * self.measures.len() as f64 + BELOW + BORDER) as u32)
     }
 
     fn title(&self) -> String {
@@ -58,63 +55,42 @@ impl Figure for CrossValidation {
         format!("All images, each predicted out of fold: {}.", measures.join("; "))
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
+    fn draw(&self, page: &Area<'_>) -> Drawn {
         let folds = self.measures.iter().map(|m| m.folds.len()).max().unwrap_or(0);
         let note =
             format!("{}, and all images together with 95 % interval", counted(folds, "fold"));
-        let space = heading(canvas, &self.title(), &note);
+        let area = heading(page, &self.title(), &note)?;
         let fold = mixed(WHITE, BLUE, 0.7);
-        row(
-            canvas,
-            (space.x0 - 6.0, space.y0),
-            &[
-                (Key::Point(Marker::Disc, fold), "fold"),
-                (Key::Point(Marker::Diamond, VERMILLION), "all images"),
-            ],
-        );
-
-        let names = self.measures.iter().map(|m| NAME.width(&m.measure)).fold(0.0, f64::max);
-        let values = self.measures.iter().map(|m| VALUE.width(&m.all.brief(2))).fold(0.0, f64::max);
-        let area = Rect {
-            x0: space.x0 + names.min(LONGEST) + 12.0,
-            y0: space.y0 + 18.0,
-            x1: space.x1 - values - 12.0,
-            y1: space.y1 - 36.0,
-        };
-        let count = self.measures.len().max(1) as f64;
-        let rows = Axis { min: count, max: 0.0, ticks: Vec::new(), label: String::new() };
+        let interval = Stroke::new(VERMILLION, 1.8);
+        let entries = [(Key::Dot(fold), "fold"), (Key::Dot(VERMILLION), "all images")];
+        let area = legend_row(&area, &entries)?;
         let of = |m: &FoldScores| m.folds.iter().copied().chain(m.all.low).collect::<Vec<_>>();
         let lows = self.measures.iter().flat_map(of);
         let least = lows.filter(|low| low.is_finite()).fold(0.9, f64::min);
         let least = ((least * 10.0 - 0.5).floor() / 10.0).max(0.0);
-        let x = Axis::new(least, 1.0, 7, "Score");
-        let panel = Panel::on(canvas, area, x, rows, &PLAIN);
+        let names: Vec<_> =
+            self.measures.iter().map(|m| (m.measure.as_str(), m.all.brief(2))).collect();
+        let mut chart = rows(&area, (Axis::new(least..1.0, 8), "Score"), &names)?;
+
         for (i, measure) in self.measures.iter().enumerate() {
-            let (_, y) = panel.at(0.0, i as f64 + 0.5);
-            let name = NAME.fit(&measure.measure, LONGEST);
-            canvas.text_middle((area.x0 - 12.0, y), &name, &NAME.ending());
-            canvas.text_middle((area.x1 + 12.0, y), &measure.all.brief(2), &VALUE);
+            let middle = i as f64 + 0.5;
             let dots = stacked(&measure.folds);
             let highest = dots.iter().map(|&(_, level)| level).max().unwrap_or(0).max(1) as f64;
-            let rise = (STACK / highest).min(2.2 * DOT);
-            for (score, level) in dots {
-                let (x, _) = panel.at(score, 0.0);
-                let dot = (x, y + 4.0 - level as f64 * rise);
-                canvas.marker(dot, DOT, Marker::Disc, fold);
-            }
-            let across = |value: f64| (panel.at(value, 0.0).0, y + 17.0);
-            if let Some((low, high)) = measure.all.interval() {
-                let interval = Stroke::new(VERMILLION, 1.8);
-                let (low, high) = (across(low), across(high));
-                canvas.line(&[low, high], &interval);
-                for (x, y) in [low, high] {
-                    canvas.line(&[(x, y - 4.0), (x, y + 4.0)], &interval);
-                }
-            }
+            let rise = (STACK / highest).min(2.4 * DOT);
+            let dot = |(score, level)| (score, middle + (4.0 - level as f64 * rise) / ROW);
+            chart.draw_series(PointSeries::<_, _, Circle<_, _>, _>::new(
+                dots.into_iter().map(dot),
+                px(DOT),
+                fold.filled(),
+            ))?;
+            let below = middle + 17.0 / ROW;
             if let Some(all) = measure.all.value {
-                canvas.marker(across(all), 4.5, Marker::Diamond, VERMILLION);
+                let (low, high) = measure.all.interval().unwrap_or((all, all));
+                let (style, cap) = (interval.style().filled(), px(9.0) as u32);
+                chart.draw_series([ErrorBar::new_horizontal(below, low, all, high, style, cap)])?;
             }
         }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
-//! Figures against pictures of them: `tests/golden/plot/<name>.png`, a quarter
-//! of the figure's size. `CXR_BLESS=1 cargo test plot::golden` paints them anew;
-//! look at them before you commit them.
+//! Figures against golden pictures, `tests/golden/plot/<name>.png`, of a quarter of the
+//! figure's size. `CXR_BLESS=1 cargo test --lib plot::golden` renews them; look at them
+//! before you commit them.
 
 use super::samples::usual;
 use super::{Figure, render};

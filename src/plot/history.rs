@@ -1,12 +1,12 @@
-//! Loss and accuracy by epoch, in the look of the tutorial's plot.
+//! Loss and accuracy by epoch, in the style of the tutorial's plot.
 
 use super::Figure;
-use super::axis::Axis;
-use super::canvas::{Canvas, Rect, Stroke};
-use super::legend::{self, Corner, Key, legend};
-use super::panel::{self, Panel};
-use super::text::Text;
-use super::theme::{GGPLOT, INK};
+use super::axis::{Axis, padded};
+use super::chart::{self, GGPLOT, Key, Stroke, mesh};
+use super::page::{Area, Drawn, px};
+use super::text::{Font, HPos, VPos};
+use super::theme::{self, INK};
+use plotters::prelude::*;
 
 /// The four curves of a training run, one value per epoch each. A curve may be
 /// empty, and a value that is not finite leaves a gap.
@@ -48,7 +48,8 @@ pub struct History {
     pub epochs: Epochs,
 }
 
-const TITLE: Text = Text::new(14.4 * 100.0 / 72.0, INK).centered();
+/// matplotlib's title of 14.4 points at 100 dots per inch.
+const TITLE: Font = Font::new(20.0, INK);
 
 impl Figure for History {
     fn name(&self) -> &str {
@@ -73,30 +74,37 @@ impl Figure for History {
         format!("Loss and accuracy over {epochs}; after the last: {}.", last.join(", "))
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
-        let page = canvas.area();
+    fn draw(&self, page: &Area<'_>) -> Drawn {
         let curves = self.epochs.curves();
         let epochs = (0..self.epochs.len()).map(|epoch| epoch as f64);
         let values = curves.iter().flat_map(|(_, values)| values.iter().copied());
-        let x = Axis::over(epochs, 8, "Epoch #").whole(8);
-        let y = Axis::over(values, 8, "Loss/Accuracy");
-        let space = Rect { x0: 18.0, y0: 52.0, x1: page.x1 - 28.0, y1: page.y1 - 18.0 };
-        let panel = Panel::new(canvas, space, x, y, &panel::GGPLOT);
-        let title = TITLE.fit(&self.title, panel.area.width());
-        canvas.text((panel.area.center().0, 42.0), &title, &TITLE);
+        let title = TITLE.fit(&self.title, 550.0);
+        page.draw_text(&title, &TITLE.anchored(HPos::Center, VPos::Top), (px(347.0), px(22.0)))?;
+        let mut chart = ChartBuilder::on(page)
+            .margin(px(18.0))
+            .margin_top(px(52.0))
+            .margin_right(px(28.0))
+            .x_label_area_size(px(46.0))
+            .y_label_area_size(px(66.0))
+            .build_cartesian_2d(Axis::whole(padded(epochs), 8), Axis::new(padded(values), 8))?;
+        mesh(&mut chart, GGPLOT, ["Epoch #", "Loss/Accuracy"])?.draw()?;
 
         let mut entries = Vec::new();
-        for ((name, values), color) in curves.into_iter().zip(GGPLOT) {
+        for ((name, values), color) in curves.into_iter().zip(theme::GGPLOT) {
             let stroke = Stroke::new(color, 2.0);
-            let points: Vec<_> =
-                values.iter().enumerate().map(|(epoch, &value)| (epoch as f64, value)).collect();
-            panel.line(canvas, &points, &stroke);
+            chart::line(&mut chart, &by_epoch(values), stroke)?;
             if !values.is_empty() {
                 entries.push((Key::Line(stroke), name.to_owned()));
             }
         }
-        if !entries.is_empty() {
-            legend(canvas, panel.area, Corner::LowerLeft, &legend::GGPLOT, &entries);
+        if entries.is_empty() {
+            return Ok(());
         }
+        chart::legend(&mut chart, SeriesLabelPosition::LowerLeft, GGPLOT, entries)
     }
+}
+
+/// Values with their epochs, counted from 0.
+pub(super) fn by_epoch(values: &[f64]) -> Vec<(f64, f64)> {
+    values.iter().enumerate().map(|(epoch, &value)| (epoch as f64, value)).collect()
 }

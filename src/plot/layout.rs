@@ -1,9 +1,9 @@
 //! No label of any figure is cut off by the edge or stands on another.
 
-use super::canvas::DOTS;
+use super::page::DOTS;
 use super::samples::{edges, usual};
 use super::svg;
-use super::text::{BASELINE, CAP_HEIGHT, Text};
+use super::text::{BASELINE, CAP_HEIGHT, Font};
 use super::theme::INK;
 
 /// Characters that reach below the baseline.
@@ -30,7 +30,8 @@ fn labels(svg: &str) -> Vec<Label> {
             let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
             let size = number("font-size");
             let bold = attribute(element, "font-weight").is_some();
-            let width = Text { bold, ..Text::new(size, INK) }.width(&plain);
+            let font = Font::new(size, INK);
+            let width = if bold { font.bold() } else { font }.width(&plain);
             let start = match attribute(element, "text-anchor").unwrap() {
                 "start" => 0.0,
                 "middle" => -width / 2.0,

@@ -1,19 +1,18 @@
 //! One file per figure.
 //!
-//! A [`Figure`] knows its name, its size, what it shows in words, and how to
-//! draw itself on a [`Canvas`]; [`png()`] and [`svg`] render any figure from the
-//! same drawing, through plotters' raster and SVG backends. Figures take plain
-//! numbers and draw every interval they are given: they compute none.
+//! A [`Figure`] has a name, a size, a title and a description, and draws its charts with
+//! `plotters` on an [`Area`]; [`png()`] and [`svg`] render any figure from the same
+//! drawing, through plotters' bitmap and SVG backends. Figures take plain numbers and
+//! draw the intervals that they are given: they compute none.
 //!
-//! Sizes are in pixels of 1/100 inch, as in matplotlib. Colours are Okabe and
-//! Ito's, and what differs in colour also differs in shape, dash or place, so
-//! that figures can be read in grey; only [`History`] keeps the colours of the
-//! tutorial it reproduces.
+//! Sizes are in pixels of 1/100 inch, as in matplotlib. Colours are Okabe and Ito's, and
+//! series that differ in colour also differ in shape, dash or place, so that figures can
+//! be read in grey; only [`History`] keeps the colours of the tutorial that it reproduces.
 
 mod audit;
 mod axis;
 mod calibration;
-mod canvas;
+mod chart;
 mod confusion;
 mod crossval;
 mod curves;
@@ -22,8 +21,7 @@ mod golden;
 mod history;
 #[cfg(test)]
 mod layout;
-mod legend;
-mod panel;
+mod page;
 mod precision_recall;
 mod render;
 mod roc;
@@ -38,11 +36,11 @@ mod theme;
 
 pub use audit::{Audit, Probe};
 pub use calibration::{Bin, Calibration, ClassBins};
-pub use canvas::{Canvas, Pixels};
 pub use confusion::Confusion;
 pub use crossval::{CrossValidation, FoldScores};
 pub use curves::{ClassCurve, MOST_CLASSES};
 pub use history::{Epochs, History};
+pub use page::{Area, Drawn, Page, Pixels};
 pub use precision_recall::PrecisionRecall;
 pub use render::{png, svg};
 pub use roc::Roc;
@@ -51,7 +49,7 @@ pub use scores::{ClassScores, Scores, Threshold};
 pub use seeds::{Run, Seeds};
 pub use sheet::{Sheet, Tile};
 
-/// Something that can be drawn.
+/// A figure that can be rendered as PNG and SVG.
 pub trait Figure {
     /// File stem, such as `confusion`; also the prefix of ids in the SVG.
     fn name(&self) -> &str;
@@ -61,14 +59,19 @@ pub trait Figure {
         (640, 480)
     }
 
-    /// What the figure shows, in a few words: its heading.
+    /// The heading.
     fn title(&self) -> String;
 
-    /// What the figure says, in a sentence or two, for those who cannot see it.
+    /// The content in a sentence or two, for readers who cannot see the figure.
     fn description(&self) -> String;
 
-    /// Draws the figure on a canvas of [`Figure::size`].
-    fn draw(&self, canvas: &mut Canvas<'_>);
+    /// Draws the figure on a page of [`Figure::size`].
+    ///
+    /// # Errors
+    ///
+    /// Pages are in memory and take every shape: an error of plotters is a fault of the
+    /// figure.
+    fn draw(&self, page: &Area<'_>) -> Drawn;
 }
 
 /// `1 image`, `2 images`.

@@ -1,12 +1,10 @@
 //! Precision against recall.
 
 use super::Figure;
-use super::axis::Axis;
-use super::canvas::Canvas;
 use super::curves::{self, ClassCurve};
-use super::legend::Corner;
-use super::panel::{PLAIN, Panel, heading};
+use super::page::{Area, Drawn};
 use crate::metrics::Estimate;
+use plotters::prelude::*;
 
 /// Precision against sensitivity over all thresholds: of the positive class, or of each of
 /// more than two classes against the rest.
@@ -27,7 +25,7 @@ impl Figure for PrecisionRecall {
     }
 
     fn size(&self) -> (u32, u32) {
-        (520, 548)
+        curves::SIZE
     }
 
     fn title(&self) -> String {
@@ -46,20 +44,14 @@ impl Figure for PrecisionRecall {
         )
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
-        let note = match (&self.curves[..], &self.mean) {
-            ([one], None) => {
-                format!("Average precision {}; positive class: {}", one.area.text(2), one.class)
-            }
-            (_, Some(mean)) => {
-                format!("Each class against the rest; mean average precision {}", mean.text(2))
-            }
-            _ => "Average precision of each class against the rest".to_owned(),
-        };
-        let space = heading(canvas, &self.title(), &note);
-        let x = Axis::unit("Recall (sensitivity)");
-        let y = Axis::unit("Precision (positive predictive value)");
-        let panel = Panel::square(canvas, space, x, y, &PLAIN);
+    fn draw(&self, page: &Area<'_>) -> Drawn {
+        let measure = ["Average precision", "average precision"];
+        let mut chart = curves::chart(
+            page,
+            &self.title(),
+            &curves::subtitle(&self.curves, self.mean.as_ref(), measure),
+            ["Recall (sensitivity)", "Precision (positive predictive value)"],
+        )?;
         let chance = match &self.curves[..] {
             [one] => {
                 let line = vec![(0.0, one.prevalence), (1.0, one.prevalence)];
@@ -67,7 +59,8 @@ impl Figure for PrecisionRecall {
             }
             _ => Vec::new(),
         };
-        curves::draw(canvas, &panel, Corner::LowerLeft, &self.curves, steps, &chance);
+        let corner = SeriesLabelPosition::LowerLeft;
+        curves::draw(&mut chart, corner, &self.curves, steps, &chance)
     }
 }
 

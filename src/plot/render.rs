@@ -1,12 +1,13 @@
 //! A figure as PNG and as SVG, from the same drawing.
 
 use super::Figure;
-use super::canvas::{Backend, Canvas, DOTS, Picture, Rect};
+use super::page::{DOTS, Page, Pixels};
 use super::theme::WHITE;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use plotters_bitmap::BitMapBackend;
-use plotters_svg::SVGBackend;
+use plotters::backend::{BitMapBackend, SVGBackend};
+use plotters::drawing::IntoDrawingArea;
+use plotters_backend::BackendCoord;
 use std::fmt::Write;
 
 /// Pixels of the PNG per pixel of the figure.
@@ -31,8 +32,8 @@ pub(super) fn raster(figure: &dyn Figure, cell: u32) -> Vec<u8> {
     let (width, height) = figure.size();
     let (width, height) = ((width * DOTS) as usize, (height * DOTS) as usize);
     let mut dots = vec![255; width * height * 3];
-    let backend = BitMapBackend::with_buffer(&mut dots, (width as u32, height as u32));
-    figure.draw(&mut Canvas::new(Backend::Raster(backend)));
+    let bitmap = BitMapBackend::with_buffer(&mut dots, (width as u32, height as u32));
+    figure.draw(&Page::Bitmap(bitmap).into_drawing_area()).expect("a page takes every shape");
 
     let cell = cell as usize;
     let mut pixels = Vec::with_capacity(dots.len() / (cell * cell));
@@ -74,14 +75,11 @@ fn encode(width: u32, height: u32, rgb: &[u8]) -> Vec<u8> {
 pub fn svg(figure: &dyn Figure) -> String {
     let (width, height) = figure.size();
     let (across, down) = (width * DOTS, height * DOTS);
-    let mut body = String::new();
-    let backend = SVGBackend::with_string(&mut body, (across, down));
-    let mut canvas = Canvas::new(Backend::Svg(backend));
-    let page = canvas.area();
-    canvas.rect(page, WHITE);
-    figure.draw(&mut canvas);
-    let pictures: String = canvas.pictures.iter().map(image).collect();
-    drop(canvas);
+    let (mut body, mut images) = (String::new(), String::new());
+    let shapes = SVGBackend::with_string(&mut body, (across, down));
+    let page = Page::Svg { shapes, images: &mut images }.into_drawing_area();
+    page.fill(&WHITE).and_then(|()| figure.draw(&page)).expect("a page takes every shape");
+    drop(page);
 
     // The backend's own root element says neither what is drawn nor how lines join.
     let shapes = body.split_once('\n').map(|(_, rest)| rest).expect("the root is a line");
@@ -92,17 +90,19 @@ pub fn svg(figure: &dyn Figure) -> String {
          viewBox=\"0 0 {across} {down}\" role=\"img\" aria-labelledby=\"{name}-title {name}-desc\" \
          stroke-linejoin=\"round\">\n\
          <title id=\"{name}-title\">{}</title>\n<desc id=\"{name}-desc\">{}</desc>\n\
-         {shapes}{pictures}</svg>\n",
+         {shapes}{images}</svg>\n",
         escaped(&figure.title()),
         escaped(&figure.description()),
     )
 }
 
-fn image(picture: &Picture) -> String {
-    let Rect { x0, y0, x1, y1 } = picture.area;
-    let [x, y, width, height] =
-        [x0, y0, x1 - x0, y1 - y0].map(|px| (px * f64::from(DOTS)).round() as i32);
-    let png = encode(picture.width as u32, picture.height as u32, &picture.rgb);
+/// The SVG element of an image that is stretched to `width` times `height` dots.
+pub(super) fn image(
+    (x, y): BackendCoord,
+    (width, height): (usize, usize),
+    pixels: &Pixels<'_>,
+) -> String {
+    let png = encode(pixels.width as u32, pixels.height as u32, pixels.rgb);
     format!(
         "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" \
          preserveAspectRatio=\"none\" href=\"data:image/png;base64,{}\"/>\n",

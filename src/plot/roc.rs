@@ -1,12 +1,10 @@
 //! The receiver operating characteristic.
 
 use super::Figure;
-use super::axis::Axis;
-use super::canvas::Canvas;
 use super::curves::{self, ClassCurve};
-use super::legend::Corner;
-use super::panel::{PLAIN, Panel, heading};
+use super::page::{Area, Drawn};
 use crate::metrics::Estimate;
+use plotters::prelude::*;
 
 /// Sensitivity against false positive rate over all thresholds: of the positive class, or
 /// of each of more than two classes against the rest.
@@ -26,7 +24,7 @@ impl Figure for Roc {
     }
 
     fn size(&self) -> (u32, u32) {
-        (520, 548)
+        curves::SIZE
     }
 
     fn title(&self) -> String {
@@ -44,18 +42,15 @@ impl Figure for Roc {
         )
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
-        let note = match (&self.curves[..], &self.mean) {
-            ([one], None) => format!("AUC {}; positive class: {}", one.area.text(2), one.class),
-            (_, Some(mean)) => format!("Each class against the rest; mean AUC {}", mean.text(2)),
-            _ => "AUC of each class against the rest".to_owned(),
-        };
-        let space = heading(canvas, &self.title(), &note);
-        let x = Axis::unit("False positive rate (1 − specificity)");
-        let y = Axis::unit("True positive rate (sensitivity)");
-        let panel = Panel::square(canvas, space, x, y, &PLAIN);
+    fn draw(&self, page: &Area<'_>) -> Drawn {
+        let mut chart = curves::chart(
+            page,
+            &self.title(),
+            &curves::subtitle(&self.curves, self.mean.as_ref(), ["AUC", "AUC"]),
+            ["False positive rate (1 − specificity)", "True positive rate (sensitivity)"],
+        )?;
         let chance = [(vec![(0.0, 0.0), (1.0, 1.0)], "chance (AUC 0.50)".to_owned())];
-        let corner = Corner::LowerRight;
-        curves::draw(canvas, &panel, corner, &self.curves, <[_]>::to_vec, &chance);
+        let corner = SeriesLabelPosition::LowerRight;
+        curves::draw(&mut chart, corner, &self.curves, <[_]>::to_vec, &chance)
     }
 }

@@ -1,10 +1,13 @@
-//! Where on an image the saliency lies that explains an answer.
+//! Saliency maps over images.
 
 use super::Figure;
-use super::canvas::{Canvas, Pixels, Rect, Stroke};
-use super::panel::{BORDER, HEADING, heading};
-use super::text::Text;
-use super::theme::{Color, INK, LABEL, SMALL, WHITE, faded, mixed, rgb};
+use super::chart::{BORDER, HEADING, heading};
+use super::page::{Area, Drawn, Picture, Pixels, px};
+use super::text::{Font, HPos, VPos};
+use super::theme::{self, SMALL, WHITE, mixed, rgb};
+use plotters::element::DashedPathElement;
+use plotters::prelude::*;
+use plotters_backend::BackendCoord;
 
 /// Saliency over an image.
 #[derive(Clone, Debug)]
@@ -45,12 +48,10 @@ const GAP: f64 = 16.0;
 const BELOW: f64 = 66.0;
 /// Pixels of an overlay along its side.
 const PIXELS: usize = 224;
-/// Names of panels.
-const NAME: Text = Text::new(12.0, INK).bold();
 
 /// Inferno's colours (van der Walt and Smith 2015) at even steps from 0 to 1:
 /// evenly brighter, so that they can be read in grey.
-const RAMP: [Color; 7] = [
+const RAMP: [RGBAColor; 7] = [
     rgb(0x000004),
     rgb(0x320A5E),
     rgb(0x781C6D),
@@ -62,7 +63,7 @@ const RAMP: [Color; 7] = [
 /// Opacity of the hottest cell.
 const OPACITY: f64 = 0.75;
 
-fn ramp(share: f64) -> Color {
+fn ramp(share: f64) -> RGBAColor {
     let at = share.clamp(0.0, 1.0) * (RAMP.len() - 1) as f64;
     let below = (at as usize).min(RAMP.len() - 2);
     mixed(RAMP[below], RAMP[below + 1], at - below as f64)
@@ -74,7 +75,7 @@ pub fn saliency_rgba(cells: &[f32]) -> Vec<u8> {
     let most = cells.iter().copied().fold(0.0, f32::max);
     let share = |saliency: &f32| if most > 0.0 { f64::from(saliency.max(0.0) / most) } else { 0.0 };
     let rgba = |saliency: f64| {
-        let (red, green, blue) = ramp(saliency).rgb;
+        let RGBAColor(red, green, blue, _) = ramp(saliency);
         [red, green, blue, (255.0 * opacity(saliency)).round() as u8]
     };
     cells.iter().map(share).flat_map(rgba).collect()
@@ -125,13 +126,13 @@ impl Overlay {
             let saliency = if unpooled { 0.0 } else { self.at(share(y), share(x)) };
             let at = (y * image.height / PIXELS * image.width + x * image.width / PIXELS) * 3;
             let pixel = &image.rgb[at..at + 3];
-            let grey = Color { alpha: 1.0, rgb: (pixel[0], pixel[1], pixel[2]) };
+            let grey = RGBAColor(pixel[0], pixel[1], pixel[2], 1.0);
             let shown = if unpooled {
                 mixed(grey, UNPOOLED, if (x + y) % 12 < 2 { 0.85 } else { 0.6 })
             } else {
                 mixed(grey, ramp(saliency), opacity(saliency))
             };
-            rgb.extend([shown.rgb.0, shown.rgb.1, shown.rgb.2]);
+            rgb.extend([shown.0, shown.1, shown.2]);
         }
         rgb
     }
@@ -141,7 +142,7 @@ impl Overlay {
 const NOT_POOLED: &str = "not pooled by the head";
 
 /// The colour of cells that are not pooled, hatched.
-const UNPOOLED: Color = rgb(0x3C4650);
+const UNPOOLED: RGBAColor = rgb(0x3C4650);
 
 impl Figure for Saliency<'_> {
     fn name(&self) -> &str {
@@ -175,82 +176,91 @@ impl Figure for Saliency<'_> {
         format!("{} {}", self.subtitle, overlays.join(" "))
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
-        let space = heading(canvas, &self.title, &self.subtitle);
-        let panel = |i: usize| {
-            let x0 = space.x0 + i as f64 * (SIDE + GAP);
-            let y0 = space.y0 + 18.0;
-            Rect { x0, y0, x1: x0 + SIDE, y1: y0 + SIDE }
-        };
-        let name = |canvas: &mut Canvas<'_>, area: Rect, text: &str| {
-            canvas.text((area.x0, area.y0 - 7.0), &NAME.fit(text, SIDE), &NAME);
-        };
+    fn draw(&self, page: &Area<'_>) -> Drawn {
+        let area = heading(page, &self.title, &self.subtitle)?;
+        let panel = |i: usize| area.clone().shrink((px(i as f64 * (SIDE + GAP)), px(18.0)), PANEL);
         let image = panel(0);
-        name(canvas, image, "image");
-        canvas.picture(image, self.image);
-        canvas.text((image.x0, image.y1 + 16.0), "dashed: the centre of the image", &SMALL);
+        self.draw_panel(&image, "image", self.image)?;
+        note(&image, SIDE + 6.0, "dashed: centre of the image")?;
         for (i, overlay) in self.overlays.iter().enumerate() {
-            let area = panel(i + 1);
-            name(canvas, area, &overlay.label);
+            let panel = panel(i + 1);
             let rgb = overlay.over(self.image);
-            canvas.picture(area, Overlay::pixels(&rgb));
-            self.mark_unpooled(canvas, area, overlay);
-            self.mark_centre(canvas, area);
-            scale(canvas, area, overlay);
+            self.draw_panel(&panel, &overlay.label, Overlay::pixels(&rgb))?;
+            self.mark_centre(&panel)?;
+            mark_unpooled(&panel, overlay)?;
+            draw_scale(&panel, overlay)?;
         }
+        Ok(())
     }
+}
+
+/// Width and height of a panel in dots.
+const PANEL: (i32, i32) = (px(SIDE), px(SIDE + BELOW));
+
+/// A place on a panel, from 0 to 1 along each side.
+fn place(x: f64, y: f64) -> BackendCoord {
+    (px(x * SIDE), px(y * SIDE))
+}
+
+/// Writes a note below a panel.
+fn note(panel: &Area<'_>, top: f64, text: &str) -> Drawn {
+    panel.draw_text(text, &SMALL.anchored(HPos::Left, VPos::Top), (0, px(top)))
 }
 
 impl Saliency<'_> {
-    fn mark_centre(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let (from, to) = self.centre;
-        let across = |share: f64| area.x0 + share * area.width();
-        let down = |share: f64| area.y0 + share * area.height();
-        let edge = Rect { x0: across(from), x1: across(to), y0: down(from), y1: down(to) };
-        canvas.frame(edge, &Stroke::new(rgb(0x9FE8FF), 1.2).dashed());
+    fn draw_panel(&self, panel: &Area<'_>, name: &str, pixels: Pixels<'_>) -> Drawn {
+        let style = theme::HEADING.anchored(HPos::Left, VPos::Bottom);
+        panel.draw_text(&theme::HEADING.fit(name, SIDE), &style, (0, px(-4.0)))?;
+        panel.draw(&Picture { corners: [(0, 0), place(1.0, 1.0)], pixels })
     }
 
-    /// Names the region that the head does not pool.
-    fn mark_unpooled(&self, canvas: &mut Canvas<'_>, area: Rect, overlay: &Overlay) {
-        let (pooled, of) = overlay.pooled;
-        if pooled >= of {
-            return;
-        }
-        let share = pooled as f64 / of as f64;
-        let (x, y) = (area.x0 + share * area.width(), area.y0 + share * area.height());
-        let edge = Stroke::new(WHITE, 1.5);
-        canvas.line(&[(x, area.y0), (x, y), (area.x0, y)], &edge);
-        let text = Text::new(11.0, WHITE).bold().centered();
-        let middle = (area.x0 + area.width() / 2.0, (y + area.y1) / 2.0);
-        let width = text.width(NOT_POOLED) + 12.0;
-        let plate = Rect {
-            x0: middle.0 - width / 2.0,
-            x1: middle.0 + width / 2.0,
-            y0: middle.1 - 10.0,
-            y1: middle.1 + 10.0,
-        };
-        canvas.rect(plate, faded(rgb(0), 0.7));
-        canvas.text_middle(middle, NOT_POOLED, &text);
+    fn mark_centre(&self, panel: &Area<'_>) -> Drawn {
+        let (from, to) = self.centre;
+        let edge = [(from, from), (to, from), (to, to), (from, to), (from, from)];
+        let edge = edge.map(|(x, y)| place(x, y));
+        let style = rgb(0x9FE8FF).stroke_width(px(1.2) as u32);
+        panel.draw(&DashedPathElement::new(edge, px(6.0), px(4.0), style))
     }
 }
 
-/// The scale bar and the note below an overlay.
-fn scale(canvas: &mut Canvas<'_>, area: Rect, overlay: &Overlay) {
+/// Names the region that the head does not pool.
+fn mark_unpooled(panel: &Area<'_>, overlay: &Overlay) -> Drawn {
+    let (pooled, of) = overlay.pooled;
+    if pooled >= of {
+        return Ok(());
+    }
+    let end = pooled as f64 / of as f64;
+    let edge = [place(end, 0.0), place(end, end), place(0.0, end)];
+    panel.draw(&PathElement::new(edge, WHITE.stroke_width(px(1.5) as u32)))?;
+    let font = Font::new(11.0, WHITE).bold();
+    let (x, y) = place(0.5, (end + 1.0) / 2.0);
+    let (across, down) = (px(font.width(NOT_POOLED) / 2.0 + 6.0), px(10.0));
+    let plate = [(x - across, y - down), (x + across, y + down)];
+    panel.draw(&Rectangle::new(plate, rgb(0).mix(0.7).filled()))?;
+    panel.draw_text(NOT_POOLED, &font.anchored(HPos::Center, VPos::Center), (x, y))
+}
+
+/// Draws the colour scale and the note below an overlay.
+fn draw_scale(panel: &Area<'_>, overlay: &Overlay) -> Drawn {
     const STEPS: usize = 64;
-    let (y0, y1) = (area.y1 + 8.0, area.y1 + 18.0);
-    let most = format!("{:.2e}", overlay.most());
-    let most = if overlay.most() >= 0.01 { format!("{:.2}", overlay.most()) } else { most };
-    let (x0, x1) = (area.x0 + 14.0, area.x1 - SMALL.width(&most) - 8.0);
-    canvas.text_middle((area.x0, (y0 + y1) / 2.0), "0", &SMALL);
+    let most = overlay.most();
+    let most = if most >= 0.01 { format!("{most:.2}") } else { format!("{most:.2e}") };
+    let (from, to) = (14.0, SIDE - SMALL.width(&most) - 8.0);
+    let (top, bottom) = (px(SIDE + 8.0), px(SIDE + 18.0));
     for step in 0..STEPS {
-        let at = |i: usize| x0 + (x1 - x0) * i as f64 / STEPS as f64;
+        let at = |i: usize| px(from + (to - from) * i as f64 / STEPS as f64);
         let color = ramp((step as f64 + 0.5) / STEPS as f64);
-        canvas.rect(Rect { x0: at(step), x1: at(step + 1), y0, y1 }, color);
+        panel.draw(&Rectangle::new([(at(step), top), (at(step + 1), bottom)], color.filled()))?;
     }
-    canvas.text_middle((x1 + 8.0, (y0 + y1) / 2.0), &most, &SMALL);
-    for (i, line) in LABEL.wrap(&overlay.note, SIDE, 2).iter().enumerate() {
-        canvas.text((area.x0, y1 + 16.0 + 15.0 * i as f64), line, &SMALL);
+    for (x, text) in [(0.0, "0"), (to + 8.0, &most)] {
+        let style = SMALL.anchored(HPos::Left, VPos::Center);
+        panel.draw_text(text, &style, (px(x), (top + bottom) / 2))?;
     }
+    // An average character is 0.55 em wide.
+    let lines = textwrap::wrap(&overlay.note, (SIDE / 6.0) as usize);
+    lines.iter().take(2).enumerate().try_for_each(|(i, line)| {
+        note(panel, SIDE + 25.0 + 15.0 * i as f64, &SMALL.fit(line, SIDE))
+    })
 }
 
 #[cfg(test)]

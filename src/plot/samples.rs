@@ -191,6 +191,24 @@ fn sheet(count: usize, saliency: bool) -> Sheet<'static> {
     }
 }
 
+fn saliency(cells: usize, pooled: usize) -> Saliency<'static> {
+    let overlay = |label: &str| Overlay {
+        label: label.into(),
+        note: "Grad-CAM of covid, probability 0.93, at the last convolution".into(),
+        cells,
+        saliency: noise(cells).take(cells * cells).map(|value| (value - 0.2) as f32).collect(),
+        pooled: (pooled, cells),
+    };
+    Saliency {
+        name: "saliency".into(),
+        title: "covid/patient-7.png".into(),
+        subtitle: "covid predicted as covid, probability 0.93".into(),
+        image: Pixels { width: 40, height: 30, rgb: &IMAGE },
+        centre: (0.15, 0.85),
+        overlays: vec![overlay("Grad-CAM"), overlay("occlusion")],
+    }
+}
+
 /// One figure of each kind.
 pub fn usual() -> Vec<Box<dyn Figure>> {
     vec![
@@ -204,6 +222,7 @@ pub fn usual() -> Vec<Box<dyn Figure>> {
         Box::new(crossval()),
         Box::new(audit()),
         Box::new(sheet(7, false)),
+        Box::new(saliency(7, 5)),
     ]
 }
 
@@ -282,6 +301,7 @@ pub fn edges() -> Vec<Box<dyn Figure>> {
         Box::new(Audit { model: estimate(1.0, 1.0, 1.0), probes: vec![] }),
         Box::new(sheet(0, false)),
         Box::new(sheet(1, true)),
+        Box::new(Saliency { title: LONG.repeat(3), subtitle: LONG.repeat(3), ..saliency(4, 4) }),
     ];
     for count in [0, 1, 2, 5, 30] {
         figures.push(Box::new(seeds(count)));

@@ -1,11 +1,12 @@
-//! How the predicted probabilities of each class are spread.
+//! Histograms of the predicted probabilities by true class.
 
 use super::axis::Axis;
-use super::canvas::{Canvas, Rect, Stroke};
-use super::panel::{BORDER, HEADING, PLAIN, Panel, heading};
-use super::text::Text;
-use super::theme::{CLASSES, INK, MUTED, SMALL, WHITE, faded, mixed};
+use super::chart::{self, BORDER, PLAIN, Stroke, heading, mesh};
+use super::page::{Area, Drawn, px};
+use super::text::{HPos, VPos};
+use super::theme::{CLASSES, HEADING, INK, LABEL, MUTED, SMALL, WHITE, mixed};
 use super::{Figure, counted};
+use plotters::prelude::*;
 
 /// The predictions of the images of one class.
 #[derive(Clone, Debug)]
@@ -51,9 +52,10 @@ const BINS: usize = 20;
 const ROWS: (f64, f64) = (128.0, 96.0);
 /// The most classes with rows of full height.
 const FEW: usize = 4;
-/// Share of the panel below zero, where the predictions are.
+/// Height of the label of the horizontal axis.
+const AXIS: f64 = 18.0;
+/// Height of the strip of single predictions, in units of the highest bar.
 const RUG: f64 = 0.14;
-const CLASS: Text = Text::new(12.0, INK).bold();
 
 impl Scores {
     fn row(&self) -> f64 {
@@ -62,9 +64,9 @@ impl Scores {
 
     fn threshold(&self) -> String {
         match self.threshold {
-            Threshold::One(at) => format!("dashed: the threshold, {at:.2}"),
+            Threshold::One(at) => format!("dashed: decision threshold {at:.2}"),
             Threshold::PerFold(low, high) => {
-                format!("dashed: the thresholds of the folds, {low:.2} to {high:.2}")
+                format!("dashed: decision thresholds of the folds, {low:.2} to {high:.2}")
             }
             Threshold::Argmax => "grey: images of the other classes".to_owned(),
         }
@@ -74,7 +76,7 @@ impl Scores {
     fn count(&self, class: &ClassScores) -> String {
         let positive = self.positive.as_ref().unwrap_or(&class.class);
         let all = counted(class.scores.len(), "prediction");
-        format!("{all}, {} predicted as {}", class.predicted, CLASS.fit(positive, 160.0))
+        format!("{all}, {} predicted as {}", class.predicted, SMALL.fit(positive, 160.0))
     }
 }
 
@@ -84,7 +86,7 @@ impl Figure for Scores {
     }
 
     fn size(&self) -> (u32, u32) {
-        (640, (HEADING + self.row() * self.classes.len() as f64 + BORDER + 4.0) as u32)
+        (640, (chart::HEADING + self.row() * self.classes.len() as f64 + AXIS + BORDER) as u32)
     }
 
     fn title(&self) -> String {
@@ -98,61 +100,77 @@ impl Figure for Scores {
         format!("Predicted probability of {of}; {}. {}.", self.threshold(), classes.join("; "))
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
-        let note = format!("Each tick is a prediction; {}", self.threshold());
-        let space = heading(canvas, &self.title(), &note);
-        let row = self.row();
-        let histograms: Vec<_> = self.classes.iter().map(|c| histogram(&c.scores)).collect();
-        let others: Vec<_> = self.classes.iter().map(|c| histogram(&c.rest)).collect();
-        let most = histograms.iter().flatten().copied().max().unwrap_or(0).max(1) as f64;
-        let left = space.x0 + 48.0;
-        for (i, (class, bins)) in self.classes.iter().zip(&histograms).enumerate() {
-            let color = CLASSES[i % CLASSES.len()];
-            let top = space.y0 + row * i as f64;
-            let area = Rect { x0: left, y0: top + 20.0, x1: space.x1 - 8.0, y1: top + row - 28.0 };
-            let last = i + 1 == self.classes.len();
-            let label = match &self.positive {
-                Some(positive) => format!("Predicted probability of {positive}"),
-                None => "Predicted probability of the row's class".to_owned(),
-            };
-            let mut x = Axis::unit(if last { &label } else { "" });
-            x.ticks.iter_mut().filter(|_| !last).for_each(|(_, label)| label.clear());
-            let label = if row < ROWS.0 { "" } else { "Predictions" };
-            let mut y = Axis::new(0.0, 1.05 * most, 3, label).whole(3);
-            y.min = -RUG * most;
-            let panel = Panel::on(canvas, area, x, y, &PLAIN);
-
-            let name = CLASS.fit(&class.class, 240.0);
-            canvas.text((left, top + 13.0), &name, &CLASS);
-            let after = left + CLASS.width(&name) + 10.0;
-            let note = SMALL.fit(&self.count(class), area.x1 - after);
-            canvas.text((after, top + 13.0), &note, &SMALL);
-            let mut bars = |bins: &[usize; BINS], fill| {
-                for (bin, &count) in bins.iter().enumerate().filter(|(_, count)| **count > 0) {
-                    let (x0, y0) = panel.at(bin as f64 / BINS as f64, (count as f64).min(most));
-                    let (x1, y1) = panel.at((bin + 1) as f64 / BINS as f64, 0.0);
-                    canvas.rect(Rect { x0: x0 + 1.0, y0, x1: x1 - 1.0, y1 }, fill);
-                }
-            };
-            bars(&others[i], faded(MUTED, 0.3));
-            bars(
-                bins,
-                faded(mixed(WHITE, color, 0.75), if class.rest.is_empty() { 1.0 } else { 0.8 }),
-            );
-            for &score in &class.scores {
-                let (x, y) = panel.at(score, 0.0);
-                canvas.line(&[(x, y + 2.0), (x, area.y1 - 1.0)], &Stroke::new(color, 1.0));
-            }
-            let at = match self.threshold {
-                Threshold::One(at) => vec![at],
-                Threshold::PerFold(low, high) => vec![low, high],
-                Threshold::Argmax => vec![],
-            };
-            for at in at {
-                let (x, _) = panel.at(at, 0.0);
-                canvas.line(&[(x, area.y0), (x, area.y1)], &Stroke::new(INK, 1.4).dashed());
-            }
+    fn draw(&self, page: &Area<'_>) -> Drawn {
+        let note = format!("Ticks: single predictions; {}", self.threshold());
+        let area = heading(page, &self.title(), &note)?;
+        let (rows, below) = area.split_vertically(px(self.row() * self.classes.len() as f64));
+        let most = self.classes.iter().flat_map(|class| histogram(&class.scores)).max();
+        let most = most.unwrap_or(0).max(1) as f64;
+        let areas = rows.split_evenly((self.classes.len().max(1), 1));
+        for (i, (class, area)) in self.classes.iter().zip(&areas).enumerate() {
+            self.draw_row(area, class, CLASSES[i % CLASSES.len()], most)?;
         }
+        let label = match &self.positive {
+            Some(positive) => format!("Predicted probability of {positive}"),
+            None => "Predicted probability of the row's class".to_owned(),
+        };
+        let middle = (px(LEFT) + below.dim_in_pixel().0 as i32) / 2;
+        let style = LABEL.anchored(HPos::Center, VPos::Top);
+        below.draw_text(&LABEL.fit(&label, 500.0), &style, (middle, px(2.0)))
+    }
+}
+
+/// Room to the left of a row in pixels.
+const LEFT: f64 = 52.0;
+
+impl Scores {
+    /// Draws the histogram of a class, where the highest bar of all classes has `most`
+    /// predictions.
+    fn draw_row(&self, area: &Area<'_>, class: &ClassScores, color: RGBAColor, most: f64) -> Drawn {
+        let name = HEADING.fit(&class.class, 240.0);
+        let after = LEFT + HEADING.width(&name) + 10.0;
+        let count = SMALL.fit(&self.count(class), 604.0 - after);
+        for (font, text, x) in [(HEADING, name, LEFT), (SMALL, count, after)] {
+            area.draw_text(&text, &font.anchored(HPos::Left, VPos::Center), (px(x), px(9.0)))?;
+        }
+        let counts = Axis::whole(0.0..1.05 * most, 5);
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(px(20.0))
+            .margin_right(px(10.0))
+            .x_label_area_size(px(24.0))
+            .y_label_area_size(px(LEFT))
+            .build_cartesian_2d(Axis::unit(), Axis { range: -RUG * most..1.05 * most, ..counts })?;
+        let label = if self.row() < ROWS.0 { "" } else { "Predictions" };
+        mesh(&mut chart, PLAIN, ["", label])?.draw()?;
+
+        // plotters' `Histogram` draws its bars in no fixed order.
+        let shade = mixed(WHITE, color, 0.75);
+        let shade = if class.rest.is_empty() { shade } else { shade.mix(0.8) };
+        for (scores, fill) in [(&class.rest, MUTED.mix(0.3)), (&class.scores, shade)] {
+            let bar = |(bin, count): (usize, usize)| {
+                let [from, to] = [bin, bin + 1].map(|bin| bin as f64 / BINS as f64);
+                let corners = [(from, (count as f64).min(most)), (to, 0.0)];
+                let mut bar = Rectangle::new(corners, fill.filled());
+                bar.set_margin(0, 0, px(1.0) as u32, px(1.0) as u32);
+                bar
+            };
+            let bins = histogram(scores).into_iter().enumerate();
+            chart.draw_series(bins.filter(|(_, count)| *count > 0).map(bar))?;
+        }
+        let tick = |&score: &f64| {
+            let ends = [(score, -0.2 * RUG * most), (score, -0.9 * RUG * most)];
+            PathElement::new(ends, Stroke::new(color, 1.0).style())
+        };
+        chart.draw_series(class.scores.iter().map(tick))?;
+        let thresholds = match self.threshold {
+            Threshold::One(at) => vec![at],
+            Threshold::PerFold(low, high) => vec![low, high],
+            Threshold::Argmax => vec![],
+        };
+        let dashed = Stroke::new(INK, 1.4).dashed();
+        thresholds.into_iter().try_for_each(|at| {
+            chart::line(&mut chart, &[(at, 1.05 * most), (at, -RUG * most)], dashed)
+        })
     }
 }
 

@@ -1,12 +1,13 @@
 //! Training histories of several seeds, as small multiples.
 
-use super::axis::Axis;
-use super::canvas::{Canvas, Rect, Stroke};
-use super::legend::{Key, row};
-use super::panel::{self, Panel, heading};
-use super::text::Text;
-use super::theme::{BLUE, Color, INK, LABEL, SMALL, VERMILLION, WHITE, mixed};
+use super::axis::{Axis, padded};
+use super::chart::{self, Key, PLAIN, Stroke, heading, legend_row, mesh};
+use super::history::by_epoch;
+use super::page::{Area, Drawn, px};
+use super::text::{HPos, VPos};
+use super::theme::{BLUE, LABEL, VALUE, VERMILLION, WHITE, mixed};
 use super::{Epochs, Figure, counted};
+use plotters::prelude::*;
 
 /// One training run.
 #[derive(Clone, Debug)]
@@ -27,15 +28,13 @@ pub struct Seeds {
 
 const LOSS: [Stroke; 2] = [Stroke::new(VERMILLION, 1.0).dashed(), Stroke::new(VERMILLION, 1.8)];
 const ACCURACY: [Stroke; 2] = [Stroke::new(BLUE, 1.0).dashed(), Stroke::new(BLUE, 1.8)];
-const RANGES: [Color; 2] = [mixed(WHITE, VERMILLION, 0.2), mixed(WHITE, BLUE, 0.2)];
-const NAME: Text = Text::new(11.0, INK).bold();
-/// Size of a cell of the grid, and what its heading takes.
-const CELL: (f64, f64) = (165.0, 130.0);
-const CELL_HEADING: f64 = 20.0;
-/// Room for the axes' labels to the left, and for title and legend above.
-const LEFT: f64 = 62.0;
-const TOP: f64 = 92.0;
-const BOTTOM: f64 = 42.0;
+const RANGES: [RGBAColor; 2] = [mixed(WHITE, VERMILLION, 0.2), mixed(WHITE, BLUE, 0.2)];
+/// Width and height of a panel with its heading and labels, in pixels.
+const CELL: (f64, f64) = (180.0, 138.0);
+/// Room to the left of the panels, above and below.
+const LEFT: f64 = 36.0;
+const TOP: f64 = 82.0;
+const BOTTOM: f64 = 32.0;
 
 impl Seeds {
     /// Columns and rows of the grid.
@@ -48,7 +47,7 @@ impl Seeds {
         (columns, self.runs.len().div_ceil(columns).max(1))
     }
 
-    /// Width of a cell: few are wider, so that the heading has room.
+    /// Width of a panel: few are wider, so that the heading has room.
     fn cell(&self) -> f64 {
         CELL.0 * (3.0 / self.grid().0 as f64).max(1.0)
     }
@@ -94,69 +93,65 @@ impl Figure for Seeds {
         )
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
-        heading(
-            canvas,
-            &self.title(),
-            "Ends at: last validation accuracy. Shaded: validation curves of all seeds",
-        );
-        row(
-            canvas,
-            (18.0, 66.0),
-            &[
-                (Key::Line(LOSS[1]), "validation loss"),
-                (Key::Line(LOSS[0]), "training loss"),
-                (Key::Line(ACCURACY[1]), "validation accuracy"),
-                (Key::Line(ACCURACY[0]), "training accuracy"),
-            ],
-        );
+    fn draw(&self, page: &Area<'_>) -> Drawn {
+        let note = "Final: last validation accuracy. Shaded: range of the validation curves of \
+                    all seeds";
+        let area = heading(page, &self.title(), note)?;
+        let entries = [
+            (Key::Line(LOSS[1]), "validation loss"),
+            (Key::Line(LOSS[0]), "training loss"),
+            (Key::Line(ACCURACY[1]), "validation accuracy"),
+            (Key::Line(ACCURACY[0]), "training accuracy"),
+        ];
+        legend_row(&area, &entries)?;
 
         let all = || self.runs.iter().map(|run| &run.epochs);
         let epochs = all().map(Epochs::len).max().unwrap_or(0);
         let values = all().flat_map(|e| e.curves()).flat_map(|(_, values)| values.iter().copied());
-        let x = Axis::over((0..epochs).map(|epoch| epoch as f64), 4, "").whole(4);
-        let y = Axis::over(values.chain([0.0, 1.0]), 4, "");
-
-        let ranges = [self.range(|epochs| &epochs.val_loss), self.range(|epochs| &epochs.val_acc)];
+        let x = Axis::whole(padded((0..epochs).map(|epoch| epoch as f64)), 4);
+        let y = Axis::new(padded(values.chain([0.0, 1.0])), 5);
         let (columns, rows) = self.grid();
-        for (i, run) in self.runs.iter().enumerate() {
-            let (column, line) = (i % columns, i / columns);
-            let left = LEFT + column as f64 * self.cell();
-            let top = TOP + line as f64 * CELL.1;
-            // Only the outer panels carry numbers.
-            let lowest = i + columns >= self.runs.len();
-            let mut x = x.clone();
-            let mut y = y.clone();
-            x.ticks.iter_mut().filter(|_| !lowest).for_each(|(_, label)| label.clear());
-            y.ticks.iter_mut().filter(|_| column > 0).for_each(|(_, label)| label.clear());
-            let area = Rect {
-                x0: left,
-                y0: top + CELL_HEADING,
-                x1: left + self.cell() - 14.0,
-                y1: top + CELL.1 - 12.0,
-            };
-            let panel = Panel::on(canvas, area, x, y, &panel::PLAIN);
-            let last = run.epochs.val_acc.last().map(|last| format!("ends at {last:.2}"));
-            let last = last.unwrap_or_default();
-            canvas.text((area.x1, top + 14.0), &last, &SMALL.ending());
-            let room = area.width() - SMALL.width(&last) - 8.0;
-            let name = NAME.fit(&format!("seed {}", run.seed), room);
-            canvas.text((left, top + 14.0), &name, &NAME);
-            for (range, fill) in ranges.iter().zip(RANGES) {
-                panel.band(canvas, range, fill);
-            }
-            line_of(canvas, &panel, &run.epochs.train_loss, &LOSS[0]);
-            line_of(canvas, &panel, &run.epochs.train_acc, &ACCURACY[0]);
-            line_of(canvas, &panel, &run.epochs.val_loss, &LOSS[1]);
-            line_of(canvas, &panel, &run.epochs.val_acc, &ACCURACY[1]);
+        let panels = page.margin(px(TOP), px(BOTTOM), px(LEFT), px(10.0));
+        for (run, area) in self.runs.iter().zip(panels.split_evenly((rows, columns))) {
+            self.draw_run(&area, run, x.clone(), y.clone())?;
         }
 
-        let label = LABEL.centered();
-        let page = canvas.area();
-        let middle = LEFT + (page.x1 - LEFT) / 2.0;
-        canvas.text((middle, page.y1 - 14.0), "Epoch", &label);
-        let center = TOP + (rows as f64 * CELL.1 + CELL_HEADING - 12.0) / 2.0;
-        canvas.text((22.0, center), "Loss, accuracy", &label.upwards());
+        let (width, height) = page.dim_in_pixel();
+        let label = LABEL.anchored(HPos::Center, VPos::Bottom);
+        let below = ((px(LEFT) + width as i32) / 2, height as i32 - px(12.0));
+        page.draw_text("Epoch", &label, below)?;
+        let label = LABEL.anchored(HPos::Center, VPos::Top).transform(FontTransform::Rotate270);
+        let beside = (px(16.0), (px(TOP - BOTTOM) + height as i32) / 2);
+        page.draw_text("Loss, accuracy", &label, beside)
+    }
+}
+
+impl Seeds {
+    fn draw_run(&self, area: &Area<'_>, run: &Run, x: Axis, y: Axis) -> Drawn {
+        const LEFT: f64 = 32.0;
+        let last = run.epochs.val_acc.last().map(|last| format!(": final {last:.2}"));
+        let name = format!("seed {}{}", run.seed, last.unwrap_or_default());
+        let name = VALUE.fit(&name, self.cell() - LEFT);
+        let style = VALUE.anchored(HPos::Left, VPos::Center);
+        area.draw_text(&name, &style, (px(LEFT), px(10.0)))?;
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(px(20.0))
+            .margin_right(px(14.0))
+            .x_label_area_size(px(22.0))
+            .y_label_area_size(px(LEFT))
+            .build_cartesian_2d(x, y)?;
+        mesh(&mut chart, PLAIN, ["", ""])?.draw()?;
+        let ranges = [self.range(|epochs| &epochs.val_loss), self.range(|epochs| &epochs.val_acc)];
+        for (range, fill) in ranges.iter().zip(RANGES) {
+            chart::band(&mut chart, range, fill)?;
+        }
+        let Epochs { train_loss, val_loss, train_acc, val_acc } = &run.epochs;
+        let training = [(train_loss, LOSS[0]), (train_acc, ACCURACY[0])];
+        let validation = [(val_loss, LOSS[1]), (val_acc, ACCURACY[1])];
+        training
+            .into_iter()
+            .chain(validation)
+            .try_for_each(|(values, stroke)| chart::line(&mut chart, &by_epoch(values), stroke))
     }
 }
 
@@ -166,9 +161,4 @@ fn extremes(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         let (low, high) = range.unwrap_or((value, value));
         Some((f64::min(low, value), f64::max(high, value)))
     })
-}
-
-fn line_of(canvas: &mut Canvas<'_>, panel: &Panel, values: &[f64], stroke: &Stroke) {
-    let points: Vec<_> = values.iter().enumerate().map(|(i, &value)| (i as f64, value)).collect();
-    panel.line(canvas, &points, stroke);
 }

@@ -1,10 +1,11 @@
 //! Contact sheets: images in a grid, with or without their saliency maps.
 
-use super::canvas::{Canvas, Pixels, Rect};
-use super::panel::{BORDER, HEADING, heading};
-use super::text::Text;
-use super::theme::{INK, SMALL};
+use super::chart::{BORDER, HEADING, heading};
+use super::page::{Area, Drawn, Picture, Pixels, px};
+use super::text::{Font, HPos, VPos};
+use super::theme::{INK, SMALL, rgb};
 use super::{Figure, counted};
+use plotters::prelude::*;
 
 /// An image on a sheet.
 #[derive(Clone, Debug)]
@@ -13,7 +14,7 @@ pub struct Tile<'a> {
     pub image: Pixels<'a>,
     /// Its saliency map, drawn beside it.
     pub saliency: Option<Pixels<'a>>,
-    /// What stands below it; the first line is bold.
+    /// The lines below it; the first is bold.
     pub caption: Vec<String>,
 }
 
@@ -33,7 +34,7 @@ pub struct Sheet<'a> {
 const SIDE: f64 = 150.0;
 const GAP: f64 = 14.0;
 const LINE: f64 = 14.0;
-const FIRST: Text = Text::new(11.0, INK).bold();
+const FIRST: Font = Font::new(11.0, INK).bold();
 
 impl Sheet<'_> {
     fn tile(&self) -> (f64, f64) {
@@ -73,31 +74,35 @@ impl Figure for Sheet<'_> {
         format!("{images}. {}", captions.join("; "))
     }
 
-    fn draw(&self, canvas: &mut Canvas<'_>) {
-        let space = heading(canvas, &self.title, &self.subtitle);
+    fn draw(&self, page: &Area<'_>) -> Drawn {
+        let area = heading(page, &self.title, &self.subtitle)?;
         let (width, height) = self.tile();
         for (i, tile) in self.tiles.iter().enumerate() {
             let (column, row) = (i % self.columns(), i / self.columns());
-            let x = space.x0 + column as f64 * (width + GAP);
-            let y = space.y0 + row as f64 * (height + GAP);
-            picture(canvas, x, y, tile.image);
+            let x = column as f64 * (width + GAP);
+            let y = row as f64 * (height + GAP);
+            picture(&area, (x, y), tile.image)?;
             if let Some(saliency) = tile.saliency {
-                picture(canvas, x + SIDE + 2.0, y, saliency);
+                picture(&area, (x + SIDE + 2.0, y), saliency)?;
             }
             for (line, text) in tile.caption.iter().enumerate() {
-                let style = if line == 0 { FIRST } else { SMALL };
-                let baseline = y + SIDE + LINE * (line + 1) as f64;
-                canvas.text((x, baseline), &style.fit(text, width), &style);
+                let font = if line == 0 { FIRST } else { SMALL };
+                let style = font.anchored(HPos::Left, VPos::Top);
+                let top = y + SIDE + 5.0 + LINE * line as f64;
+                area.draw_text(&font.fit(text, width), &style, (px(x), px(top)))?;
             }
         }
+        Ok(())
     }
 }
 
-/// Draws an image as large as fits a square, in the middle of it, aspect kept.
-fn picture(canvas: &mut Canvas<'_>, x: f64, y: f64, image: Pixels<'_>) {
-    let (width, height) = (image.width as f64, image.height as f64);
+/// Draws an image as large as fits a black square, in the middle of it, aspect kept.
+fn picture(area: &Area<'_>, (x, y): (f64, f64), pixels: Pixels<'_>) -> Drawn {
+    let (width, height) = (pixels.width as f64, pixels.height as f64);
     let scale = SIDE / width.max(height);
     let (x0, y0) = (x + (SIDE - scale * width) / 2.0, y + (SIDE - scale * height) / 2.0);
-    canvas.rect(Rect { x0: x, y0: y, x1: x + SIDE, y1: y + SIDE }, super::theme::rgb(0));
-    canvas.picture(Rect { x0, y0, x1: x0 + scale * width, y1: y0 + scale * height }, image);
+    let square = [(px(x), px(y)), (px(x + SIDE), px(y + SIDE))];
+    area.draw(&Rectangle::new(square, rgb(0).filled()))?;
+    let corners = [(px(x0), px(y0)), (px(x0 + scale * width), px(y0 + scale * height))];
+    area.draw(&Picture { corners, pixels })
 }

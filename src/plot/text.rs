@@ -1,83 +1,102 @@
-//! Text in the embedded font, for both backends of plotters.
+//! Text in the embedded DejaVu Sans.
 //!
-//! plotters draws glyphs through [`BackendTextStyle`]. Its own implementation
-//! ignores side bearings; this one sets kerned text with exact bearings, at
-//! the same place and size as the SVG backend does.
+//! plotters measures text with the font that is registered here, so that its labels and
+//! legends are laid out exactly. Its own drawing ignores side bearings, and places text in
+//! a bitmap higher than in an SVG; [`Glyphs`] replaces it for both.
 
-use super::theme::Color;
-use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
-use plotters_backend::text_anchor::{HPos, Pos, VPos};
-use plotters_backend::{BackendTextStyle, FontFamily, FontStyle, FontTransform};
-use std::convert::Infallible;
+use super::page::DOTS;
+use ab_glyph::{Font as _, FontRef, PxScale, ScaleFont, point};
+use plotters::prelude::*;
+use plotters::style::register_font;
+use plotters::style::text_anchor::Pos;
+pub use plotters::style::text_anchor::{HPos, VPos};
+use plotters_backend::{BackendColor, BackendTextStyle};
 use std::sync::LazyLock;
 
-/// Dots from the top of a line of text to its baseline, per dot of font size:
-/// where the SVG backend puts the baseline of text that hangs from its anchor.
+/// Distance from the top of a line of text to its baseline per unit of font size, as in
+/// the SVG backend for text that is anchored at its top.
 pub const BASELINE: f64 = 0.76;
 /// Height of a capital or a digit per unit of font size.
 pub const CAP_HEIGHT: f64 = 0.729;
 /// The SVG backend divides a style's size by this to get the `font-size`.
 const SVG_SIZE: f64 = 1.24;
-/// What an SVG asks for. Widths are measured in DejaVu Sans, the widest of them.
+/// The fonts that an SVG asks for. DejaVu Sans, in which text is measured, is the widest.
 const FAMILY: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
 
-static REGULAR: LazyLock<FontRef<'static>> =
-    LazyLock::new(|| embedded(include_bytes!("fonts/DejaVuSans.ttf")));
-static BOLD: LazyLock<FontRef<'static>> =
-    LazyLock::new(|| embedded(include_bytes!("fonts/DejaVuSans-Bold.ttf")));
+const REGULAR_BYTES: &[u8] = include_bytes!("fonts/DejaVuSans.ttf");
+const BOLD_BYTES: &[u8] = include_bytes!("fonts/DejaVuSans-Bold.ttf");
 
-fn embedded(bytes: &'static [u8]) -> FontRef<'static> {
-    FontRef::try_from_slice(bytes).expect("the embedded font is a font")
+/// The regular and the bold font; plotters knows both once they are loaded.
+static FONTS: LazyLock<[FontRef<'static>; 2]> = LazyLock::new(|| {
+    [(FontStyle::Normal, REGULAR_BYTES), (FontStyle::Bold, BOLD_BYTES)].map(|(style, bytes)| {
+        let registered = register_font(FAMILY, style, bytes).is_ok();
+        assert!(registered, "the embedded font is a font");
+        FontRef::try_from_slice(bytes).expect("the embedded font is a font")
+    })
+});
+
+fn face(style: FontStyle) -> &'static FontRef<'static> {
+    &FONTS[usize::from(matches!(style, FontStyle::Bold))]
 }
 
-/// How a text looks: size in pixels, weight, colour, and where its anchor lies.
+/// plotters' size of a font, its height from ascent to descent, per unit of em.
+fn height_per_em(style: FontStyle) -> f64 {
+    let font = face(style);
+    f64::from(font.height_unscaled() / font.units_per_em().expect("an outline font has an em"))
+}
+
+/// Size, weight and colour of a text.
 #[derive(Clone, Copy)]
-pub struct Text {
-    /// Font size (the em) in pixels.
-    pub size: f64,
-    /// Bold instead of regular.
-    pub bold: bool,
-    /// Colour of the glyphs.
-    pub color: Color,
-    /// Which end of the text stands at the anchor.
-    pub align: HPos,
-    /// Reads upwards, turned by 90 degrees.
-    pub upwards: bool,
+pub struct Font {
+    /// The em in pixels.
+    size: f64,
+    style: FontStyle,
+    color: RGBAColor,
 }
 
-impl Text {
-    /// Regular text that starts at its anchor.
-    pub const fn new(size: f64, color: Color) -> Self {
-        Self { size, bold: false, color, align: HPos::Left, upwards: false }
+impl Font {
+    /// The regular font; `size` is the em in pixels.
+    pub const fn new(size: f64, color: RGBAColor) -> Self {
+        Self { size, style: FontStyle::Normal, color }
     }
 
     /// The same in bold.
     pub const fn bold(self) -> Self {
-        Self { bold: true, ..self }
+        Self { style: FontStyle::Bold, ..self }
     }
 
-    /// The same, centred on its anchor.
-    pub const fn centered(self) -> Self {
-        Self { align: HPos::Center, ..self }
+    /// The same in another colour.
+    pub const fn color(self, color: RGBAColor) -> Self {
+        Self { color, ..self }
     }
 
-    /// The same, ending at its anchor.
-    pub const fn ending(self) -> Self {
-        Self { align: HPos::Right, ..self }
+    /// plotters' style of the text, for charts, which set its anchor.
+    pub fn style(self) -> TextStyle<'static> {
+        self.anchored(HPos::Left, VPos::Top)
     }
 
-    /// The same, reading upwards.
-    pub const fn upwards(self) -> Self {
-        Self { upwards: true, ..self }
+    /// plotters' style of text with its anchor at `horizontal` and `vertical`: the top of
+    /// the line, the middle of its capitals, or the bottom of the line.
+    pub fn anchored(self, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
+        let size = self.size * f64::from(DOTS) * height_per_em(self.style);
+        let font = FontDesc::new(FontFamily::Name(FAMILY), size, self.style);
+        let color = self.color.to_backend_color();
+        TextStyle { font, color, pos: Pos::new(horizontal, vertical) }
     }
 
     /// Width of `text` in pixels.
-    pub fn width(&self, text: &str) -> f64 {
-        self.glyphs(text, |_, _| {})
+    pub fn width(self, text: &str) -> f64 {
+        let (width, _) = self.style().font.box_size(text).expect("the embedded font is registered");
+        f64::from(width) / f64::from(DOTS)
+    }
+
+    /// Width of the widest text in pixels; 0 without texts.
+    pub fn widest<'t>(self, texts: impl IntoIterator<Item = &'t str>) -> f64 {
+        texts.into_iter().map(|text| self.width(text)).fold(0.0, f64::max)
     }
 
     /// `text`, cut with an ellipsis where it is wider than `width` pixels.
-    pub fn fit(&self, text: &str, width: f64) -> String {
+    pub fn fit(self, text: &str, width: f64) -> String {
         if self.width(text) <= width {
             return text.to_owned();
         }
@@ -90,146 +109,141 @@ impl Text {
         }
         String::new()
     }
+}
 
-    /// `text` broken at blanks into at most `most` lines of at most `width`
-    /// pixels; what does not fit is cut with an ellipsis.
-    pub fn wrap(&self, text: &str, width: f64, most: usize) -> Vec<String> {
-        let mut lines: Vec<String> = Vec::new();
-        for word in text.split_whitespace() {
-            let full = lines.len() == most;
-            if let Some(line) = lines.last_mut()
-                && (full || self.width(&format!("{line} {word}")) <= width)
-            {
-                line.push(' ');
-                line.push_str(word);
-            } else {
-                lines.push(word.to_owned());
-            }
-        }
-        lines.iter().map(|line| self.fit(line, width)).collect()
+/// A style of plotters, with text anchored at the top of its line and drawn with exact
+/// side bearings.
+pub struct Glyphs<'s, S>(pub &'s S);
+
+impl<S: BackendTextStyle> Glyphs<'_, S> {
+    /// The offset in dots from the anchor of the style to the top of the line.
+    pub fn offset(&self) -> (i32, i32) {
+        let down = match self.0.anchor().v_pos {
+            VPos::Top => 0.0,
+            VPos::Center => CAP_HEIGHT / 2.0 - BASELINE,
+            VPos::Bottom => -1.0,
+        };
+        self.0.transform().transform(0, (down * self.em()).round() as i32)
     }
 
-    fn font(&self) -> &'static FontRef<'static> {
-        if self.bold { &BOLD } else { &REGULAR }
-    }
-
-    /// Calls `each` with every glyph and its pen position; returns the width.
-    fn glyphs(&self, text: &str, mut each: impl FnMut(ab_glyph::GlyphId, f64)) -> f64 {
-        let font = self.font().as_scaled(self.scale());
-        let mut pen = 0.0;
-        let mut previous = None;
-        for id in text.chars().map(|c| font.glyph_id(c)) {
-            pen += previous.map_or(0.0, |p| f64::from(font.kern(p, id)));
-            each(id, pen);
-            pen += f64::from(font.h_advance(id));
-            previous = Some(id);
-        }
-        pen
-    }
-
-    /// The scale at which the em is `size` pixels.
-    fn scale(&self) -> PxScale {
-        let font = self.font();
-        let em = font.units_per_em().expect("an outline font has an em");
-        PxScale::from(self.size as f32 * font.height_unscaled() / em)
+    /// The em in dots.
+    fn em(&self) -> f64 {
+        self.0.size() / height_per_em(self.0.style())
     }
 }
 
-impl BackendTextStyle for Text {
-    type FontError = Infallible;
+impl<S: BackendTextStyle> BackendTextStyle for Glyphs<'_, S> {
+    type FontError = S::FontError;
 
-    fn color(&self) -> Color {
-        self.color
+    fn color(&self) -> BackendColor {
+        self.0.color()
     }
 
     fn size(&self) -> f64 {
-        self.size * SVG_SIZE
+        self.em() * SVG_SIZE
     }
 
     fn transform(&self) -> FontTransform {
-        if self.upwards { FontTransform::Rotate270 } else { FontTransform::None }
+        self.0.transform()
     }
 
     fn style(&self) -> FontStyle {
-        if self.bold { FontStyle::Bold } else { FontStyle::Normal }
+        self.0.style()
     }
 
     fn anchor(&self) -> Pos {
-        Pos::new(self.align, VPos::Top)
+        Pos::new(self.0.anchor().h_pos, VPos::Top)
     }
 
     fn family(&self) -> FontFamily<'_> {
         FontFamily::Name(FAMILY)
     }
 
-    fn layout_box(&self, text: &str) -> Result<((i32, i32), (i32, i32)), Infallible> {
-        Ok(((0, 0), (self.width(text).round() as i32, self.size.round() as i32)))
+    fn layout_box(&self, text: &str) -> Result<((i32, i32), (i32, i32)), Self::FontError> {
+        self.0.layout_box(text)
     }
 
-    fn draw<E, F: FnMut(i32, i32, Color) -> Result<(), E>>(
+    fn draw<E, F: FnMut(i32, i32, BackendColor) -> Result<(), E>>(
         &self,
         text: &str,
         (left, top): (i32, i32),
         mut draw: F,
-    ) -> Result<Result<(), E>, Infallible> {
-        let baseline = (self.size * BASELINE) as f32;
+    ) -> Result<Result<(), E>, Self::FontError> {
+        let scale = PxScale::from(self.0.size() as f32);
+        let font = face(self.0.style()).as_scaled(scale);
+        let (mut pen, baseline) = (0.0, (self.em() * BASELINE) as f32);
+        let mut previous = None;
         let mut drawn = Ok(());
-        self.glyphs(text, |id, pen| {
-            let glyph = id.with_scale_and_position(self.scale(), point(pen as f32, baseline));
-            let Some(outline) = self.font().outline_glyph(glyph) else { return };
+        for id in text.chars().map(|c| font.glyph_id(c)) {
+            pen += previous.map_or(0.0, |previous| font.kern(previous, id));
+            let glyph = id.with_scale_and_position(scale, point(pen, baseline));
+            (pen, previous) = (pen + font.h_advance(id), Some(id));
+            let Some(outline) = font.outline_glyph(glyph) else { continue };
             let corner = outline.px_bounds().min;
             outline.draw(|x, y, coverage| {
                 if coverage > 0.0 && drawn.is_ok() {
                     let x = left + corner.x as i32 + x as i32;
                     let y = top + corner.y as i32 + y as i32;
-                    drawn = draw(x, y, self.color.mix(f64::from(coverage.min(1.0))));
+                    drawn = draw(x, y, self.color().mix(f64::from(coverage.min(1.0))));
                 }
             });
-        });
+        }
         Ok(drawn)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::page::px;
+    use super::super::theme::INK;
     use super::*;
+    use std::convert::Infallible;
 
-    const TEXT: Text = Text::new(12.0, Color { alpha: 1.0, rgb: (0, 0, 0) });
+    const FONT: Font = Font::new(12.0, INK);
+
+    /// The dots that `text` paints.
+    fn painted(text: &str, vertical: VPos) -> Vec<(i32, i32)> {
+        let style = FONT.anchored(HPos::Left, vertical);
+        let glyphs = Glyphs(&style);
+        let mut dots = Vec::new();
+        let drawn = glyphs.draw(text, glyphs.offset(), |x, y, _| {
+            dots.push((x, y));
+            Ok::<_, Infallible>(())
+        });
+        assert!(drawn.is_ok_and(|drawn| drawn.is_ok()));
+        dots
+    }
 
     #[test]
     fn widths_are_those_of_dejavu_sans() {
         // Advance of a digit in DejaVu Sans: 1303 of 2048 units.
         let expected = 12.0 * 4.0 * 1303.0 / 2048.0;
-        assert!((TEXT.width("2020") - expected).abs() < 1e-3);
-        assert!(TEXT.width("AV") < TEXT.width("A") + TEXT.width("V"), "kerned");
+        assert!((FONT.width("2020") - expected).abs() < 1.0 / f64::from(DOTS));
+        assert!(FONT.width("AV") < FONT.width("A") + FONT.width("V"), "kerned");
+        let font_size = Glyphs(&FONT.style()).size() / SVG_SIZE;
+        assert!((font_size - 12.0 * f64::from(DOTS)).abs() < 1e-3);
     }
 
     #[test]
-    fn long_text_is_cut_or_wrapped_to_its_width() {
-        assert_eq!(TEXT.fit("normal", 100.0), "normal");
-        let cut = TEXT.fit("bacterial pneumonia of unknown origin", 100.0);
-        assert!(cut.ends_with('…') && TEXT.width(&cut) <= 100.0);
-        assert_eq!(TEXT.fit("normal", 1.0), "");
-        let long = "bacterial pneumonia of unknown origin";
-        let lines = TEXT.wrap(long, 120.0, 9);
-        assert_eq!(lines.join(" "), long);
-        assert!(lines.iter().all(|line| TEXT.width(line) <= 120.0));
-        let two = TEXT.wrap(long, 80.0, 2);
-        assert!(two.len() == 2 && two[1].ends_with('…') && TEXT.width(&two[1]) <= 80.0);
+    fn centred_text_has_the_middle_of_its_capitals_at_the_anchor() {
+        let rows = || painted("H", VPos::Center).into_iter().map(|(_, y)| y);
+        let (first, last) = (rows().min().unwrap(), rows().max().unwrap());
+        assert!((first + last).abs() <= 2, "from {first} to {last}");
+    }
+
+    #[test]
+    fn long_text_is_cut_to_its_width() {
+        assert_eq!(FONT.fit("normal", 100.0), "normal");
+        let cut = FONT.fit("bacterial pneumonia of unknown origin", 100.0);
+        assert!(cut.ends_with('…') && FONT.width(&cut) <= 100.0);
+        assert_eq!(FONT.fit("normal", 1.0), "");
     }
 
     #[test]
     fn ink_stays_between_the_bearings() {
-        let mut columns = Vec::new();
-        let drawn: Result<(), Infallible> = TEXT
-            .draw("l", (0, 0), |x, _, _| {
-                columns.push(x);
-                Ok(())
-            })
-            .expect("infallible");
-        assert!(drawn.is_ok());
-        // The stem of an `l` starts 0.094 em after the pen.
-        assert_eq!(columns.iter().min(), Some(&1));
-        assert!(f64::from(*columns.iter().max().unwrap()) < TEXT.width("l"));
+        let columns = || painted("l", VPos::Top).into_iter().map(|(x, _)| x);
+        // The stem of an `l` starts 0.094 em after the pen: 6.8 dots of 72.
+        assert_eq!(columns().min(), Some(6));
+        assert!(columns().max().unwrap() < px(FONT.width("l")));
     }
 }
