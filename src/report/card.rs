@@ -1,35 +1,35 @@
-//! What reporting guidelines ask, and what the artifacts answer.
+//! Items of reporting guidelines and the answers from the artifacts.
 
 use serde::Serialize;
 
 use super::Page;
 
-/// Whether an item of a guideline is met.
+/// Status of an item of a guideline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// The artifacts answer it.
+    /// The artifacts answer the item.
     Met,
-    /// They answer a part of it.
+    /// The artifacts answer a part of the item.
     Partly,
-    /// They do not: a patient has to, or nobody can.
+    /// The artifacts do not answer the item.
     Unmet,
 }
 
 /// An item of a guideline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Item {
-    /// Its number: `12e`.
+    /// Number, such as `12e`.
     pub number: &'static str,
-    /// Its topic, in a few words of our own.
+    /// Topic, paraphrased.
     pub topic: &'static str,
-    /// Whether it is met.
+    /// Status.
     pub status: Status,
-    /// The answer, where it stands, or what is missing.
+    /// Answer, or what is missing.
     pub answer: String,
 }
 
-/// An answer that depends on the page.
+/// Status and answer of an item.
 pub(super) type Answer = (Status, String);
 
 pub(super) fn met(answer: impl Into<String>) -> Answer {
@@ -44,11 +44,13 @@ pub(super) fn unmet(answer: impl Into<String>) -> Answer {
     (Status::Unmet, answer.into())
 }
 
-/// The answer if there is one, else that `stage` has not run, or that its files are left out.
+/// Returns the answer; without one, unmet because `stage` has not run or its output is left out.
 pub(super) fn after(page: &Page, stage: &str, answer: Option<Answer>) -> Answer {
     let left_out = page.left_out.iter().find(|left_out| left_out.stage == stage);
     answer.unwrap_or_else(|| match left_out {
-        Some(left_out) => unmet(format!("what `cxr {stage}` wrote is left out: {}", left_out.why)),
+        Some(left_out) => {
+            unmet(format!("the output of `cxr {stage}` is left out: {}", left_out.why))
+        }
         None => unmet(format!("`cxr {stage}` has not run")),
     })
 }
@@ -57,7 +59,7 @@ pub(super) fn item(number: &'static str, topic: &'static str, (status, answer): 
     Item { number, topic, status, answer }
 }
 
-/// How many of the items are not met.
+/// Returns the number of unmet items.
 pub(super) fn unmet_count<'a>(items: impl IntoIterator<Item = &'a Item>) -> usize {
     items.into_iter().filter(|item| item.status == Status::Unmet).count()
 }

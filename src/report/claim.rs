@@ -1,73 +1,73 @@
-//! The items of CLAIM, update of 2024 (Tejani et al., Radiology: Artificial
-//! Intelligence 6(4):e240300), in words of our own, and what the artifacts answer.
+//! Items of CLAIM, update of 2024 (Tejani et al., Radiology: Artificial Intelligence
+//! 6(4):e240300), paraphrased, with the answers from the artifacts.
 
 use super::Page;
 use super::card::{Answer, Item, after, item, met, partly, unmet};
 
-/// Every item.
+/// Returns all items.
 pub(super) fn items(page: &Page) -> Vec<Item> {
-    let by_hand = |what: &str| unmet(format!("left to the authors: {what}"));
+    let left_to_authors = |what: &str| unmet(format!("left to the authors: {what}"));
     vec![
         item(
             "1",
             "title names the AI method",
-            met("transfer learning: a frozen convolutional net with a trained head"),
+            met("transfer learning: a trained head on a frozen convolutional backbone"),
         ),
-        item("2", "structured summary", by_hand("the summary")),
+        item("2", "structured summary", left_to_authors("the summary")),
         item(
             "3",
             "background, intended use, role",
             partly(
-                "education and research, never diagnosis; the clinical background is for the authors to tell",
+                "education and research, never diagnosis; the clinical background is left to the authors",
             ),
         ),
-        item("4", "aims and hypotheses", by_hand("the hypothesis")),
+        item("4", "aims and hypotheses", left_to_authors("the hypothesis")),
         item("5", "prospective or retrospective", met("retrospective")),
         item(
             "6",
             "goal of the study",
             met(match page.as_tutorial {
                 true => {
-                    "to repeat the steps and settings of a published classifier and to ask what \
-                     its figures are worth"
+                    "to repeat the steps and settings of a published classifier and to audit its \
+                     performance for shortcuts"
                 }
-                false => "to train a classifier and to ask what its figures are worth",
+                false => "to train a classifier and to audit its performance for shortcuts",
             }),
         ),
         item("7", "data sources", collections(page)),
         item("8", "inclusion and exclusion", eligibility(page)),
         item("9", "preprocessing", preprocessing(page)),
-        item("10", "subsets of images", met("none: the whole image is used, squeezed to a square")),
+        item("10", "subsets of images", met("none: the whole image is stretched to a square")),
         item(
             "11",
             "de-identification",
             match origin(page) {
                 Origin::Public => partly(
-                    "done by the collections; letters burnt into images are not removed, and may give the source away",
+                    "done by the collections; text burnt into images is not removed and may reveal the source",
                 ),
                 Origin::Synthetic => met("the images are synthetic and show no patient"),
-                Origin::Other => unmet("not on record; letters burnt into images are not removed"),
+                Origin::Other => unmet("not recorded; text burnt into images is not removed"),
             },
         ),
         item("12", "missing data", missing(page)),
-        item("13", "image acquisition", unmet("device and dose are not on record")),
+        item("13", "image acquisition", unmet("device and dose are not recorded")),
         item(
             "14",
             "reference standard",
-            partly("the collection's label of each image; how it was established is not on record"),
+            partly("the label in the collection; how it was established is not recorded"),
         ),
         item(
             "15",
             "why that reference standard",
-            unmet("not on record: the labels come with the images"),
+            unmet("not recorded: the labels come with the images"),
         ),
-        item("16", "who annotated", unmet("not on record")),
+        item("16", "who annotated", unmet("not recorded")),
         item(
             "17",
             "annotation of the test set",
-            unmet("the same labels as in training; nobody read the test images again"),
+            unmet("the same labels as in training; the test images were not read again"),
         ),
-        item("18", "variability between readers", unmet("there is one label an image")),
+        item("18", "variability between readers", unmet("there is one label per image")),
         item("19", "how partitions were made", partition(page)),
         item("20", "level at which partitions are disjoint", disjoint(page)),
         item("21", "intended sample size", unmet("none was planned")),
@@ -76,7 +76,7 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
             "23",
             "software",
             met(format!(
-                "cxr {}, one program for every step; its libraries stand in `Cargo.lock`",
+                "cxr {} for every step; its libraries are listed in `Cargo.lock`",
                 page.version
             )),
         ),
@@ -84,11 +84,11 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
             "24",
             "initial parameters",
             met(
-                "frozen pretrained weights, named under the model; the head as Keras draws it, from the seed",
+                "frozen pretrained weights (item 22); the head is initialised as in Keras, from the seed",
             ),
         ),
         item("25", "training", training(page)),
-        item("26", "how the final model was chosen", chosen(page)),
+        item("26", "how the final model was chosen", model_selection(page)),
         item("27", "ensembles", met("none")),
         item("28", "measures of performance", measures(page)),
         item("29", "uncertainty", measures(page)),
@@ -106,72 +106,68 @@ pub(super) fn items(page: &Page) -> Vec<Item> {
         item(
             "41",
             "implications for practice",
-            met("none: the figures are no ground for any use on patients"),
+            met("none: the results do not support any use on patients"),
         ),
         item(
             "42",
             "full protocol",
             partly(
-                "no protocol; the report's provenance has every setting, seed and hash, and the commands to repeat it",
+                "no protocol; the report has all settings, seeds and hashes, and the commands that reproduce it",
             ),
         ),
         item("43", "availability of software, model, data", availability(page)),
-        item("44", "funding", by_hand("funding")),
+        item("44", "funding", left_to_authors("funding")),
     ]
 }
 
-/// The sources of public images, as `index.csv` names them.
+/// Sources of public images in `index.csv`.
 const PUBLIC: [&str; 2] = ["covid-chestxray-dataset", "chest_xray"];
 
-/// The source of synthetic images.
+/// Source of synthetic images in `index.csv`.
 const SYNTHETIC: &str = "phantom";
 
-/// Where all images of a report come from.
+/// Common origin of all images of a report.
 pub(super) enum Origin {
-    /// From public collections, each image on record.
+    /// Public collections.
     Public,
-    /// From `cxr phantom`.
+    /// Synthetic images of `cxr phantom`.
     Synthetic,
-    /// Not on record of every image, or from elsewhere.
+    /// Other or unknown origin of at least one image.
     Other,
 }
 
 pub(super) fn origin(page: &Page) -> Origin {
-    let all = |names: &[&str]| {
+    let all_from = |names: &[&str]| {
         let mut sources = page.images.iter().flat_map(|class| &class.sources);
         !page.images.is_empty() && sources.all(|source| names.contains(&source.what.as_str()))
     };
     match () {
-        () if all(&PUBLIC) => Origin::Public,
-        () if all(&[SYNTHETIC]) => Origin::Synthetic,
+        () if all_from(&PUBLIC) => Origin::Public,
+        () if all_from(&[SYNTHETIC]) => Origin::Synthetic,
         () => Origin::Other,
     }
 }
 
-/// The collections that the images come from.
+/// Sources of the images.
 fn collections(page: &Page) -> Answer {
     let all: usize = page.images.iter().map(|class| class.images).sum();
     let sources = page.images.iter().flat_map(|class| &class.sources);
     let known: usize = sources.filter(|s| !s.what.is_empty()).map(|s| s.count).sum();
     match known {
-        0 => unmet("the collections and centres that the images come from are not on record"),
-        _ => partly(format!(
-            "the collection of {known} of {all} images is on record; centres are not"
-        )),
+        0 => unmet("the sources and centres of the images are not recorded"),
+        _ => partly(format!("the source of {known} of {all} images is recorded; centres are not")),
     }
 }
 
 pub(super) fn eligibility(page: &Page) -> Answer {
     if page.sources.is_empty() {
-        return unmet(
-            "there is no selection log in the class folders of what was kept and dropped",
-        );
+        return unmet("the class folders have no selection logs");
     }
-    let of = |source: &super::Source| {
+    let describe = |source: &super::Source| {
         format!("{}: {} of {} rows kept", source.class, source.kept, source.rows)
     };
-    let sources: Vec<String> = page.sources.iter().map(of).collect();
-    met(format!("{}; the reasons stand in each `selection.csv`", sources.join("; ")))
+    let sources: Vec<String> = page.sources.iter().map(describe).collect();
+    met(format!("{}; the exclusion reasons are in each `selection.csv`", sources.join("; ")))
 }
 
 pub(super) fn preprocessing(page: &Page) -> Answer {
@@ -182,7 +178,7 @@ pub(super) fn preprocessing(page: &Page) -> Answer {
             let fact = |name: &str| {
                 model.facts.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str())
             };
-            met(format!("{}; {}, {}", fact("Input"), fact("Frozen net"), fact("Pooling")))
+            met(format!("{}; {}, {}", fact("Input"), fact("Frozen backbone"), fact("Pooling")))
         }),
     )
 }
@@ -191,10 +187,10 @@ pub(super) fn missing(page: &Page) -> Answer {
     if page.images.is_empty() {
         return after(page, "preprocess", None);
     }
-    let unread: usize = page.images.iter().map(|class| class.files - class.images).sum();
+    let excluded: usize = page.images.iter().map(|class| class.files - class.images).sum();
     let unknown: usize = page.images.iter().map(|class| class.unknown).sum();
     met(format!(
-        "{unread} files could not be read and are listed; of {unknown} images the patient is not known, each counts as one of its own"
+        "{excluded} files are excluded and listed; {unknown} images have no patient ID, and each is treated as a separate patient"
     ))
 }
 
@@ -204,16 +200,16 @@ pub(super) fn partition(page: &Page) -> Answer {
         "split",
         page.split.as_ref().map(|split| {
             met(format!(
-                "by {}: {} images train, {}, {} test, seed {}{}",
+                "by {}: {} images for training, {}, {} for testing, seed {}{}",
                 split.method,
                 split.train,
                 match split.validation {
-                    0 => "the test images validate too".to_owned(),
-                    images => format!("{images} validate"),
+                    0 => "the test images for validation".to_owned(),
+                    images => format!("{images} for validation"),
                 },
                 split.test,
                 split.seed,
-                if page.judged.len() > 1 { "; and a repeated cross-validation" } else { "" }
+                if page.judged.len() > 1 { "; also cross-validation" } else { "" }
             ))
         }),
     )
@@ -225,19 +221,19 @@ pub(super) fn disjoint(page: &Page) -> Answer {
         "split",
         page.split.as_ref().map(|split| match (split.leaking.len(), split.unknown) {
             _ if !split.copies.is_empty() => unmet(format!(
-                "{} of {} test images are in training too, byte for byte",
+                "{} of {} test images are also in the training set, byte for byte",
                 split.copies.len(),
                 split.test
             )),
-            (0, 0) => met("no patient stands on both sides"),
+            (0, 0) => met("no patient is in both the training and the test set"),
             (0, _) if split.by == "link" => {
-                met("no patient stands on both sides, by ids, names, files and pictures")
+                met("by patient linkage, no patient is in both the training and the test set")
             }
             (0, unknown) => partly(format!(
-                "no known patient stands on both sides; of {unknown} images the patient is not known"
+                "no known patient is in both the training and the test set; {unknown} images have no patient ID"
             )),
             (patients, _) => unmet(format!(
-                "{patients} patients stand on both sides, on {} of {} test images",
+                "{patients} patients are in both the training and the test set, with {} of {} test images",
                 split.leaked_images, split.test
             )),
         }),
@@ -258,11 +254,15 @@ pub(super) fn model(page: &Page) -> Answer {
 
 fn training(page: &Page) -> Answer {
     let rotations = page.stages.iter().find(|stage| stage.name == "extract").map(|stage| {
-        let of = |name: &str| {
+        let value = |name: &str| {
             let setting = stage.settings.iter().find(|(n, _, _)| n == name);
             setting.map_or("?", |(_, value, _)| value.as_str())
         };
-        format!("; {} rotations of each image by up to {} degrees", of("rotations"), of("degrees"))
+        format!(
+            "; {} rotations of each image by up to {} degrees",
+            value("rotations"),
+            value("degrees")
+        )
     });
     match model(page) {
         (status, text) if page.model.is_some() => (status, text + &rotations.unwrap_or_default()),
@@ -270,19 +270,19 @@ fn training(page: &Page) -> Answer {
     }
 }
 
-fn chosen(page: &Page) -> Answer {
+fn model_selection(page: &Page) -> Answer {
     let validation = match page.split.as_ref().map(|split| split.validation) {
-        Some(images) if images > 0 => format!(
-            "{images} validation images, of other patients, show the training and choose nothing"
-        ),
-        _ => "validation images are the test images, so nothing may be chosen by them".to_owned(),
+        Some(images) if images > 0 => {
+            format!("{images} validation images monitor the training; nothing is chosen by them")
+        }
+        _ => "the validation images are the test images; nothing is chosen by them".to_owned(),
     };
     after(
         page,
         "train",
         page.model.as_ref().map(|model| {
             partly(format!(
-                "the head of the first seed after the last epoch, {} trained; {validation}",
+                "the head of the first of {} seeds after the last epoch; {validation}",
                 model.seeds
             ))
         }),
@@ -291,14 +291,21 @@ fn chosen(page: &Page) -> Answer {
 
 pub(super) fn measures(page: &Page) -> Answer {
     after(page, "evaluate", page.judged.first().map(|_| {
-        met("accuracy, sensitivity, specificity, predictive values, areas, calibration; 95 % intervals by Wilson for rates and by bootstrap over patients for scores")
+        met("accuracy, sensitivity, specificity, predictive values, ROC AUC, average precision, calibration; 95 % intervals: Wilson for proportions, patient-level bootstrap for other metrics")
     }))
 }
 
 fn robustness(page: &Page) -> Answer {
-    after(page, "audit", page.audit.as_ref().map(|audit| {
-        partly(format!("{} probes that see no or little lung, and shuffled labels; no noise, no other devices", audit.probes.len()))
-    }))
+    after(
+        page,
+        "audit",
+        page.audit.as_ref().map(|audit| {
+            partly(format!(
+                "{} shortcut probes, permuted labels among them; no noise, no other devices",
+                audit.probes.len()
+            ))
+        }),
+    )
 }
 
 fn explained(page: &Page) -> Answer {
@@ -310,7 +317,7 @@ fn explained(page: &Page) -> Answer {
                 region => format!("; {region}"),
             };
             met(format!(
-                "Grad-CAM of {} images, occlusion of the worst; in the report's image browser{region}",
+                "Grad-CAM of {} images, in the report's image browser; occlusion maps of the images with the lowest probability of the true class{region}",
                 explained.images
             ))
         }),
@@ -319,9 +326,9 @@ fn explained(page: &Page) -> Answer {
 
 fn external(page: &Page) -> Answer {
     match page.split.as_ref().map(|split| split.method.as_str()) {
-        Some("source") => partly("one source was held out of training"),
+        Some("source") => partly("one source was held out for testing"),
         _ => unmet(
-            "no image of another place was kept for the test; `cxr split --method source` holds one out",
+            "the test images are not from another source; `cxr split --method source` holds one source out",
         ),
     }
 }
@@ -332,7 +339,7 @@ pub(super) fn characteristics(page: &Page) -> Answer {
         "split",
         page.split.as_ref().map(|_| {
             partly(format!(
-                "images and patients by class and side; {}; severity is not on record",
+                "images and patients by class and set; {}; severity is not recorded",
                 super::tripod::demographics(page)
             ))
         }),
@@ -344,14 +351,14 @@ pub(super) fn performance(page: &Page) -> Answer {
         page,
         "evaluate",
         page.judged.first().map(|judged| {
-            let of = |e: &super::Estimate| {
+            let describe = |e: &super::Estimate| {
                 let interval = match e.low.zip(e.high) {
                     Some((low, high)) => format!(" [{low:.2}, {high:.2}]"),
                     None => String::new(),
                 };
                 e.value.map(|value| format!("{} {value:.2}{interval}", e.name.to_lowercase()))
             };
-            let figures: Vec<String> = judged.headline.iter().filter_map(of).collect();
+            let figures: Vec<String> = judged.headline.iter().filter_map(describe).collect();
             met(format!("{} images, {}: {}", judged.images, judged.on, figures.join(", ")))
         }),
     )
@@ -362,7 +369,7 @@ fn failures(page: &Page) -> Answer {
     match page.browser.len() {
         0 => unmet("the report shows no images"),
         images => partly(format!(
-            "{wrong} of {images} images are named wrongly; the image browser shows them first; nobody has read them"
+            "{wrong} of {images} images are misclassified; they are in the report's image browser; no reader has reviewed them"
         )),
     }
 }
@@ -372,7 +379,11 @@ pub(super) fn limitations(page: &Page) -> Answer {
         page,
         "audit",
         page.audit.as_ref().map(|audit| {
-            met(format!("{}; and {} findings below", audit.text, audit.findings.len()))
+            met(format!(
+                "{}; {} other limitations are listed under Validity",
+                audit.text,
+                audit.findings.len()
+            ))
         }),
     )
 }
@@ -383,11 +394,11 @@ pub(super) fn availability(page: &Page) -> Answer {
         "train",
         page.model.as_ref().map(|model| {
             met(format!(
-                "`train/model.safetensors`, BLAKE3 {}; software as the README names it{}",
+                "`train/model.safetensors`, BLAKE3 {}; software as stated in the README{}",
                 model.weights,
                 match origin(page) {
-                    Origin::Public => ", and the data",
-                    Origin::Synthetic => "; `cxr phantom` makes the data",
+                    Origin::Public => ", and the public data",
+                    Origin::Synthetic => "; `cxr phantom` creates the data",
                     Origin::Other => "; the data are left to the authors",
                 }
             ))

@@ -1,9 +1,9 @@
-//! The report: one page for people, and the model card.
+//! The report (HTML) and the model card (Markdown).
 //!
-//! [`html`] and [`model_card`] say what a [`Page`] holds. The page is one file: its
-//! style and its script stand in it, pictures are data URIs, figures inline SVG, and
-//! its content security policy forbids every request. Its text lies in
-//! `page.html`, its look in `style.css`, the image browser in `browser.js`.
+//! [`html`] and [`model_card`] render a [`Page`]. The HTML page is self-contained: style and
+//! script are inline, images are data URIs, figures are inline SVG, and the content security
+//! policy forbids every request. Templates: `page.html`, `card.md` and the macros in
+//! `parts.html`. `browser.js` is the script of the image browser.
 
 mod card;
 mod claim;

@@ -1,4 +1,4 @@
-//! What a report is made of: plain numbers and words, nothing of files.
+//! Contents of a report: numbers and text, independent of files.
 
 use std::collections::BTreeMap;
 
@@ -6,399 +6,403 @@ use serde::Serialize;
 
 use crate::metrics::quantile;
 
-/// Everything that the page and the model card say.
+/// Contents of the report and the model card.
 ///
-/// A part is missing where the stage that makes it has not run.
+/// A part is missing if its stage has not run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Page {
-    /// The profile's name: `tutorial`.
+    /// Name of the profile, such as `tutorial`.
     pub profile: String,
-    /// What the profile is for, in a line.
+    /// Purpose of the profile, in a line.
     pub about: String,
     /// Whether the settings are those of the built-in profile `tutorial`.
     pub as_tutorial: bool,
-    /// The version of the programs.
+    /// Version of cxr.
     pub version: String,
-    /// The seed that every random choice derives from; none if no stage made one.
+    /// Seed of the run; none if no stage makes random choices.
     pub seed: Option<u64>,
-    /// The classes' names.
+    /// Names of the classes.
     pub classes: Vec<String>,
-    /// The class that sensitivity asks for; empty if nothing was judged.
+    /// Positive class; empty without an evaluation.
     pub positive: String,
-    /// What the model was judged on, the fairest judgement first.
+    /// Evaluations: cross-validation first, then the test images.
     pub judged: Vec<Judged>,
-    /// What tells the classes apart without the lungs.
+    /// Shortcut audit.
     pub audit: Option<Audit>,
-    /// What became of the rows of each source.
+    /// Selection of the images of each class from its source.
     pub sources: Vec<Source>,
-    /// The images that were read, by class.
+    /// Preprocessed images by class.
     pub images: Vec<ClassImages>,
-    /// The images that were decoded with doubts.
+    /// Images with decoding notes; none without `preprocess/selection.csv`.
     pub doubts: Option<Doubts>,
-    /// How they were dealt into training and test.
+    /// Split into training, validation and test set.
     pub split: Option<Split>,
-    /// Which images show one patient.
+    /// Patient linkage.
     pub linked: Option<Linked>,
     /// The classifier.
     pub model: Option<Model>,
-    /// How calibrated the out-of-fold probabilities are.
+    /// Calibration of the out-of-fold probabilities.
     pub calibration: Option<Calibration>,
-    /// Inline SVG by the name of the figure.
+    /// Inline SVG by name of the figure.
     pub figures: BTreeMap<String, String>,
-    /// Where the model finds its answers.
+    /// Summary of the saliency maps.
     pub explained: Option<Explained>,
-    /// How the images of the browser are classified, in a sentence.
+    /// Decision rule of the images in the browser, in a sentence.
     pub decision: String,
-    /// From which probability of the positive class on an image is predicted as it, lowest and
-    /// highest of the folds; none if the most probable class is predicted.
+    /// Lowest and highest threshold of the folds on the probability of the positive class; none
+    /// if the most probable class is predicted.
     pub threshold: Option<(f64, f64)>,
-    /// The images that were judged, those least believed first.
+    /// Evaluated images by increasing probability of the true class.
     pub browser: Vec<Image>,
-    /// The stages whose files are of another run, and therefore not shown.
+    /// Stages whose files are of another run and therefore not shown.
     pub left_out: Vec<LeftOut>,
-    /// What each stage ran with, in the order of the pipeline.
+    /// Settings, inputs and outputs of each stage, in the order of the pipeline.
     pub stages: Vec<StageRun>,
-    /// The pipeline file that makes all of it again.
+    /// Pipeline file that reproduces the artifacts.
     pub recipe: String,
-    /// The command lines that use it.
+    /// Command lines that reproduce the artifacts with the pipeline file.
     pub commands: Vec<String>,
 }
 
-/// A stage whose files do not belong to those of the others.
+/// Stage whose files are of another run than those of the other stages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct LeftOut {
-    /// Its name: `evaluate`.
+    /// Name, such as `evaluate`.
     pub stage: String,
-    /// Why, as the end of a sentence.
+    /// Reason, as the end of a sentence.
     pub why: String,
-    /// The command that makes its files anew.
+    /// Command that makes the files again.
     pub command: String,
 }
 
-/// A figure with its 95 % interval.
+/// Metric with its 95 % interval.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Estimate {
-    /// What is measured: `sensitivity`.
+    /// Name of the metric, such as `Sensitivity`.
     pub name: String,
-    /// None where it is undefined.
+    /// Value; none if undefined.
     pub value: Option<f64>,
-    /// Lower end of the interval; none where there is none.
+    /// Lower bound; none without an interval.
     pub low: Option<f64>,
-    /// Upper end of the interval; none where there is none.
+    /// Upper bound; none without an interval.
     pub high: Option<f64>,
-    /// What it counts, or why it is undefined: `5 of 5 images`.
+    /// Counts, such as `5 of 5 images`, the method of the interval, or the reason why the value
+    /// is undefined.
     pub note: String,
-    /// Whether it cannot leave 0 to 1, and may be drawn on a bar of that scale.
+    /// True if the range is 0 to 1, so that the value is plotted on a scale of 0 to 1.
     pub unit_scale: bool,
 }
 
-/// The model judged on images.
+/// Evaluation of the model on a set of images.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Judged {
     /// `cross-validation` or `test images`.
     pub on: String,
-    /// How, in a sentence.
+    /// Procedure, in sentences.
     pub how: String,
-    /// Images judged.
+    /// Number of evaluated images.
     pub images: usize,
-    /// Patients on them, as far as known.
+    /// Number of known patients.
     pub patients: usize,
     /// Accuracy, sensitivity, specificity, area under the ROC curve.
     pub headline: Vec<Estimate>,
-    /// Every other figure.
+    /// All other metrics.
     pub more: Vec<Estimate>,
-    /// A row per class: sensitivity, specificity, predictive values.
+    /// Metrics of each class against the rest.
     pub by_class: Vec<ClassFigures>,
 }
 
-/// One class against the rest.
+/// Metrics of one class against the rest.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ClassFigures {
-    /// The class.
+    /// Name of the class.
     pub class: String,
-    /// Images of it that were judged.
+    /// Number of evaluated images of the class.
     pub images: usize,
-    /// Sensitivity, specificity, positive and negative predictive value.
+    /// Sensitivity, specificity, positive and negative predictive value; with more than two
+    /// classes also ROC AUC, average precision and Brier score.
     pub figures: Vec<Estimate>,
 }
 
-/// How well the class is predicted without the lungs.
+/// Shortcut audit: performance of probes without the lungs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Audit {
     /// `shortcut`, `no-shortcut`, `nothing-learnt` or `unknown`.
     pub answer: String,
-    /// What follows, in a sentence.
+    /// Explanation, in a sentence.
     pub text: String,
-    /// Images of the audit.
+    /// Number of images of the audit.
     pub images: usize,
-    /// What each probe sees, and its area under the ROC curve.
+    /// ROC AUC of each probe; the name is the input of the probe.
     pub probes: Vec<Estimate>,
-    /// The probes within each source that has several classes.
+    /// ROC AUC of the probes within each source that has several classes.
     pub within: BTreeMap<String, Vec<Estimate>>,
-    /// What else makes the figures worth less than they look.
+    /// Other limitations, one sentence each.
     pub findings: Vec<String>,
 }
 
-/// So many of something.
+/// Number of items of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Count {
-    /// Of what.
+    /// Kind.
     pub what: String,
-    /// How many.
+    /// Number.
     pub count: usize,
 }
 
-/// What became of the rows or files that a class was chosen from.
+/// Selection of the images of one class from the rows or files of its source.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Source {
-    /// The class.
+    /// Name of the class.
     pub class: String,
-    /// Rows or files looked at.
+    /// Number of rows or files of the source.
     pub rows: usize,
-    /// Those kept as images.
+    /// Number of kept rows: images of the class.
     pub kept: usize,
-    /// Patients on the images kept, as far as known.
+    /// Number of known patients of the kept images.
     pub patients: usize,
-    /// Images kept of unknown patients.
+    /// Number of kept images without patient ID.
     pub unknown: usize,
-    /// Those dropped, by reason, the most frequent first.
+    /// Number of excluded rows by reason, the most frequent first.
     pub dropped: Vec<Count>,
 }
 
-/// The images of a class.
+/// Images of one class.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ClassImages {
-    /// The class.
+    /// Name of the class.
     pub class: String,
-    /// Files in its folder.
+    /// Number of files in the class folder.
     pub files: usize,
-    /// Those that could not be read, by reason.
+    /// Number of excluded files by reason.
     pub unreadable: Vec<Count>,
-    /// Images.
+    /// Number of images.
     pub images: usize,
-    /// Patients on them, as far as known.
+    /// Number of known patients.
     pub patients: usize,
-    /// Images of unknown patients.
+    /// Number of images without patient ID.
     pub unknown: usize,
-    /// Images by the collection they come from.
+    /// Number of images by source.
     pub sources: Vec<Count>,
-    /// Sex and age of the patients on them.
+    /// Sex and age of the patients.
     pub demographics: Demographics,
-    /// Images to train on.
+    /// Number of training images.
     pub train: usize,
-    /// Images to validate on; 0 if the test images validate too.
+    /// Number of validation images; 0 if the test images are the validation images.
     pub validation: usize,
-    /// Images to test on.
+    /// Number of test images.
     pub test: usize,
 }
 
-/// Images that were decoded with doubts.
+/// Images with decoding notes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Doubts {
-    /// How many there are.
+    /// Number of images with notes.
     pub images: usize,
-    /// The first of them by path, at most [`Doubts::LISTED`].
+    /// First images by path, at most [`Doubts::LISTED`].
     pub listed: Vec<Doubt>,
 }
 
 impl Doubts {
-    /// Most images that the page lists.
+    /// Maximum number of listed images.
     pub const LISTED: usize = 200;
 }
 
-/// An image that was decoded with doubts.
+/// Image with decoding notes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Doubt {
-    /// Its path below the dataset folder.
+    /// Path relative to the dataset folder.
     pub path: String,
-    /// The notes of its decoder.
+    /// Notes of the decoder.
     pub notes: String,
 }
 
-/// Sex and age of the patients on images, as far as selection logs and metadata tell them.
+/// Sex and age of the patients, as far as recorded in selection logs and metadata.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Demographics {
-    /// Images of female patients.
+    /// Number of images of female patients.
     pub female: usize,
-    /// Images of male patients.
+    /// Number of images of male patients.
     pub male: usize,
-    /// Images whose patient's age is known.
+    /// Number of images of patients of known age.
     pub aged: usize,
     /// Lowest, median and highest known age in years, over images; none if none is known.
     pub age: Option<(f64, f64, f64)>,
 }
 
 impl Demographics {
-    /// Of images, each with the sex (`F`, `M` or empty) and the age (years or empty).
+    /// Counts the sex (`F`, `M` or empty) and summarises the age (years or empty) of images.
     pub fn of<'a>(images: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut of = Self::default();
+        let mut demographics = Self::default();
         let mut ages: Vec<f64> = Vec::new();
         for (sex, age) in images {
-            of.female += usize::from(sex == "F");
-            of.male += usize::from(sex == "M");
+            demographics.female += usize::from(sex == "F");
+            demographics.male += usize::from(sex == "M");
             ages.extend(age.parse::<f64>().ok().filter(|age| age.is_finite()));
         }
         ages.sort_by(f64::total_cmp);
-        of.aged = ages.len();
+        demographics.aged = ages.len();
         if let (Some(first), Some(last)) = (ages.first(), ages.last()) {
-            of.age = Some((*first, quantile(&ages, 0.5), *last));
+            demographics.age = Some((*first, quantile(&ages, 0.5), *last));
         }
-        of
+        demographics
     }
 
-    /// Images whose patient's sex is known.
+    /// Returns the number of images of patients of known sex.
     pub fn sexed(&self) -> usize {
         self.female + self.male
     }
 }
 
-/// Training and test.
+/// Split into training, validation and test set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Split {
-    /// `image`, `group`, `source`, `folder`, `parts`.
+    /// Method: `image`, `group`, `source`, `folder` or `parts`.
     pub method: String,
     /// The seed of the split.
     pub seed: u64,
-    /// What tells patients apart: `patient` or `link`.
+    /// Source of the patient groups: `patient` (patient IDs) or `link` (patient linkage).
     pub by: String,
-    /// Images to train on.
+    /// Number of training images.
     pub train: usize,
-    /// Images to validate on; 0 if the test images validate too.
+    /// Number of validation images; 0 if the test images are the validation images.
     pub validation: usize,
-    /// Images to test on.
+    /// Number of test images.
     pub test: usize,
-    /// The share of images asked for as test.
+    /// Requested proportion of test images, 0 to 1.
     pub test_size: f64,
-    /// Patients with images on both sides.
+    /// Patients in both the training and the test set.
     pub leaking: Vec<String>,
-    /// Test images of those patients.
+    /// Number of test images of the leaking patients.
     pub leaked_images: usize,
-    /// Images whose patient is not known.
+    /// Number of images without patient ID.
     pub unknown: usize,
-    /// Test images whose file is in training too, byte for byte.
+    /// Paths of the test images whose file is also in the training set, byte for byte.
     pub copies: Vec<String>,
-    /// Images of one file that are of several classes, each as paths in a line.
+    /// Files in several classes, each as a line of paths.
     pub copies_in_classes: Vec<String>,
 }
 
-/// What linking found.
+/// Summary of the patient linkage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Linked {
-    /// Images looked at.
+    /// Number of images.
     pub images: usize,
-    /// Patients they show.
+    /// Number of patients.
     pub groups: usize,
-    /// Pairs of images, by what ties them.
+    /// Number of linked pairs of images by evidence.
     pub links: Vec<Count>,
-    /// Ids that turned out to be one patient.
+    /// Patient IDs of the same patient, a line per patient.
     pub merged: Vec<String>,
-    /// Patients with images of several classes.
+    /// Number of patients with images of several classes.
     pub conflicts: usize,
 }
 
-/// The classifier and how it was trained.
+/// Classifier and its training.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Model {
-    /// Name and value, in the order in which an image passes.
+    /// Names and values, in the order of the forward pass.
     pub facts: Vec<(String, String)>,
-    /// BLAKE3 of its weights.
+    /// BLAKE3 hash of the weights.
     pub weights: String,
-    /// Heads trained with other seeds beside it.
+    /// Number of trained heads, one per seed; the first is the model.
     pub seeds: usize,
-    /// Loss and accuracy after the last epoch.
+    /// Names and values of loss and accuracy after the last epoch.
     pub last: Vec<(String, f64)>,
 }
 
-/// How sure the out-of-fold predictions are, and should be.
+/// Calibration of the out-of-fold predictions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Calibration {
-    /// What logits are divided by; none if that is undefined.
+    /// Temperature that divides the logits; none if undefined.
     pub temperature: Option<f64>,
-    /// Whether that lowers the log loss of images that it was not fitted on.
+    /// True if the temperature lowers the log loss of images that it was not fitted on.
     pub worthwhile: bool,
-    /// Score, as predicted, and with the temperature of the other folds.
+    /// Name of the score, its value unscaled, and its value with the temperature of the other
+    /// folds.
     pub scores: Vec<(String, Option<f64>, Option<f64>)>,
 }
 
-/// Grad-CAM, summed up.
+/// Summary of the Grad-CAM maps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Explained {
-    /// Images explained.
+    /// Number of explained images.
     pub images: usize,
-    /// The model reads the upper left so many of so many cells.
+    /// Number of cells of the last feature maps: pooled by the head (the upper left), and all.
     pub cells: (usize, usize),
-    /// Share of a side of the image that the model reads, 0 to 1.
+    /// Proportion of the image side that the pooled cells cover, 0 to 1.
     pub pooled: f64,
-    /// Which cells the head pools, and how much the pixels of the others act; empty if it
-    /// pools every cell.
+    /// Text on the pooled cells and the influence of the pixels of the other cells; empty if
+    /// the head pools every cell.
     pub pooled_region: String,
-    /// Mean share of the saliency outside the centre of the image.
+    /// Mean proportion of the saliency outside the centre of the image; none if all maps are
+    /// empty.
     pub outside: Option<f64>,
-    /// That share if the saliency were spread evenly.
+    /// That proportion for uniform saliency.
     pub even: f64,
-    /// The mean share for each class that the model names.
+    /// Mean proportion for each predicted class.
     pub by_class: Vec<(String, f64)>,
-    /// The mean image and saliency of each class that the model names.
+    /// Mean image and mean saliency map of each predicted class.
     pub means: Vec<Mean>,
 }
 
-/// The mean of the images taken for a class.
+/// Mean of the images predicted as one class.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Mean {
-    /// The class that the model names.
+    /// Predicted class.
     pub class: String,
-    /// Images taken for it.
+    /// Number of images predicted as the class.
     pub images: usize,
-    /// The mean image, as a data URI.
+    /// Mean image, as a data URI.
     pub picture: String,
-    /// The mean saliency, as a data URI.
+    /// Mean saliency map, as a data URI.
     pub saliency: String,
 }
 
-/// An image that was judged.
+/// Evaluated image.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Image {
-    /// Its path in the dataset.
+    /// Path relative to the dataset folder.
     pub path: String,
-    /// Its true class.
+    /// True class.
     pub truth: String,
-    /// The class that the model names.
+    /// Predicted class.
     pub predicted: String,
-    /// The probability of that class.
+    /// Mean probability of the predicted class.
     pub confidence: f64,
-    /// Of so many predictions by models that had not seen it, so many are wrong.
+    /// Number of wrong predictions, and of all predictions of the image.
     pub wrong: (usize, usize),
-    /// Who is on it; empty if unknown.
+    /// Patient ID; empty if unknown.
     pub patient: String,
-    /// Whether that patient has images in training, too.
+    /// True if it is a test image of a patient who is also in the training set.
     pub leaked: bool,
-    /// The collection it comes from; empty if unknown.
+    /// Source; empty if unknown.
     pub source: String,
-    /// Width and height of the original.
+    /// Width and height of the original in pixels.
     pub size: (u32, u32),
-    /// What the net sees, as a data URI.
+    /// Resized image, the input of the network, as a data URI.
     pub picture: String,
-    /// Saliency, as a data URI; empty without.
+    /// Saliency map, as a data URI; empty without a map.
     pub saliency: String,
-    /// Share of the saliency outside the centre.
+    /// Proportion of the saliency outside the centre; none without a map.
     pub outside: Option<f64>,
 }
 
-/// What a stage ran with.
+/// Settings, inputs and outputs of a stage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct StageRun {
-    /// Its name: `train`.
+    /// Name, such as `train`.
     pub name: String,
-    /// The version of its program.
+    /// Version of the program.
     pub program: String,
-    /// Its seed; none if it makes no random choice.
+    /// Seed; none if the stage makes no random choices.
     pub seed: Option<u64>,
-    /// Its settings, and whether they differ from the profile's.
+    /// Names and values of the settings; true if the value differs from the profile's.
     pub settings: Vec<(String, String, bool)>,
-    /// Names and BLAKE3 of the files it read; images are counted.
+    /// Names and BLAKE3 hashes of the input files without images.
     pub inputs: Vec<(String, String)>,
-    /// Images that it read.
+    /// Number of input images.
     pub images: usize,
-    /// Names and BLAKE3 of the files it wrote.
+    /// Names and BLAKE3 hashes of the output files without images.
     pub outputs: Vec<(String, String)>,
 }

@@ -1,4 +1,4 @@
-//! The templates filled in.
+//! Rendering of the templates with minijinja.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use minijinja::syntax::SyntaxConfig;
@@ -11,16 +11,16 @@ use sha2::{Digest, Sha256};
 
 use super::{Page, card, claim, tripod};
 
-/// A template that cannot be filled in: a fault of this module.
+/// Error in a template: a bug of this module.
 #[derive(Debug, thiserror::Error)]
-#[error("the report cannot be written")]
+#[error("cannot render the report")]
 pub struct RenderError(#[from] minijinja::Error);
 
-/// The page, as one HTML file that asks for no other.
+/// Returns the report as a self-contained HTML file.
 ///
 /// # Errors
 ///
-/// Only if a template does not fit the page.
+/// If a template is invalid.
 pub fn html(page: &Page) -> Result<String, RenderError> {
     let environment = environment();
     let script = include_str!("browser.js");
@@ -28,18 +28,17 @@ pub fn html(page: &Page) -> Result<String, RenderError> {
         page => Serde(page),
         style => include_str!("style.css"),
         script => script,
-        // No other script runs, wherever one might have come in.
+        // The content security policy allows only the script with this hash.
         script_hash => BASE64_STANDARD.encode(Sha256::digest(script)),
     };
     Ok(environment.get_template("page.html")?.render(context)?)
 }
 
-/// The model card in Markdown, with the items of TRIPOD+AI and CLAIM and whether
-/// they are met.
+/// Returns the model card in Markdown, with the status of the items of TRIPOD+AI and CLAIM.
 ///
 /// # Errors
 ///
-/// Only if a template does not fit the page.
+/// If a template is invalid.
 pub fn model_card(page: &Page) -> Result<String, RenderError> {
     let (tripod, claim) = (tripod::items(page), claim::items(page));
     let environment = environment();
@@ -52,7 +51,7 @@ pub fn model_card(page: &Page) -> Result<String, RenderError> {
     Ok(environment.get_template("card.md")?.render(context)?)
 }
 
-/// How the model card is escaped.
+/// Name of the escaping of the model card.
 const MARKDOWN: &str = "markdown";
 
 fn environment() -> Environment<'static> {
@@ -62,7 +61,7 @@ fn environment() -> Environment<'static> {
         true => AutoEscape::Custom(MARKDOWN.into()),
         false => default_auto_escape_callback(name),
     });
-    // Markdown may hold HTML, and a class may be called anything.
+    // Markdown can contain HTML, and class names are arbitrary.
     environment.set_formatter(|out, state, value| match state.auto_escape() {
         AutoEscape::Custom(kind) if kind == MARKDOWN => {
             Ok(out.write_str(&value.to_string().replace('<', "&lt;"))?)
@@ -70,13 +69,13 @@ fn environment() -> Environment<'static> {
         _ => escape_formatter(out, state, value),
     });
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-    environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
+    environment.set_syntax(syntax.expect("the default delimiters are valid"));
     for (name, text) in [
         ("page.html", include_str!("page.html")),
         ("parts.html", include_str!("parts.html")),
         ("card.md", include_str!("card.md")),
     ] {
-        environment.add_template(name, text).expect("the templates are tested");
+        environment.add_template(name, text).expect("the built-in templates are valid");
     }
     environment.add_filter("fixed", fixed);
     environment.add_filter("percent", percent);
@@ -88,17 +87,17 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// A number with so many digits after the point; a dash where there is none.
+/// Formats a number with `digits` decimal places; a missing number as a dash.
 fn fixed(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
-/// A share in percent; a dash where there is none.
+/// Formats a proportion in percent; a missing one as a dash.
 fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{:.0} %", 100.0 * value))
 }
 
-/// `1 image`, `2 images`; `{{ n|counted("body", "bodies") }}`.
+/// Formats a count with its noun: `1 image`, `2 images`. An irregular plural is given as `many`.
 fn counted(n: usize, one: &str, many: Rest<String>) -> String {
     match (n, many.first()) {
         (1, _) => format!("1 {one}"),
@@ -107,7 +106,7 @@ fn counted(n: usize, one: &str, many: Rest<String>) -> String {
     }
 }
 
-/// Text that begins with a capital and ends with a full stop.
+/// Capitalises the first letter and adds a final full stop.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
@@ -115,7 +114,7 @@ fn sentence(text: &str) -> String {
     first + letters.as_str() + end
 }
 
-/// Text as HTML, with what stands in backticks as code.
+/// Converts text to HTML: escapes it, and formats text in backticks as code.
 fn prose(text: &str) -> Value {
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let part = |(i, part): (usize, &str)| match i % 2 {
@@ -125,7 +124,7 @@ fn prose(text: &str) -> Value {
     Value::from_safe_string(escaped.split('`').enumerate().map(part).collect())
 }
 
-/// Text for a cell of a Markdown table.
+/// Escapes text for a cell of a Markdown table.
 fn cell(text: Value) -> String {
     text.to_string().replace('|', "\\|").replace('\n', " ")
 }

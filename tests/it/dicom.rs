@@ -392,11 +392,11 @@ fn doubts_about_a_decoding_are_named_counted_and_reported() {
 
     sandbox.ok("cxr-report");
     let page = sandbox.read("artifacts/tutorial/report/report.html");
-    assert!(page.contains("12 images decoded with doubts"), "{page}");
+    assert!(page.contains("12 images decoded with notes"), "{page}");
     assert!(page.contains("covid&#x2f;0.dcm</th>") && page.contains(note), "{page}");
     assert!(!page.contains("sound.dcm</th>"), "{page}");
     let card = sandbox.read("artifacts/tutorial/report/MODEL_CARD.md");
-    assert!(card.contains("12 images decoded with doubts"), "{card}");
+    assert!(card.contains("12 images decoded with notes"), "{card}");
 
     let folder = sandbox.path("dataset/covid");
     let [sound, odd] = ["sound", "0"].map(|name| folder.join(name).with_extension("dcm"));

@@ -198,7 +198,7 @@ fn make_again(sandbox: &Sandbox, profile: &str, folders: &[&str]) {
         copy(&sandbox.path(folder), &other.path(folder));
     }
     let page = sandbox.read(format!("{report}/report.html"));
-    let (_, commands) = page.split_once("aria-label=\"Commands to make it again\"").unwrap();
+    let (_, commands) = page.split_once("aria-label=\"Commands that reproduce this report\"").unwrap();
     let (_, commands) = commands.split_once("<code>").unwrap();
     for line in commands.split_once("</code>").unwrap().0.lines() {
         other.ok(line);
@@ -306,7 +306,7 @@ fn a_report_of_a_preprocessed_dataset_says_what_has_not_run() {
     }
     other.ok("cxr-report");
     let page = other.read("artifacts/tutorial/report/report.html");
-    assert!(page.contains("The model has not been judged"), "{page}");
+    assert!(page.contains("The model has not been evaluated"), "{page}");
     assert!(page.contains("Images by class") && !page.contains("<section id=\"audit\""));
     let card = other.read("artifacts/tutorial/report/MODEL_CARD.md");
     assert!(card.contains("`cxr evaluate` has not run") && card.contains("has not been audited"));
@@ -436,7 +436,7 @@ fn the_tutorials_report_works_in_a_browser() {
     let shared = shared();
     let page = crate::tutorial::report();
     let text = std::fs::read_to_string(&page).unwrap();
-    assert!(text.contains("The score can be had without the lungs"));
+    assert!(text.contains("Shortcut found: the classes can be separated without the lungs"));
     assert!(!text.contains(shared.to_str().unwrap()));
     browse(&page);
 }
@@ -462,7 +462,7 @@ fn the_card_counts_the_images_whose_sex_and_age_the_metadata_has() {
     assert_eq!(known.len(), 1, "{index}");
     assert_eq!(index.lines().filter(|line| line.ends_with(",M,")).count(), 1, "{index}");
     let card = sandbox.read("artifacts/tutorial/report/MODEL_CARD.md");
-    let stated = "of 6 images the patient's sex is on record for 2 and the age for 1";
+    let stated = "of 6 images the patient's sex is recorded for 2 and the age for 1";
     assert!(card.contains(stated), "{card}");
     assert!(card.contains("| 1 female, 1 male, 1 unknown | 61 to 61, median 61 (1); 2 unknown |"));
     assert!(!card.contains("not in the data"), "{card}");
@@ -484,14 +484,14 @@ fn what_is_of_another_model_is_left_out_and_named() {
 
     sandbox.ok("cxr-train --epochs 1 --batch-size 4");
     let (said, card) = report(&sandbox);
-    assert!(card.contains("- Epochs: 1\n") && card.contains("The model has not been judged"));
+    assert!(card.contains("- Epochs: 1\n") && card.contains("The model has not been evaluated"));
     assert!(!card.contains("| Accuracy |") && !card.contains("Sensitivity"), "{card}");
     assert!(!card.contains("`cxr evaluate` has not run"), "{card}");
-    assert!(card.contains("what `cxr evaluate` wrote is left out: it was made from"), "{card}");
+    assert!(card.contains("the output of `cxr evaluate` is left out: it was made from"), "{card}");
     let warning = "warning: what `cxr evaluate` wrote is left out: it was made from another \
                    `train/model.json`; run `cxr evaluate --profile tutorial` to make it anew";
     assert!(said.contains(warning), "{said}");
-    assert!(card.contains("`cxr evaluate --profile tutorial` makes it anew"), "{card}");
+    assert!(card.contains("Run `cxr evaluate --profile tutorial` to make it again"), "{card}");
     let page = sandbox.read("artifacts/tutorial/report/report.html");
     assert!(page.contains("Left out: files of another run") && !page.contains("class=\"tile\""));
     let plot = sandbox.transcript("cxr-plot");
@@ -623,7 +623,7 @@ fn the_tutorial_is_named_beside_its_own_settings_only() {
     }
     assert!(card.contains("to repeat the steps and settings of a published classifier"));
     // Nothing is said of images that are on record nowhere.
-    assert!(card.contains("whether the images can be shared") && !card.contains("public coll"));
+    assert!(card.contains("left to the authors: data sharing") && !card.contains("public coll"));
     // The recipe names the data set that was read.
     let recipe = sandbox.read("artifacts/tutorial/report/pipeline.toml");
     assert!(recipe.contains("dataset = \"images\""), "{recipe}");
