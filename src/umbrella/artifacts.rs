@@ -1,5 +1,5 @@
-//! The artifacts of one profile in a folder, as `cxr compare` and `cxr diff` read them: only
-//! files that are what their stages wrote, and that belong together.
+//! Artifacts of one profile, as read by `cxr compare` and `cxr diff`: only unchanged files of
+//! one consistent run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ use crate::io::staging::{RECORD, recover};
 use crate::pipeline::Lineage;
 use crate::stages::STAGES;
 
-/// The stages whose files are read, and those between them.
+/// Stages whose files are read, and the stages between them.
 const READ: [&str; 9] =
     ["preprocess", "link", "split", "extract", "train", "crossval", "evaluate", "explain", "audit"];
 
-/// The files that are read.
+/// Files that are read.
 const FILES: [&str; 5] = [
     "preprocess/index.csv",
     "split/split.json",
@@ -28,33 +28,33 @@ const FILES: [&str; 5] = [
     "audit/audit.json",
 ];
 
-/// The artifacts of one profile.
+/// Artifacts of one profile.
 #[derive(Debug)]
 pub struct Artifacts {
-    /// What the user calls it.
+    /// Profile name or folder, as typed by the user.
     name: String,
     folder: PathBuf,
     lineage: Lineage,
 }
 
 impl Artifacts {
-    /// The artifacts in `folder`, which warnings call `name`.
+    /// Opens the artifacts in `folder`; warnings use `name` for them.
     ///
     /// # Errors
-    /// If no stage has written there.
+    /// If no stage has written to `folder`.
     pub fn open(name: &str, folder: &Path) -> Result<Self, Failure> {
-        if !is_of_a_profile(folder) {
-            return Err(no_profile(folder));
+        if !is_profile_folder(folder) {
+            return Err(not_a_profile_folder(folder));
         }
         let lineage = Lineage::read(&READ, |stage| folder.join(stage));
         Ok(Self { name: name.to_owned(), folder: folder.to_owned(), lineage })
     }
 
-    /// The stages whose files are of another run and not read, each as a warning.
+    /// One warning for each stage whose files are of another run and are not read.
     pub fn warnings(&self) -> Vec<String> {
         let warning = |(stage, why): (&str, &str)| {
             format!(
-                "`{}` without what `cxr {stage}` wrote: {why}; run `{}` again",
+                "`{}`: the output of `cxr {stage}` is left out: {why}; run `{}` again",
                 self.name,
                 self.command(stage)
             )
@@ -62,15 +62,15 @@ impl Artifacts {
         self.lineage.left_out().map(warning).collect()
     }
 
-    /// Whether the files of `stage` are of another run and not read.
+    /// Returns true if the files of `stage` are of another run and are not read.
     pub fn leaves_out(&self, stage: &str) -> bool {
         !self.lineage.belongs(stage)
     }
 
-    /// A file such as `split/split.json`; none if it is not there or left out.
+    /// Path of a file such as `split/split.json`; `None` if it is missing or left out.
     ///
     /// # Errors
-    /// If it is not what its stage put on record.
+    /// If the file differs from the record of its stage.
     pub fn file(&self, name: &str) -> Result<Option<PathBuf>, Failure> {
         let (stage, file) = name.split_once('/').unwrap_or(("", name));
         let folder = self.folder.join(stage);
@@ -82,21 +82,21 @@ impl Artifacts {
         Ok(Some(folder.join(file)))
     }
 
-    /// A JSON file; null as [`Artifacts::file`] is none.
+    /// Content of a JSON file; null where [`Artifacts::file`] returns `None`.
     ///
     /// # Errors
-    /// As [`Artifacts::file`], and if it is not valid JSON.
+    /// As [`Artifacts::file`], and if the file is not valid JSON.
     pub fn document(&self, name: &str) -> Result<Value, Failure> {
         let Some(path) = self.file(name)? else { return Ok(Value::Null) };
         serde_json::from_slice(&bounded::read(&path, MAX_DOCUMENT)?)
             .context(format!("`{}` is not valid JSON", path.display()))
-            .hint("remove it, and let `cxr run` make it anew")
+            .hint("remove the file, and create it again with `cxr run`")
     }
 
-    /// The table of images; none as [`Artifacts::file`].
+    /// Table of images; `None` where [`Artifacts::file`] returns `None`.
     ///
     /// # Errors
-    /// As [`Artifacts::file`], and if it cannot be used.
+    /// As [`Artifacts::file`], and if the table is malformed.
     pub fn index(&self) -> Result<Option<Index>, Failure> {
         let read =
             |path: PathBuf| Index::read(&path).map_err(|error| self.unusable("preprocess", error));
@@ -104,13 +104,13 @@ impl Artifacts {
     }
 
     fn unusable(&self, stage: &str, error: ArtifactError) -> Failure {
-        let other_way = error.hint();
+        let more_hint = error.hint();
         let failure =
             Failure::from(error).hint(format_args!("run `{}` again", self.command(stage)));
-        other_way.into_iter().fold(failure, Failure::hint)
+        more_hint.into_iter().fold(failure, Failure::hint)
     }
 
-    /// The command that makes the files of `stage`.
+    /// Command that creates the files of `stage`.
     fn command(&self, stage: &str) -> String {
         let profile = self.folder.file_name().unwrap_or_default().to_string_lossy();
         let mut command = format!("cxr {stage} --profile {}", shell_word(profile));
@@ -122,29 +122,29 @@ impl Artifacts {
     }
 }
 
-/// The paths of images with the BLAKE3 of their files.
+/// BLAKE3 hash of each image file, by the path of the image.
 pub fn hashes(index: &Index) -> BTreeMap<String, String> {
     index.rows.iter().map(|image| (image.path.clone(), image.hash.clone())).collect()
 }
 
-fn is_of_a_profile(folder: &Path) -> bool {
+fn is_profile_folder(folder: &Path) -> bool {
     STAGES.iter().any(|stage| folder.join(stage.name).join(RECORD).is_file())
         || FILES.iter().any(|file| folder.join(file).is_file())
 }
 
-fn no_profile(folder: &Path) -> Failure {
+fn not_a_profile_folder(folder: &Path) -> Failure {
     let failure = Failure::new(format_args!(
         "`{}` is not the artifacts folder of a profile: no stage has written there",
         folder.display()
     ));
-    let mut below: Vec<PathBuf> = std::fs::read_dir(folder)
+    let mut profiles: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| is_of_a_profile(path))
+        .filter(|path| is_profile_folder(path))
         .collect();
-    below.sort();
-    match &below[..] {
+    profiles.sort();
+    match &profiles[..] {
         [] => failure.hint("give the folder of a profile, such as `artifacts/tutorial`"),
         found => {
             let found: Vec<_> = found.iter().map(|path| format!("`{}`", path.display())).collect();

@@ -1,4 +1,4 @@
-//! `cxr cache`: the features kept from earlier extractions.
+//! `cxr cache`: size and pruning of the feature cache.
 
 use std::fmt;
 
@@ -8,28 +8,28 @@ use serde::Serialize;
 use crate::cli::{Context, Failure, Outcome};
 use crate::io::cache::Cache;
 
-/// The arguments of `cxr cache`.
+/// Arguments of `cxr cache`.
 pub fn command() -> Command {
     let limit = Arg::new("max-size")
         .long("max-size")
         .value_name("MIB")
         .value_parser(value_parser!(u64))
         .default_value("0")
-        .help("Keep the latest, up to so many mebibytes");
+        .help("Size to keep, in MiB: the newest entries");
     Command::new("cache")
-        .about("Show or prune the features kept from earlier extractions")
-        .subcommand(Command::new("prune").about("Remove the oldest").arg(limit))
+        .about("Show the size of the feature cache, or prune it")
+        .subcommand(Command::new("prune").about("Remove the oldest entries").arg(limit))
         .after_help(
-            "Every `cxr-extract` also prunes to `cache-limit` of `pipeline.toml`.\n\nExamples:\n  \
-             # How large is it?\n  cxr cache\n  # Make room\n  cxr cache prune --max-size 100",
+            "`cxr-extract` also prunes the cache, to `cache-limit` of `pipeline.toml`.\n\nExamples:\n  \
+             # Show the size\n  cxr cache\n  # Keep only 100 MiB\n  cxr cache prune --max-size 100",
         )
 }
 
 #[derive(Debug, Serialize)]
 struct Summary {
     folder: String,
-    /// An image has one for itself and its rotated copies and one for its masked copies, of
-    /// every combination of settings that was used.
+    /// Each image has one entry for itself and its rotated copies, and one for its masked
+    /// copies, per combination of settings.
     entries: usize,
     bytes: u64,
     removed: usize,
@@ -46,7 +46,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Shows the cache; `prune` makes it smaller first.
+/// Prints the size of the cache, after pruning it if requested.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let folder = ctx.paths.features_cache();
     let cache = Cache::new(&folder);

@@ -1,4 +1,4 @@
-//! A stage as a child process, and the user's wish to stop it.
+//! Stages as child processes, and their interruption by the user.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,34 +19,33 @@ pub struct Child {
     started: Instant,
 }
 
-/// What a stage left when it ended.
+/// Result of a stage that has ended.
 pub struct Finished {
-    /// Its exit code; `None` if it was killed.
+    /// Exit code; `None` if the process was killed.
     pub code: Option<i32>,
-    /// Its JSON document.
+    /// JSON document from stdout.
     pub document: Vec<u8>,
-    /// What it said on stderr, unless that went straight to ours.
+    /// Captured stderr; empty if stderr was inherited.
     pub messages: String,
-    /// How long it ran.
+    /// Run time.
     pub took: Duration,
 }
 
 impl Child {
-    /// Starts the stage `name` with the choices of `ctx`. One that runs `alone`
-    /// talks to the user directly; the messages of others are collected, so that
-    /// they do not mix.
+    /// Starts the stage `name` with the flags of `ctx`. Unless `inherit_stderr` is set, its
+    /// messages are captured, so that those of parallel stages do not mix.
     pub fn start(
         ctx: &Context,
         name: &str,
         hand: &Hand,
         threads: usize,
-        alone: bool,
+        inherit_stderr: bool,
     ) -> Result<Self, Failure> {
-        listen();
+        forward_signals();
         let mut globals = ctx.globals.clone();
         globals.threads = Some(threads);
         let mut set = ctx.config.set_for(name);
-        // As a flag it would count as given by hand to the stage.
+        // As a flag, the seed would count as an override of this stage.
         if let Some(seed) = globals.seed.take().and_then(|seed| i64::try_from(seed).ok()) {
             set.insert(SEED.to_owned(), seed.into());
         }
@@ -62,7 +61,7 @@ impl Child {
             .arg(serde_json::to_string(&from_run).expect("strings serialise"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        command.stderr(if alone { Stdio::inherit() } else { Stdio::piped() });
+        command.stderr(if inherit_stderr { Stdio::inherit() } else { Stdio::piped() });
         if ctx.ui.quiet() {
             command.arg("--quiet");
         }
@@ -76,7 +75,7 @@ impl Child {
         Ok(Self { process, started: Instant::now() })
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     pub fn wait(self) -> Finished {
         let id = self.process.id();
         let output = self.process.wait_with_output();
@@ -91,19 +90,19 @@ impl Child {
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether the user asked to stop.
+/// Returns true after Ctrl-C or SIGTERM.
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
-/// The process ids of the running children.
+/// Process ids of the running children.
 fn running() -> MutexGuard<'static, BTreeSet<u32>> {
     static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hands Ctrl-C and SIGTERM on to the children, who clean up and end.
-fn listen() {
+/// Forwards Ctrl-C and SIGTERM to the children, which clean up and exit.
+fn forward_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let stop = || {

@@ -1,4 +1,4 @@
-//! `cxr clean`: removes what the stages of a profile wrote, and nothing else.
+//! `cxr clean`: removes the unchanged files that the stages of a profile wrote.
 
 use std::fmt;
 use std::fs;
@@ -17,21 +17,21 @@ use crate::io::{hash, place};
 use crate::pipeline::lockfile;
 use crate::stages::Entry;
 
-/// The arguments of `cxr clean`.
+/// Arguments of `cxr clean`.
 pub fn command() -> Command {
     Command::new("clean")
-        .about("Remove what the profile's stages wrote, and nothing else")
+        .about("Remove the files that the stages of the profile wrote")
         .arg(
             Arg::new("dry-run")
                 .long("dry-run")
                 .action(ArgAction::SetTrue)
-                .help("Tell what would be removed; remove nothing"),
+                .help("Show what would be removed; remove nothing"),
         )
         .args(select::args())
         .after_help(
-            "Files that were changed since a stage wrote them are kept and named.\n\nExamples:\n  \
-             # Start the demo afresh\n  cxr clean --profile demo\n  \
-             # Forget the model and all that follows\n  cxr clean --from train",
+            "Files that were changed since a stage wrote them are kept and listed.\n\nExamples:\n  \
+             # Remove all files of the demo\n  cxr clean --profile demo\n  \
+             # Remove the model and all files made from it\n  cxr clean --from train",
         )
 }
 
@@ -45,14 +45,14 @@ struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for name in &self.kept {
-            writeln!(f, "kept, since it was changed: {name}")?;
+            writeln!(f, "kept, because it was changed: {name}")?;
         }
-        let what = if self.dry_run { "would remove" } else { "removed" };
-        write!(f, "{what} {} files", self.removed.len())
+        let verb = if self.dry_run { "would remove" } else { "removed" };
+        write!(f, "{verb} {} files", self.removed.len())
     }
 }
 
-/// Removes the recorded files of the chosen stages, if they are as written.
+/// Removes the recorded files of the chosen stages, unless they were changed.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let stages = select::choose(&plan::stages(ctx)?, matches)?;
     check_dataset(ctx, &stages)?;
@@ -61,7 +61,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     if !dry_run {
         sweep_files(&ctx.paths.artifacts);
     }
-    // The last stage first: a run cut off here leaves a state that makes sense.
+    // Last stage first: if interrupted, no stage is left without its inputs.
     for stage in stages.iter().rev() {
         let folder = (stage.folder)(ctx)?;
         recover(&folder)?;
@@ -77,7 +77,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     Ok(Outcome::new(&summary))
 }
 
-/// Refuses `--dataset` where no stage writes into the data set: it would have no effect.
+/// Refuses `--dataset` if no chosen stage writes into the data set.
 fn check_dataset(ctx: &Context, stages: &[&'static Entry]) -> Result<(), Failure> {
     let within = |stage: &&&Entry| {
         (stage.folder)(ctx).is_ok_and(|folder| folder.starts_with(&ctx.paths.dataset))
@@ -87,14 +87,14 @@ fn check_dataset(ctx: &Context, stages: &[&'static Entry]) -> Result<(), Failure
     }
     let profile = &ctx.config.profile;
     let error = format!(
-        "`--dataset` has no effect: no stage of the profile `{profile}` that is cleaned writes into \
-         the data set"
+        "`--dataset` has no effect: no stage to clean in the profile `{profile}` writes into the \
+         data set"
     );
-    Err(Failure::usage(error).hint("leave it out: `cxr clean` removes no image of yours"))
+    Err(Failure::usage(error).hint("leave out the flag: `cxr clean` never removes your own images"))
 }
 
 fn clean(folder: &Path, record: &Record, summary: &mut Summary) -> Result<(), FileError> {
-    // Without its record a half-removed stage counts as never run.
+    // The record goes first, so that a half-removed stage counts as never run.
     remove(&folder.join(RECORD), folder, summary)?;
     for (name, hash) in &record.outputs {
         let Some(path) = place::below(folder, Path::new(name)).filter(|path| path.is_file()) else {
@@ -106,7 +106,7 @@ fn clean(folder: &Path, record: &Record, summary: &mut Summary) -> Result<(), Fi
             summary.kept.push(path.display().to_string());
         }
     }
-    // Only folders that are empty now go.
+    // `remove_dir` removes only empty folders.
     if !summary.dry_run && fs::remove_dir(folder).is_ok() {
         let _ = folder.parent().map(fs::remove_dir);
     }

@@ -1,5 +1,5 @@
-//! `cxr compare A B`: two profiles side by side, with a plain sentence on what
-//! changed and why it matters.
+//! `cxr compare A B`: table of two profiles, with a sentence per row on what changed and why
+//! it matters.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,19 +12,22 @@ use serde_json::Value;
 use super::artifacts::Artifacts;
 use crate::cli::{Context, Failure, Outcome, shell_word};
 
-/// The arguments of `cxr compare`.
+/// Arguments of `cxr compare`.
 pub fn command() -> Command {
     let profile = |name: &'static str| Arg::new(name).required(true).value_name("PROFILE");
     Command::new("compare")
-        .about("Show two profiles side by side: how they split, what they score, and how far to believe it")
-        .arg(profile("a").help("A profile that has run, or the folder of its artifacts"))
-        .arg(profile("b").help("Another"))
+        .about("Compare two profiles: split, leakage, performance and audit")
+        .arg(profile("a").help("Profile that has run, or the folder of its artifacts"))
+        .arg(profile("b").help("Second profile or folder"))
         .after_help(
-            "Examples:\n  # What is left of the tutorial's accuracy?\n  cxr compare tutorial strict",
+            "Examples:\n  # Compare the tutorial with the strict evaluation\n  cxr compare tutorial strict",
         )
 }
 
-/// Compares the profiles.
+/// Compares two profiles.
+///
+/// # Errors
+/// If a profile has not run, or a file differs from its record.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let side = |name: &str| {
         let given: &String = matches.get_one(name).expect("it is required");
@@ -37,22 +40,22 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         images(&a, &b),
         split(&a, &b),
         leaking(&a, &b),
-        judged(&a, &b),
-        figure(&a, &b, "accuracy", "of all images, how many are named rightly"),
-        figure(&a, &b, "sensitivity", "of the positive images, how many are found"),
-        figure(&a, &b, "specificity", "of the other images, how many are left in peace"),
-        figure(&a, &b, "roc_auc", "how often a positive image scores above another"),
+        evaluation_size(&a, &b),
+        metric(&a, &b, "accuracy", "proportion of images classified correctly"),
+        metric(&a, &b, "sensitivity", "proportion of positive images predicted as positive"),
+        metric(&a, &b, "specificity", "proportion of negative images predicted as negative"),
+        metric(&a, &b, "roc_auc", "probability that a positive image scores above a negative one"),
         calibration(&a, &b),
         audit(&a, &b),
     ];
     Ok(Outcome::new(&Summary { a: a.name, b: b.name, rows }))
 }
 
-/// What a profile left behind; what it did not is null.
+/// Artifacts of one profile; a missing document is null.
 struct Side {
     name: String,
     artifacts: Artifacts,
-    /// BLAKE3 of each image file that was read, in the order of the rows; none if unknown.
+    /// BLAKE3 hash of each image file, in the order of the rows; `None` if unknown.
     images: Option<Vec<String>>,
     split: Value,
     metrics: Value,
@@ -61,7 +64,7 @@ struct Side {
 }
 
 impl Side {
-    /// From the first of `folders` that is there.
+    /// Reads the first of `folders` that exists.
     fn read(name: &str, folders: &[PathBuf]) -> Result<Self, Failure> {
         let Some(folder) = folders.iter().find(|folder| folder.is_dir()) else {
             let error = format!("the profile `{name}` has not run: no `{}`", folders[0].display());
@@ -82,12 +85,12 @@ impl Side {
         })
     }
 
-    /// The images that were read.
+    /// Hashes of the images that were read; `None` if unknown.
     fn read_images(&self) -> Option<BTreeSet<&str>> {
         Some(self.images.as_ref()?.iter().map(String::as_str).collect())
     }
 
-    /// The images that the figures are of: all of a cross-validation, else the test images.
+    /// Hashes of the evaluated images: all images of a cross-validation, else the test images.
     fn evaluated(&self) -> Option<BTreeSet<&str>> {
         if !self.crossval.is_null() {
             return self.read_images();
@@ -98,65 +101,68 @@ impl Side {
         rows.iter().map(image).collect()
     }
 
-    /// A figure with its interval: of the cross-validation, where there is one,
-    /// else of the test images.
-    fn figure(&self, name: &str) -> Option<Estimate> {
-        let of = |document: &Value, place: String| document.pointer(&place).and_then(Estimate::of);
-        // A rate has Wilson's interval, which ten images that are all right do not shrink to nothing.
-        of(&self.crossval, format!("/pooled/{name}"))
-            .or_else(|| of(&self.metrics, format!("/{name}")))
-            .or_else(|| of(&self.metrics, format!("/scores/{name}")))
+    /// Metric with its interval, from the cross-validation if it has run, else from the test
+    /// images.
+    fn metric(&self, name: &str) -> Option<Estimate> {
+        let read = |document: &Value, pointer: String| {
+            document.pointer(&pointer).and_then(Estimate::from_json)
+        };
+        // Wilson's interval of a top-level rate has a width even if all images are correct.
+        read(&self.crossval, format!("/pooled/{name}"))
+            .or_else(|| read(&self.metrics, format!("/{name}")))
+            .or_else(|| read(&self.metrics, format!("/scores/{name}")))
     }
 
-    /// The images that the figures are of.
+    /// Number of evaluated images.
     fn images(&self) -> Option<u64> {
-        let images = |of: &Value| of.get("images").and_then(Value::as_u64);
+        let images = |document: &Value| document.get("images").and_then(Value::as_u64);
         images(&self.crossval).or_else(|| images(&self.metrics))
     }
 
-    /// Patients known to stand on both sides of the split.
+    /// Number of known patients in both training and test set.
     fn leaking(&self) -> Option<usize> {
         self.split.get("leaking").and_then(Value::as_array).map(Vec::len)
     }
 
-    /// Images of unknown patients, who may stand on both sides.
+    /// Number of images without patient ID, whose patients may be in both sets.
     fn unknown(&self) -> u64 {
         self.split.get("unknown").and_then(Value::as_u64).unwrap_or(0)
     }
 }
 
+/// Metric with its 95 % interval.
 struct Estimate {
     value: f64,
     interval: Option<(f64, f64)>,
 }
 
 impl Estimate {
-    fn of(value: &Value) -> Option<Self> {
+    fn from_json(value: &Value) -> Option<Self> {
         let part = |key: &str| value.get(key).and_then(Value::as_f64);
         Some(Self { value: part("value")?, interval: part("low").zip(part("high")) })
     }
 
-    /// How it stands to another, as far as these images can tell.
-    fn against(&self, other: &Self) -> String {
+    /// Describes the change from this estimate to `other`.
+    fn describe_change(&self, other: &Self) -> String {
         let step = other.value - self.value;
         let way = if step > 0.0 { "higher" } else { "lower" };
         let apart = match (self.interval, other.interval) {
             (Some((low, high)), Some((from, to))) => from > high || to < low,
             _ => {
                 return format!(
-                    "{:.2} {way}; without both intervals chance is not ruled out",
+                    "{:.2} {way}; an interval is missing, so chance is not ruled out",
                     step.abs()
                 );
             }
         };
         match apart {
-            _ if step.abs() < 0.005 => "the same, to two digits".to_owned(),
+            _ if step.abs() < 0.005 => "equal to two decimals".to_owned(),
             true => format!(
-                "{:.2} {way}, and the intervals lie apart: more than chance among such images",
+                "{:.2} {way}, and the intervals do not overlap: unlikely to be chance",
                 step.abs()
             ),
             false => format!(
-                "{:.2} {way}, but the intervals overlap: these images do not show a difference",
+                "{:.2} {way}, but the intervals overlap: the difference may be chance",
                 step.abs()
             ),
         }
@@ -170,13 +176,13 @@ impl fmt::Display for Estimate {
     }
 }
 
-/// A line of the comparison.
+/// Row of the comparison.
 #[derive(Debug, Serialize)]
 struct Row {
     what: &'static str,
     a: String,
     b: String,
-    /// What changed and why it matters.
+    /// Sentence on what changed and why it matters.
     sentence: String,
 }
 
@@ -191,8 +197,8 @@ fn images(a: &Side, b: &Side) -> Row {
     let sentence = match (a.read_images(), b.read_images()) {
         (Some(a), Some(b)) if a == b => "both profiles read the same images".to_owned(),
         (Some(a), Some(b)) => match a.intersection(&b).count() {
-            0 => "no image is in both: the figures are of different data sets, and their \
-                  difference tells nothing of the methods"
+            0 => "the profiles have no image in common: their metrics are of different data \
+                  sets, and do not compare the methods"
                 .to_owned(),
             common => format!(
                 "the profiles read different images: {common} are in both, {} only in the first, \
@@ -201,7 +207,7 @@ fn images(a: &Side, b: &Side) -> Row {
                 b.len() - common
             ),
         },
-        _ => "whether both profiles read the same images is not known".to_owned(),
+        _ => "it is unknown whether both profiles read the same images".to_owned(),
     };
     let shown = |side: &Side| Some(side.images.as_ref()?.len().to_string());
     Row::new("images", [shown(a), shown(b)], sentence)
@@ -215,50 +221,50 @@ fn split(a: &Side, b: &Side) -> Row {
     };
     let sides = [method(a), method(b)];
     let sentence = match sides.each_ref().map(|side| side.as_deref().unwrap_or("")) {
-        [from, to] if from == to => "both deal the images alike",
+        [from, to] if from == to => "both profiles split by the same method",
         ["image", to] if to.starts_with("group") => {
-            "a patient's images now stay together, so the test asks about strangers"
+            "a patient's images now stay together, so the test is on new patients"
         }
         [from, "image"] if from.starts_with("group") => {
-            "a patient's images are now torn apart, so the test asks about faces it may know"
+            "a patient's images may now be in training and test: leakage can inflate the metrics"
         }
-        _ => "the tests ask different questions, so their figures are not of one kind",
+        _ => "the splits differ, so the metrics do not measure the same thing",
     };
     Row::new("split", sides, sentence)
 }
 
 fn leaking(a: &Side, b: &Side) -> Row {
     let sentence = match (a.leaking(), b.leaking()) {
-        (Some(0), Some(0)) => "nobody is known from training in either",
-        (Some(_), Some(0)) => "what was recognised rather than diagnosed no longer counts",
-        (None, Some(0)) => "nobody is known from training in the second",
-        (_, Some(_)) => "what the model knows of them from training flatters its figures",
-        _ => "without a split nothing is proven",
+        (Some(0), Some(0)) => "no known patient is in both training and test in either profile",
+        (Some(_), Some(0)) => "known patients no longer inflate the metrics",
+        (None, Some(0)) => "no known patient is in both training and test in the second profile",
+        (_, Some(_)) => "patients known from training inflate the metrics",
+        _ => "without a split, leakage is unknown",
     };
     let doubt = match a.unknown() + b.unknown() {
         0 => "",
-        _ => "; of images of unknown patients nobody can tell",
+        _ => "; for images without patient ID this is unknown",
     };
     let shown = |side: &Side| {
         side.leaking().map(|known| match side.unknown() {
             0 => known.to_string(),
-            unknown => format!("{known} known, {unknown} images of unknown"),
+            unknown => format!("{known} known, {unknown} images without ID"),
         })
     };
-    Row::new("patients on both sides", [shown(a), shown(b)], format!("{sentence}{doubt}"))
+    Row::new("leaking patients", [shown(a), shown(b)], format!("{sentence}{doubt}"))
 }
 
-fn judged(a: &Side, b: &Side) -> Row {
+fn evaluation_size(a: &Side, b: &Side) -> Row {
     let shown = |side: &Side| {
         let images = side.images()?;
         let crossed = side.crossval.get("images").is_some();
         Some(format!("{images} {}", if crossed { "out of fold" } else { "test images" }))
     };
     let sentence = match (a.images(), b.images()) {
-        (Some(from), Some(to)) if to > from => "more images, so the intervals say more",
-        (Some(from), Some(to)) if to < from => "fewer images, so the intervals say less",
-        (Some(_), Some(_)) => "as many images in both",
-        _ => "what was not judged cannot be compared",
+        (Some(from), Some(to)) if to > from => "more images, so the intervals tend to be narrower",
+        (Some(from), Some(to)) if to < from => "fewer images, so the intervals tend to be wider",
+        (Some(_), Some(_)) => "the same number of images",
+        _ => "a profile without evaluation cannot be compared",
     };
     let others = match (a.evaluated(), b.evaluated()) {
         (Some(a), Some(b)) if a != b => {
@@ -266,13 +272,13 @@ fn judged(a: &Side, b: &Side) -> Row {
         }
         _ => String::new(),
     };
-    Row::new("judged on", [shown(a), shown(b)], format!("{sentence}{others}"))
+    Row::new("evaluated on", [shown(a), shown(b)], format!("{sentence}{others}"))
 }
 
-fn figure(a: &Side, b: &Side, name: &'static str, meaning: &str) -> Row {
-    let (from, to) = (a.figure(name), b.figure(name));
+fn metric(a: &Side, b: &Side, name: &'static str, meaning: &str) -> Row {
+    let (from, to) = (a.metric(name), b.metric(name));
     let sentence = match (&from, &to) {
-        (Some(from), Some(to)) => format!("{meaning}: {}", from.against(to)),
+        (Some(from), Some(to)) => format!("{meaning}: {}", from.describe_change(to)),
         _ => meaning.to_owned(),
     };
     let what = if name == "roc_auc" { "roc auc" } else { name };
@@ -285,22 +291,22 @@ fn calibration(a: &Side, b: &Side) -> Row {
         after.as_f64()
     };
     let shown = |side: &Side| {
-        let raw = side.figure("expected_calibration_error")?.value;
+        let raw = side.metric("expected_calibration_error")?.value;
         Some(match scaled(side) {
             Some(scaled) => format!("{raw:.3}, scaled {scaled:.3}"),
             None => format!("{raw:.3}"),
         })
     };
-    let loss = |of: &str| b.crossval.pointer(&format!("/calibration/{of}/log_loss"))?.as_f64();
+    let loss = |when: &str| b.crossval.pointer(&format!("/calibration/{when}/log_loss"))?.as_f64();
     let sentence = match (scaled(a), scaled(b), loss("before").zip(loss("after"))) {
         (None, Some(_), Some((before, after))) if after < before => {
-            "now known out of fold; a temperature fitted on other folds lowers the log loss"
+            "now estimated out of fold; a temperature fitted on other folds lowers the log loss"
         }
         (None, Some(_), Some(_)) => {
-            "now known out of fold; a temperature fitted on other folds does not lower the log loss"
+            "now estimated out of fold; a temperature fitted on other folds does not lower the log loss"
         }
-        (None, Some(_), None) => "now known out of fold",
-        _ => "how far a stated probability is from what comes true",
+        (None, Some(_), None) => "now estimated out of fold",
+        _ => "mean gap between predicted probability and observed frequency",
     };
     Row::new("calibration error", [shown(a), shown(b)], sentence)
 }
@@ -316,10 +322,10 @@ fn audit(a: &Side, b: &Side) -> Row {
         return Row::new("audit", [shown(a), shown(b)], "an audit of another model is left out");
     }
     let sentence = match &sides {
-        [None, None] => "neither was audited: what the models look at is not known",
-        [None, Some(_)] => "only the second was asked what it looks at",
-        [Some(_), None] => "only the first was asked what it looks at",
-        [Some(_), Some(_)] => "whether the classes can be told apart without the lungs",
+        [None, None] => "neither profile was audited for shortcuts",
+        [None, Some(_)] => "only the second profile was audited for shortcuts",
+        [Some(_), None] => "only the first profile was audited for shortcuts",
+        [Some(_), Some(_)] => "result of classifiers trained without the lungs",
     };
     Row::new("audit", sides, sentence)
 }
@@ -331,7 +337,7 @@ struct Summary {
     rows: Vec<Row>,
 }
 
-/// Widest cell of the table; a longer text stands below it.
+/// Maximum width of a cell, in characters; a longer text is printed below the table.
 const WIDEST: usize = 30;
 
 impl fmt::Display for Summary {
@@ -369,7 +375,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A paragraph of at most 80 columns, indented from its second line.
+/// Wraps a paragraph at 80 columns; indents every line after the first.
 fn wrapped(text: String) -> String {
     let indent = if text.starts_with(' ') { "    " } else { "  " };
     textwrap::fill(&text, textwrap::Options::new(80).subsequent_indent(indent))

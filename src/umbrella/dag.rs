@@ -1,4 +1,4 @@
-//! `cxr dag`: the graph of a profile's stages.
+//! `cxr dag`: graph of a profile's stages.
 
 use std::fmt::{self, Write};
 
@@ -12,13 +12,13 @@ use crate::cli::{Context, Failure, Outcome};
 enum Format {
     /// A line per stage with the stages it reads from
     Text,
-    /// For Markdown
+    /// Mermaid, for Markdown
     Mermaid,
-    /// For Graphviz
+    /// DOT, for Graphviz
     Dot,
 }
 
-/// The arguments of `cxr dag`.
+/// Arguments of `cxr dag`.
 pub fn command() -> Command {
     Command::new("dag")
         .about("Print the graph of the profile's stages")
@@ -27,16 +27,18 @@ pub fn command() -> Command {
                 .long("format")
                 .value_parser(value_parser!(Format))
                 .default_value("text")
-                .help("How to print it"),
+                .help("Output format"),
         )
-        .after_help("Examples:\n  # A picture\n  cxr dag --format dot | dot -Tsvg > dag.svg")
+        .after_help(
+            "Examples:\n  # Render the graph as SVG\n  cxr dag --format dot | dot -Tsvg > dag.svg",
+        )
 }
 
 #[derive(Debug, Serialize)]
 struct Summary {
     profile: String,
     stages: Vec<&'static str>,
-    /// Pairs: a stage, and one that reads from it.
+    /// Pairs of a stage and a stage that reads its files.
     edges: Vec<(&'static str, &'static str)>,
     #[serde(skip)]
     text: String,
@@ -57,13 +59,13 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         edges.extend(before.map(|a| (*a, stage.name)));
     }
     let format = matches.get_one("format").expect("it has a default");
-    let text = draw(*format, &stages, &edges);
+    let text = render(*format, &stages, &edges);
     Ok(Outcome::new(&Summary { profile: ctx.config.profile.clone(), stages, edges, text }))
 }
 
-fn draw(format: Format, stages: &[&str], edges: &[(&str, &str)]) -> String {
+fn render(format: Format, stages: &[&str], edges: &[(&str, &str)]) -> String {
     let mut text = String::new();
-    // Writing to a text cannot fail.
+    // Writing to a `String` cannot fail.
     let _ = match format {
         Format::Text => stages.iter().try_for_each(|stage| {
             let before: Vec<_> = edges.iter().filter(|e| e.1 == *stage).map(|e| e.0).collect();
@@ -90,11 +92,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_graph_in_three_languages() {
+    fn the_graph_is_rendered_in_three_formats() {
         let (stages, edges) = (["split", "train"], [("split", "train")]);
-        let drawn = |format| draw(format, &stages, &edges);
-        assert_eq!(drawn(Format::Text), "split\ntrain  <- split\n");
-        assert_eq!(drawn(Format::Mermaid), "graph LR\n    split\n    train\n    split --> train\n");
-        assert!(drawn(Format::Dot).contains("\"split\" -> \"train\";"));
+        let rendered = |format| render(format, &stages, &edges);
+        assert_eq!(rendered(Format::Text), "split\ntrain  <- split\n");
+        assert_eq!(
+            rendered(Format::Mermaid),
+            "graph LR\n    split\n    train\n    split --> train\n"
+        );
+        assert!(rendered(Format::Dot).contains("\"split\" -> \"train\";"));
     }
 }

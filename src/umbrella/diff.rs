@@ -1,5 +1,5 @@
-//! `cxr diff A B`: what differs between two artifact folders: settings, figures,
-//! images that changed sides.
+//! `cxr diff A B`: differences between two artifact folders: settings, metrics, images that
+//! moved to another subset.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,27 +17,29 @@ use crate::cli::{Context, Failure, Outcome};
 use crate::io::hash;
 use crate::io::staging::RECORD;
 
-/// The arguments of `cxr diff`.
+/// Arguments of `cxr diff`.
 pub fn command() -> Command {
     let folder = |name: &'static str| {
         Arg::new(name).required(true).value_name("DIR").value_parser(value_parser!(PathBuf))
     };
     Command::new("diff")
-        .about("Compare two artifact folders: settings, figures, images that changed sides")
-        .arg(folder("a").help("An artifacts folder of one profile, such as artifacts/tutorial"))
-        .arg(folder("b").help("Another"))
+        .about(
+            "Compare two artifact folders: settings, metrics, images that moved to another subset",
+        )
+        .arg(folder("a").help("Artifacts folder of one profile, such as artifacts/tutorial"))
+        .arg(folder("b").help("Second folder"))
         .after_help(
-            "Examples:\n  # What did the change do?\n  \
+            "Examples:\n  # Show what changed\n  \
              cxr diff artifacts/tutorial other/artifacts/tutorial\n  \
-             # Every image and figure that differs\n  \
+             # List every difference\n  \
              cxr diff -v artifacts/tutorial other/artifacts/tutorial",
         )
 }
 
-/// Differences that are listed of each kind; `--verbose` lists all.
+/// Maximum number of differences listed per kind; `--verbose` lists all.
 const LISTED: usize = 12;
 
-/// Figures that are listed first.
+/// Metrics that are listed first.
 const HEADLINE: [&str; 5] =
     ["accuracy", "sensitivity", "specificity", "scores.roc_auc", "scores.log_loss"];
 
@@ -45,11 +47,11 @@ const HEADLINE: [&str; 5] =
 struct Summary {
     /// Setting, value in A, value in B.
     params: Vec<(String, String, String)>,
-    /// Figure, value in A, value in B.
+    /// Metric, value in A, value in B.
     metrics: Vec<(String, String, String)>,
-    /// Image, its side in A, its side in B; `-` where it is in neither training nor test.
+    /// Image, its subset in A, its subset in B; `-` if it is in no subset.
     images: Vec<(String, String, String)>,
-    /// Images of the same path whose files differ.
+    /// Images with the same path but different files.
     changed: Vec<String>,
     #[serde(skip)]
     all: bool,
@@ -57,8 +59,8 @@ struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.list(f, "settings", &self.params)?;
-        self.list(f, "figures", &self.metrics)?;
+        self.write_list(f, "settings", &self.params)?;
+        self.write_list(f, "metrics", &self.metrics)?;
         if self.images.is_empty() && self.changed.is_empty() {
             return writeln!(f, "images: no difference");
         }
@@ -74,21 +76,21 @@ impl fmt::Display for Summary {
         for ((a, b), paths) in changes {
             let (n, plural) = (paths.len(), if paths.len() == 1 { "" } else { "s" });
             match (a, b) {
-                ("", "") => writeln!(f, "  {n} image{plural} with another content")?,
+                ("", "") => writeln!(f, "  {n} image{plural} with different content")?,
                 ("-", side) => writeln!(f, "  {n} image{plural} only in B, in {side}")?,
                 (side, "-") => writeln!(f, "  {n} image{plural} only in A, in {side}")?,
                 (a, b) => writeln!(f, "  {n} image{plural} {a} -> {b}")?,
             }
             let shown = self.shown(paths.len());
             paths[..shown].iter().try_for_each(|path| writeln!(f, "    {path}"))?;
-            self.more(f, "    ", paths.len() - shown)?;
+            self.write_more(f, "    ", paths.len() - shown)?;
         }
         Ok(())
     }
 }
 
 impl Summary {
-    fn list(
+    fn write_list(
         &self,
         f: &mut fmt::Formatter<'_>,
         title: &str,
@@ -103,15 +105,15 @@ impl Summary {
         for (name, a, b) in &rows[..shown] {
             writeln!(f, "  {name:width$}  {a} -> {b}")?;
         }
-        self.more(f, "  ", rows.len() - shown)
+        self.write_more(f, "  ", rows.len() - shown)
     }
 
-    /// How many of `n` differences are listed.
+    /// Number of listed differences out of `n`.
     fn shown(&self, n: usize) -> usize {
         if self.all { n } else { n.min(LISTED) }
     }
 
-    fn more(&self, f: &mut fmt::Formatter<'_>, indent: &str, n: usize) -> fmt::Result {
+    fn write_more(&self, f: &mut fmt::Formatter<'_>, indent: &str, n: usize) -> fmt::Result {
         if n == 0 { Ok(()) } else { writeln!(f, "{indent}and {n} more: `-v` lists all") }
     }
 }
@@ -142,7 +144,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     }))
 }
 
-/// The keys whose values differ, with both; `-` where one has none.
+/// Keys whose values differ, with both values; `-` for a missing value.
 fn differences(
     a: &BTreeMap<String, String>,
     b: &BTreeMap<String, String>,
@@ -155,7 +157,7 @@ fn differences(
         .collect()
 }
 
-/// `train.epochs` and the like, from the records of all stages.
+/// Settings of all stages, from their records, by keys such as `train.epochs`.
 fn params(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let mut params = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
@@ -170,7 +172,7 @@ fn params(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
     Ok(params)
 }
 
-/// The figures of `metrics.json`, rates with their intervals.
+/// Metrics of `metrics.json`; rates with their intervals.
 fn metrics(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
     let mut metrics = BTreeMap::new();
     if let Value::Object(mut table) = artifacts.document("evaluate/metrics.json")? {
@@ -180,28 +182,32 @@ fn metrics(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
     Ok(metrics)
 }
 
-fn flatten(at: &str, value: &Value, out: &mut BTreeMap<String, String>) {
+fn flatten(prefix: &str, value: &Value, out: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(rate) if rate.contains_key("low") && rate.contains_key("high") => {
-            let n = |key: &str| rate.get(key).and_then(Value::as_f64).map(|x| format!("{x:.4}"));
-            let n = |key: &str| n(key).unwrap_or_else(|| "undefined".into());
-            out.insert(at.into(), format!("{} [{}, {}]", n("value"), n("low"), n("high")));
+            let number =
+                |key: &str| rate.get(key).and_then(Value::as_f64).map(|x| format!("{x:.4}"));
+            let text = |key: &str| number(key).unwrap_or_else(|| "undefined".into());
+            out.insert(
+                prefix.into(),
+                format!("{} [{}, {}]", text("value"), text("low"), text("high")),
+            );
         }
         Value::Object(table) => {
             for (key, value) in table {
-                let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
                 flatten(&path, value, out);
             }
         }
-        // Curves and bins are drawn, not listed.
+        // Curves and bins are too long to list.
         Value::Array(items)
             if items.iter().any(|item| item.is_number() || item.is_null() || item.is_object()) => {}
-        Value::String(text) => drop(out.insert(at.into(), text.clone())),
-        other => drop(out.insert(at.into(), other.to_string())),
+        Value::String(text) => drop(out.insert(prefix.into(), text.clone())),
+        other => drop(out.insert(prefix.into(), other.to_string())),
     }
 }
 
-/// `train`, `validation` or `test` for every image, by path.
+/// Subset (`train`, `validation` or `test`) of each image, by path.
 fn sides(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
     let mut sides = BTreeMap::new();
     let table = artifacts.file("preprocess/index.csv")?;
@@ -219,7 +225,7 @@ fn sides(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
     Ok(sides)
 }
 
-/// The images that both have read under the same path, and whose files differ.
+/// Images read in both folders under the same path whose files differ.
 fn changed(a: &Artifacts, b: &Artifacts) -> Result<Vec<String>, Failure> {
     let (Some(a), Some(b)) = (a.index()?, b.index()?) else { return Ok(Vec::new()) };
     let b = hashes(&b);

@@ -1,5 +1,5 @@
-//! `cxr` itself: every stage as a subcommand, and the commands that work on the whole
-//! pipeline, one file each.
+//! The program `cxr`: every stage as a subcommand, and the commands for the whole pipeline,
+//! one file each.
 
 mod artifacts;
 pub mod cache;
@@ -23,58 +23,58 @@ use clap::{ArgMatches, Command};
 use crate::cli::{self, Context, Failure, Flag, Globals, Outcome};
 use crate::stages::{STAGES, find, known};
 
-/// A command of `cxr` itself.
-struct Porcelain {
+/// Command of `cxr` that is not a stage.
+struct CliCommand {
     name: &'static str,
-    /// The global flags that it uses.
+    /// Global flags that the command uses.
     uses: &'static [Flag],
     command: fn() -> Command,
     run: fn(&Context, &ArgMatches) -> Result<Outcome, Failure>,
 }
 
-impl Porcelain {
-    /// The arguments, the global ones among them.
+impl CliCommand {
+    /// Arguments, including the global flags.
     fn full_command(&self) -> Command {
         Globals::augment((self.command)(), self.uses)
     }
 }
 
-/// The flags of a command that reads the profile's stages and their folders.
+/// Flags of a command that reads the profile's stages and their folders.
 const PIPELINE: &[Flag] = &[Flag::Config, Flag::Profile, Flag::Dataset, Flag::Artifacts];
 
-const COMMANDS: &[Porcelain] = &[
-    Porcelain { name: "run", uses: &Flag::ALL, command: run::command, run: run::run },
-    Porcelain {
+const COMMANDS: &[CliCommand] = &[
+    CliCommand { name: "run", uses: &Flag::ALL, command: run::command, run: run::run },
+    CliCommand {
         name: "compare",
         uses: &[Flag::Config, Flag::Artifacts],
         command: compare::command,
         run: compare::run,
     },
-    Porcelain { name: "status", uses: &Flag::ALL, command: status::command, run: status::run },
-    Porcelain {
+    CliCommand { name: "status", uses: &Flag::ALL, command: status::command, run: status::run },
+    CliCommand {
         name: "dag",
         uses: &[Flag::Config, Flag::Profile],
         command: dag::command,
         run: dag::run,
     },
-    Porcelain { name: "diff", uses: &[], command: diff::command, run: diff::run },
-    Porcelain { name: "clean", uses: PIPELINE, command: clean::command, run: clean::run },
-    Porcelain {
+    CliCommand { name: "diff", uses: &[], command: diff::command, run: diff::run },
+    CliCommand { name: "clean", uses: PIPELINE, command: clean::command, run: clean::run },
+    CliCommand {
         name: "cache",
         uses: &[Flag::Config, Flag::Artifacts],
         command: cache::command,
         run: cache::run,
     },
-    Porcelain {
+    CliCommand {
         name: "completions",
         uses: &[],
         command: shell::completions,
         run: shell::run_completions,
     },
-    Porcelain { name: "man", uses: &[], command: shell::man, run: shell::run_man },
+    CliCommand { name: "man", uses: &[], command: shell::man, run: shell::run_man },
 ];
 
-/// The whole of `bin/cxr.rs`.
+/// Entry point of `bin/cxr.rs`.
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let name = args.get(1).and_then(|a| a.to_str()).unwrap_or_default();
@@ -94,7 +94,7 @@ pub fn command() -> Command {
     let stages = STAGES.iter().map(|s| s.full_command().name(s.name));
     Command::new("cxr")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Train, judge and explain chest X-ray classifiers: research and education, never diagnosis")
+        .about("Train, evaluate and explain chest X-ray classifiers: education and research, never diagnosis")
         .arg_required_else_help(true)
         .subcommand_required(true)
         .subcommands(own.chain(stages))

@@ -1,5 +1,4 @@
-//! The stages of a profile and their states: what `cxr run` and `cxr status`
-//! share.
+//! Stages of a profile and their states, shared by `cxr run` and `cxr status`.
 
 use std::path::Path;
 
@@ -17,12 +16,15 @@ use crate::pipeline::order::{Node, order};
 use crate::pipeline::stale::{self, Reason};
 use crate::stages::{Entry, STAGES, find};
 
-/// The stages of the profile, each after those it reads from.
+/// Returns the stages of the profile, each after the stages that it depends on.
+///
+/// # Errors
+/// If the profile has no stages, or names an unknown one.
 pub fn stages(ctx: &Context) -> Result<Vec<&'static Entry>, Failure> {
     let profile = &ctx.config.profile;
     let wanted = ctx.config.stages().usage()?;
     if wanted.is_empty() {
-        let empty = format_args!("the profile `{profile}` runs no stage");
+        let empty = format_args!("the profile `{profile}` has no stages");
         let hint = format!("list its stages as `stages = [...]` in `[profile.{profile}]`");
         return Err(Failure::usage(empty).hint(hint));
     }
@@ -31,62 +33,62 @@ pub fn stages(ctx: &Context) -> Result<Vec<&'static Entry>, Failure> {
     Ok(names.into_iter().map(|n| find(n).expect("ordered from the registry")).collect())
 }
 
-/// What is known of a stage without running it.
+/// State of a stage, determined without running it.
 #[derive(Debug)]
 pub struct State {
-    /// The stage.
+    /// Stage.
     pub stage: &'static Entry,
-    /// Why it has to run; none if it is fresh.
+    /// Reasons to run the stage; empty if it is fresh.
     pub reasons: Vec<Reason>,
-    /// The key of its last execution; `None` if it never ran.
+    /// Key of the last execution; `None` if the stage never ran.
     pub key: Option<String>,
-    /// Why its last execution answered no; none if it answered yes or never ran.
+    /// Conditions that the last execution did not meet (exit code 3).
     pub missed: Vec<String>,
-    /// Settings that were given when it was last run by hand, and that are kept.
+    /// Overrides that are kept.
     pub hand: Hand,
-    /// The files that it would read, if they can be listed.
+    /// Files that the stage would read, if they can be listed.
     pub inputs: Vec<Input>,
-    /// Why its settings or inputs cannot be used.
+    /// Error in the settings or inputs.
     pub problem: Option<Failure>,
 }
 
-/// How the files of a stage are compared with its record.
+/// Method of comparing the files of a stage with its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compare {
-    /// By their hashes; those of files whose size, times and inode are unchanged are
-    /// known from the last time.
+    /// By hash; a file whose size, times and inode are unchanged is not hashed again.
     Known,
-    /// By their hashes, of which every one is computed.
+    /// By hash; every file is hashed again.
     Rehash,
 }
 
 impl Compare {
-    /// `--rehash`, of `cxr status` and `cxr run`.
+    /// The flag `--rehash` of `cxr status` and `cxr run`.
     pub fn arg() -> Arg {
         Arg::new("rehash")
             .long("rehash")
             .action(ArgAction::SetTrue)
-            .help("Read every file again, also where size, times and inode are unchanged")
+            .help("Hash every file again, even if its size, times and inode are unchanged")
     }
 
-    /// The choice of the user.
+    /// Reads the flag.
     pub fn from_matches(matches: &ArgMatches) -> Self {
         if matches.get_flag("rehash") { Self::Rehash } else { Self::Known }
     }
 }
 
-/// Settings of a stage that were given when it was last run by hand, and that differ from
-/// the pipeline file: `cxr run` keeps them.
+/// Overrides of a stage: settings of its last run on its own (`cxr train --epochs 6`) that
+/// differ from the pipeline file. `cxr run` keeps them.
 #[derive(Debug, Default, Clone)]
 pub struct Hand {
-    /// The settings; `seed` is one of them.
+    /// Settings, including `seed`.
     pub kept: Table,
-    /// What the pipeline file says in their place.
+    /// Settings of the pipeline file.
     file: Table,
 }
 
 impl Hand {
-    /// What is kept of the record in `folder`. `--set`, and `--seed` of `cxr run`, beat it.
+    /// Reads the overrides from the record in `folder`. `--set`, and `--seed` of `cxr run`, take
+    /// precedence.
     fn read(ctx: &Context, stage: &Entry, folder: &Path) -> Self {
         let Ok(record) = Record::read(&folder.join(RECORD)) else { return Self::default() };
         let explicit = |key: &str| {
@@ -97,7 +99,7 @@ impl Hand {
             return Self::default();
         }
         if (stage.wanted)(ctx, &kept).is_err_and(|failure| failure.kind == Kind::Usage) {
-            // Not of this version, or edited: what the file says works.
+            // The record is of another version or was edited; the file's settings work.
             return Self::default();
         }
         let mut file: Table = ctx.config.settings(stage.name, Table::new()).unwrap_or_default();
@@ -110,12 +112,12 @@ impl Hand {
         Self { kept: kept.into_iter().filter(differs).collect(), file }
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no overrides.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
-    /// The settings with what the pipeline file says: `epochs = 40 (pipeline: 25)`.
+    /// Overrides with the values of the pipeline file: `epochs = 40 (pipeline: 25)`.
     pub fn text(&self) -> String {
         let line = |(key, value): (&String, &Value)| match self.file.get(key) {
             Some(other) => format!("{key} = {value} (pipeline: {other})"),
@@ -125,18 +127,18 @@ impl Hand {
     }
 }
 
-/// The state of a stage, its predecessors left aside. What was given to it by hand is
-/// dropped if it is `forced`.
+/// Determines the state of a stage without regard to its predecessors. Drops the overrides if
+/// `forced`.
 ///
 /// # Errors
-/// For files that cannot be read.
+/// If a file cannot be read.
 pub fn state(
     ctx: &Context,
     stage: &'static Entry,
     forced: bool,
     compare: Compare,
 ) -> Result<State, Failure> {
-    let known = |reasons, problem| State {
+    let new_state = |reasons, problem| State {
         stage,
         reasons,
         key: None,
@@ -147,7 +149,7 @@ pub fn state(
     };
     let unusable = |failure: Failure| {
         let failure = failure.for_run(stage.name, &(stage.defaults)());
-        known(vec![Reason::Unreadable(failure.error.to_string())], Some(failure))
+        new_state(vec![Reason::Unreadable(failure.error.to_string())], Some(failure))
     };
     let folder = match (stage.folder)(ctx) {
         Ok(folder) => folder,
@@ -172,14 +174,14 @@ pub fn state(
     }
     let key = record.as_ref().map(Record::key);
     let missed = record.map(|r| r.missed).unwrap_or_default();
-    Ok(State { key, missed, hand, inputs: wanted.inputs, ..known(reasons, None) })
+    Ok(State { key, missed, hand, inputs: wanted.inputs, ..new_state(reasons, None) })
 }
 
-/// The state of every stage in order: its own reasons, and that a stage it reads
-/// from is stale.
+/// Determines the state of every stage, in order. A stage is also stale if one that it depends
+/// on is stale.
 ///
 /// # Errors
-/// For files that cannot be read.
+/// If a file cannot be read.
 pub fn states(
     ctx: &Context,
     stages: &[&'static Entry],
@@ -193,7 +195,7 @@ pub fn states(
         if let Some(before) = states.iter().find(stale) {
             state.reasons.retain(|r| !matches!(r, Reason::Unreadable(_)));
             state.reasons.push(Reason::After(before.stage.name.to_owned()));
-            // What it reads may be there by then; its settings stay as they are.
+            // The missing inputs may exist by then; wrong settings stay wrong.
             state.problem = state.problem.filter(|problem| problem.kind == Kind::Usage);
         }
         states.push(state);

@@ -1,5 +1,5 @@
-//! `cxr run`: runs the stages of a profile that are stale, each a child process,
-//! independent branches side by side.
+//! `cxr run`: runs the stale stages of a profile as child processes, independent stages in
+//! parallel.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,14 +21,14 @@ use crate::pipeline::schedule::Schedule;
 use crate::pipeline::stale::summary;
 use crate::stages::Entry;
 
-/// The arguments of `cxr run`.
+/// Arguments of `cxr run`.
 pub fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
     Command::new("run")
-        .about("Run the stages of a profile that are stale, in order")
-        .arg(flag("dry-run", "Tell what would run and why; run nothing"))
+        .about("Run the stages of a profile whose settings, inputs or outputs changed, in order")
+        .arg(flag("dry-run", "Show what would run and why; run nothing"))
         .arg(status::check_arg())
         .arg(Compare::arg())
         .args(select::args())
@@ -38,18 +38,18 @@ pub fn command() -> Command {
                 .value_name("STAGE")
                 .action(ArgAction::Append)
                 .help(
-                    "Run this stage though it is fresh, with the settings of the pipeline: those \
-                     given to it by hand are dropped; may be given again",
+                    "Run this stage even if it is fresh, with the settings of the pipeline: its \
+                     overrides are dropped; may be repeated",
                 ),
         )
         .args(set_args())
-        .arg(flag("keep-going", "After a failure, run what does not depend on it"))
+        .arg(flag("keep-going", "After a failure, run the stages that do not depend on it"))
         .arg(
             Arg::new("jobs")
                 .long("jobs")
                 .value_name("N")
                 .value_parser(value_parser!(u64).range(1..))
-                .help("Stages to run side by side [default: the number of threads]"),
+                .help("Maximum number of parallel stages [default: the number of threads]"),
         )
         .arg(
             Arg::new("lock-timeout")
@@ -57,23 +57,23 @@ pub fn command() -> Command {
                 .value_name("SECONDS")
                 .value_parser(value_parser!(u64))
                 .default_value("600")
-                .help("How long to wait for another run in the same artifacts folder"),
+                .help("Time to wait for another run in the same artifacts folder"),
         )
         .after_help(
             "Examples:\n  \
              # The tutorial on your images: dataset/covid, dataset/normal\n  cxr run --profile tutorial\n  \
              # The whole pipeline on synthetic images\n  cxr run --profile demo\n  \
-             # What would run, and why?\n  cxr run --dry-run\n  \
-             # Train anew, and evaluate\n  cxr run --force train\n  \
-             # Another number of epochs, for this run\n  cxr run --set train.epochs=40\n  \
-             # Which class is to be found?\n  cxr run --positive pneumonia",
+             # Show what would run, and why\n  cxr run --dry-run\n  \
+             # Train again, and evaluate\n  cxr run --force train\n  \
+             # Change the number of epochs for this run\n  cxr run --set train.epochs=40\n  \
+             # Choose the positive class\n  cxr run --positive pneumonia",
         )
 }
 
 #[derive(Debug, Serialize)]
 struct Summary {
     profile: String,
-    /// Name, state, reasons and the document of each stage that ran.
+    /// Name, state, reasons and JSON document of each stage.
     stages: Vec<Line>,
     #[serde(skip)]
     shown: String,
@@ -82,7 +82,7 @@ struct Summary {
 #[derive(Debug, Serialize)]
 struct Line {
     stage: &'static str,
-    /// `fresh`, `ran`, `failed`, `skipped`.
+    /// `fresh`, `stale` (not run), `ran`, `failed` or `skipped`.
     state: &'static str,
     reasons: Vec<String>,
     #[serde(skip_serializing_if = "Value::is_null")]
@@ -95,8 +95,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Runs what is stale. The first failure ends the run with its exit code; with
-/// `--keep-going` after all that does not depend on it.
+/// Runs the stale stages. The first failure sets the exit code and ends the run, with
+/// `--keep-going` after the stages that do not depend on the failed one.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let all = plan::stages(ctx)?;
     let chosen = select::choose(&all, matches)?;
@@ -106,7 +106,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         select::named(&chosen, name)?;
     }
     if matches.get_flag("check") || matches.get_flag("dry-run") {
-        return tell(ctx, &chosen, &forced, matches);
+        return show_plan(ctx, &chosen, &forced, matches);
     }
     let timeout = Duration::from_secs(*matches.get_one("lock-timeout").expect("it has a default"));
     let _lock = RunLock::acquire(&ctx.paths.artifacts, timeout, |owner| {
@@ -116,7 +116,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
         let busy = matches!(e, LockError::Busy { .. });
         let failure = Failure::from(e);
         failure.hint(if busy {
-            "wait for it, or choose another folder with `--artifacts`"
+            "wait until the other run ends, or choose another folder with `--artifacts`"
         } else {
             "check that the folder can be written to and the disk has room, or choose another \
              folder with `--artifacts`"
@@ -124,7 +124,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     })?;
     staging::sweep_files(&ctx.paths.artifacts);
     for stage in &all {
-        // What killed stages left; a stage without a folder has left nothing.
+        // Removes temporary files of killed stages; a stage without a folder has none.
         let _ = (stage.folder)(ctx).map(|folder| staging::sweep(&folder));
     }
     let threads = rayon::current_num_threads();
@@ -139,8 +139,8 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     run.execute()
 }
 
-/// `--dry-run` and `--check`.
-fn tell(
+/// Prints the plan of the run, for `--dry-run` and `--check`.
+fn show_plan(
     ctx: &Context,
     chosen: &[&'static Entry],
     forced: &[&str],
@@ -148,21 +148,21 @@ fn tell(
 ) -> Result<Outcome, Failure> {
     let mut shown = String::new();
     let mut lines: Vec<Line> = Vec::new();
-    let mut no = false;
+    let mut failed = false;
     let states = plan::states(ctx, chosen, forced, Compare::from_matches(matches))?;
     for state in &states {
         let name = state.stage.name;
         let fresh = state.reasons.is_empty();
-        let mut what = match fresh {
+        let mut text = match fresh {
             true if state.missed.is_empty() => "fresh".into(),
-            true => format!("fresh, but its answer is no: {}", state.missed.join("; ")),
+            true => format!("fresh, but condition not met: {}", state.missed.join("; ")),
             false => format!("would run: {}", summary(&state.reasons)),
         };
         if !state.hand.is_empty() {
-            what += &format!("; by hand: {}", state.hand.text());
+            text += &format!("; overrides: {}", state.hand.text());
         }
-        no |= !fresh || !state.missed.is_empty();
-        shown += &format!("{name:14} {what}\n");
+        failed |= !fresh || !state.missed.is_empty();
+        shown += &format!("{name:14} {text}\n");
         lines.push(Line {
             stage: name,
             state: if fresh { "fresh" } else { "stale" },
@@ -170,7 +170,7 @@ fn tell(
             result: Value::Null,
         });
     }
-    // Without `--check`, whose answer is about what there is, the plan must be one that works.
+    // `--check` is about the existing files only; a dry run also checks that the plan can work.
     if !matches.get_flag("check")
         && let Err(failure) = check::all(ctx, &states)
     {
@@ -179,10 +179,10 @@ fn tell(
     }
     let outcome =
         Outcome::new(&Summary { profile: ctx.config.profile.clone(), stages: lines, shown });
-    Ok(if matches.get_flag("check") && no { outcome.answer_no() } else { outcome })
+    Ok(if matches.get_flag("check") && failed { outcome.answer_no() } else { outcome })
 }
 
-/// A run under way.
+/// Run in progress.
 struct Run<'a> {
     ctx: &'a Context,
     stages: BTreeMap<&'static str, &'static Entry>,
@@ -230,7 +230,7 @@ impl<'a> Run<'a> {
             {
                 if let Some(child) = self.start(name)? {
                     let send = send.clone();
-                    // The receiver lives as long as the loop.
+                    // The receiver outlives the loop, so sending cannot fail.
                     let wait = move || drop(send.send((name, child.wait())));
                     thread::Builder::new().spawn(wait).context("cannot start a thread")?;
                 }
@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
         }
         if interrupted() {
             return Err(Failure { kind: Kind::Interrupted, ..Failure::new("interrupted") }
-                .hint("what had finished is kept: the same command goes on from there"));
+                .hint("finished stages are kept: run the same command to continue"));
         }
         match self.failure {
             Some(failure) => Err(failure),
@@ -261,8 +261,7 @@ impl<'a> Run<'a> {
     }
 
     fn may_start(&self) -> bool {
-        // A stage that answers no has done its work: the run goes on, and tells
-        // at its end.
+        // A stage that does not meet its condition has written its files: the run continues.
         let failed = self.failure.as_ref().is_some_and(|f| f.kind != Kind::No);
         let open = !failed || self.keep_going;
         open && !interrupted() && self.schedule.running() < self.jobs
@@ -278,10 +277,10 @@ impl<'a> Run<'a> {
         let forced = self.forced.contains(&name);
         let state = plan::state(self.ctx, stage, forced, self.compare)?;
         let plan::State { reasons, missed, hand, .. } = state;
-        let told = reasons.iter().map(ToString::to_string).collect();
+        let reason_texts = reasons.iter().map(ToString::to_string).collect();
         if reasons.is_empty() {
             self.ctx.ui.note(format_args!("{name:14} fresh"));
-            self.tell_kept(name, &hand);
+            self.note_overrides(name, &hand);
             missed.iter().for_each(|missed| self.ctx.ui.warn(missed));
             if !missed.is_empty() && self.failure.is_none() {
                 self.failure = Some(Failure::stage(name, Some(3)));
@@ -289,20 +288,25 @@ impl<'a> Run<'a> {
             self.lines.push(Line {
                 stage: name,
                 state: "fresh",
-                reasons: told,
+                reasons: reason_texts,
                 result: Value::Null,
             });
             self.schedule.done(name);
             return Ok(None);
         }
         self.ctx.ui.detail(format_args!("{name:14} {}", summary(&reasons)));
-        self.tell_kept(name, &hand);
-        let side_by_side = self.jobs.min(self.schedule.running() + self.schedule.ready_count());
-        let threads = (self.threads / side_by_side.max(1)).max(1);
-        let alone = self.schedule.running() == 0;
+        self.note_overrides(name, &hand);
+        let parallel = self.jobs.min(self.schedule.running() + self.schedule.ready_count());
+        let threads = (self.threads / parallel.max(1)).max(1);
+        let inherit_stderr = self.schedule.running() == 0;
         self.schedule.start(name);
-        self.lines.push(Line { stage: name, state: "failed", reasons: told, result: Value::Null });
-        let child = Child::start(self.ctx, name, &hand, threads, alone);
+        self.lines.push(Line {
+            stage: name,
+            state: "failed",
+            reasons: reason_texts,
+            result: Value::Null,
+        });
+        let child = Child::start(self.ctx, name, &hand, threads, inherit_stderr);
         match child.context(format!("cannot run the stage `{name}`")) {
             Ok(child) => Ok(Some(child)),
             Err(failure) => {
@@ -312,11 +316,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Says which settings are kept of the last run by hand, and how to drop them.
-    fn tell_kept(&self, name: &str, hand: &plan::Hand) {
+    /// Notes the overrides that are kept, and how to drop them.
+    fn note_overrides(&self, name: &str, hand: &plan::Hand) {
         if !hand.is_empty() {
             self.ctx.ui.note(format_args!(
-                "{:14} kept as given by hand: {}; `cxr run --force {name}` takes the pipeline's",
+                "{:14} overrides kept: {}; `cxr run --force {name}` drops them",
                 "",
                 hand.text()
             ));
@@ -328,8 +332,8 @@ impl<'a> Run<'a> {
             self.ctx.ui.pass_on(&finished.messages);
         }
         let document: Value = serde_json::from_slice(&finished.document).unwrap_or_default();
-        let answered = matches!(finished.code, Some(0 | 3)) && document.is_object();
-        if !answered {
+        let has_result = matches!(finished.code, Some(0 | 3)) && document.is_object();
+        if !has_result {
             return self.fail(name, Failure::stage(name, finished.code));
         }
         let headline = document["headline"].as_str().unwrap_or_default();
@@ -348,8 +352,8 @@ impl<'a> Run<'a> {
 
     fn fail(&mut self, name: &'static str, failure: Failure) {
         for skipped in self.schedule.fail(name) {
-            self.ctx.ui.note(format_args!("{skipped:14} skipped: after failed {name}"));
-            let reasons = vec![format!("after failed {name}")];
+            self.ctx.ui.note(format_args!("{skipped:14} skipped: {name} failed"));
+            let reasons = vec![format!("{name} failed")];
             self.lines.push(Line {
                 stage: skipped,
                 state: "skipped",

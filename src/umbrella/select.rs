@@ -1,41 +1,47 @@
-//! Which stages of the profile a run is about: `--from`, `--until`, `--only`.
+//! Selection of stages: `--from`, `--until`, `--only`.
 
 use clap::{Arg, ArgMatches};
 
 use crate::cli::Failure;
 use crate::stages::Entry;
 
-/// The arguments that choose stages.
+/// Arguments that choose stages.
 pub fn args() -> [Arg; 3] {
     let arg = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name("STAGE").help(help)
     };
     [
-        arg("from", "Only this stage and those that read from it, directly or not"),
-        arg("until", "Only this stage and those it reads from, directly or not"),
+        arg("from", "Only this stage and all stages that depend on it"),
+        arg("until", "Only this stage and all stages that it depends on"),
         arg("only", "Only this stage").conflicts_with_all(["from", "until"]),
     ]
 }
 
-/// The chosen ones of the profile's `stages`, which are in order.
+/// Returns the chosen stages, in the order of `stages`.
+///
+/// # Errors
+/// If a flag names a stage that the profile does not have.
 pub fn choose(
     stages: &[&'static Entry],
     matches: &ArgMatches,
 ) -> Result<Vec<&'static Entry>, Failure> {
-    let named = |arg: &str| match matches.get_one::<String>(arg) {
+    let stage_of = |arg: &str| match matches.get_one::<String>(arg) {
         Some(name) => named(stages, name).map(Some),
         None => Ok(None),
     };
-    let (from, until, only) = (named("from")?, named("until")?, named("only")?);
-    let kept = |s: &&&'static Entry| {
+    let (from, until, only) = (stage_of("from")?, stage_of("until")?, stage_of("only")?);
+    let is_chosen = |s: &&&'static Entry| {
         only.is_none_or(|o| o.name == s.name)
-            && from.is_none_or(|f| reaches(stages, s, f.name))
-            && until.is_none_or(|u| reaches(stages, u, s.name))
+            && from.is_none_or(|f| depends_on(stages, s, f.name))
+            && until.is_none_or(|u| depends_on(stages, u, s.name))
     };
-    Ok(stages.iter().filter(kept).copied().collect())
+    Ok(stages.iter().filter(is_chosen).copied().collect())
 }
 
-/// The stage of the profile called `name`.
+/// Returns the stage `name` of the profile.
+///
+/// # Errors
+/// If the profile does not have the stage.
 pub fn named(stages: &[&'static Entry], name: &str) -> Result<&'static Entry, Failure> {
     stages.iter().find(|s| s.name == name).copied().ok_or_else(|| {
         let names: Vec<_> = stages.iter().map(|s| s.name).collect();
@@ -44,8 +50,8 @@ pub fn named(stages: &[&'static Entry], name: &str) -> Result<&'static Entry, Fa
     })
 }
 
-/// Whether `stage` is `source` or reads from it, directly or not.
-fn reaches(stages: &[&'static Entry], stage: &Entry, source: &str) -> bool {
+/// Returns true if `stage` is `source` or depends on it, directly or indirectly.
+fn depends_on(stages: &[&'static Entry], stage: &Entry, source: &str) -> bool {
     stage.name == source
-        || stages.iter().any(|s| stage.after.contains(&s.name) && reaches(stages, s, source))
+        || stages.iter().any(|s| stage.after.contains(&s.name) && depends_on(stages, s, source))
 }

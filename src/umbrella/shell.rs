@@ -1,4 +1,4 @@
-//! `cxr completions` and `cxr man`: made from the one registry of commands.
+//! `cxr completions` and `cxr man`, generated from the list of commands.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,12 +11,15 @@ use crate::cli::{Context, Failure, Outcome};
 use crate::io::atomic;
 use crate::stages::STAGES;
 
-/// The arguments of `cxr completions`.
+/// Arguments of `cxr completions`.
 pub fn completions() -> Command {
     Command::new("completions")
         .about("Print shell completions for `cxr`")
         .arg(
-            Arg::new("shell").required(true).value_parser(value_parser!(Shell)).help("Which shell"),
+            Arg::new("shell")
+                .required(true)
+                .value_parser(value_parser!(Shell))
+                .help("Shell to print completions for"),
         )
         .after_help(
             "Examples:\n  cxr completions bash > ~/.local/share/bash-completion/completions/cxr\n  \
@@ -25,7 +28,7 @@ pub fn completions() -> Command {
         )
 }
 
-/// The arguments of `cxr man`.
+/// Arguments of `cxr man`.
 pub fn man() -> Command {
     Command::new("man")
         .about("Write the manual pages of all programs")
@@ -35,7 +38,7 @@ pub fn man() -> Command {
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
                 .required(true)
-                .help("Folder to write them to"),
+                .help("Folder to write the pages to"),
         )
         .after_help("Examples:\n  cxr man --output ~/.local/share/man/man1 && man cxr-train")
 }

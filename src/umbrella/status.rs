@@ -1,4 +1,4 @@
-//! `cxr status`: a line per stage, fresh or stale and why.
+//! `cxr status`: one line per stage, fresh or stale, with the reasons.
 
 use std::fmt;
 
@@ -10,30 +10,30 @@ use super::plan::{self, Compare};
 use crate::cli::{Context, Failure, Kind, Outcome, set_args};
 use crate::pipeline::stale::summary;
 
-/// The arguments of `cxr status`.
+/// Arguments of `cxr status`.
 pub fn command() -> Command {
     Command::new("status")
-        .about("Tell which stages are fresh, which are stale, and why")
+        .about("Show which stages are fresh, which are stale, and why")
         .arg(check_arg())
         .arg(Compare::arg())
         .args(set_args())
         .after_help(
             "Examples:\n  \
-             # What would `cxr run` do?\n  cxr status\n  \
-             # Trust neither sizes nor times\n  cxr status --rehash\n  \
-             # Fail in CI when the artifacts are not those of the inputs\n  cxr status --check",
+             # Show what `cxr run` would do\n  cxr status\n  \
+             # Hash every file again\n  cxr status --rehash\n  \
+             # In CI: exit code 3 if an artifact is out of date\n  cxr status --check",
         )
 }
 
-/// `--check`, as `cxr run` has it too.
+/// The flag `--check` of `cxr status` and `cxr run`.
 pub fn check_arg() -> Arg {
     Arg::new("check")
         .long("check")
         .action(ArgAction::SetTrue)
-        .help("Run nothing; exit with 3 if a stage is stale or its answer is no")
+        .help("Run nothing; exit with 3 if a stage is stale or does not meet its condition")
 }
 
-/// The states of all stages.
+/// States of all stages.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     profile: String,
@@ -46,12 +46,12 @@ struct Line {
     stage: &'static str,
     state: &'static str,
     reasons: Vec<String>,
-    /// Of the last execution; absent if it never ran.
+    /// Key of the last execution; absent if the stage never ran.
     key: Option<String>,
-    /// Settings that were given when it was last run by hand, and that `cxr run` keeps.
+    /// Overrides, kept by `cxr run`.
     #[serde(skip_serializing_if = "Table::is_empty")]
     by_hand: Table,
-    /// Why its last execution answered no.
+    /// Conditions that the last execution did not meet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missed: Vec<String>,
     #[serde(skip)]
@@ -59,7 +59,7 @@ struct Line {
 }
 
 impl Summary {
-    /// Whether the answer of a fresh stage is no.
+    /// Returns true if a fresh stage did not meet its condition.
     pub fn missed(&self) -> bool {
         self.stages.iter().any(|line| line.reasons.is_empty() && !line.missed.is_empty())
     }
@@ -75,15 +75,19 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Tells the states; with `--check` the answer is no if a stage is stale.
+/// Prints the states. With `--check`, the exit code is 3 if a stage is stale or missed its
+/// condition.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let summary = states(ctx, Compare::from_matches(matches))?;
-    let no = !summary.fresh || summary.missed();
+    let failed = !summary.fresh || summary.missed();
     let outcome = Outcome::new(&summary);
-    Ok(if no && matches.get_flag("check") { outcome.answer_no() } else { outcome })
+    Ok(if failed && matches.get_flag("check") { outcome.answer_no() } else { outcome })
 }
 
-/// The states of the profile's stages.
+/// Determines the states of the profile's stages.
+///
+/// # Errors
+/// If a file cannot be read, or a setting is wrong.
 pub fn states(ctx: &Context, compare: Compare) -> Result<Summary, Failure> {
     let stages = plan::stages(ctx)?;
     let mut lines = Vec::new();
@@ -94,11 +98,11 @@ pub fn states(ctx: &Context, compare: Compare) -> Result<Summary, Failure> {
         }
         let mut text = match reasons.is_empty() {
             true if missed.is_empty() => "fresh".to_owned(),
-            true => format!("fresh, but its answer is no: {}", missed.join("; ")),
+            true => format!("fresh, but condition not met: {}", missed.join("; ")),
             false => format!("stale: {}", summary(&reasons)),
         };
         if !hand.is_empty() {
-            text += &format!("; by hand: {}", hand.text());
+            text += &format!("; overrides: {}", hand.text());
         }
         if let Some(key) = key.as_ref().filter(|_| ctx.ui.verbosity() > 1) {
             text += &format!("  [{key}]");

@@ -44,36 +44,35 @@ fn sandbox() -> Sandbox {
 }
 
 #[test]
-fn two_profiles_stand_side_by_side_with_a_sentence_for_each_line() {
+fn two_profiles_are_compared_with_a_sentence_per_row() {
     let sandbox = sandbox();
     insta::assert_snapshot!(sandbox.ok("cxr compare tutorial strict"), @r"
-                           tutorial            strict
-    images                 -                   -
-    split                  image               group, by link
-    patients on both sides  2                   0
-    judged on              10 test images       200 out of fold
-    accuracy               0.900 [0.60, 0.98]  0.700 [0.65, 0.75]
-    sensitivity            1.000 [0.57, 1.00]  0.400 [0.30, 0.50]
-    specificity            -                   0.800 [0.70, 0.90]
-    roc auc                1.000 [1.00, 1.00]  0.950 [0.90, 0.99]
-    calibration error      -                   0.120, scaled 0.030
-    audit                  -                   see below
+                       tutorial            strict
+    images             -                   -
+    split              image               group, by link
+    leaking patients   2                   0
+    evaluated on       10 test images      200 out of fold
+    accuracy           0.900 [0.60, 0.98]  0.700 [0.65, 0.75]
+    sensitivity        1.000 [0.57, 1.00]  0.400 [0.30, 0.50]
+    specificity        -                   0.800 [0.70, 0.90]
+    roc auc            1.000 [1.00, 1.00]  0.950 [0.90, 0.99]
+    calibration error  -                   0.120, scaled 0.030
+    audit              -                   see below
 
-    images: whether both profiles read the same images is not known
-    split: a patient's images now stay together, so the test asks about strangers
-    patients on both sides: what was recognised rather than diagnosed no longer
-      counts
-    judged on: more images, so the intervals say more
-    accuracy: of all images, how many are named rightly: 0.20 lower, but the
-      intervals overlap: these images do not show a difference
-    sensitivity: of the positive images, how many are found: 0.60 lower, and the
-      intervals lie apart: more than chance among such images
-    specificity: of the other images, how many are left in peace
-    roc auc: how often a positive image scores above another: 0.05 lower, and the
-      intervals lie apart: more than chance among such images
-    calibration error: now known out of fold; a temperature fitted on other folds
-      lowers the log loss
-    audit: only the second was asked what it looks at
+    images: it is unknown whether both profiles read the same images
+    split: a patient's images now stay together, so the test is on new patients
+    leaking patients: known patients no longer inflate the metrics
+    evaluated on: more images, so the intervals tend to be narrower
+    accuracy: proportion of images classified correctly: 0.20 lower, but the
+      intervals overlap: the difference may be chance
+    sensitivity: proportion of positive images predicted as positive: 0.60 lower,
+      and the intervals do not overlap: unlikely to be chance
+    specificity: proportion of negative images predicted as negative
+    roc auc: probability that a positive image scores above a negative one: 0.05
+      lower, and the intervals do not overlap: unlikely to be chance
+    calibration error: now estimated out of fold; a temperature fitted on other
+      folds lowers the log loss
+    audit: only the second profile was audited for shortcuts
       strict: the border alone reaches AUC 0.97
     ");
 }
@@ -89,7 +88,7 @@ fn a_temperature_that_makes_it_worse_is_not_praised() {
     assert!(words.contains("fitted on other folds does not lower the log loss"), "{text}");
 }
 
-/// What the comparison says of patients on both sides: the two sides and the sentence.
+/// Lines of the comparison about leaking patients: the two cells and the sentence.
 fn patients(sandbox: &Sandbox) -> String {
     let text = sandbox.ok("cxr compare tutorial strict");
     let mut lines: Vec<String> = Vec::new();
@@ -102,11 +101,11 @@ fn patients(sandbox: &Sandbox) -> String {
         }
     }
     let words = |line: &String| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n";
-    lines.iter().filter(|line| line.starts_with("persons")).map(words).collect()
+    lines.iter().filter(|line| line.starts_with("leaking patients")).map(words).collect()
 }
 
 #[test]
-fn nobody_known_is_not_nobody_on_both_sides() {
+fn images_without_patient_id_are_no_proof_against_leakage() {
     let sandbox = sandbox();
     let split = |profile: &str, value: serde_json::Value| {
         sandbox.write(&format!("artifacts/{profile}/split/split.json"), value.to_string());
@@ -114,13 +113,13 @@ fn nobody_known_is_not_nobody_on_both_sides() {
     let unknown = json!({ "method": "image", "leaking": [], "unknown": 80 });
     split("tutorial", unknown);
     insta::assert_snapshot!(patients(&sandbox), @r"
-    patients on both sides 0 known, 80 images of unknown 0
-    patients on both sides: nobody is known from training in either; of images of unknown patients nobody can tell
+    leaking patients 0 known, 80 images without ID 0
+    leaking patients: no known patient is in both training and test in either profile; for images without patient ID this is unknown
     ");
     std::fs::remove_file(sandbox.path("artifacts/tutorial/split/split.json")).unwrap();
     insta::assert_snapshot!(patients(&sandbox), @r"
-    patients on both sides - 0
-    patients on both sides: nobody is known from training in the second
+    leaking patients - 0
+    leaking patients: no known patient is in both training and test in the second profile
     ");
 }
 
@@ -181,7 +180,10 @@ fn figures_of_other_images_are_told_as_such() {
             4..10,
             "images: the profiles read different images: 6 are in both, 4 only in the first, 0 only in the second\n",
         ),
-        (10..16, "images: no image is in both: the figures are of different data sets"),
+        (
+            10..16,
+            "images: the profiles have no image in common: their metrics are of different data sets",
+        ),
     ] {
         let evaluated = if images.start == 0 { 2 } else { 0 };
         index("strict", images);
@@ -241,5 +243,5 @@ fn changed_files_are_refused() {
     }
     std::fs::remove_file(sandbox.path("artifacts/other/split/split.json")).unwrap();
     let text = sandbox.ok(lines[1]);
-    assert!(text.contains("1 image with another content"), "{text}");
+    assert!(text.contains("1 image with different content"), "{text}");
 }

@@ -49,23 +49,23 @@ fn a_stage_run_by_hand_with_other_settings_is_kept_until_it_is_forced() {
     ran(&sandbox, "cxr train --epochs 6");
     assert_eq!(record(&sandbox, "train")["hand"]["epochs"], 6);
     let model = sandbox.tree("artifacts/demo/train");
-    assert_eq!(state(&sandbox, "train", ""), "fresh; by hand: epochs = 6 (pipeline: 4)");
+    assert_eq!(state(&sandbox, "train", ""), "fresh; overrides: epochs = 6 (pipeline: 4)");
     let dry = sandbox.ok("cxr run --dry-run");
-    assert!(dry.contains("train          fresh; by hand: epochs = 6 (pipeline: 4)"), "{dry}");
+    assert!(dry.contains("train          fresh; overrides: epochs = 6 (pipeline: 4)"), "{dry}");
 
     // `run` keeps the model and makes what follows from it.
     let said = ran(&sandbox, "cxr run");
     assert!(said.contains("1 of 8 stages ran"), "{said}");
-    assert!(said.contains("kept as given by hand: epochs = 6 (pipeline: 4)"), "{said}");
-    assert!(said.contains("`cxr run --force train` takes the pipeline's"), "{said}");
+    assert!(said.contains("overrides kept: epochs = 6 (pipeline: 4)"), "{said}");
+    assert!(said.contains("`cxr run --force train` drops them"), "{said}");
     assert_eq!(sandbox.tree("artifacts/demo/train"), model);
 
     // What was given by hand stays when its inputs change, a seed of its own too.
     ran(&sandbox, "cxr train --epochs 6 --seed 9");
     ran(&sandbox, "cxr split --seed 7");
-    assert_eq!(state(&sandbox, "split", ""), "fresh; by hand: seed = 7 (pipeline: 42)");
+    assert_eq!(state(&sandbox, "split", ""), "fresh; overrides: seed = 7 (pipeline: 42)");
     let said = ran(&sandbox, "cxr run");
-    assert!(said.contains("kept as given by hand: epochs = 6 (pipeline: 4), seed = 9"), "{said}");
+    assert!(said.contains("overrides kept: epochs = 6 (pipeline: 4), seed = 9"), "{said}");
     let train = record(&sandbox, "train");
     assert_eq!((&train["params"]["epochs"], &train["seed"]), (&6.into(), &9.into()));
     assert_eq!(record(&sandbox, "split")["seed"], 7);
@@ -73,7 +73,7 @@ fn a_stage_run_by_hand_with_other_settings_is_kept_until_it_is_forced() {
 
     // The user says otherwise.
     let said = ran(&sandbox, "cxr run --force train --force split");
-    assert!(!said.contains("by hand"), "{said}");
+    assert!(!said.contains("overrides kept"), "{said}");
     let train = record(&sandbox, "train");
     assert_eq!((&train["params"]["epochs"], &train["seed"]), (&4.into(), &42.into()));
     assert_eq!((&train["hand"], &record(&sandbox, "split")["seed"]), (&Value::Null, &42.into()));

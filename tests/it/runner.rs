@@ -131,7 +131,7 @@ fn a_run_is_fresh_until_something_changes_and_then_reruns_just_that() {
     sandbox.write("artifacts/demo/train/notes.txt", "mine");
     sandbox.write("artifacts/demo/plot/history.svg", "edited");
     let text = sandbox.ok("cxr clean");
-    assert!(text.contains("kept, since it was changed: "), "{text}");
+    assert!(text.contains("kept, because it was changed: "), "{text}");
     let left: Vec<String> = sandbox.tree("artifacts/demo").into_iter().map(|f| f.0).collect();
     assert_eq!(left, ["plot/history.svg", "train/notes.txt"]);
 }
@@ -286,7 +286,7 @@ fn a_failure_skips_what_depends_on_it_and_keeps_what_was_good() {
     sandbox.write("pipeline.toml", config);
     let text = sandbox.transcript("cxr run");
     assert!(text.contains("exit: 1") || text.contains("exit: 2"), "{text}");
-    assert!(text.contains("evaluate       skipped: after failed train"), "{text}");
+    assert!(text.contains("evaluate       skipped: train failed"), "{text}");
     assert_eq!(sandbox.tree("artifacts/demo/train"), good);
 }
 
