@@ -297,7 +297,10 @@ fn copies_in_training_and_in_several_classes_are_warned_of_and_reported() {
 
     sandbox.ok("cxr-report --images 0");
     let page = sandbox.read("artifacts/tutorial/report/report.html");
-    assert!(page.contains("test images are also in the training set</strong>, byte for byte"), "no copies");
+    assert!(
+        page.contains("test images are also in the training set</strong>, byte for byte"),
+        "no copies"
+    );
     assert!(page.contains("1 file is in several classes</strong>"), "no classes");
 }
 

@@ -488,8 +488,8 @@ fn what_is_of_another_model_is_left_out_and_named() {
     assert!(!card.contains("| Accuracy |") && !card.contains("Sensitivity"), "{card}");
     assert!(!card.contains("`cxr evaluate` has not run"), "{card}");
     assert!(card.contains("the output of `cxr evaluate` is left out: it was made from"), "{card}");
-    let warning = "warning: what `cxr evaluate` wrote is left out: it was made from another \
-                   `train/model.json`; run `cxr evaluate --profile tutorial` to make it anew";
+    let warning = "warning: the output of `cxr evaluate` is left out: it was made from another \
+                   `train/model.json`; run `cxr evaluate --profile tutorial` to create it again";
     assert!(said.contains(warning), "{said}");
     assert!(card.contains("Run `cxr evaluate --profile tutorial` to make it again"), "{card}");
     let page = sandbox.read("artifacts/tutorial/report/report.html");
@@ -497,7 +497,7 @@ fn what_is_of_another_model_is_left_out_and_named() {
     let plot = sandbox.transcript("cxr-plot");
     assert!(plot.contains("exit: 1") && plot.contains("hint: run `cxr evaluate"), "{plot}");
     let compare = sandbox.transcript("cxr compare tutorial tutorial");
-    assert!(compare.contains("`tutorial` without what `cxr evaluate` wrote"), "{compare}");
+    assert!(compare.contains("`tutorial`: the output of `cxr evaluate` is left out"), "{compare}");
     assert!(!compare.contains("test images"), "{compare}");
 
     sandbox.ok("cxr-evaluate --resamples 20");
@@ -586,7 +586,7 @@ fn figures_of_another_positive_class_are_left_out_and_named() {
     sandbox.ok("cxr-plot --positive normal");
     let said = sandbox.transcript("cxr-report --images 0");
     let why = "its positive class is `normal`, and the report's is `covid`";
-    assert!(said.contains(&format!("what `cxr plot` wrote is left out: {why}")), "{said}");
+    assert!(said.contains(&format!("the output of `cxr plot` is left out: {why}")), "{said}");
     let page = read("report.html");
     assert!(!page.contains("aria-labelledby=\"confusion-title"), "{page}");
     assert!(page.contains("positive class is <code>normal</code>"), "{page}");
@@ -632,7 +632,7 @@ fn the_tutorial_is_named_beside_its_own_settings_only() {
     {
         let (page, card) = reported(line);
         for text in [&page, &card] {
-            let own = format!("profile tutorial with settings of its own: {changed}");
+            let own = format!("profile tutorial with changed settings: {changed}");
             assert!(text.contains(&own), "{text}");
             assert!(!text.contains("published"), "{text}");
         }

@@ -91,10 +91,15 @@ fn strict_figures_are_of_other_patients_and_of_normals_only() {
     let audit = sandbox.json(artifact("audit/audit.json"));
     assert_eq!((&audit["dealt_by"], &audit["grouped_by"]), (&"crossval".into(), &"link".into()));
     let page = sandbox.read(artifact("report/report.html"));
-    assert!(page.contains("Cross-validation") && !page.contains("in both the training and the test set</strong>"));
-    assert!(page.contains("These heads are trained as the model in use, without augmentation"));
+    assert!(
+        page.contains("Cross-validation")
+            && !page.contains("in both the training and the test set</strong>")
+    );
+    assert!(page.contains("These heads and the final model are trained without augmentation"));
     assert!(page.contains("An image is predicted as covid if its probability of covid reaches"));
     assert!(page.contains("(threshold for covid "), "each image shows the threshold");
-    assert!(page.contains("of other patients for validation") && !page.contains("figures to believe"));
+    assert!(
+        page.contains("of other patients for validation") && !page.contains("figures to believe")
+    );
     sandbox.ok("cxr status --profile strict --check");
 }

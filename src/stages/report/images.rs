@@ -1,4 +1,4 @@
-//! The images of the browser, their pictures and their saliency.
+//! Images of the image browser with their saliency maps.
 
 use std::collections::BTreeMap;
 
@@ -19,67 +19,74 @@ use crate::pipeline::Lineage;
 use crate::plot::saliency_rgba;
 use crate::report::{Explained, Image, Mean};
 
-/// What the predictions of one image come to.
-struct Said {
+/// Predictions of one image, averaged over the runs.
+struct PredictionSummary {
     row: usize,
     predicted: usize,
-    /// Mean probability of the predicted class, and of the true one.
+    /// Mean probability of the predicted class.
     confidence: f64,
-    belief: f64,
-    /// Wrong predictions, of so many.
+    /// Mean probability of the true class.
+    true_probability: f64,
+    /// Number of wrong predictions, and of all predictions.
     wrong: (usize, usize),
 }
 
-/// The images of the browser, and the means of those explained.
+/// Images of the browser, and mean images by predicted class.
 pub struct Pictures {
-    /// The images that were judged, those least believed first.
+    /// Evaluated images by increasing probability of the true class.
     pub browser: Vec<Image>,
     means: Vec<Mean>,
 }
 
 impl Pictures {
-    /// Reads pixels and saliency of the images that were judged.
+    /// Reads pixels and saliency maps of the evaluated images; empty without `images.npy`.
+    ///
+    /// # Errors
+    /// If an artifact is invalid or cannot be read.
     pub fn read(
         ctx: &Context,
         settings: &Settings,
         lineage: &Lineage,
         files: &Files,
     ) -> Result<Self, Failure> {
-        let judged = files.out_of_fold.as_ref().or(files.predictions.as_ref());
+        let predictions = files.out_of_fold.as_ref().or(files.predictions.as_ref());
         let pixels = ctx.artifact("preprocess", "images.npy");
-        let (Some(judged), true) = (judged, settings.images > 0 && pixels.exists()) else {
+        let (Some(predictions), true) = (predictions, settings.images > 0 && pixels.exists())
+        else {
             return Ok(Self { browser: Vec::new(), means: Vec::new() });
         };
-        let mut said = said(&files.index, judged);
-        said.sort_by(|a, b| a.belief.total_cmp(&b.belief).then(a.row.cmp(&b.row)));
-        said.truncate(settings.images);
+        let mut summaries = summarise(&files.index, predictions);
+        summaries.sort_by(|a, b| {
+            a.true_probability.total_cmp(&b.true_probability).then(a.row.cmp(&b.row))
+        });
+        summaries.truncate(settings.images);
         let saliency =
             optional(ctx, lineage, "explain", "saliency.npy", read_saliency)?.unwrap_or_default();
         let mut images = Images::open(ctx, &files.index)?;
-        let pixels = said.iter().map(|image| images.read(image.row));
+        let pixels = summaries.iter().map(|image| images.read(image.row));
         let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
-        let browser = said
+        let browser = summaries
             .par_iter()
             .zip(&pixels)
-            .map(|(said, pixels)| {
+            .map(|(summary, pixels)| {
                 let picture = jpeg(pixels, images.side, settings.quality);
-                image(files, judged, said, picture, &saliency)
+                image(files, predictions, summary, picture, &saliency)
             })
             .collect();
         let means = means(&files.index, &mut images, &saliency, settings.quality)?;
         Ok(Self { browser, means })
     }
 
-    /// Grad-CAM, summed up.
+    /// Returns the summary of the Grad-CAM maps.
     pub fn explained(&self, explanation: &Explanation, files: &Files) -> Explained {
-        let (pooled, of) = explanation.pooled();
+        let (pooled, all) = explanation.pooled();
         let classes = files.index.classes.iter();
         let by_class =
             classes.filter_map(|class| Some((class.clone(), *explanation.by_class.get(class)?)));
         Explained {
             images: explanation.images,
             cells: explanation.cells,
-            pooled: pooled as f64 / of.max(1) as f64,
+            pooled: pooled as f64 / all.max(1) as f64,
             pooled_region: explanation.pooled_region().unwrap_or_default(),
             outside: explanation.outside,
             even: explanation.even,
@@ -89,52 +96,52 @@ impl Pictures {
     }
 }
 
-/// What is said of each image in one or several runs, by the class that most name.
-fn said(index: &Index, judged: &Predictions) -> Vec<Said> {
-    let mut of_image: BTreeMap<&str, Vec<&Prediction>> = BTreeMap::new();
-    for row in &judged.rows {
-        of_image.entry(&row.path).or_default().push(row);
+/// Summarises the predictions of each image over all runs. The class with the most predictions
+/// is the predicted class; of equal counts, the first.
+fn summarise(index: &Index, predictions: &Predictions) -> Vec<PredictionSummary> {
+    let mut by_image: BTreeMap<&str, Vec<&Prediction>> = BTreeMap::new();
+    for row in &predictions.rows {
+        by_image.entry(&row.path).or_default().push(row);
     }
-    let sum_up = |image: &crate::artifact::index::IndexRow| {
-        let runs = of_image.get(image.path.as_str())?;
+    let summary = |image: &crate::artifact::index::IndexRow| {
+        let runs = by_image.get(image.path.as_str())?;
         let truth = runs[0].truth;
         let mean = |class: usize| {
             runs.iter().map(|run| run.probabilities[class]).sum::<f64>() / runs.len() as f64
         };
         let votes = |class: usize| runs.iter().filter(|run| run.predicted == class).count();
-        // The first of equals.
-        let predicted = (0..judged.classes.len()).rev().max_by_key(|class| votes(*class))?;
-        Some(Said {
+        let predicted = (0..predictions.classes.len()).rev().max_by_key(|class| votes(*class))?;
+        Some(PredictionSummary {
             row: image.row,
             predicted,
             confidence: mean(predicted),
-            belief: mean(truth),
+            true_probability: mean(truth),
             wrong: (runs.len() - votes(truth), runs.len()),
         })
     };
-    index.rows.iter().filter_map(sum_up).collect()
+    index.rows.iter().filter_map(summary).collect()
 }
 
 fn image(
     files: &Files,
-    judged: &Predictions,
-    said: &Said,
+    predictions: &Predictions,
+    summary: &PredictionSummary,
     picture: String,
     saliency: &BTreeMap<String, ImageSaliency>,
 ) -> Image {
-    let row = &files.index.rows[said.row];
-    let predicted = &judged.classes[said.predicted];
+    let row = &files.index.rows[summary.row];
+    let predicted = &predictions.classes[summary.predicted];
     let leaked = files.split.as_ref().is_some_and(|split| {
-        split.test.contains(&said.row) && split.leaking.contains(&row.patient)
+        split.test.contains(&summary.row) && split.leaking.contains(&row.patient)
     });
-    // Saliency tells of the model; heads of a cross-validation may say something else.
+    // The map explains the model, whose prediction can differ from the cross-validation's.
     let saliency = saliency.get(&row.path).filter(|saliency| saliency.predicted == *predicted);
     Image {
         path: row.path.clone(),
         truth: row.class.clone(),
         predicted: predicted.clone(),
-        confidence: said.confidence,
-        wrong: said.wrong,
+        confidence: summary.confidence,
+        wrong: summary.wrong,
         patient: row.patient.clone(),
         leaked,
         source: row.source.clone(),
@@ -145,7 +152,8 @@ fn image(
     }
 }
 
-/// The mean image and saliency of the images taken for each class.
+/// Returns the mean image and the mean saliency map of each predicted class. Each map is
+/// divided by its maximum first.
 fn means(
     index: &Index,
     images: &mut Images,
@@ -165,8 +173,8 @@ fn means(
             };
             let image = images.read(row.row)?;
             pixels.iter_mut().zip(image).for_each(|(sum, level)| *sum += f64::from(level));
-            let most = saliency.cells.iter().copied().fold(0.0, f32::max);
-            let scaled = if most > 0.0 { &saliency.cells / most } else { saliency.cells.clone() };
+            let max = saliency.cells.iter().copied().fold(0.0, f32::max);
+            let scaled = if max > 0.0 { &saliency.cells / max } else { saliency.cells.clone() };
             sum = Some(sum.map_or_else(|| scaled.clone(), |sum| sum + &scaled));
             n_images += 1;
         }
@@ -178,7 +186,7 @@ fn means(
     Ok(means)
 }
 
-/// The images as the net sees them.
+/// Resized images, the input of the network.
 struct Images {
     reader: Reader<u8>,
     side: usize,
@@ -196,11 +204,13 @@ impl Images {
     }
 }
 
+/// Encodes an image as a JPEG data URI.
 fn jpeg(pixels: &[u8], side: usize, quality: u8) -> String {
     let bytes = encode::jpeg(pixels, side, quality);
     format!("data:image/jpeg;base64,{}", BASE64.encode(bytes))
 }
 
+/// Encodes a saliency map as a PNG data URI.
 fn png(saliency: &Array2<f32>) -> String {
     let cells: Vec<f32> = saliency.iter().copied().collect();
     let bytes = encode::png(&saliency_rgba(&cells), saliency.len_of(Axis(0)));

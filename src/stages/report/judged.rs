@@ -1,4 +1,4 @@
-//! The model, what it was judged on, and how far to trust that.
+//! Model, evaluations, audit and calibration for the report.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::backbone::{IMAGENET_FINGERPRINT, Pooling};
 use crate::metrics::{self, Method, Rate};
 use crate::report::{Audit, Calibration, ClassFigures, Estimate, Judged, Model};
 
-/// The figures that come first, by the name of their score, and in words.
+/// Headline metrics: key in the artifacts, name in the report.
 const HEADLINE: [(&str, &str); 4] = [
     ("accuracy", "Accuracy"),
     ("sensitivity", "Sensitivity"),
@@ -20,7 +20,7 @@ const HEADLINE: [(&str, &str); 4] = [
     ("roc_auc", "Area under the ROC curve"),
 ];
 
-/// The others.
+/// Other metrics: key in the artifacts, name in the report.
 const MORE: [(&str, &str); 13] = [
     ("balanced_accuracy", "Balanced accuracy"),
     ("f1", "F1"),
@@ -37,14 +37,14 @@ const MORE: [(&str, &str); 13] = [
     ("expected_calibration_error", "Expected calibration error"),
 ];
 
-/// Scores that can lie outside 0 to 1: of a bar from 0 to 1 they would leave the ends.
+/// Metrics with values outside 0 to 1, without a bar of that scale in the report.
 const OTHER_SCALE: [&str; 3] = ["mcc", "log_loss", "macro_brier"];
 
-/// How images are called where no threshold is chosen, and in a bundle.
-const PROBABLE: &str = "An image is called its most probable class, as by the model in use.";
+/// Decision rule without a threshold, also of a bundle.
+const ARGMAX: &str = "An image is predicted as its most probable class, as by the final model.";
 
-/// How the images of the image browser are classified, and from which probability of the
-/// positive class on, lowest and highest; none if by the most probable class.
+/// Returns the decision rule of the images in the image browser as a sentence, and the lowest
+/// and highest threshold on the probability of the positive class; none for argmax.
 pub fn decision(files: &Files) -> (String, Option<(f64, f64)>) {
     let chosen = files.crossval.as_ref().filter(|_| files.out_of_fold.is_some());
     let threshold = chosen.and_then(|c| {
@@ -55,7 +55,7 @@ pub fn decision(files: &Files) -> (String, Option<(f64, f64)>) {
         Some((positive, low, high)) => (
             format!(
                 "An image is predicted as {positive} if its probability of {positive} reaches the \
-                 threshold that was chosen on the other folds, {low:.2} to {high:.2}."
+                 threshold chosen on the other folds ({low:.2} to {high:.2})."
             ),
             Some((low, high)),
         ),
@@ -63,7 +63,7 @@ pub fn decision(files: &Files) -> (String, Option<(f64, f64)>) {
     }
 }
 
-/// What the model was judged on, the fairest first.
+/// Returns the evaluations: cross-validation first, then the test images.
 pub fn judged(files: &Files) -> Vec<Judged> {
     let augmented = files.features.as_ref().and_then(augmentation);
     let crossval = files.crossval.as_ref().map(|c| crossval(c, augmented.as_deref()));
@@ -71,7 +71,8 @@ pub fn judged(files: &Files) -> Vec<Judged> {
     crossval.into_iter().chain(test).collect()
 }
 
-/// The rotated copies that the model in use is trained on, in words; none if there are none.
+/// Returns the augmentation of the final model's training images as text; none without
+/// augmentation.
 fn augmentation(features: &Features) -> Option<String> {
     let Features { rotations, degrees, .. } = features;
     (*degrees > 0.0)
@@ -79,30 +80,30 @@ fn augmentation(features: &Features) -> Option<String> {
 }
 
 fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Judged {
-    let at = |name: &str| if name.contains("_at_") { "at the prevalence of use" } else { "" };
+    let note = |name: &str| if name.contains("_at_") { "at the assumed prevalence" } else { "" };
     let runs = c.repeats * c.seeds;
-    let called = match &c.threshold.chosen {
+    let rule = match &c.threshold.chosen {
         Some(Spread { min: Some(low), max: Some(high), .. }) => format!(
-            "An image is called {} from a probability on that was chosen on the other folds \
-             ({}, {low:.2} to {high:.2}); the model in use names the most probable class, as \
-             on the test images.",
+            "An image is predicted as {} if its probability reaches a threshold chosen on the \
+             other folds ({}, {low:.2} to {high:.2}). The final model predicts the most probable \
+             class, as on the test images.",
             c.positive, c.threshold.rule
         ),
-        _ => PROBABLE.to_owned(),
+        _ => ARGMAX.to_owned(),
     };
-    let alike = match augmented {
+    let training = match augmented {
         Some(copies) => format!(
-            "These heads are trained without augmentation, the model in use on {copies}: the \
-             figures are not of the model's own way of training."
+            "These heads are trained without augmentation, the final model on {copies}: its \
+             performance may differ."
         ),
-        None => "These heads are trained as the model in use, without augmentation.".to_owned(),
+        None => "These heads and the final model are trained without augmentation.".to_owned(),
     };
     Judged {
         on: "cross-validation".to_owned(),
         how: format!(
-            "Each of the {} images was judged by heads that had seen neither it nor another image \
-             of its patient: {} folds, dealt in {} ways, {runs} judgements an image. Intervals draw \
-             patients, not images. {alike} {called}",
+            "Each of the {} images was predicted by heads that were trained on images of other \
+             patients (folds: {}, repeats: {}, predictions per image: {runs}). Bootstrap intervals \
+             resample patients, not images. {training} {rule}",
             c.images, c.folds, c.repeats
         ),
         images: c.images,
@@ -114,7 +115,7 @@ fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Judged {
             .collect(),
         more: MORE
             .iter()
-            .filter_map(|n| score(&c.pooled, n, at(n.0)))
+            .filter_map(|n| score(&c.pooled, n, note(n.0)))
             .map(|e| of_positive(e, &c.classes, &c.positive))
             .collect(),
         by_class: by_class(&c.classes, &c.by_class, "predictions"),
@@ -126,38 +127,42 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
     let leaking = files.split.as_ref().map_or(0, |split| split.leaking.len());
     let who = match unknown {
         0 => format!("of {patients} patients"),
-        unknown => format!("{unknown} of them of nobody known, the others of {patients} patients"),
+        unknown => format!("{unknown} without patient ID, the others of {patients} patients"),
     };
     let leak = match leaking {
         0 => "",
-        _ => ", some of whom stand in training, too",
+        _ => "; some of these patients are also in the training set",
     };
     let mut headline = vec![
-        rate("Accuracy", &metrics.accuracy, "images named rightly"),
-        rate("Sensitivity", &metrics.sensitivity, &format!("{positive} images found")),
-        rate("Specificity", &metrics.specificity, "other images left in peace"),
+        rate("Accuracy", &metrics.accuracy, "images correctly classified"),
+        rate(
+            "Sensitivity",
+            &metrics.sensitivity,
+            &format!("{positive} images classified as {positive}"),
+        ),
+        rate("Specificity", &metrics.specificity, "negative images classified as negative"),
     ];
     headline.extend(score(&metrics.scores, &HEADLINE[3], ""));
-    let named = |e: Estimate| of_positive(e, &metrics.classes, positive);
-    let at = format!("where {:.0} % of images are {positive}", 100.0 * metrics.prevalence);
+    let with_class = |e: Estimate| of_positive(e, &metrics.classes, positive);
+    let at = format!("at a prevalence of {:.0} %", 100.0 * metrics.prevalence);
     let note = |name: &str| if name.contains("_at_") { at.clone() } else { String::new() };
     Judged {
         on: "test images".to_owned(),
-        how: format!("The {images} images of the test set, {who}{leak}. {PROBABLE}"),
+        how: format!("The {images} images of the test set, {who}{leak}. {ARGMAX}"),
         images: *images,
         patients: *patients,
-        headline: headline.into_iter().map(named).collect(),
+        headline: headline.into_iter().map(with_class).collect(),
         more: MORE
             .iter()
             .filter_map(|n| score(&metrics.scores, n, &note(n.0)))
-            .map(named)
+            .map(with_class)
             .collect(),
         by_class: by_class(&metrics.classes, &metrics.by_class, "images"),
     }
 }
 
-/// Figures of one class against the others, where there are more than two.
-const OF_ONE_CLASS: [&str; 8] = [
+/// Metrics of the positive class against the rest.
+const ONE_VS_REST: [&str; 8] = [
     "Sensitivity",
     "Specificity",
     "Area under the ROC curve",
@@ -168,15 +173,16 @@ const OF_ONE_CLASS: [&str; 8] = [
     "Brier score",
 ];
 
-/// Names the class that a figure is of, where there are more than two classes.
+/// Adds the positive class to the name of a one-vs-rest metric if there are more than two
+/// classes.
 fn of_positive(e: Estimate, classes: &[String], positive: &str) -> Estimate {
-    match classes.len() > 2 && OF_ONE_CLASS.contains(&e.name.as_str()) {
-        true => Estimate { name: format!("{}, {positive} against the others", e.name), ..e },
+    match classes.len() > 2 && ONE_VS_REST.contains(&e.name.as_str()) {
+        true => Estimate { name: format!("{}, {positive} against the rest", e.name), ..e },
         false => e,
     }
 }
 
-/// A proportion under its name, with what it counts.
+/// Returns a proportion with its counts as note.
 fn rate(name: &str, rate: &Rate, of: &str) -> Estimate {
     Estimate {
         name: name.to_owned(),
@@ -185,13 +191,14 @@ fn rate(name: &str, rate: &Rate, of: &str) -> Estimate {
         high: rate.value.map(|_| rate.high),
         unit_scale: true,
         note: match rate.of {
-            0 => "there is no such image".to_owned(),
+            0 => "there are no such images".to_owned(),
             _ => format!("{} of {} {of}", rate.hits, rate.of),
         },
     }
 }
 
-/// Each class against the rest; its areas where they are not those of the other class.
+/// Returns the metrics of each class against the rest. Areas and Brier scores are left out for
+/// two classes, where they are those of the other class, or of all images.
 fn by_class(
     classes: &[String],
     metrics: &BTreeMap<String, ClassMetrics>,
@@ -209,9 +216,9 @@ fn by_class(
         if classes.len() > 2 {
             let ClassMetrics { roc_auc, average_precision, brier, .. } = metrics;
             figures.extend([
-                of_score(roc_auc, "roc_auc", "Area under the ROC curve", ""),
-                of_score(average_precision, "average_precision", "Average precision", ""),
-                of_score(brier, "brier", "Brier score", ""),
+                score_estimate(roc_auc, "roc_auc", "Area under the ROC curve", ""),
+                score_estimate(average_precision, "average_precision", "Average precision", ""),
+                score_estimate(brier, "brier", "Brier score", ""),
             ]);
         }
         Some(ClassFigures { class: class.clone(), images: metrics.images, figures })
@@ -224,12 +231,12 @@ fn score(
     (name, words): &(&str, &str),
     note: &str,
 ) -> Option<Estimate> {
-    Some(of_score(scores.get(*name)?, name, words, note))
+    Some(score_estimate(scores.get(*name)?, name, words, note))
 }
 
-/// An estimate under its name in words, with what else is noted of it.
-fn of_score(score: &metrics::Estimate, name: &str, words: &str, note: &str) -> Estimate {
-    // How an interval was found is said where nothing else is, or if it is unusual.
+/// Converts an estimate; `words` is its name in the report.
+fn score_estimate(score: &metrics::Estimate, name: &str, words: &str, note: &str) -> Estimate {
+    // The method is stated if there is no other note, or if it is not the bootstrap.
     let unusual = score.method.is_some_and(|method| method != Method::Bootstrap);
     let how = score.method_text().filter(|_| note.is_empty() || unusual);
     let notes = [Some(note.to_owned()).filter(|note| !note.is_empty()), how];
@@ -249,7 +256,7 @@ fn of_score(score: &metrics::Estimate, name: &str, words: &str, note: &str) -> E
     }
 }
 
-/// What tells the classes apart without the lungs.
+/// Returns the shortcut audit.
 pub fn audit(audit: &audit::Audit) -> Audit {
     let probes = |probes: &BTreeMap<String, Probe>| {
         let words = PROBES.iter().filter_map(|(name, words)| Some((probes.get(*name)?, words)));
@@ -282,14 +289,14 @@ fn estimate(words: &str, probe: &Probe) -> Estimate {
     }
 }
 
-/// The classifier and how it was trained.
+/// Returns the facts on the classifier and its training.
 pub fn model(model: &model::Model, files: &Files, ood_rates: &str) -> Model {
     let (extractor, training) = (&model.extractor, &model.training);
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let mut facts = vec![
         fact("Input", format!("{0} × {0} pixels, {1}", extractor.side, extractor.scale)),
         fact(
-            "Frozen net",
+            "Frozen backbone",
             format!("{}, {}", extractor.backbone.to_uppercase(), weights(extractor)),
         ),
         fact("Pooling", format!("mean of {}, {} features", cells(extractor), extractor.width)),
@@ -324,28 +331,28 @@ pub fn model(model: &model::Model, files: &Files, ood_rates: &str) -> Model {
     Model { facts, weights: model.weights.clone(), seeds: files.seeds, last }
 }
 
-/// The weights of the frozen net, in words.
+/// Returns the weights of the frozen backbone as text.
 fn weights(extractor: &Extractor) -> String {
     match extractor.weights.as_str() {
         IMAGENET_FINGERPRINT => "ImageNet weights".to_owned(),
         other => {
-            format!("weights of the fingerprint {}", other.chars().take(12).collect::<String>())
+            format!("weights with fingerprint {}", other.chars().take(12).collect::<String>())
         }
     }
 }
 
-/// What was minimised. Keras' binary cross-entropy of several outputs is the mean of theirs.
+/// Returns the loss as text. For several outputs, Keras averages the binary cross-entropies.
 fn loss(model: &model::Model) -> String {
     let loss = model.training.loss;
     match model.classes.len() {
         0..=2 => format!("binary cross-entropy on {loss}"),
         n => {
-            format!("mean of {n} binary cross-entropies, each class against the others, on {loss}")
+            format!("mean of {n} binary cross-entropies, each class against the rest, on {loss}")
         }
     }
 }
 
-/// The cells of the last maps that the head reads.
+/// Returns the cells of the last feature maps that the head pools, as text.
 fn cells(extractor: &Extractor) -> String {
     let all = extractor.side / 32;
     match extractor.pooling {
@@ -356,16 +363,16 @@ fn cells(extractor: &Extractor) -> String {
     }
 }
 
-/// How calibrated the out-of-fold probabilities are.
+/// Returns the calibration of the out-of-fold probabilities.
 pub fn calibration(c: &CrossValidation) -> Calibration {
-    let of = &c.calibration;
+    let calibration = &c.calibration;
     let score = |(name, before): (&String, &Option<f64>)| {
         let words = MORE.iter().find(|(key, _)| key == name).map_or(name.as_str(), |(_, w)| w);
-        (words.to_owned(), *before, of.after.get(name).copied().flatten())
+        (words.to_owned(), *before, calibration.after.get(name).copied().flatten())
     };
     Calibration {
-        temperature: of.temperature,
-        worthwhile: of.worthwhile().is_some(),
-        scores: of.before.iter().map(score).collect(),
+        temperature: calibration.temperature,
+        worthwhile: calibration.worthwhile().is_some(),
+        scores: calibration.before.iter().map(score).collect(),
     }
 }

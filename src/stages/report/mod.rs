@@ -1,5 +1,4 @@
-//! `cxr-report`: one page for people, and the model card, from what the stages
-//! before it left.
+//! `cxr-report`: HTML report and model card from the outputs of the other stages.
 
 mod images;
 mod judged;
@@ -37,16 +36,16 @@ use crate::io::staging::RECORD;
 use crate::pipeline::{Input, Lineage};
 use crate::report::{self, Estimate, Judged, LeftOut, Page};
 
-/// The stage.
+/// `cxr-report`.
 #[derive(Debug)]
 pub struct Report;
 
 crate::settings! {
     /// Settings of `cxr-report`: `[report]` in `pipeline.toml`.
     pub struct Settings {
-        /// Most images in the image browser; those that the model believes in least come first
+        /// Maximum number of images in the image browser; images with the lowest probability of the true class are kept
         images: usize = 400,
-        /// Quality of the images' pictures, as of JPEG, 1 to 100
+        /// JPEG quality of the images, 1 to 100
         quality: u8 = 80,
     }
 }
@@ -58,8 +57,8 @@ pub struct Args {
     flags: Flags,
 }
 
-/// The stages that a report tells of, in the order of the pipeline.
-const TOLD: [&str; 14] = [
+/// Stages of the report, in the order of the pipeline.
+const REPORTED: [&str; 14] = [
     "fetch",
     "phantom",
     "build-covid",
@@ -76,7 +75,7 @@ const TOLD: [&str; 14] = [
     "plot",
 ];
 
-/// The figures that stand in the page, as `cxr-plot` names them.
+/// Figures of the report, by their names in `cxr-plot`.
 const FIGURES: [&str; 9] = [
     "history",
     "history-seeds",
@@ -89,7 +88,7 @@ const FIGURES: [&str; 9] = [
     "audit",
 ];
 
-/// The stage that read the data set: its class folders may hold selection logs.
+/// Stage that reads the data set, whose class folders can contain selection logs.
 const READER: &str = "preprocess";
 
 /// Default of `ood-false-positive-rate` of `cxr-export`.
@@ -97,22 +96,18 @@ const OOD_RATE: f64 = 0.05;
 
 impl Stage for Report {
     const NAME: &'static str = "report";
-    const ABOUT: &'static str =
-        "Write the page that tells people what was done and how far to trust it";
-    const READS: &'static str = "what the other stages wrote, as far as they have run";
-    const WRITES: &'static str = "report.html, MODEL_CARD.md; pipeline.toml, which makes it again";
-    const AFTER: &'static [&'static str] = &TOLD;
+    const ABOUT: &'static str = "Write an HTML report and a model card";
+    const READS: &'static str = "the outputs of the stages that have run";
+    const WRITES: &'static str = "report.html, MODEL_CARD.md; pipeline.toml, which reproduces them";
+    const AFTER: &'static [&'static str] = &REPORTED;
     const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         (
             "cxr-report --profile tutorial",
             "Open artifacts/tutorial/report/report.html in a browser",
         ),
-        ("cxr-report --images 50 --quality 60", "A small one, to send by mail"),
-        (
-            "cxr-report --images 0",
-            "Without pictures of images, where they must not leave the house",
-        ),
+        ("cxr-report --images 50 --quality 60", "Write a small report, to send by e-mail"),
+        ("cxr-report --images 0", "Leave out the images, for confidential data"),
     ];
     const SHOW: bool = true;
     type Settings = Settings;
@@ -144,15 +139,15 @@ impl Stage for Report {
             ("audit", "audit.json"),
         ];
         optional.extend(files.map(|(stage, file)| ctx.input(stage, file)));
-        // Of the out-of-distribution score.
+        // Input of the out-of-distribution score.
         optional.push(ctx.input("extract", "features.npy"));
         if settings.images == 0 {
             optional.push(ctx.input("preprocess", "images.npy"));
         }
         optional.extend(FIGURES.map(|figure| ctx.input("plot", &format!("{figure}.svg"))));
-        optional.extend(TOLD.map(|stage| ctx.input(stage, RECORD)));
+        optional.extend(REPORTED.map(|stage| ctx.input(stage, RECORD)));
         let dataset = ctx.paths_of(READER).map(|paths| paths.dataset).unwrap_or_default();
-        for class in folders(&dataset)? {
+        for class in class_folders(&dataset)? {
             for file in [selection_log::FILE, RECORD] {
                 let path = dataset.join(&class).join(file);
                 optional.push(Input::file(format!("dataset/{class}/{file}"), path));
@@ -170,7 +165,7 @@ impl Stage for Report {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
         let job = Self::begin(ctx, &settings)?;
-        let mut lineage = ctx.lineage(&TOLD);
+        let mut lineage = ctx.lineage(&REPORTED);
         positive::leave_out_others(ctx, &mut lineage)?;
         let files = Files::read(ctx, &lineage)?;
         let page = page(ctx, &settings, &lineage, &files)?;
@@ -180,7 +175,7 @@ impl Stage for Report {
         atomic::write(&job.path("MODEL_CARD.md")?, report::model_card(&page)?.as_bytes())?;
         job.publish()?;
         let summary = Summary {
-            judged: page.judged.first().map(line).unwrap_or_default(),
+            judged: page.judged.first().map(summarise).unwrap_or_default(),
             verdict: page.audit.as_ref().map(|audit| audit.text.clone()).unwrap_or_default(),
             findings: page.audit.map_or(0, |audit| audit.findings.len()),
             images: page.browser.len(),
@@ -198,20 +193,20 @@ impl Settings {
     }
 }
 
-/// What the model was judged to be, in a line.
-fn line(judged: &Judged) -> String {
-    let figure = |e: &Estimate| {
+/// Returns the headline metrics with their intervals, in a line.
+fn summarise(judged: &Judged) -> String {
+    let describe = |e: &Estimate| {
         let name = e.name.to_lowercase().replace("area under the roc curve", "auc");
         let interval =
             e.low.zip(e.high).map_or(String::new(), |(l, h)| format!(" ({l:.2} to {h:.2})"));
         Some(format!("{name} {:.2}{interval}", e.value?))
     };
-    let figures: Vec<String> = judged.headline.iter().filter_map(figure).collect();
-    format!("{}, {} images: {}", judged.on, judged.images, figures.join(", "))
+    let metrics: Vec<String> = judged.headline.iter().filter_map(describe).collect();
+    format!("{}, {} images: {}", judged.on, judged.images, metrics.join(", "))
 }
 
-/// The class folders of a dataset, sorted; none if it is not there.
-fn folders(dataset: &Path) -> Result<Vec<String>, Failure> {
+/// Returns the names of the class folders of a dataset, sorted; none if it does not exist.
+fn class_folders(dataset: &Path) -> Result<Vec<String>, Failure> {
     if !dataset.is_dir() {
         return Ok(Vec::new());
     }
@@ -226,15 +221,15 @@ fn folders(dataset: &Path) -> Result<Vec<String>, Failure> {
     Ok(folders)
 }
 
-/// A path as seen from the working folder, where it lies below it.
+/// Returns a path below the working folder as a relative path; other paths are unchanged.
 fn relative(path: PathBuf) -> PathBuf {
-    let below = std::env::current_dir()
+    let relative = std::env::current_dir()
         .ok()
-        .and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
-    below.unwrap_or(path)
+        .and_then(|working| path.strip_prefix(working).ok().map(Path::to_owned));
+    relative.unwrap_or(path)
 }
 
-/// What the stages left, as far as they have run.
+/// Outputs of the stages that have run.
 struct Files {
     index: Index,
     selection: Option<Vec<SelectionRow>>,
@@ -242,7 +237,7 @@ struct Files {
     linked: Option<Linked>,
     model: Option<Model>,
     history: Vec<history::Epoch>,
-    /// Heads of other seeds.
+    /// Number of trained heads, one per seed.
     seeds: usize,
     metrics: Option<Metrics>,
     predictions: Option<Predictions>,
@@ -250,7 +245,6 @@ struct Files {
     out_of_fold: Option<Predictions>,
     explanation: Option<Explanation>,
     audit: Option<Audit>,
-    /// What the features and their augmentation are.
     features: Option<Features>,
 }
 
@@ -330,7 +324,7 @@ fn page(
     })
 }
 
-/// The stages whose files are of another run.
+/// Returns the stages whose files are of another run.
 fn left_out(ctx: &Context, lineage: &Lineage) -> Vec<LeftOut> {
     let left_out = lineage.left_out().map(|(stage, why)| LeftOut {
         stage: stage.to_owned(),
@@ -340,8 +334,8 @@ fn left_out(ctx: &Context, lineage: &Lineage) -> Vec<LeftOut> {
     left_out.collect()
 }
 
-/// The out-of-distribution false-positive rates of the model as `cxr export` would write
-/// it by default.
+/// Returns the out-of-distribution false-positive rates of the bundle that `cxr export` writes
+/// by default, as text.
 fn rates(ctx: &Context) -> String {
     let score = Bundle::assemble(&ctx.paths, OOD_RATE).ok();
     let score = score.and_then(|assembled| assembled.bundle.out_of_distribution);
@@ -350,15 +344,15 @@ fn rates(ctx: &Context) -> String {
 
 #[derive(Debug, Serialize)]
 struct Summary {
-    /// The headline figures with their intervals; empty if nothing was judged.
+    /// Headline metrics with their intervals; empty without an evaluation.
     judged: String,
-    /// What the audit says; empty without one.
+    /// Audit result; empty without an audit.
     verdict: String,
-    /// What else it found.
+    /// Number of other findings of the audit.
     findings: usize,
-    /// Images in the image browser.
+    /// Number of images in the image browser.
     images: usize,
-    /// Size of the page.
+    /// Size of `report.html` in bytes.
     bytes: usize,
     path: PathBuf,
 }
@@ -373,7 +367,7 @@ impl fmt::Display for Summary {
         let megabytes = self.bytes as f64 / 1e6;
         write!(f, "report of {megabytes:.1} MB, {} images", self.images)?;
         if self.findings > 0 {
-            write!(f, ", {} more reasons for caution", self.findings)?;
+            write!(f, ", {} other limitations", self.findings)?;
         }
         write!(f, ": {}", self.path.display())
     }

@@ -1,4 +1,4 @@
-//! Where the images come from, and how they were dealt.
+//! Origin of the images, patient linkage and split.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,13 @@ use crate::io::hash;
 use crate::io::staging::RECORD;
 use crate::report::{ClassImages, Count, Demographics, Doubt, Doubts, Linked, Source, Split};
 
-/// What became of the rows of each class' source, where there is a selection log.
+/// Returns the selection of each class that has a selection log.
+///
+/// # Errors
+/// If a selection log is invalid or cannot be read.
 pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
-    let read = Record::read(&ctx.artifact(READER, RECORD)).map(|record| record.inputs);
+    let inputs = Record::read(&ctx.artifact(READER, RECORD)).map(|record| record.inputs);
     let Some(dataset) = ctx.paths_of(READER).map(|paths| paths.dataset) else {
         return Ok(sources);
     };
@@ -25,24 +28,27 @@ pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
         let path = dataset.join(class).join(selection_log::FILE);
         let name = format!("dataset/{class}/{}", selection_log::FILE);
         if !path.exists() {
-            if read.as_ref().is_ok_and(|inputs| inputs.contains_key(&name)) {
-                ctx.ui.warn(format_args!("`{}`, which was read, is gone", path.display()));
+            if inputs.as_ref().is_ok_and(|inputs| inputs.contains_key(&name)) {
+                ctx.ui.warn(format_args!(
+                    "cannot find `{}`, an input of `cxr preprocess`",
+                    path.display()
+                ));
             }
             continue;
         }
-        // The selection log must be the one of the images that were read.
-        if let Ok(inputs) = &read
+        // Another selection log does not describe the images that were read.
+        if let Ok(inputs) = &inputs
             && inputs.get(&name) != Some(&hash::file(&path)?)
         {
             ctx.ui.warn(format_args!(
-                "`{}` is left out: `cxr preprocess` has not read it; {} anew",
+                "`{}` is left out: the preprocessed data set has another selection log; {} again",
                 path.display(),
                 ctx.rerun("preprocess")
             ));
             continue;
         }
         let selection_log =
-            SelectionLog::read(&path).hint("build the class folder anew, or remove the file")?;
+            SelectionLog::read(&path).hint("build the class folder again, or remove the file")?;
         let counts = selection_log.counts();
         sources.push(Source {
             class: class.clone(),
@@ -50,13 +56,13 @@ pub fn sources(ctx: &Context, index: &Index) -> Result<Vec<Source>, Failure> {
             kept: counts.kept,
             patients: counts.patients,
             unknown: counts.of_unknown_patients,
-            dropped: counted(counts.dropped),
+            dropped: sort_counts(counts.dropped),
         });
     }
     Ok(sources)
 }
 
-/// The images that were decoded with doubts; `None` without a selection log.
+/// Returns the images with decoding notes; `None` without `selection.csv` of the preprocessing.
 pub fn doubts(files: &Files) -> Option<Doubts> {
     let selection = files.selection.as_ref()?;
     let rows = || selection.iter().filter(|row| !row.notes.is_empty());
@@ -67,22 +73,22 @@ pub fn doubts(files: &Files) -> Option<Doubts> {
     })
 }
 
-/// The images of each class, and on which side they are.
+/// Returns the images of each class and of each set.
 pub fn images(files: &Files) -> Vec<ClassImages> {
     let rows = &files.index.rows;
-    let of_side = |side: &[usize], class: &str| {
-        side.iter().filter(|row| rows.get(**row).is_some_and(|r| r.class == class)).count()
+    let count = |set: &[usize], class: &str| {
+        set.iter().filter(|row| rows.get(**row).is_some_and(|r| r.class == class)).count()
     };
-    let of_class = |class: &String| {
+    let class_images = |class: &String| {
         let images: Vec<&IndexRow> = rows.iter().filter(|row| row.class == *class).collect();
         let patients: BTreeSet<&str> =
             images.iter().map(|image| image.patient.as_str()).filter(|p| !p.is_empty()).collect();
-        let unread = files
+        let excluded = files
             .selection
             .iter()
             .flatten()
             .filter(|e| e.status == Status::Dropped && e.class == *class);
-        let unreadable = tally(unread.map(|entry| entry.reason.as_str()));
+        let unreadable = tally(excluded.map(|entry| entry.reason.as_str()));
         let dropped: usize = unreadable.iter().map(|reason| reason.count).sum();
         ClassImages {
             class: class.clone(),
@@ -95,15 +101,15 @@ pub fn images(files: &Files) -> Vec<ClassImages> {
             demographics: Demographics::of(
                 images.iter().map(|image| (image.sex.as_str(), image.age.as_str())),
             ),
-            train: files.split.as_ref().map_or(0, |split| of_side(&split.train, class)),
-            validation: files.split.as_ref().map_or(0, |split| of_side(&split.validation, class)),
-            test: files.split.as_ref().map_or(0, |split| of_side(&split.test, class)),
+            train: files.split.as_ref().map_or(0, |split| count(&split.train, class)),
+            validation: files.split.as_ref().map_or(0, |split| count(&split.validation, class)),
+            test: files.split.as_ref().map_or(0, |split| count(&split.test, class)),
         }
     };
-    files.index.classes.iter().map(of_class).collect()
+    files.index.classes.iter().map(class_images).collect()
 }
 
-/// How the images were dealt into training and test.
+/// Returns the split; `None` if `cxr split` has not run.
 pub fn split(files: &Files) -> Option<Split> {
     let split = files.split.as_ref()?;
     let leaking = |row: &&usize| {
@@ -129,29 +135,30 @@ pub fn split(files: &Files) -> Option<Split> {
     })
 }
 
-/// Which images show one patient.
+/// Returns the summary of the patient linkage.
 pub fn linked(linked: &groups::Linked) -> Linked {
     Linked {
         images: linked.images,
         groups: linked.groups,
-        links: counted(linked.links.clone()),
+        links: sort_counts(linked.links.clone()),
         merged: linked.merged.iter().map(|ids| ids.join(" and ")).collect(),
         conflicts: linked.conflicts.len(),
     }
 }
 
-/// Counts, the largest first.
-fn counted(counts: BTreeMap<String, usize>) -> Vec<Count> {
+/// Sorts counts, the largest first.
+fn sort_counts(counts: BTreeMap<String, usize>) -> Vec<Count> {
     let mut counts: Vec<Count> =
         counts.into_iter().map(|(what, count)| Count { what, count }).collect();
     counts.sort_by_key(|count| std::cmp::Reverse(count.count));
     counts
 }
 
+/// Counts equal items, the most frequent first.
 fn tally<'a>(items: impl Iterator<Item = &'a str>) -> Vec<Count> {
     let mut counts = BTreeMap::new();
     for item in items {
         *counts.entry(item.to_owned()).or_insert(0) += 1;
     }
-    counted(counts)
+    sort_counts(counts)
 }

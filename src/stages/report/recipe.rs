@@ -1,5 +1,5 @@
-//! The pipeline file that makes the artifacts again, from the records of the stages that
-//! made them: settings given by hand, by `--set` and by a pipeline file alike.
+//! Pipeline file that reproduces the artifacts. It is made from the records of the stages, so it
+//! has all settings: of the pipeline file, of `--set` and of the stages' flags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,26 +11,26 @@ use crate::cli::{Context, Failure, ResultExt, shell_word};
 use crate::pipeline::Paths;
 use crate::pipeline::config::{Config, SEED, SHARED, same};
 
-/// A pipeline file, and the commands that use it.
+/// Pipeline file that reproduces the artifacts, and the commands.
 #[derive(Debug)]
 pub struct Recipe {
-    /// The pipeline file.
+    /// Pipeline file.
     pub file: String,
-    /// The commands, the last of which is `cxr run`.
+    /// Commands; the last is `cxr run`.
     pub commands: Vec<String>,
-    /// The profile without the settings of the stages: the defaults that these change.
+    /// Profile without settings of the stages, for comparison.
     pub base: Config,
-    /// The settings that the profile has otherwise and that the figures depend on:
-    /// `train.epochs`, `seed`.
+    /// Settings that differ from the profile and that affect the results, such as
+    /// `train.epochs` and `seed`.
     pub changed: Vec<String>,
 }
 
 impl Recipe {
-    /// Of `records`, in the order of the pipeline, of the data set of `paths`,
-    /// and of the stage that makes the recipe: `own`, its name and settings.
+    /// Makes the pipeline file from `records` in the order of the pipeline, the data set of
+    /// `paths`, and `own`: name and settings of the stage that writes the pipeline file.
     ///
     /// # Errors
-    /// For a pipeline file of the user's that cannot be used.
+    /// If the user's pipeline file is invalid.
     pub fn new(
         ctx: &Context,
         paths: Option<&Paths>,
@@ -40,14 +40,14 @@ impl Recipe {
         let seed = most_frequent(records.iter().filter_map(|record| record.seed));
         let profile = &ctx.config.profile;
         let mut stages: Vec<&str> = Vec::new();
-        let (mut once, mut again) = (Vec::new(), Vec::new());
+        let (mut first, mut repeated) = (Vec::new(), Vec::new());
         for record in records {
-            // A pipeline has each stage once.
+            // A pipeline contains a stage only once; repeated stages become commands.
             match stages.contains(&record.stage.as_str()) {
-                true => again.push(record),
+                true => repeated.push(record),
                 false => {
                     stages.push(&record.stage);
-                    once.push(record);
+                    first.push(record);
                 }
             }
         }
@@ -60,7 +60,7 @@ impl Recipe {
             top.insert(SEED.to_owned(), seed.into());
         }
         for shared in SHARED {
-            let mut given = once.iter().filter_map(|record| record.params.get(shared)?.as_str());
+            let mut given = first.iter().filter_map(|record| record.params.get(shared)?.as_str());
             if let Some(value) = given.rfind(|value| !value.is_empty()) {
                 top.insert(shared.to_owned(), value.into());
             }
@@ -76,9 +76,9 @@ impl Recipe {
             |names: &[&str]| Value::Array(names.iter().map(|name| (*name).into()).collect());
         inner.insert("stages".to_owned(), names(&stages));
         let dataset = paths.map_or("", Paths::dataset_template);
-        let base = ctx.config.another(&text(&top, profile, &inner, &[]), None).usage()?;
-        let usual: Option<String> = base.value("dataset")?;
-        if !dataset.is_empty() && !is_absolute(dataset) && usual.as_deref() != Some(dataset) {
+        let base = ctx.config.another(&pipeline_toml(&top, profile, &inner, &[]), None).usage()?;
+        let default: Option<String> = base.value("dataset")?;
+        if !dataset.is_empty() && !is_absolute(dataset) && default.as_deref() != Some(dataset) {
             inner.insert("dataset".to_owned(), dataset.into());
         }
         let same_stages = |config: &Config| {
@@ -91,7 +91,7 @@ impl Recipe {
         }
 
         let mut tables = Vec::new();
-        for record in &once {
+        for record in &first {
             let mut changed = changed(&base, &record.stage, &record.params)?;
             if let Some(own) = record.seed.filter(|_| record.seed != seed)
                 && let Ok(own) = i64::try_from(own)
@@ -108,8 +108,8 @@ impl Recipe {
             .collect();
         let built_in = ctx.config.another("", Some(profile)).ok();
         for key in [SEED].into_iter().chain(SHARED) {
-            let usual = built_in.as_ref().and_then(|config| config.value::<Value>(key).ok()?);
-            if top.get(key).is_some_and(|value| usual.as_ref() != Some(value)) {
+            let default = built_in.as_ref().and_then(|config| config.value::<Value>(key).ok()?);
+            if top.get(key).is_some_and(|value| default.as_ref() != Some(value)) {
                 names.push(key.to_owned());
             }
         }
@@ -117,23 +117,25 @@ impl Recipe {
         if !changed.is_empty() {
             tables.push((own.0, changed));
         }
-        let mut commands: Vec<String> =
-            again.into_iter().map(|record| line(&base, record)).collect::<Result<_, _>>()?;
+        let mut commands: Vec<String> = repeated
+            .into_iter()
+            .map(|record| command_line(&base, record))
+            .collect::<Result<_, _>>()?;
         commands.push("cxr run".to_owned());
-        let file = format!("{HEADER}{}", text(&top, profile, &inner, &tables));
+        let file = format!("{HEADER}{}", pipeline_toml(&top, profile, &inner, &tables));
         Ok(Self { file, commands, base, changed: names })
     }
 
-    /// Whether the settings are those of the built-in profile `tutorial`.
+    /// Returns true if the settings are those of the built-in profile `tutorial`.
     pub fn is_tutorial(&self, ctx: &Context) -> bool {
         ctx.config.profile == TUTORIAL && self.changed.is_empty()
     }
 
-    /// What the profile is for. The text of a built-in profile holds for its own settings
-    /// alone: with others, their names.
+    /// Returns the purpose of the profile. For a built-in profile with changed settings, the
+    /// text names these settings instead.
     ///
     /// # Errors
-    /// For a text that is no string.
+    /// If `about` is not a string.
     pub fn about(&self, ctx: &Context) -> Result<String, Failure> {
         let profile = &ctx.config.profile;
         let about = ctx.config.value::<String>("about")?.unwrap_or_default();
@@ -143,24 +145,24 @@ impl Recipe {
             return Ok(about);
         }
         let shown = self.changed.iter().take(MOST_NAMED).map(String::as_str);
-        let mut named = shown.collect::<Vec<_>>().join(", ");
+        let mut names = shown.collect::<Vec<_>>().join(", ");
         if self.changed.len() > MOST_NAMED {
-            named += &format!(" and {} more", self.changed.len() - MOST_NAMED);
+            names += &format!(" and {} more", self.changed.len() - MOST_NAMED);
         }
-        Ok(format!("the steps of the built-in profile {profile} with settings of its own: {named}"))
+        Ok(format!("the steps of the built-in profile {profile} with changed settings: {names}"))
     }
 }
 
-/// The profile whose settings are the tutorial's.
+/// Profile with the settings of the tutorial.
 const TUTORIAL: &str = "tutorial";
 
-/// Stages whose settings change how figures look, not what they are.
+/// Stages whose settings affect only the presentation of the results.
 const PRESENTATION: [&str; 2] = ["plot", "report"];
 
-/// Most settings that stand in the line below the title.
+/// Maximum number of changed settings named in [`Recipe::about`].
 const MOST_NAMED: usize = 6;
 
-/// The seed that most stages have; of several such, the least.
+/// Returns the most frequent seed; of equally frequent seeds, the lowest.
 fn most_frequent(seeds: impl Iterator<Item = u64>) -> Option<u64> {
     let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
     seeds.for_each(|seed| *counts.entry(seed).or_default() += 1);
@@ -168,16 +170,16 @@ fn most_frequent(seeds: impl Iterator<Item = u64>) -> Option<u64> {
     counts.iter().find(|(_, count)| *count == most).map(|(seed, _)| *seed)
 }
 
-/// What stands above the file.
+/// Comment at the start of the pipeline file.
 const HEADER: &str = "\
-# Makes the artifacts of this report again, byte for byte: put this file as
-# `pipeline.toml` into a folder of its own, with the same data set (the hashes of its
-# files are in preprocess/index.csv) and the same weights, and run the commands there.
-# A file that is named without its folder lay elsewhere: put it beside this one.
+# Reproduces the artifacts of this report, byte for byte. Save this file as
+# `pipeline.toml` in a new folder with the same data set (the hashes of its files are in
+# preprocess/index.csv) and the same weights, and run the commands of the report there.
+# Copy files that are named without a folder next to this file.
 ";
 
-/// The pipeline file of a profile.
-fn text(top: &Table, profile: &str, inner: &Table, stages: &[(&str, Table)]) -> String {
+/// Returns the text of the pipeline file of a profile.
+fn pipeline_toml(top: &Table, profile: &str, inner: &Table, stages: &[(&str, Table)]) -> String {
     let mut profiles = inner.clone();
     profiles.extend(stages.iter().map(|(name, table)| ((*name).to_owned(), table.clone().into())));
     let mut root = top.clone();
@@ -188,7 +190,10 @@ fn text(top: &Table, profile: &str, inner: &Table, stages: &[(&str, Table)]) -> 
     root.to_string()
 }
 
-/// The settings of a stage that `base` has otherwise.
+/// Returns the settings of a stage that differ from those of `base`.
+///
+/// # Errors
+/// If the settings of `base` are invalid.
 pub fn changed(base: &Config, stage: &str, params: &impl Serialize) -> Result<Table, Failure> {
     let defaults: Table = base.settings(stage, Table::new()).usage()?;
     let params = Table::try_from(params).unwrap_or_default();
@@ -196,11 +201,15 @@ pub fn changed(base: &Config, stage: &str, params: &impl Serialize) -> Result<Ta
         !SHARED.contains(&key.as_str())
             && defaults.get(key).is_some_and(|default| !same(default, value))
     };
-    Ok(params.into_iter().filter(differs).map(|(key, value)| (key, without_place(value))).collect())
+    Ok(params
+        .into_iter()
+        .filter(differs)
+        .map(|(key, value)| (key, without_folder(value)))
+        .collect())
 }
 
-/// A value without the folders of this machine.
-fn without_place(value: Value) -> Value {
+/// Replaces an absolute path by its last component.
+fn without_folder(value: Value) -> Value {
     match value {
         Value::String(text) => match text.rsplit_once(['/', '\\']) {
             Some((_, name)) if is_absolute(&text) => name.into(),
@@ -210,13 +219,13 @@ fn without_place(value: Value) -> Value {
     }
 }
 
-/// Whether a path tells of this machine.
+/// Returns true for an absolute path of any operating system, or a path in the home folder.
 pub fn is_absolute(path: &str) -> bool {
     path.starts_with(['/', '~']) || path.contains(":\\")
 }
 
-/// The command line of a stage that a pipeline has already.
-fn line(base: &Config, record: &Record) -> Result<String, Failure> {
+/// Returns the command line of a stage that is already in the pipeline.
+fn command_line(base: &Config, record: &Record) -> Result<String, Failure> {
     let mut line = format!("cxr {}", record.stage);
     if let Some(seed) = record.seed {
         line += &format!(" --seed {seed}");
