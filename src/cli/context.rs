@@ -1,4 +1,4 @@
-//! What a stage is given to work with.
+//! Configuration, paths, seed and user interface of a command.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -16,36 +16,39 @@ use crate::pipeline::config::{self, Config, ConfigError};
 use crate::pipeline::paths::{PLACEHOLDERS, placeholders};
 use crate::pipeline::{Input, Job, Lineage, Paths};
 
-/// The settings of stages that are paths.
+/// Settings of stages that are paths.
 const PATHS: [&str; 6] = ["source", "output", "metadata", "patient-key", "from", "weights"];
 
-/// The most threads that can be asked for; the largest machines have as many cores.
+/// Maximum of `threads`; the largest machines have as many cores.
 const MAX_THREADS: usize = 1024;
 
-/// The choices of the user, resolved: flags, then the profile, then the file.
+/// Resolved choices of the user: flags override the profile, which overrides the file.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// The pipeline file with its profile.
+    /// Pipeline file with the chosen profile.
     pub config: Config,
-    /// Where files lie.
+    /// Folders of the profile.
     pub paths: Paths,
-    /// The seed that every random choice derives from: of the stage, in a stage's process,
-    /// else of the pipeline. A stage that reads it declares [`Flag::Seed`].
+    /// Seed of every random choice: of the stage in a stage's process, else of the pipeline. A
+    /// stage that uses the seed declares [`Flag::Seed`].
     pub seed: u64,
-    /// The seed of the pipeline, whatever was given to a stage by hand.
+    /// Seed of the pipeline, without overrides of a stage.
     pipeline_seed: u64,
-    /// How to talk to the user.
+    /// Output to the user.
     pub ui: Ui,
-    /// The flags as given, to hand on to children.
+    /// Flags as given, passed on to child processes.
     pub globals: Globals,
     uses: BTreeMap<&'static str, &'static [Flag]>,
-    /// Settings that `cxr run` keeps of stages which were run by hand.
+    /// Overrides of stages that `cxr run` keeps.
     hand: Table,
 }
 
 impl Context {
-    /// Resolves the global flags and sets the number of threads. `known` are
-    /// the stages, `stage` is the one whose process this is, if any.
+    /// Resolves the global flags and starts the threads. `known` are all stages, `stage` is the
+    /// stage of this process, if any.
+    ///
+    /// # Errors
+    /// If a flag or the pipeline file is wrong, or the threads cannot be started.
     pub fn new(
         globals: Globals,
         ui: Ui,
@@ -68,12 +71,14 @@ impl Context {
         let dataset = value(globals.dataset.clone(), "dataset")?;
         check_template("dataset", &dataset)?;
         if let Some(name) = placeholders(&artifacts.to_string_lossy()).next() {
-            return Err(Failure::usage(format_args!("`artifacts` holds the placeholder `{name}`"))
-                .hint("write the path without placeholders"));
+            return Err(Failure::usage(format_args!(
+                "`artifacts` contains the placeholder `{name}`"
+            ))
+            .hint("write the path without placeholders"));
         }
         let paths = Paths::new(&dataset, artifacts, &config.profile);
-        apart(&paths, &known)?;
-        // `cxr run --seed` is of the whole pipeline, `cxr train --seed` of one stage.
+        check_overlap(&paths, &known)?;
+        // `cxr run --seed` sets the seed of the pipeline, `cxr train --seed` that of the stage.
         let flag = globals.seed.filter(|_| stage.is_none());
         let pipeline_seed = flag.or(config.value("seed").usage()?).unwrap_or(42);
         let own = match stage {
@@ -87,22 +92,22 @@ impl Context {
         Ok(Self { config, paths, seed, pipeline_seed, ui, globals, uses, hand })
     }
 
-    /// The global flags that a stage uses; none of a stage that is not known.
+    /// Global flags that a stage uses; empty for an unknown stage.
     pub fn uses(&self, stage: &str) -> &'static [Flag] {
         self.uses.get(stage).copied().unwrap_or_default()
     }
 
-    /// The same with the seed of a stage, if it has one.
+    /// Returns a copy with another seed, if one is given.
     #[must_use]
     pub fn with_seed(&self, seed: Option<u64>) -> Self {
         Self { seed: seed.unwrap_or(self.seed), ..self.clone() }
     }
 
-    /// The seed that `stage` uses if nobody runs it by hand: its own, else the pipeline's;
-    /// none if it makes no random choices.
+    /// Seed of `stage` without overrides: its own, else the pipeline's; `None` if the stage makes
+    /// no random choices.
     ///
     /// # Errors
-    /// For a seed in the pipeline file that is no number.
+    /// If the seed in the pipeline file is not a number.
     pub fn seed_of(&self, stage: &str) -> Result<Option<u64>, Failure> {
         if !self.uses(stage).contains(&Flag::Seed) {
             return Ok(None);
@@ -110,8 +115,10 @@ impl Context {
         Ok(Some(self.config.seed_of(stage).usage()?.unwrap_or(self.pipeline_seed)))
     }
 
-    /// A stage's settings: `pipeline.toml`, then what is kept of its last run by hand, then
-    /// its flags.
+    /// Settings of a stage, from `pipeline.toml`, its overrides and its flags; the last wins.
+    ///
+    /// # Errors
+    /// If a setting is wrong.
     pub fn settings<S: DeserializeOwned>(
         &self,
         stage: &str,
@@ -129,9 +136,8 @@ impl Context {
         self.config.typed(stage, merged).usage()
     }
 
-    /// Those of a stage's settings, its seed among them, that `pipeline.toml` has otherwise:
-    /// they were given by hand.
-    fn by_hand(&self, stage: &str, settings: &impl Serialize) -> Result<Table, Failure> {
+    /// Overrides: settings of a stage, including its seed, that differ from `pipeline.toml`.
+    fn overrides(&self, stage: &str, settings: &impl Serialize) -> Result<Table, Failure> {
         let own = Table::try_from(settings).expect("settings serialise");
         let file: Table = self.config.settings(stage, Table::new()).usage()?;
         let differs = |(key, value): &(String, Value)| {
@@ -147,8 +153,11 @@ impl Context {
         Ok(hand)
     }
 
-    /// Starts a stage that writes to `folder`; an input that is not there comes
-    /// with the command that makes it.
+    /// Starts a stage that writes to `folder`.
+    ///
+    /// # Errors
+    /// If an input is missing (with a hint that creates it), in `folder`, or differs from the
+    /// record of its stage, or if a file cannot be read or written.
     pub fn job(
         &self,
         stage: &str,
@@ -157,9 +166,9 @@ impl Context {
         inputs: &[Input],
     ) -> Result<Job, Failure> {
         self.check_no_input_in(stage, folder, inputs)?;
-        if let Some(gone) = inputs.iter().find(|i| !i.optional && !i.path.exists()) {
-            let error = Failure::new(format_args!("there is no `{}`", gone.path.display()));
-            return Err(match self.maker(gone) {
+        if let Some(missing) = inputs.iter().find(|i| !i.optional && !i.path.exists()) {
+            let error = Failure::new(format_args!("there is no `{}`", missing.path.display()));
+            return Err(match self.maker(missing) {
                 Some((stage, _)) => error.hint(self.rerun(stage)),
                 None => error,
             });
@@ -170,15 +179,15 @@ impl Context {
             .hint(
                 "check that the files are readable, the folder is writable and the disk has room",
             )?
-            .by_hand(self.by_hand(stage, settings)?)
+            .by_hand(self.overrides(stage, settings)?)
             .on_dataset(dataset.then(|| self.paths.dataset_template()))
             .locked_in(&self.paths);
         self.verify(&job, inputs)?;
         Ok(job)
     }
 
-    /// Refuses an output folder that holds inputs of the same stage: the files of the last
-    /// execution are removed when they are not written again.
+    /// Refuses an output folder that contains inputs of the same stage: publishing removes files
+    /// of the last execution that were not written again.
     fn check_no_input_in(
         &self,
         stage: &str,
@@ -189,19 +198,18 @@ impl Context {
         let parents: BTreeSet<&Path> = inputs.iter().filter_map(|i| i.path.parent()).collect();
         match parents.into_iter().find(|parent| real(parent).starts_with(&folder)) {
             Some(parent) => Err(Failure::new(format_args!(
-                "`{stage}` would read from `{}` and write to `{}`, which holds it",
+                "`{stage}` would read from `{}` and write to `{}`, which contains it",
                 parent.display(),
                 folder.display()
             ))
-            .hint("name another folder with `--artifacts`")
-            .hint("name another folder with `--dataset`")
-            .hint("name another folder with `--output`")),
+            .hint("choose another folder with `--artifacts`")
+            .hint("choose another folder with `--dataset`")
+            .hint("choose another folder with `--output`")),
             None => Ok(()),
         }
     }
 
-    /// Refuses files that are not what their stage wrote: a flipped bit is not
-    /// data.
+    /// Refuses inputs that differ from the record of the stage that wrote them.
     fn verify(&self, job: &Job, inputs: &[Input]) -> Result<(), Failure> {
         let mut records = BTreeMap::new();
         for input in inputs {
@@ -220,40 +228,41 @@ impl Context {
         Ok(())
     }
 
-    /// The failure for an artifact of `stage` that cannot be used, with the command that
-    /// makes it anew.
+    /// Failure for an unusable artifact of `stage`, with the command that creates it again.
     pub fn unusable(&self, stage: &str, error: ArtifactError) -> Failure {
-        let other_way = error.hint();
+        let more_hint = error.hint();
         let failure = Failure::from(error).hint(self.rerun(stage));
-        other_way.into_iter().fold(failure, Failure::hint)
+        more_hint.into_iter().fold(failure, Failure::hint)
     }
 
-    /// The paths with the data set that `stage` read when it last ran, which may be another
-    /// than the one that is given now; none if that is not on record.
+    /// Paths with the data set of the last run of `stage`, which may differ from the present
+    /// one; `None` if not recorded.
     pub fn paths_of(&self, stage: &str) -> Option<Paths> {
         let dataset = Record::find(&self.paths.stage(stage)).ok()??.dataset?;
         Some(Paths::new(&dataset, self.paths.artifacts.clone(), &self.paths.profile))
     }
 
-    /// The stage that writes an input, and its name there; `None` for what comes
+    /// Stage that writes an input, and the file name in the stage's folder; `None` for a file
     /// from outside the pipeline.
     pub fn maker<'a>(&self, input: &'a Input) -> Option<(&'a str, &'a str)> {
         let (stage, file) = input.name.split_once('/')?;
         (self.artifact(stage, file) == input.path).then_some((stage, file))
     }
 
-    /// The file `name` of the stage `stage`, as another stage's input.
+    /// File `name` of the stage `stage`, as input of another stage.
     pub fn input(&self, stage: &str, name: &str) -> Input {
         Input::file(format!("{stage}/{name}"), self.artifact(stage, name))
     }
 
-    /// The file `name` that the stage `stage` wrote.
+    /// Path of the file `name` of the stage `stage`.
     pub fn artifact(&self, stage: &str, name: &str) -> PathBuf {
         self.paths.stage(stage).join(name)
     }
 
-    /// Reads an artifact of `stage` with `read`; what is missing or broken comes
-    /// with the command that makes it anew.
+    /// Reads the artifact `name` of `stage` with `read`.
+    ///
+    /// # Errors
+    /// If the artifact is missing or malformed, with the command that creates it again.
     pub fn read<T>(
         &self,
         stage: &str,
@@ -264,32 +273,35 @@ impl Context {
         read(&self.artifact(stage, name)).map_err(|error| self.unusable(stage, error))
     }
 
-    /// Which of `stages` have files that belong together. Warns of each that does not, with
-    /// the command that makes its files anew.
+    /// Determines which of `stages` have consistent files. Warns of every other stage, with the
+    /// command that creates its files again.
     pub fn lineage(&self, stages: &[&str]) -> Lineage {
         let lineage = Lineage::read(stages, |stage| self.paths.stage(stage));
         lineage.left_out().for_each(|(stage, why)| self.warn_left_out(stage, why));
         lineage
     }
 
-    /// Warns that what `stage` wrote is left out, with the command that makes it anew.
+    /// Warns that the output of `stage` is left out, with the command that creates it again.
     pub fn warn_left_out(&self, stage: &str, why: &str) {
         let rerun = self.rerun(stage);
-        self.ui.warn(format_args!("what `cxr {stage}` wrote is left out: {why}; {rerun} anew"));
+        self.ui.warn(format_args!("the output of `cxr {stage}` is left out: {why}; {rerun} again"));
     }
 
-    /// How many bytes of features may be kept: `cache-limit`, in mebibytes.
+    /// Size limit of the feature cache in bytes, from `cache-limit` in MiB.
+    ///
+    /// # Errors
+    /// If `cache-limit` is not a number.
     pub fn cache_limit(&self) -> Result<u64, Failure> {
         let limit: u64 = self.config.value("cache-limit").usage()?.unwrap_or(4096);
         Ok(limit.saturating_mul(1 << 20))
     }
 
-    /// The hint that names the command which makes the files of `stage`.
+    /// Hint with the command that creates the files of `stage`.
     pub fn rerun(&self, stage: &str) -> String {
         let set = self.config.set_for(stage);
         let mut command = match set.is_empty() {
             true => format!("run `cxr {stage}"),
-            // A stage takes its settings as flags of its own; `cxr run` takes those of all.
+            // `cxr run` takes `--set`, a stage does not.
             false => format!("run `cxr run --until {stage}"),
         };
         command += &format!(" --profile {}", shell_word(&self.config.profile));
@@ -305,27 +317,26 @@ impl Context {
         for item in config::to_items(&set) {
             command += &format!(" --set {}", shell_word(item));
         }
-        command + "` to make it"
+        command + "` to create it"
     }
 }
 
-/// Starts the thread pool of this process; 0 for a thread per core.
+/// Starts the thread pool of this process; 0 starts one thread per core.
 fn start_threads(threads: usize) -> Result<(), Failure> {
     match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
-        // Without a source: the pool is there already. The first call of a process
-        // decides; tests share one.
+        // An error without source means that the pool exists, as in tests, which share it.
         Err(error) if error.source().is_some() => {
             let wanted = if threads == 0 { "threads".into() } else { format!("{threads} threads") };
             Err(error)
                 .context(format!("cannot start {wanted}"))
-                .hint("take fewer `--threads`")
+                .hint("use fewer `--threads`")
                 .hint("raise the limits of memory and processes (`ulimit -v`, `ulimit -u`)")
         }
         _ => Ok(()),
     }
 }
 
-/// Refuses a path with a placeholder that is not known, or that is not a whole part of it.
+/// Refuses a path with a placeholder that is unknown or not a whole path component.
 fn check_template(key: &str, path: &str) -> Result<(), Failure> {
     let known = |name: &&str| PLACEHOLDERS.contains(name);
     let Some(name) =
@@ -334,13 +345,15 @@ fn check_template(key: &str, path: &str) -> Result<(), Failure> {
         return Ok(());
     };
     let known = PLACEHOLDERS.join("`, `");
-    Err(Failure::usage(format_args!("`{key}` holds the placeholder `{name}`: `{path}`"))
-        .hint(format_args!("known are `{known}`, each a whole part of the path between `/`")))
+    Err(Failure::usage(format_args!(
+        "`{key}` contains the unusable placeholder `{name}`: `{path}`"
+    ))
+    .hint(format_args!("use `{known}`, each as a whole part of the path between `/`")))
 }
 
 /// Refuses artifacts inside the dataset, where they would be a class, and a dataset inside
-/// the folder of a stage, where the stage would remove it.
-fn apart(paths: &Paths, known: &[(&str, Table)]) -> Result<(), Failure> {
+/// the folder of a stage, which would remove it.
+fn check_overlap(paths: &Paths, known: &[(&str, Table)]) -> Result<(), Failure> {
     let (dataset, artifacts) = (real(&paths.dataset), real(&paths.artifacts));
     let hidden = |below: &Path| below.to_string_lossy().starts_with('.');
     let within = artifacts.strip_prefix(&dataset).is_ok_and(|below| !hidden(below));
@@ -364,7 +377,7 @@ fn apart(paths: &Paths, known: &[(&str, Table)]) -> Result<(), Failure> {
         None => return Ok(()),
     };
     Err(Failure::usage(wrong)
-        .hint("name folders apart from each other")
-        .hint("name another folder of artifacts with `--artifacts`")
-        .hint("name another data set with `--dataset`"))
+        .hint("choose folders that do not contain each other")
+        .hint("choose another artifacts folder with `--artifacts`")
+        .hint("choose another data set with `--dataset`"))
 }

@@ -1,4 +1,4 @@
-//! The one error type at the edge of a program.
+//! `Failure`: error of a command, with its exit code and hints.
 
 use std::fmt::Display;
 
@@ -6,18 +6,18 @@ use toml::Table;
 
 use super::hints;
 
-/// What an exit code tells.
+/// Outcome of a command, by exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// 0: it worked.
+    /// 0: success.
     Ok,
-    /// 1: it failed.
+    /// 1: failure.
     Failed,
-    /// 2: it was asked wrongly: arguments or `pipeline.toml`.
+    /// 2: wrong arguments or `pipeline.toml`.
     Usage,
-    /// 3: it worked, and the answer is no: a threshold was missed.
+    /// 3: success, but a checked condition is not met.
     No,
-    /// 130: the user stopped it.
+    /// 130: interrupted by the user.
     Interrupted,
 }
 
@@ -34,34 +34,34 @@ impl Kind {
     }
 }
 
-/// An error on its way to the user: what kind, what happened, the way out.
+/// Error of a command, for the user.
 #[derive(Debug)]
 pub struct Failure {
-    /// Decides the exit code.
+    /// Kind, which sets the exit code.
     pub kind: Kind,
-    /// What happened, with its causes.
+    /// Error with its causes.
     pub error: anyhow::Error,
-    /// What the user can do, a sentence each.
+    /// Hints on what the user can do.
     pub hints: Vec<String>,
 }
 
 impl Failure {
-    /// A failure (exit code 1) in words.
+    /// Creates a failure (exit code 1).
     pub fn new(message: impl Display) -> Self {
         Self::from(anyhow::anyhow!("{message}"))
     }
 
-    /// A wrong request (exit code 2).
+    /// Creates a usage error (exit code 2).
     pub fn usage(message: impl Display) -> Self {
         Self { kind: Kind::Usage, ..Self::new(message) }
     }
 
-    /// A stage, run as a child, that failed; it has said why, and its exit code
-    /// becomes this one's.
+    /// Creates the failure of a stage that ran as a child process, with its exit code. The stage
+    /// has printed the reason.
     pub fn stage(name: &str, code: Option<i32>) -> Self {
         let (kind, how) = match code {
-            Some(2) => (Kind::Usage, "was asked wrongly".to_owned()),
-            Some(3) => (Kind::No, "answered no".to_owned()),
+            Some(2) => (Kind::Usage, "was called with wrong arguments or settings".to_owned()),
+            Some(3) => (Kind::No, "did not meet its condition".to_owned()),
             Some(130) => (Kind::Interrupted, "was interrupted".to_owned()),
             Some(code) => (Kind::Failed, format!("failed with exit code {code}")),
             None => (Kind::Failed, "was killed".to_owned()),
@@ -69,14 +69,14 @@ impl Failure {
         let failure = Self { kind, ..Self::new(format_args!("the stage `{name}` {how}")) };
         match code {
             None => failure.hint(
-                "the system ends a program that takes more memory than there is: close other \
-                 programs, or take fewer `--threads`",
+                "the system may have killed the stage for lack of memory: close other programs, \
+                 or use fewer `--threads`",
             ),
             Some(_) => failure,
         }
     }
 
-    /// Adds the way out where the system refused to write or read, and no hint tells it yet.
+    /// Adds hints for a full disk or missing permissions, unless there are hints.
     #[must_use]
     pub fn or_system_hint(self) -> Self {
         use std::io::ErrorKind;
@@ -85,7 +85,7 @@ impl Failure {
         match kind {
             _ if !self.hints.is_empty() => self,
             Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) => {
-                self.hint("free some space there")
+                self.hint("free some disk space")
                     .hint("choose a folder on another disk with `--artifacts`")
             }
             Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
@@ -95,7 +95,7 @@ impl Failure {
         }
     }
 
-    /// Adds a way out, once.
+    /// Adds a hint, unless it is a duplicate.
     #[must_use]
     pub fn hint(mut self, hint: impl Display) -> Self {
         let hint = hint.to_string();
@@ -105,7 +105,7 @@ impl Failure {
         self
     }
 
-    /// The failure of `stage`, whose settings are `settings`, for the user of `cxr run`.
+    /// Rewrites the hints of `stage`, whose settings are `settings`, for `cxr run`.
     #[must_use]
     pub fn for_run(self, stage: &str, settings: &Table) -> Self {
         let hints = self.hints.iter().map(|hint| hints::for_run(hint, stage, settings)).collect();
@@ -119,7 +119,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// Turns errors that know the way out into failures: `.map_err(hinted(E::hint))`.
+/// Turns an error type with hints into failures: `.map_err(hinted(E::hint))`.
 pub fn hinted<E: Into<anyhow::Error>>(hint: impl Fn(&E) -> String) -> impl Fn(E) -> Failure {
     move |error| {
         let hint = hint(&error);
@@ -127,25 +127,25 @@ pub fn hinted<E: Into<anyhow::Error>>(hint: impl Fn(&E) -> String) -> impl Fn(E)
     }
 }
 
-/// A word as a shell takes it, for commands in hints: quoted if needed.
+/// Quotes a word for the shell if needed, for commands in hints.
 pub fn shell_word(word: impl Display) -> String {
     let word = word.to_string();
-    // Quotes around `--set train.epochs=40` would only disturb.
+    // `--set train.epochs=40` needs no quotes.
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word;
     }
-    // Only a word with a zero byte cannot be quoted, and no argument holds one.
+    // Only a word with a zero byte cannot be quoted; no argument contains one.
     shlex::try_quote(&word).map(Into::into).unwrap_or(word)
 }
 
-/// Turns the errors of lower layers into failures with context and hints.
+/// Conversion of the errors of lower layers into failures with context and hints.
 pub trait ResultExt<T> {
-    /// Says what was being done; the error itself becomes `caused by:`.
+    /// Adds the failed action as message; the error becomes `caused by:`.
     fn context(self, doing: impl Display + Send + Sync + 'static) -> Result<T, Failure>;
-    /// Adds a way out.
+    /// Adds a hint.
     fn hint(self, hint: impl Display) -> Result<T, Failure>;
-    /// Makes it a wrong request (exit code 2).
+    /// Makes the error a usage error (exit code 2).
     fn usage(self) -> Result<T, Failure>;
 }
 
@@ -171,9 +171,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_refuses_has_a_way_out() {
+    fn full_disks_and_missing_permissions_have_hints() {
         let failed = |kind| Failure::from(std::io::Error::from(kind)).or_system_hint().hints;
-        assert!(failed(std::io::ErrorKind::StorageFull)[0].starts_with("free some space"));
+        assert!(failed(std::io::ErrorKind::StorageFull)[0].starts_with("free some disk space"));
         let refused = failed(std::io::ErrorKind::PermissionDenied);
         assert!(refused.iter().any(|hint| hint.contains("`--artifacts`")), "{refused:?}");
         assert!(failed(std::io::ErrorKind::NotFound).is_empty());
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn context_and_hints_add_up() {
+    fn context_and_hints_are_collected() {
         let io = std::io::Error::other("disk full");
         let failed: Result<(), Failure> =
             Err(io).context("cannot write `x`").hint("free some space").usage();

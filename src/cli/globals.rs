@@ -1,8 +1,8 @@
-//! The global flags: the same name and meaning in each command that uses them.
+//! Global flags, with the same name and meaning in each command that uses them.
 //!
-//! `--json`, `--quiet`, `--verbose` and `--color` belong to every command. The others
-//! are [`Flag`]s: a command declares which of them it uses, its parser offers these
-//! alone, and any other is refused, so that no flag is ignored in silence.
+//! Every command has `--json`, `--quiet`, `--verbose` and `--color`. The other flags are
+//! [`Flag`]s: a command declares the flags that it uses and refuses all others, so that no
+//! flag is silently ignored.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use clap::{ArgAction, ArgMatches, Args, Command, ValueEnum};
 use super::Failure;
 use super::given::{self, FromRun};
 
-/// A global flag that a command may use or not.
+/// Global flag that only some commands use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flag {
     /// `--config`
@@ -31,11 +31,11 @@ pub enum Flag {
 }
 
 impl Flag {
-    /// Every such flag.
+    /// All flags.
     pub const ALL: [Self; 6] =
         [Self::Config, Self::Profile, Self::Dataset, Self::Artifacts, Self::Seed, Self::Threads];
 
-    /// The flag's name, without the dashes.
+    /// Name of the flag, without the dashes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
@@ -47,7 +47,7 @@ impl Flag {
         }
     }
 
-    /// Why `command` does not take the flag, and which command does what was meant.
+    /// Error of `command` for this flag, with hints on what was probably meant.
     fn refusal(self, command: &str, value: &str) -> Failure {
         let refused = |why: &str| {
             let flag = self.name();
@@ -69,20 +69,20 @@ impl Flag {
     }
 }
 
-/// The global flags as given; `None` also for those that the command does not take.
+/// Global flags as given; `None` also for flags that the command does not have.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
-    /// Pipeline file [default: pipeline.toml if there is one, else the built-in one]
+    /// Pipeline file [default: pipeline.toml if it exists, else the built-in pipeline]
     #[arg(global = true, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Profile of the pipeline file to use [default: its `default-profile` key]
     #[arg(global = true, long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Folder of class folders with images [default: dataset]
+    /// Folder with one folder of images per class [default: dataset]
     #[arg(global = true, long, value_name = "DIR")]
     pub dataset: Option<PathBuf>,
-    /// Folder that the stages write below [default: artifacts]
+    /// Folder for the output of all stages [default: artifacts]
     #[arg(global = true, long, value_name = "DIR")]
     pub artifacts: Option<PathBuf>,
     /// Seed of every random choice [default: 42]
@@ -97,7 +97,7 @@ pub struct Globals {
     /// Print errors and warnings only
     #[arg(global = true, long, short)]
     pub quiet: bool,
-    /// Say more; twice for everything
+    /// Print more details; twice for all details
     #[arg(global = true, long, short, action = ArgAction::Count)]
     pub verbose: u8,
     /// When to use colours
@@ -109,10 +109,10 @@ pub struct Globals {
         hide_default_value = true
     )]
     pub color: Color,
-    /// The items of `--set`, of the commands that have it.
+    /// Items of `--set`, of commands that have the flag.
     #[arg(skip)]
     pub set: Vec<String>,
-    /// What `cxr run` hands to a stage that it starts.
+    /// Settings that `cxr run` passes to a stage.
     #[arg(skip)]
     pub from_run: Option<FromRun>,
 }
@@ -130,14 +130,14 @@ pub enum Color {
 }
 
 impl Globals {
-    /// Adds those of the flags that the command uses, and those of every command.
+    /// Adds the flags in `uses`, and the flags of every command.
     pub fn augment(command: Command, uses: &[Flag]) -> Command {
         let all = Self::augment_args(Command::new("all"));
         let unused = |name: &str| Flag::ALL.iter().any(|f| f.name() == name && !uses.contains(f));
         command.args(all.get_arguments().filter(|arg| !unused(arg.get_id().as_str())).cloned())
     }
 
-    /// Reads them from what [`Globals::augment`] parsed.
+    /// Reads the flags added by [`Globals::augment`].
     pub fn from_matches(matches: &ArgMatches) -> Self {
         let color: Color = given(matches, "color").unwrap_or_default();
         match color {
@@ -162,7 +162,7 @@ impl Globals {
         }
     }
 
-    /// The flags that hand the same choices to a child process that uses `uses`.
+    /// Arguments that pass the flags in `uses` on to a child process.
     pub fn to_args(&self, uses: &[Flag]) -> Vec<OsString> {
         let mut args = Vec::new();
         for flag in uses {
@@ -183,13 +183,13 @@ impl Globals {
     }
 }
 
-/// The value of an argument, if the command has it and it was given.
+/// Value of an argument; `None` if it is not given or the command does not have it.
 fn given<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Option<T> {
     matches.try_get_one::<T>(name).ok().flatten().cloned()
 }
 
-/// The failure for a parser error that is about a global flag which `command` does not
-/// use; `None` for any other error. `args` are the arguments that were parsed.
+/// Failure for a parser error about a global flag that `command` does not use; `None` for any
+/// other error. `args` are the parsed arguments.
 pub(super) fn unused_flag(
     error: &clap::Error,
     command: &str,
@@ -203,8 +203,8 @@ pub(super) fn unused_flag(
     let with_value = format!("{arg}=");
     let inline = |arg: &OsString| Some(arg.to_str()?.strip_prefix(&with_value)?.to_owned());
     let next = || {
-        let at = args.iter().position(|a| a == OsStr::new(arg))?;
-        Some(args.get(at + 1)?.to_string_lossy().into_owned())
+        let index = args.iter().position(|a| a == OsStr::new(arg))?;
+        Some(args.get(index + 1)?.to_string_lossy().into_owned())
     };
     let value = args.iter().find_map(inline).or_else(next);
     Some(flag.refusal(command, &value.unwrap_or_else(|| flag.name().to_uppercase())))

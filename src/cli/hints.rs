@@ -1,8 +1,8 @@
-//! Flags that hints name: the ones of the command that was typed.
+//! Adaptation of hints to the flags of the command that was typed.
 //!
-//! A stage hints at its own flags, as in "`--epochs 40`". Under `cxr run` the same setting is
-//! given as `--set train.epochs=40`, and a command that does not take a flag has no use for a
-//! hint that names it.
+//! A hint of a stage names its own flags, as in "`--epochs 40`". Under `cxr run` the same
+//! setting is `--set train.epochs=40`. A hint with a flag that the command does not have is
+//! dropped.
 
 use clap::Command;
 use toml::{Table, Value};
@@ -10,28 +10,28 @@ use toml::{Table, Value};
 use super::Flag;
 use crate::pipeline::config::SHARED;
 
-/// The start of a flag in a hint.
+/// Start of a flag in a hint.
 const START: &str = "`--";
 
-/// Whether `command`, or a command below it, takes every flag that `hint` gives.
+/// Returns true if `command` and its subcommands have every flag in `hint`.
 pub fn is_for(command: &Command, hint: &str) -> bool {
-    let mut flags = hint.split(START).skip(1).map(name);
-    flags.all(|flag| takes(command, flag))
+    let mut flags = hint.split(START).skip(1).map(flag_name);
+    flags.all(|flag| has_flag(command, flag))
 }
 
-fn takes(command: &Command, flag: &str) -> bool {
+fn has_flag(command: &Command, flag: &str) -> bool {
     flag == "help"
         || command.get_arguments().any(|argument| argument.get_long() == Some(flag))
-        || command.get_subcommands().any(|below| takes(below, flag))
+        || command.get_subcommands().any(|below| has_flag(below, flag))
 }
 
-/// A hint of `stage`, whose settings are `settings`, with flags as `cxr run` takes them.
+/// Rewrites a hint of `stage`, whose settings are `settings`, with the flags of `cxr run`.
 pub fn for_run(hint: &str, stage: &str, settings: &Table) -> String {
     let mut parts = hint.split(START);
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (given, rest) = part.split_once('`').unwrap_or((part, ""));
-        let flag = name(given);
+        let flag = flag_name(given);
         let value = given[flag.len()..].trim_start_matches([' ', '=']);
         text += &match settings.get(flag) {
             _ if SHARED.contains(&flag) || Flag::ALL.iter().any(|f| f.name() == flag) => {
@@ -47,8 +47,8 @@ pub fn for_run(hint: &str, stage: &str, settings: &Table) -> String {
     text
 }
 
-/// The name of the flag that `text` begins with.
-fn name(text: &str) -> &str {
+/// Name of the flag at the start of `text`.
+fn flag_name(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     &text[..end.unwrap_or(text.len())]
 }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_names_flags_of_the_command() {
+    fn hints_with_unknown_flags_are_dropped() {
         let below = Command::new("b").arg(Arg::new("zip").long("zip"));
         let command = Command::new("a").arg(Arg::new("output").long("output")).subcommand(below);
         for hint in [

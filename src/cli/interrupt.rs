@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM: what is staged is removed, what is in place stays, and
-//! the exit code is 130.
+//! Handler of Ctrl-C and SIGTERM: removes staged files, keeps published files, and exits with
+//! code 130.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,23 +8,27 @@ use crate::io::staging;
 
 type Action = Box<dyn FnMut() + Send>;
 
-/// What to do instead of ending.
+/// Action to run instead of exiting.
 static INSTEAD: Mutex<Option<Action>> = Mutex::new(None);
 
-/// Ends this process cleanly when it is told to stop.
+/// Installs the handler.
 pub(super) fn clean_up() {
-    // Fails where a handler is set already: tests run several commands.
+    // Fails if a handler is installed already: tests run several commands.
     let _ = ctrlc::set_handler(|| {
         if let Some(action) = INSTEAD.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             return action();
         }
         staging::abandon();
-        #[expect(clippy::disallowed_methods, clippy::exit, reason = "the user wants it to end")]
+        #[expect(
+            clippy::disallowed_methods,
+            clippy::exit,
+            reason = "the user interrupted the command"
+        )]
         std::process::exit(Kind::Interrupted.code().into());
     });
 }
 
-/// Lets `action` decide what happens when this process is told to stop.
+/// Runs `action` instead of exiting on Ctrl-C and SIGTERM.
 pub fn on_interrupt(action: impl FnMut() + Send + 'static) {
     *INSTEAD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(action));
 }

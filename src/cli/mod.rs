@@ -1,5 +1,5 @@
-//! Arguments, progress, errors and exit codes. Knows nothing of X-rays, and is
-//! the only place that prints: the result goes to stdout, all else to stderr.
+//! Arguments, progress, errors and exit codes, independent of X-rays. Only this module prints:
+//! the result to stdout, everything else to stderr.
 
 pub mod context;
 pub mod failure;
@@ -34,20 +34,20 @@ pub use settings::settings;
 pub use stream::Stream;
 pub use ui::Ui;
 
-/// A stage as the command line knows it.
+/// Description of a stage for the command line.
 #[derive(Debug, Clone)]
 pub struct Known {
-    /// Its name: its table in `pipeline.toml`.
+    /// Name of the stage and of its table in `pipeline.toml`.
     pub name: &'static str,
-    /// Its default settings.
+    /// Default settings.
     pub defaults: toml::Table,
-    /// The global flags that it uses.
+    /// Global flags that the stage uses.
     pub uses: &'static [Flag],
 }
 
 impl Known {
-    /// The keys that its table in `pipeline.toml` may hold, with a value of each one's
-    /// type: its settings, and a seed of its own if it makes random choices.
+    /// Keys of the stage's table in `pipeline.toml`, with a value of the type of each: the
+    /// settings, and `seed` if the stage makes random choices.
     pub fn keys(&self) -> toml::Table {
         let mut keys = self.defaults.clone();
         if self.uses.contains(&Flag::Seed) {
@@ -57,11 +57,11 @@ impl Known {
     }
 }
 
-/// Parses the arguments of a command that uses the global flags `uses`, runs `body`,
-/// prints its outcome or its failure, and returns the exit code. `known` are all stages.
+/// Runs a command: parses its arguments, runs `body`, prints the outcome or the failure, and
+/// returns the exit code. `uses` are the global flags of the command, `known` all stages.
 ///
-/// 0 ok, 1 failed, 2 usage, 3 the answer is no, 101 a bug, 130 interrupted. A
-/// closed pipe is 0.
+/// Exit codes: 0 success (also if the output pipe was closed), 1 failure, 2 wrong usage, 3 a
+/// condition is not met, 101 a bug, 130 interrupted.
 pub fn main(
     command: Command,
     uses: &[Flag],
@@ -107,19 +107,18 @@ pub fn main(
     }
 }
 
-/// The failure of a command that unwound because the network got no memory; goes on
-/// unwinding for any other reason, which is a bug.
+/// Converts a panic for lack of memory into a failure; resumes any other panic, which is a bug.
 fn out_of_memory(payload: Box<dyn Any + Send>) -> Result<Outcome, Failure> {
     match payload.downcast::<OutOfMemory>() {
         Ok(error) => Err(*error)
             .hint("close other programs, or raise the limit (`ulimit -v`)")
-            .hint("take fewer `--threads`")
-            .hint("take a smaller `--batch`"),
+            .hint("use fewer `--threads`")
+            .hint("use a smaller `--batch`"),
         Err(other) => resume_unwind(other),
     }
 }
 
-/// Prints what clap has to say: help and versions (0), wrong arguments (2).
+/// Prints a message of clap: help or version (exit code 0), or wrong arguments (2).
 fn parse_error(error: &clap::Error) -> ExitCode {
     match error.print() {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(Kind::Failed.code()),
@@ -128,7 +127,7 @@ fn parse_error(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Answers arguments that name no command: with help, the version or an error.
+/// Prints help, the version or an error for arguments without a known command.
 pub fn help(command: Command, args: impl IntoIterator<Item: Into<OsString> + Clone>) -> ExitCode {
     match command.try_get_matches_from(args) {
         Ok(_) => ExitCode::SUCCESS,
@@ -154,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lack_of_memory_is_a_failure_and_other_panics_are_bugs() {
+    fn a_lack_of_memory_is_a_failure_and_other_panics_continue() {
         let failure = out_of_memory(Box::new(OutOfMemory { bytes: 7 })).unwrap_err();
         assert_eq!(failure.kind.code(), 1);
         assert_eq!(failure.error.to_string(), "there is no memory for 7 bytes of the network");

@@ -1,5 +1,4 @@
-//! What a command found: the one-screen summary for people, and the JSON
-//! document for programs.
+//! `Outcome`: result of a command, as text for people and as JSON for programs.
 
 use std::fmt::Display;
 
@@ -9,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Kind;
 use crate::io::decimal;
 
-/// The result of a command that did its work.
+/// Result of a successful command.
 #[derive(Debug)]
 pub struct Outcome {
     text: String,
@@ -20,12 +19,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// From a summary that prints itself for people and serialises for
-    /// programs.
+    /// Creates the outcome from a summary: its `Display` is the text, its fields are the JSON.
     ///
     /// # Panics
     ///
-    /// When the summary does not serialise to a JSON object.
+    /// If the summary does not serialise to a JSON object.
     pub fn new<S: Serialize + Display>(summary: &S) -> Self {
         let Value::Object(fields) = decimal::to_value(summary) else {
             panic!("a summary is a struct of named fields")
@@ -37,8 +35,8 @@ impl Outcome {
         Self { text, headline: None, fields, kind: Kind::Ok, streamed: false }
     }
 
-    /// Of a command that has printed its result line by line, through [`Stream`], and
-    /// has reported what failed.
+    /// Creates the outcome of a command that has printed its result through [`Stream`], and its
+    /// errors. `failed` sets exit code 1.
     ///
     /// [`Stream`]: super::Stream
     pub fn streamed(failed: bool) -> Self {
@@ -46,35 +44,34 @@ impl Outcome {
         Self { text: String::new(), headline: None, fields: Map::new(), kind, streamed: true }
     }
 
-    /// Whether nothing is left to print.
+    /// Returns true if the result has been printed already.
     pub fn is_streamed(&self) -> bool {
         self.streamed
     }
 
-    /// What `cxr run` says of it in a line; without, the first line of the text.
+    /// Sets the line that `cxr run` prints; by default, the first line of the text.
     #[must_use]
     pub fn headline(self, headline: impl Display) -> Self {
         Self { headline: Some(headline.to_string()), ..self }
     }
 
-    /// Marks that the answer is no (exit code 3): a wanted value was missed.
+    /// Marks that a checked condition is not met (exit code 3).
     #[must_use]
     pub fn answer_no(self) -> Self {
         Self { kind: Kind::No, ..self }
     }
 
-    /// Ok, No, or Failed where a streamed result has gaps.
+    /// Kind of the result; `Failed` for a streamed result with errors.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The summary for people, ending in a line break unless empty.
+    /// Text for people; ends with a line break unless empty.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The summary as one JSON document: its fields, the text for people and its
-    /// headline, the warnings.
+    /// JSON document: the fields of the summary, its text and headline, and the warnings.
     pub fn document(&self, command: &str, warnings: &[String]) -> String {
         let mut document = self.fields.clone();
         let name = command.strip_prefix("cxr-").unwrap_or(command).replace(' ', "-");

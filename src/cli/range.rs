@@ -1,15 +1,14 @@
-//! Ranges of numeric settings.
+//! Range check of numeric settings.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::Failure;
 
-/// Refuses a value of the setting `name` outside of `range`, and NaN.
+/// Checks that the value of the setting `name` is in `range`.
 ///
 /// # Errors
-///
-/// A wrong request (exit code 2) that names the setting, its value and its range.
+/// A usage error (exit code 2) for a value outside of the range, or NaN.
 pub fn in_range<T: PartialOrd + Display>(
     name: &str,
     value: T,
@@ -27,11 +26,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_outside_of_the_range_are_named_with_it() {
+    fn values_outside_of_the_range_are_refused() {
         assert!(in_range("bins", 1000, 1..=1000).is_ok());
         let failure = in_range("bins", 1001, 1..=1000).unwrap_err();
         assert_eq!(failure.kind.code(), 2);
         assert_eq!(failure.error.to_string(), "`bins` is 1001, expected 1 to 1000");
-        assert!(in_range("share", f64::NAN, 0.0..=1.0).is_err());
+        assert!(in_range("proportion", f64::NAN, 0.0..=1.0).is_err());
     }
 }

@@ -1,5 +1,4 @@
-//! One declaration per setting: its flag, its key in `pipeline.toml`, its
-//! default and its help.
+//! Macro that declares a setting once: flag, key in `pipeline.toml`, default and help.
 
 /// Declares a stage's `Settings` and the `Flags` that override them.
 ///
@@ -8,12 +7,12 @@
 ///     /// Settings of `cxr-train`: `[train]` in `pipeline.toml`.
 ///     /// Number of passes over the training images
 ///     epochs: usize = 25,
-///     /// What to sample
+///     /// Sample as the tutorial did
 ///     as_tutorial: bool = false,
 /// }
 /// ```
 ///
-/// makes `Settings { pub epochs: usize, .. }` with `Default`, serde (keys in
+/// declares `Settings { pub epochs: usize, .. }` with `Default`, serde (keys in
 /// kebab case, unknown ones refused) and `Flags { pub epochs: Option<usize>, .. }`
 /// with clap's `Args`. The doc comment of a field is the help of its flag; the
 /// default is added to it by [`command`].
@@ -52,8 +51,8 @@ macro_rules! settings {
 
 pub use settings;
 
-/// Completes a command whose arguments hold `Flags`: defaults are shown in the
-/// help, boolean flags need no value, lists split at commas.
+/// Completes a command with arguments from `Flags`: adds defaults to the help, makes the value
+/// of boolean flags optional, and splits lists at commas.
 pub fn command(command: clap::Command, defaults: &toml::Table) -> clap::Command {
     defaults.iter().fold(command, |command, (key, default)| {
         let id = key.replace('-', "_");
@@ -78,7 +77,7 @@ pub fn command(command: clap::Command, defaults: &toml::Table) -> clap::Command 
                     .require_equals(true)
                     .default_missing_value("true")
                     .value_name("BOOL"),
-                // A path may hold commas.
+                // A path may contain commas.
                 toml::Value::Array(_) if is_path(&arg) => arg.value_name("PATH"),
                 toml::Value::Array(_) => arg.value_delimiter(','),
                 toml::Value::Integer(_) | toml::Value::Float(_) => arg.value_name("N"),
@@ -88,7 +87,7 @@ pub fn command(command: clap::Command, defaults: &toml::Table) -> clap::Command 
     })
 }
 
-/// Whether the values of `arg` are paths.
+/// Returns true if the values of `arg` are paths.
 fn is_path(arg: &clap::Arg) -> bool {
     arg.get_value_parser().type_id() == std::any::TypeId::of::<std::path::PathBuf>()
 }

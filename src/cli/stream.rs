@@ -1,21 +1,21 @@
-//! Results that go to stdout line by line, as they come.
+//! Results that are printed line by line, as soon as they are available.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::ui::clean;
 use super::{Failure, ResultExt};
 
-/// Standard output, for commands whose results need not wait for the last of them.
-/// When nobody reads any more there is nothing left to do: see [`Stream::is_closed`].
+/// Standard output of a command that prints each result at once. The command can stop when the
+/// pipe is closed: see [`Stream::is_closed`].
 pub struct Stream {
     out: BufWriter<Box<dyn Write>>,
-    /// Whether a patient looks on, and not a program that needs every byte.
+    /// True for a terminal, whose text is cleaned; false for a file or pipe, which gets all bytes.
     terminal: bool,
     closed: bool,
 }
 
 impl Stream {
-    /// To stdout.
+    /// Opens stdout.
     pub fn stdout() -> Self {
         let terminal = io::stdout().is_terminal();
         Self { terminal, ..Self::to(Box::new(io::stdout())) }
@@ -25,11 +25,10 @@ impl Stream {
         Self { out: BufWriter::new(out), terminal: false, closed: false }
     }
 
-    /// Writes lines, each ending in a line break, and hands them on at once.
+    /// Writes and flushes lines, each ending in a line break.
     ///
     /// # Errors
-    ///
-    /// What the system says, but for a closed pipe.
+    /// If the system cannot write; a closed pipe is not an error.
     pub fn write(&mut self, lines: &str) -> Result<(), Failure> {
         let lines = if self.terminal { &clean(lines) } else { lines };
         match self.out.write_all(lines.as_bytes()).and_then(|()| self.out.flush()) {
@@ -41,7 +40,7 @@ impl Stream {
         }
     }
 
-    /// Whether the reader has gone.
+    /// Returns true if the pipe was closed by its reader.
     pub fn is_closed(&self) -> bool {
         self.closed
     }
@@ -64,12 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_the_end_and_a_full_disk_an_error() {
-        let mut gone = Stream::to(Box::new(Pipe(io::ErrorKind::BrokenPipe)));
-        gone.write("a line\n").unwrap();
-        assert!(gone.is_closed());
-        let mut full = Stream::to(Box::new(Pipe(io::ErrorKind::StorageFull)));
-        assert!(full.write("a line\n").is_err());
-        assert!(!full.is_closed());
+    fn a_closed_pipe_is_not_an_error_but_a_full_disk_is() {
+        let mut closed_pipe = Stream::to(Box::new(Pipe(io::ErrorKind::BrokenPipe)));
+        closed_pipe.write("a line\n").unwrap();
+        assert!(closed_pipe.is_closed());
+        let mut full_disk = Stream::to(Box::new(Pipe(io::ErrorKind::StorageFull)));
+        assert!(full_disk.write("a line\n").is_err());
+        assert!(!full_disk.is_closed());
     }
 }

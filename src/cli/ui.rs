@@ -1,4 +1,4 @@
-//! What the user sees on stderr while a command works.
+//! Messages and progress on stderr.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -10,8 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{Failure, Globals};
 
-/// Notes, warnings, errors and progress on stderr. Cheap to clone, safe to use
-/// from any thread.
+/// Notes, warnings, errors and progress on stderr. Cheap to clone; usable from any thread.
 #[derive(Debug, Clone)]
 pub struct Ui {
     quiet: bool,
@@ -26,7 +25,7 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 impl Ui {
-    /// As the flags ask.
+    /// Creates the interface from the flags.
     pub fn new(globals: &Globals) -> Self {
         Self {
             quiet: globals.quiet,
@@ -37,67 +36,67 @@ impl Ui {
         }
     }
 
-    /// Whether only errors and warnings are wanted.
+    /// Returns true if only errors and warnings are printed (`-q`).
     pub fn quiet(&self) -> bool {
         self.quiet
     }
 
-    /// Whether the result goes out as JSON.
+    /// Returns true if the result is printed as JSON.
     pub fn json(&self) -> bool {
         self.json
     }
 
-    /// How many `-v` were given.
+    /// Number of `-v` flags.
     pub fn verbosity(&self) -> u8 {
         self.verbose
     }
 
-    /// Says something worth knowing; silent with `-q`.
+    /// Prints a note, unless `-q` is given.
     pub fn note(&self, message: impl Display) {
         if !self.quiet {
             self.line(&clean(message));
         }
     }
 
-    /// Says something for the curious: only with `-v`.
+    /// Prints a detail, only if `-v` is given.
     pub fn detail(&self, message: impl Display) {
         if self.verbose > 0 && !self.quiet {
             self.line(&clean(message));
         }
     }
 
-    /// Warns. Warnings also stand in the JSON document.
+    /// Prints a warning. Warnings are also part of the JSON document.
     pub fn warn(&self, message: impl Display) {
         let message = message.to_string();
         self.line(&format!("{WARNING}warning:{WARNING:#} {}", clean(&message)));
         self.warnings.lock().expect("no panic while held").push(message);
     }
 
-    /// Reports an error that the command goes on from; its exit code will tell.
+    /// Prints an error after which the command continues.
     pub fn error(&self, message: impl Display) {
         self.line(&format!("{ERROR}error:{ERROR:#} {}", clean(message)));
     }
 
-    /// Passes on what another program said on its stderr.
+    /// Prints the stderr of another program.
     pub fn pass_on(&self, messages: &str) {
         self.line(&clean(messages.trim_end()));
     }
 
-    /// The warnings so far.
+    /// Returns the warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.lock().expect("no panic while held").clone()
     }
 
-    /// Starts a progress bar over `total` things, such as `images`, with their rate and
-    /// the time left. It shows on a terminal only, whatever goes to stdout, and
-    /// vanishes when dropped.
+    /// Starts a progress bar over `total` items, named in the plural by `things` (`images`), with
+    /// rate and remaining time. The bar shows only if stderr is a terminal, and is removed when
+    /// dropped.
     pub fn progress(&self, label: &str, total: usize, things: &str) -> Progress {
         let bar = ProgressBar::new(total as u64);
         let shown = !self.quiet && std::io::stderr().is_terminal();
         let target =
             if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         bar.set_draw_target(target);
-        // What matters most stands first: a narrow terminal cuts the line off.
+        // The most important part comes first: a narrow terminal cuts off the rest.
         let template = format!(
             "{{msg}} {{human_pos}}/{{human_len}} {{eta}} left {{wide_bar}} {{rate}} {things}/s"
         );
@@ -110,11 +109,11 @@ impl Ui {
         Progress { ui: Self { bar: bar.clone(), ..self.clone() }, bar }
     }
 
-    /// Prints the failure; returns its exit code.
+    /// Prints a failure with its causes and hints; returns the exit code.
     pub fn failure(&self, failure: &Failure) -> ExitCode {
-        let mut text = format!("{ERROR}error:{ERROR:#} {}", brief(clean(&failure.error)));
+        let mut text = format!("{ERROR}error:{ERROR:#} {}", truncate(clean(&failure.error)));
         for cause in failure.error.chain().skip(1) {
-            text += &format!("\n  caused by: {}", brief(clean(cause)));
+            text += &format!("\n  caused by: {}", truncate(clean(cause)));
         }
         for (i, hint) in failure.hints.iter().enumerate() {
             text += if i == 0 { "\n\n" } else { "\n" };
@@ -126,35 +125,35 @@ impl Ui {
 
     fn line(&self, text: &str) {
         self.bar.suspend(|| {
-            // Nobody is left to tell when stderr is closed.
+            // An error cannot be reported if stderr is closed.
             let _ = writeln!(anstream::stderr().lock(), "{text}");
         });
     }
 }
 
-/// An error cut off where no screen shows more: it may quote a line of a file.
-fn brief(mut text: String) -> String {
-    const LONGEST: usize = 2000;
-    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+/// Truncates an error message, which may quote a long line of a file.
+fn truncate(mut text: String) -> String {
+    const MAX_CHARS: usize = 2000;
+    if let Some((end, _)) = text.char_indices().nth(MAX_CHARS) {
         text.truncate(end);
         text.push('…');
     }
     text
 }
 
-/// Text for a terminal: what would steer it stands as JSON writes it, `\u001b`. File
-/// names may hold anything.
+/// Escapes control characters as in JSON (`\u001b`), so that text such as a file name cannot
+/// control the terminal.
 pub fn clean(text: impl Display) -> String {
-    let steers = |c: char| {
+    let is_control = |c: char| {
         (c.is_control() && !matches!(c, '\n' | '\t'))
-            // They turn the order of letters about.
+            // Bidirectional controls, which reorder the letters.
             || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            // Line breaks that only some programs know.
+            // Line breaks that only some programs recognise.
             || matches!(c, '\u{2028}' | '\u{2029}')
     };
     let mut clean = String::new();
     for c in text.to_string().chars() {
-        match steers(c) {
+        match is_control(c) {
             true => clean += &format!("\\u{:04x}", u32::from(c)),
             false => clean.push(c),
         }
@@ -162,12 +161,12 @@ pub fn clean(text: impl Display) -> String {
     clean
 }
 
-/// Text within a line: [`clean`], and without line breaks, which a name may hold.
+/// Escapes as [`clean`], and also line breaks and tabs.
 pub fn one_line(text: impl Display) -> String {
     clean(text).replace('\n', "\\u000a").replace('\t', "\\u0009")
 }
 
-/// A running progress bar. Messages through its [`Ui`] do not tear it.
+/// Progress bar. Messages must go through its [`Ui`], which redraws the bar.
 #[derive(Debug)]
 pub struct Progress {
     ui: Ui,
@@ -175,22 +174,22 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Counts `n` more things done.
+    /// Adds `n` finished items.
     pub fn add(&self, n: usize) {
         self.bar.inc(n as u64);
     }
 
-    /// Says that `n` things in all are done.
+    /// Sets the total number of finished items.
     pub fn set(&self, n: usize) {
         self.bar.set_position(n as u64);
     }
 
-    /// Whether it shows: on a terminal, unless quiet.
+    /// Returns true if the bar is visible: on a terminal, unless quiet.
     pub fn shows(&self) -> bool {
         !self.bar.is_hidden()
     }
 
-    /// The way to print while the bar shows.
+    /// Interface for printing while the bar is visible.
     pub fn ui(&self) -> &Ui {
         &self.ui
     }
@@ -207,12 +206,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_steer_a_terminal() {
+    fn names_cannot_control_a_terminal() {
         let name = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}gnp.exe";
         assert_eq!(clean(name), "a\\u001b]0;x\\u0007\\u009b2J\\u202egnp.exe");
         assert_eq!(one_line("a\nerror: b\tc"), "a\\u000aerror: b\\u0009c");
-        assert_eq!(brief("é".repeat(2001)).chars().count(), 2001);
-        assert_eq!(brief("é".repeat(2000)), "é".repeat(2000));
+        assert_eq!(truncate("é".repeat(2001)).chars().count(), 2001);
+        assert_eq!(truncate("é".repeat(2000)), "é".repeat(2000));
         assert_eq!(clean("two\nlines\tof é"), "two\nlines\tof é");
     }
 }

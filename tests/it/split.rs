@@ -219,7 +219,7 @@ fn a_missing_or_broken_index_comes_with_the_command_that_makes_it() {
     --- stderr
     error: there is no `artifacts/tutorial/preprocess/index.csv`
 
-    hint: run `cxr preprocess --profile tutorial` to make it
+    hint: run `cxr preprocess --profile tutorial` to create it
     ");
     let sandbox = sandbox(&[]);
     insta::assert_snapshot!(sandbox.transcript("cxr-split"), @r"
@@ -229,7 +229,7 @@ fn a_missing_or_broken_index_comes_with_the_command_that_makes_it() {
     --- stderr
     error: `artifacts/tutorial/preprocess/index.csv` is not a usable index: the table has no images
 
-    hint: run `cxr preprocess --profile tutorial` to make it
+    hint: run `cxr preprocess --profile tutorial` to create it
     ");
 }
 

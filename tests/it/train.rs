@@ -195,7 +195,7 @@ fn images_that_cannot_train_are_explained_and_the_last_model_stays() {
     --- stderr
     error: the features of `normal/5.png` are not finite numbers below 1e10
 
-    hint: run `cxr extract --profile tutorial --artifacts a` to make it
+    hint: run `cxr extract --profile tutorial --artifacts a` to create it
     ");
     write_npy(&path, &Array3::<f32>::zeros((3, 11, 6))).unwrap();
     let (code, text) = said(TRAIN);
