@@ -1,4 +1,4 @@
-//! The predictions that the report's first figures are of, with their stored estimates.
+//! Predictions and estimates of the figures: cross-validation if it has run, else test set.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +12,29 @@ use crate::cli::{Context, Failure};
 use crate::metrics::{Confusion, Estimate};
 use crate::plot::Threshold;
 
-/// Predictions and their estimates, as they were computed by `cxr-crossval`, or, where it
-/// has not run, by `cxr-evaluate`. Nothing here is computed anew.
+/// Predictions and stored estimates of `cxr-crossval`, or of `cxr-evaluate` if there is no
+/// cross-validation. No estimate is recomputed.
 pub struct Evaluated {
-    /// What the predictions are of, in words: `test set, 42 images`.
+    /// Evaluated images as text, such as `test set, 42 images`.
     pub on: String,
     pub predictions: Predictions,
     pub confusion: Confusion,
     pub by_class: BTreeMap<String, ClassMetrics>,
     pub scores: BTreeMap<String, Estimate>,
-    /// The positive class, as a position in the classes.
+    /// Index of the positive class.
     pub positive: usize,
     pub threshold: Threshold,
-    /// Images that were predicted.
+    /// Number of predicted images.
     pub images: usize,
 }
 
 impl Evaluated {
-    /// The out-of-fold predictions of all images if there is a cross-validation, else the
-    /// `test` predictions.
+    /// Reads the out-of-fold predictions if there is a cross-validation; else takes those of
+    /// `test`.
+    ///
+    /// # Errors
+    /// If an artifact is invalid, the estimates are not those of the predictions, or the positive
+    /// class does not exist.
     pub fn read(
         ctx: &Context,
         settings: &Settings,
@@ -59,7 +63,7 @@ impl Evaluated {
             confusion: metrics.confusion,
             by_class: metrics.by_class,
             scores: metrics.scores,
-            // Of two classes, the more probable one is predicted.
+            // For two classes, argmax is a threshold of 0.5.
             threshold: if classes == 2 { Threshold::One(0.5) } else { Threshold::Argmax },
             images: metrics.images,
         })
@@ -86,22 +90,22 @@ impl Evaluated {
         })
     }
 
-    /// Refuses estimates of other predictions than those that are there.
+    /// Checks that the estimates are those of the predictions.
     fn check(&self, ctx: &Context, stage: &str) -> Result<(), Failure> {
         let rows = &self.predictions.rows;
         let (truth, predicted): (Vec<_>, Vec<_>) =
             rows.iter().map(|row| (row.truth, row.predicted)).unzip();
         let classes = self.predictions.classes.len();
-        let belong = self.confusion == Confusion::new(&truth, &predicted, classes)
+        let consistent = self.confusion == Confusion::new(&truth, &predicted, classes)
             && self.predictions.classes.iter().all(|class| self.by_class.contains_key(class));
-        if belong {
+        if consistent {
             return Ok(());
         }
         let error = format!("the predictions of `cxr {stage}` are not those of its estimates");
         Err(Failure::new(error).hint(ctx.rerun(stage)))
     }
 
-    /// The classes whose curves are drawn: the positive one of two, else each.
+    /// Returns the classes with a curve: the positive class of two classes, else every class.
     pub fn drawn(&self) -> Vec<usize> {
         match self.predictions.classes.len() {
             0..=2 => vec![self.positive],
@@ -109,7 +113,7 @@ impl Evaluated {
         }
     }
 
-    /// A class, and its estimates against the rest.
+    /// Returns name and one-vs-rest estimates of a class.
     pub fn class(&self, class: usize) -> (&str, &ClassMetrics) {
         let name = &self.predictions.classes[class];
         (name, &self.by_class[name])

@@ -1,4 +1,4 @@
-//! `cxr-plot`: draws what the stages before it left, a file per figure.
+//! `cxr-plot`: figures of the outputs of the other stages, each as PNG and SVG.
 
 mod curves;
 mod evaluated;
@@ -32,9 +32,9 @@ pub struct Plot;
 crate::settings! {
     /// Settings of `cxr-plot`: `[plot]` in `pipeline.toml`.
     pub struct Settings {
-        /// Heading of the training history; else the tutorial's, which names COVID-19 if that is a class
+        /// Title of the training history; by default the tutorial's, which names COVID-19 if that is a class
         title: String = String::new(),
-        /// Of two classes, the one whose curves are drawn; else `positive` of `pipeline.toml`, or that of the metrics
+        /// Class of the curves, of two classes; by default `positive` of `pipeline.toml`, or that of the metrics
         positive: String = String::new(),
     }
 }
@@ -54,21 +54,21 @@ struct Summary {
     left_out: BTreeMap<String, String>,
 }
 
-/// A figure.
+/// Figure that can be rendered.
 type Drawing<'a> = Box<dyn Figure + Send + Sync + 'a>;
 
-/// A figure by the stem of its files, or why there is none.
+/// File stem and figure, or the reason why there is no figure.
 type Drawn<'a> = (String, Result<Drawing<'a>, String>);
 
-/// The stages whose files are drawn, and those between them.
-const DRAWN: [&str; 9] =
+/// Stages whose outputs are plotted, and the stages between them.
+const PLOTTED: [&str; 9] =
     ["preprocess", "link", "split", "extract", "train", "crossval", "evaluate", "explain", "audit"];
 
 impl Stage for Plot {
     const NAME: &'static str = "plot";
-    const ABOUT: &'static str = "Draw the training, the predictions, the audit and the images";
-    const READS: &'static str = "history.csv, metrics.json, predictions.csv; where they are \
-                                 there: histories.csv, crossval.json and its predictions.csv, \
+    const ABOUT: &'static str = "Plot the training, the predictions, the audit and the images";
+    const READS: &'static str = "history.csv, metrics.json, predictions.csv; if they exist: \
+                                 histories.csv, crossval.json and its predictions.csv, \
                                  audit.json, index.csv, images.npy, explain.json, explain.csv, \
                                  saliency.npy";
     const WRITES: &'static str = "history, history-seeds, confusion, roc, precision-recall, \
@@ -78,9 +78,9 @@ impl Stage for Plot {
         &["preprocess", "train", "crossval", "evaluate", "explain", "audit"];
     const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr-plot --profile tutorial", "As the tutorial does, and more"),
-        ("cxr-plot --title 'Loss and accuracy, 50 images'", "With another heading"),
-        ("cxr-plot --positive pneumonia", "Curves of another class"),
+        ("cxr-plot --profile tutorial", "Plot the figure of the tutorial, and more"),
+        ("cxr-plot --title 'Loss and accuracy, 50 images'", "Set the title of the history"),
+        ("cxr-plot --positive pneumonia", "Plot the curves of another class"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -116,9 +116,9 @@ impl Stage for Plot {
         let job = Self::begin(ctx, &settings)?;
         let epochs: Vec<Epoch> =
             ctx.read("train", "history.csv", |path| read_csv("history", path))?;
-        let lineage = ctx.lineage(&DRAWN);
+        let lineage = ctx.lineage(&PLOTTED);
         if let Some((_, why)) = lineage.left_out().find(|(stage, _)| *stage == "evaluate") {
-            let error = format!("the predictions are not of this model: {why}");
+            let error = format!("the predictions are of another model: {why}");
             return Err(Failure::new(error).hint(ctx.rerun("evaluate")));
         }
         let test = ctx.read("evaluate", "predictions.csv", Predictions::read)?;
@@ -131,15 +131,15 @@ impl Stage for Plot {
             figures: Vec::new(),
             left_out: BTreeMap::new(),
         };
-        let mut drawn = predicted(&settings, &epochs, &evaluated);
+        let mut drawn = prediction_figures(&settings, &epochs, &evaluated);
         drawn.extend(trust::figures(ctx, &lineage, crossval.as_ref())?);
-        draw(ctx, &job, drawn, &mut summary)?;
+        write_figures(ctx, &job, drawn, &mut summary)?;
         if let Some(mut images) = Images::read(ctx, &lineage, &test)? {
-            // A few sheets at a time: each holds the pixels of its images.
-            while let Some(sheets) = images.next(AT_ONCE)? {
+            // Few sheets at a time, because each holds the pixels of its images in memory.
+            while let Some(sheets) = images.next(BATCH)? {
                 let side = images.side();
                 let drawn = sheets.iter().map(|sheet| sheet.figure(side)).collect();
-                draw(ctx, &job, drawn, &mut summary)?;
+                write_figures(ctx, &job, drawn, &mut summary)?;
             }
         }
         job.publish()?;
@@ -147,13 +147,13 @@ impl Stage for Plot {
     }
 }
 
-/// Figures that are rendered at a time: each takes up to [`MOST_PIXELS`] times 108 bytes.
-const AT_ONCE: usize = 4;
-/// The most pixels of a figure: 1 megapixel, 108 MB while it is rendered.
-const MOST_PIXELS: u32 = 1_000_000;
+/// Number of figures that are rendered at a time. Each takes up to 108 bytes per pixel.
+const BATCH: usize = 4;
+/// Maximum number of pixels of a figure: 1 megapixel, 108 MB while it is rendered.
+const MAX_PIXELS: u32 = 1_000_000;
 
-/// Writes figures as PNG and SVG, and tells the summary of them and of those left out.
-fn draw(
+/// Writes figures as PNG and SVG, and adds written and omitted figures to the summary.
+fn write_figures(
     ctx: &Context,
     job: &Job,
     drawn: Vec<Drawn<'_>>,
@@ -161,7 +161,7 @@ fn draw(
 ) -> Result<(), Failure> {
     let mut figures = Vec::new();
     for (name, drawn) in drawn {
-        match drawn.and_then(within_bounds) {
+        match drawn.and_then(check_size) {
             Ok(figure) => figures.push((name, figure)),
             Err(reason) => {
                 ctx.ui.detail(format_args!("no figure `{name}`: {reason}"));
@@ -169,7 +169,7 @@ fn draw(
             }
         }
     }
-    for figures in figures.chunks(AT_ONCE) {
+    for figures in figures.chunks(BATCH) {
         let render = |(_, figure): &(String, Drawing)| (png(figure.as_ref()), svg(figure.as_ref()));
         let rendered: Vec<_> = figures.par_iter().map(render).collect();
         for ((name, _), (png, svg)) in figures.iter().zip(rendered) {
@@ -181,18 +181,22 @@ fn draw(
     Ok(())
 }
 
-/// Refuses a figure that would take more memory than figures may.
-fn within_bounds(figure: Drawing<'_>) -> Result<Drawing<'_>, String> {
+/// Refuses a figure of more than [`MAX_PIXELS`] pixels.
+fn check_size(figure: Drawing<'_>) -> Result<Drawing<'_>, String> {
     let (width, height) = figure.size();
-    if width.saturating_mul(height) <= MOST_PIXELS {
+    if width.saturating_mul(height) <= MAX_PIXELS {
         return Ok(figure);
     }
-    let most = MOST_PIXELS / 1_000_000;
-    Err(format!("it would have {width} × {height} pixels, more than {most} megapixel"))
+    let max = MAX_PIXELS / 1_000_000;
+    Err(format!("it would have {width} × {height} pixels, more than {max} megapixel"))
 }
 
-/// The training, and the predictions.
-fn predicted<'a>(settings: &Settings, epochs: &[Epoch], of: &Evaluated) -> Vec<Drawn<'a>> {
+/// Returns the figures of the training and of the predictions.
+fn prediction_figures<'a>(
+    settings: &Settings,
+    epochs: &[Epoch],
+    evaluated: &Evaluated,
+) -> Vec<Drawn<'a>> {
     let figures: [(&str, curves::Curve); 5] = [
         ("confusion", curves::confusion),
         ("roc", curves::roc),
@@ -200,28 +204,27 @@ fn predicted<'a>(settings: &Settings, epochs: &[Epoch], of: &Evaluated) -> Vec<D
         ("calibration", curves::calibration),
         ("scores", curves::scores),
     ];
-    let figures = figures.map(|(name, figure)| (name.to_owned(), figure(of)));
+    let figures = figures.map(|(name, figure)| (name.to_owned(), figure(evaluated)));
+    let classes = &evaluated.predictions.classes;
     let title = match settings.title.as_str() {
-        "" if of.predictions.classes.iter().any(|class| class.to_lowercase().contains(COVID)) => {
-            TUTORIAL_TITLE
-        }
+        "" if classes.iter().any(|class| class.to_lowercase().contains(COVID)) => TUTORIAL_TITLE,
         "" => "Training Loss and Accuracy",
         title => title,
     };
     std::iter::once(("history".to_owned(), history(title, epochs))).chain(figures).collect()
 }
 
-/// The tutorial's heading of the training history.
+/// Title of the training history in the tutorial.
 const TUTORIAL_TITLE: &str = "Training Loss and Accuracy on COVID-19 Dataset";
 
 fn history<'a>(title: &str, epochs: &[Epoch]) -> Result<Drawing<'a>, String> {
     if epochs.is_empty() {
-        return Err("the model was not trained here".to_owned());
+        return Err("the model was imported, not trained".to_owned());
     }
     Ok(Box::new(History { title: title.to_owned(), epochs: curves_of(epochs) }))
 }
 
-/// The four curves of a training.
+/// Returns loss and accuracy by epoch.
 fn curves_of(epochs: &[Epoch]) -> Epochs {
     let curve = |value: fn(&Epoch) -> f64| epochs.iter().map(value).collect();
     Epochs {

@@ -1,4 +1,5 @@
-//! Sheets of images: samples of each class, and those that the model believes in least.
+//! Sheets of images: samples of each class, and the test images with the lowest predicted
+//! probability of the true class.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +15,20 @@ use crate::io::npy::Reader;
 use crate::pipeline::Lineage;
 use crate::plot::{Overlay, Pixels, Sheet, Tile};
 
-/// Images on the sheet of a class.
+/// Number of images on the sheet of a class.
 const SAMPLES: usize = 10;
-/// Images on the sheet of those least believed.
+/// Number of images on the sheet of the lowest probabilities.
 const WORST: usize = 8;
 
-/// An image on a sheet.
+/// Image on a sheet.
 struct Shown {
     rgb: Vec<u8>,
-    /// The image under its saliency.
+    /// Image under its saliency map.
     saliency: Option<Vec<u8>>,
     caption: Vec<String>,
 }
 
-/// A sheet, before it is drawn.
+/// Sheet with the pixels of its images.
 pub struct Contacts {
     name: String,
     title: String,
@@ -36,10 +37,10 @@ pub struct Contacts {
 }
 
 impl Contacts {
-    /// The sheet of images of `side` pixels.
+    /// Returns file stem and figure; `side` is width and height of an image in pixels.
     pub fn figure(&self, side: usize) -> Drawn<'_> {
         if self.images.is_empty() {
-            return (self.name.clone(), Err("no image was judged".to_owned()));
+            return (self.name.clone(), Err("there are no predictions of the images".to_owned()));
         }
         let tiles = self.images.iter().map(|image| Tile {
             image: Pixels { width: side, height: side, rgb: &image.rgb },
@@ -56,17 +57,21 @@ impl Contacts {
     }
 }
 
-/// The sheets of images, as the net sees them: one per class, then the least believed.
+/// Sheets of the resized images: one per class, then the lowest probabilities of the true
+/// class.
 pub struct Images<'a> {
     index: Index,
     predictions: &'a Predictions,
-    picker: Picker,
-    /// Sheets that were made.
-    made: usize,
+    reader: ImageReader,
+    /// Number of returned sheets.
+    returned: usize,
 }
 
 impl<'a> Images<'a> {
-    /// Opens the images, if images were preprocessed.
+    /// Opens the images; `None` without `index.csv` or `images.npy`.
+    ///
+    /// # Errors
+    /// If an artifact is invalid or cannot be read.
     pub fn read(
         ctx: &Context,
         lineage: &Lineage,
@@ -78,25 +83,29 @@ impl<'a> Images<'a> {
         if !ctx.artifact("preprocess", "images.npy").exists() {
             return Ok(None);
         }
-        let reader = upstream::images(ctx, &index)?;
-        let side = reader.shape()[1];
+        let pixels = upstream::images(ctx, &index)?;
+        let side = pixels.shape()[1];
         let explanation = optional(ctx, lineage, "explain", "explain.json", Explanation::read)?;
         let saliency =
             optional(ctx, lineage, "explain", "saliency.npy", read_saliency)?.unwrap_or_default();
-        let picker = Picker { reader, pooled: explanation.map(|e| e.pooled()), saliency, side };
-        Ok(Some(Self { index, predictions, picker, made: 0 }))
+        let pooled = explanation.map(|e| e.pooled());
+        let reader = ImageReader { pixels, pooled, saliency, side };
+        Ok(Some(Self { index, predictions, reader, returned: 0 }))
     }
 
-    /// Width and height of an image in pixels.
+    /// Returns width and height of an image in pixels.
     pub fn side(&self) -> usize {
-        self.picker.side
+        self.reader.side
     }
 
-    /// The next sheets, at most `most`; none after the last.
-    pub fn next(&mut self, most: usize) -> Result<Option<Vec<Contacts>>, Failure> {
+    /// Returns the next sheets, at most `max`; none after the last.
+    ///
+    /// # Errors
+    /// If the images cannot be read.
+    pub fn next(&mut self, max: usize) -> Result<Option<Vec<Contacts>>, Failure> {
         let all = self.index.classes.len() + 1;
-        let sheets = self.made..(self.made + most).min(all);
-        self.made = sheets.end;
+        let sheets = self.returned..(self.returned + max).min(all);
+        self.returned = sheets.end;
         if sheets.is_empty() {
             return Ok(None);
         }
@@ -104,34 +113,39 @@ impl<'a> Images<'a> {
     }
 
     fn sheet(&mut self, sheet: usize) -> Result<Contacts, Failure> {
-        let Self { index, predictions, picker, .. } = self;
+        let Self { index, predictions, reader, .. } = self;
         let Some(class) = index.classes.get(sheet) else {
-            let images = least_believed(index, predictions)
-                .map(|(image, said)| picker.judged(image, said, &predictions.classes))
+            let images = lowest_probabilities(index, predictions)
+                .map(|(image, prediction)| {
+                    reader.predicted(image, prediction, &predictions.classes)
+                })
                 .collect::<Result<_, _>>()?;
             return Ok(Contacts {
                 name: "least-believed".into(),
-                title: "The images that the model believes in least".into(),
-                subtitle: "Of the test images, those whose true class has the least probability"
-                    .into(),
+                title: "Images with the lowest probability of their class".into(),
+                subtitle: "The lowest probability first".into(),
                 images,
             });
         };
         let images: Vec<&IndexRow> = index.rows.iter().filter(|r| r.class == *class).collect();
         let step = images.len().div_ceil(SAMPLES).max(1);
-        let shown = images.iter().step_by(step).map(|image| picker.sample(image));
+        let shown = images.iter().step_by(step).map(|image| reader.sample(image));
         let shown: Vec<Shown> = shown.collect::<Result<_, _>>()?;
         Ok(Contacts {
             name: samples_name(class),
             title: format!("Images of the class {class}"),
-            subtitle: format!("{} of {} images, as the net sees them", shown.len(), images.len()),
+            subtitle: format!(
+                "{} of {} images, as resized for the network",
+                shown.len(),
+                images.len()
+            ),
             images: shown,
         })
     }
 }
 
-/// The test images by how little the model believes in their true class.
-fn least_believed<'a>(
+/// Returns the test images with the lowest probabilities of the true class, the lowest first.
+fn lowest_probabilities<'a>(
     index: &'a Index,
     predictions: &'a Predictions,
 ) -> impl Iterator<Item = (&'a IndexRow, &'a Prediction)> {
@@ -142,40 +156,43 @@ fn least_believed<'a>(
         .iter()
         .filter_map(|image| Some((*rows.get(image.path.as_str())?, image)))
         .collect();
-    let belief = |image: &Prediction| image.probabilities[image.truth];
-    images.sort_by(|a, b| belief(a.1).total_cmp(&belief(b.1)).then(a.0.row.cmp(&b.0.row)));
+    let true_probability = |image: &Prediction| image.probabilities[image.truth];
+    images.sort_by(|a, b| {
+        true_probability(a.1).total_cmp(&true_probability(b.1)).then(a.0.row.cmp(&b.0.row))
+    });
     images.into_iter().take(WORST)
 }
 
-/// Reads images and lays their saliency over them.
-struct Picker {
-    reader: Reader<u8>,
+/// Reader of images, with their saliency maps.
+struct ImageReader {
+    pixels: Reader<u8>,
+    /// Number of cells along a side: pooled by the head, and all.
     pooled: Option<(usize, usize)>,
     saliency: BTreeMap<String, ImageSaliency>,
     side: usize,
 }
 
-impl Picker {
+impl ImageReader {
     fn sample(&mut self, image: &IndexRow) -> Result<Shown, Failure> {
         let size = format!("{} × {} pixels", image.width, image.height);
-        let patient = if image.patient.is_empty() { "unknown person" } else { &image.patient };
-        let caption = vec![file(&image.path), patient.to_owned(), size];
-        Ok(Shown { rgb: self.reader.read(image.row..image.row + 1)?, saliency: None, caption })
+        let patient = if image.patient.is_empty() { "unknown patient" } else { &image.patient };
+        let caption = vec![file_name(&image.path), patient.to_owned(), size];
+        Ok(Shown { rgb: self.pixels.read(image.row..image.row + 1)?, saliency: None, caption })
     }
 
-    fn judged(
+    fn predicted(
         &mut self,
         image: &IndexRow,
-        said: &Prediction,
+        prediction: &Prediction,
         classes: &[String],
     ) -> Result<Shown, Failure> {
-        let rgb = self.reader.read(image.row..image.row + 1)?;
-        let (truth, named) = (&classes[said.truth], &classes[said.predicted]);
-        let probability = said.probabilities[said.predicted];
-        let result = if truth == named { "rightly" } else { "wrongly" };
-        let says = format!("{truth}, {result} taken for {named}, probability {probability:.2}");
+        let rgb = self.pixels.read(image.row..image.row + 1)?;
+        let (truth, predicted) = (&classes[prediction.truth], &classes[prediction.predicted]);
+        let probability = prediction.probabilities[prediction.predicted];
+        let result = if truth == predicted { "correctly" } else { "wrongly" };
+        let caption = format!("{truth}, {result} predicted as {predicted} ({probability:.2})");
         let saliency =
-            self.saliency.get(&image.path).filter(|saliency| saliency.predicted == *named);
+            self.saliency.get(&image.path).filter(|saliency| saliency.predicted == *predicted);
         let saliency = saliency.zip(self.pooled).map(|(saliency, pooled)| {
             let overlay = Overlay {
                 label: String::new(),
@@ -186,17 +203,17 @@ impl Picker {
             };
             overlay.over(Pixels { width: self.side, height: self.side, rgb: &rgb })
         });
-        Ok(Shown { saliency, rgb, caption: vec![file(&image.path), says] })
+        Ok(Shown { saliency, rgb, caption: vec![file_name(&image.path), caption] })
     }
 }
 
-/// The file's name without its folder.
-fn file(path: &str) -> String {
+/// Returns the file name without its folder.
+fn file_name(path: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_owned()
 }
 
-/// The stem of the files of a class: no two classes share one, since a hash follows
-/// where a character is replaced.
+/// Returns the file stem of the sheet of a class. It is unique: a hash is added if a character
+/// is replaced.
 fn samples_name(class: &str) -> String {
     format!("samples-{}", picture_name(class))
 }
@@ -208,12 +225,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_classes_share_a_sheet() {
+    fn sheets_of_different_classes_have_different_names() {
         assert_eq!(samples_name("covid"), "samples-covid");
         let classes = ["a b", "a,b", "a-b", "a/b", "a;b", "a", "-a", ".a", "a ", "ä b"];
         let names: BTreeSet<String> = classes.iter().map(|class| samples_name(class)).collect();
         assert_eq!(names.len(), classes.len(), "{names:?}");
-        let fit = |c: char| c.is_alphanumeric() || "._-".contains(c);
-        assert!(names.iter().all(|name| name.chars().all(fit)), "{names:?}");
+        let is_allowed = |c: char| c.is_alphanumeric() || "._-".contains(c);
+        assert!(names.iter().all(|name| name.chars().all(is_allowed)), "{names:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Figures of what tells luck and shortcuts from skill.
+//! Figures on the validity of the performance: seeds, cross-validation and shortcut audit.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::metrics::Estimate;
 use crate::pipeline::Lineage;
 use crate::plot::{self, FoldScores, Run, Seeds};
 
-/// Scores of the cross-validation that are drawn, and what they are called.
+/// Plotted metrics of the cross-validation: key in the artifacts, label.
 const MEASURES: [(&str, &str); 5] = [
     ("accuracy", "accuracy"),
     ("sensitivity", "sensitivity"),
@@ -21,10 +21,13 @@ const MEASURES: [(&str, &str); 5] = [
     ("roc_auc", "AUC"),
     ("average_precision", "average precision"),
 ];
-/// Most seeds that are drawn.
-const SEEDS: usize = 30;
+/// Maximum number of plotted seeds.
+const MAX_SEEDS: usize = 30;
 
-/// The figures of those artifacts that are there.
+/// Returns the figures of the artifacts that exist.
+///
+/// # Errors
+/// If an artifact is invalid or cannot be read.
 pub fn figures<'a>(
     ctx: &Context,
     lineage: &Lineage,
@@ -40,7 +43,7 @@ pub fn figures<'a>(
         figures.push(("history-seeds".to_owned(), Ok(Box::new(seeds(&histories)))));
     }
     if let Some(crossval) = crossval {
-        figures.push(("crossval".to_owned(), Ok(Box::new(spread(crossval)))));
+        figures.push(("crossval".to_owned(), Ok(Box::new(fold_scores(crossval)))));
     }
     if let Some(audit) = audit {
         let drawn = shortcuts(&audit).map(|figure| Box::new(figure) as _);
@@ -50,26 +53,26 @@ pub fn figures<'a>(
 }
 
 fn seeds(histories: &[SeedEpoch]) -> Seeds {
-    let mut of_seed: BTreeMap<u64, Vec<Epoch>> = BTreeMap::new();
+    let mut by_seed: BTreeMap<u64, Vec<Epoch>> = BTreeMap::new();
     for epoch in histories {
-        of_seed.entry(epoch.seed).or_default().push(epoch.epoch());
+        by_seed.entry(epoch.seed).or_default().push(epoch.epoch());
     }
     let run = |(seed, epochs): (u64, Vec<Epoch>)| Run { seed, epochs: curves_of(&epochs) };
-    Seeds { runs: of_seed.into_iter().take(SEEDS).map(run).collect() }
+    Seeds { runs: by_seed.into_iter().take(MAX_SEEDS).map(run).collect() }
 }
 
-/// Folds of all runs, and all images together.
-fn spread(crossval: &CrossValidation) -> plot::CrossValidation {
+/// Returns the scores of the folds of all runs, and of the pooled predictions.
+fn fold_scores(crossval: &CrossValidation) -> plot::CrossValidation {
     let measure = |(name, words): &(&str, &str)| {
-        let all = crossval.pooled.get(*name)?.clone();
-        all.value?;
+        let pooled = crossval.pooled.get(*name)?.clone();
+        pooled.value?;
         let fold = |fold: &crate::artifact::crossval::Fold| {
             fold.scores.get(*name).copied().flatten().unwrap_or(f64::NAN)
         };
         Some(FoldScores {
             measure: (*words).to_owned(),
             folds: crossval.by_fold.iter().map(fold).collect(),
-            all,
+            all: pooled,
         })
     };
     let runs = crossval.repeats * crossval.seeds;
@@ -87,15 +90,15 @@ fn shortcuts(audit: &Audit) -> Result<plot::Audit, String> {
         Some(Estimate { value: Some(probe.auc?), low, high, ..Estimate::default() })
     };
     let undefined = |probe: &Probe| format!("the model has no AUC: {}", probe.undefined);
-    let model = audit.probes.get("model").ok_or("the model was not probed")?;
+    let model = audit.probes.get("model").ok_or("the audit has no probe of the model")?;
     let probe = |(name, words): &(&str, &str)| {
         let auc = audit.probes.get(*name).and_then(estimate)?;
         let lung_free = LUNG_FREE.iter().any(|(free, _)| free == name);
         Some(plot::Probe { name: (*words).to_owned(), auc, lung_free })
     };
-    let others = PROBES.iter().filter(|(name, _)| *name != "model");
+    let probes = PROBES.iter().filter(|(name, _)| *name != "model");
     Ok(plot::Audit {
         model: estimate(model).ok_or_else(|| undefined(model))?,
-        probes: others.filter_map(probe).collect(),
+        probes: probes.filter_map(probe).collect(),
     })
 }
