@@ -15,7 +15,7 @@ pub struct Page {
     pub profile: String,
     /// Purpose of the profile, in a line.
     pub about: String,
-    /// Whether the settings are those of the built-in profile `tutorial`.
+    /// True if the settings are those of the built-in profile `tutorial`.
     pub as_tutorial: bool,
     /// Version of cxr.
     pub version: String,
