@@ -1,5 +1,5 @@
-//! One execution of a stage: what it reads is hashed, what it writes is staged,
-//! and both are put on record when it succeeds.
+//! One execution of a stage: inputs are hashed, outputs are staged, and both are recorded on
+//! success.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,34 +17,34 @@ use crate::io::hash;
 use crate::io::staging::{RECORD, Staging, Temporary};
 use crate::io::stat::StatCache;
 
-/// A file that a stage reads.
+/// File that a stage reads.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Input {
-    /// What it is called on record: `split/split.json`, `dataset/covid/x.jpg`.
+    /// Name in the record: `split/split.json`, `dataset/covid/x.jpg`.
     pub name: String,
-    /// Where it lies.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Whether the stage goes on without the file if it cannot be read: an image of a data
-    /// set. Such a file is not put on record.
+    /// True if the stage continues when the file cannot be read, as for images. An unreadable
+    /// file is not recorded.
     pub optional: bool,
 }
 
 impl Input {
-    /// A file by name.
+    /// Creates a required input.
     pub fn file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         Self { name: name.into(), path: path.into(), optional: false }
     }
 
-    /// The same file, without which the stage goes on if it cannot be read.
+    /// Makes the input optional.
     #[must_use]
     pub fn optional(self) -> Self {
         Self { optional: true, ..self }
     }
 
-    /// The BLAKE3 of every input by its name, but for optional ones that cannot be read.
+    /// BLAKE3 hash of each input, by name. Omits optional inputs that cannot be read.
     ///
     /// # Errors
-    /// If another one cannot be read.
+    /// If a required input cannot be read.
     pub fn hashes(
         inputs: &[&Self],
         stats: &mut StatCache,
@@ -55,8 +55,11 @@ impl Input {
         read.map(|(input, hash)| Ok((input.name.clone(), hash?))).collect()
     }
 
-    /// Every file below `folder`, as `<name>/<path>`, sorted; hidden files and
-    /// folders are left out. Errors when `folder` cannot be read.
+    /// Lists the files in `folder`, recursively, as `<name>/<path>`, sorted; omits hidden files and
+    /// folders.
+    ///
+    /// # Errors
+    /// If `folder` cannot be read.
     pub fn folder(name: &str, folder: &Path) -> Result<Vec<Self>, FileError> {
         let hidden =
             |e: &walkdir::DirEntry| e.depth() > 0 && e.file_name().as_encoded_bytes()[0] == b'.';
@@ -74,7 +77,7 @@ impl Input {
     }
 }
 
-/// A stage at work. Nothing of it is seen before [`Job::publish`].
+/// Execution of a stage. Its files are visible only after [`Job::publish`].
 #[derive(Debug)]
 pub struct Job {
     staging: Staging,
@@ -85,8 +88,11 @@ pub struct Job {
 }
 
 impl Job {
-    /// Starts the stage `stage`, which reads `inputs` and writes to `folder`. `seed` is
-    /// none if it makes no random choice.
+    /// Starts the stage `stage`, which reads `inputs` and writes to `folder`. `seed` is `None` if
+    /// the stage makes no random choices.
+    ///
+    /// # Errors
+    /// If an input cannot be read, or a folder cannot be created.
     pub fn begin(
         stage: &str,
         folder: &Path,
@@ -118,68 +124,80 @@ impl Job {
         })
     }
 
-    /// Records the settings that were given by hand, which `cxr run` keeps.
+    /// Records the overrides, which `cxr run` keeps.
     #[must_use]
     pub fn by_hand(mut self, settings: toml::Table) -> Self {
         self.record.hand = settings;
         self
     }
 
-    /// Records the data set's folder, a path or a template.
+    /// Records the folder of the data set, a path or a template.
     #[must_use]
     pub fn on_dataset(mut self, dataset: Option<&str>) -> Self {
         self.record.dataset = dataset.map(str::to_owned);
         self
     }
 
-    /// Also enters the execution into the `pipeline.lock` of these folders.
+    /// Also records the execution in the `pipeline.lock` of these folders.
     #[must_use]
     pub fn locked_in(self, paths: &Paths) -> Self {
         Self { lock: Some(paths.clone()), ..self }
     }
 
-    /// The inputs on record: name and BLAKE3.
+    /// BLAKE3 hashes of the recorded inputs, by name.
     pub fn inputs(&self) -> &BTreeMap<String, String> {
         &self.record.inputs
     }
 
-    /// Where to write the file that will be `name` in the stage's folder.
+    /// Staging path of the output `name`.
+    ///
+    /// # Errors
+    /// If its folder cannot be created.
     pub fn path(&self, name: &str) -> Result<PathBuf, FileError> {
         self.staging.path(name)
     }
 
-    /// Opens the file that will be `name` in the stage's folder.
+    /// Creates the output `name` in the staging folder.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
     pub fn create(&self, name: &str) -> Result<BufWriter<File>, FileError> {
         self.staging.create(name)
     }
 
-    /// A folder for temporary files beside the stage's own, removed when dropped.
+    /// Creates a folder for temporary files next to the stage's folder; removed when dropped.
+    ///
+    /// # Errors
+    /// If the folder cannot be created.
     pub fn scratch(&self) -> Result<Temporary, FileError> {
         self.staging.scratch()
     }
 
-    /// The stage's folder, which holds the last good output until
-    /// [`Job::publish`].
+    /// Folder of the stage, which contains the previous output until [`Job::publish`].
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Records that the stage answers no, and why, unless `missed` is empty.
+    /// Records the conditions that are not met; an empty list means exit code 0, not 3.
     pub fn answer(&mut self, missed: &[String]) {
         self.record.missed = missed.to_vec();
     }
 
-    /// Puts the files in place, all or none, and removes those of the last
-    /// execution that this one does not write.
+    /// Publishes all files at once, and removes files of the previous execution that were not
+    /// written again.
+    ///
+    /// # Errors
+    /// If a file cannot be read, written or moved.
     pub fn publish(mut self) -> Result<(), FileError> {
-        let former = Record::read(&self.folder.join(RECORD)).map(|r| r.outputs).unwrap_or_default();
+        let previous =
+            Record::read(&self.folder.join(RECORD)).map(|r| r.outputs).unwrap_or_default();
         for name in self.staging.files()? {
             let hash = hash::file(&self.staging.path(&name)?)?;
             self.record.outputs.insert(name, hash);
         }
         let record = self.staging.path(RECORD)?;
         crate::io::atomic::write(&record, self.record.to_json().as_bytes())?;
-        self.staging.publish(&former.into_keys().collect::<Vec<_>>())?;
+        self.staging.publish(&previous.into_keys().collect::<Vec<_>>())?;
         self.stats.learn(&self.folder, &self.record.outputs)?;
         self.stats.save();
         match &self.lock {
@@ -195,7 +213,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn a_job_records_what_it_read_and_wrote_and_removes_what_it_no_longer_writes() {
+    fn a_job_records_inputs_and_outputs_and_removes_old_outputs() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("train");
         let input = dir.path().join("split.json");

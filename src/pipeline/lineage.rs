@@ -1,5 +1,5 @@
-//! Which stages' files belong together: those that were made from one another, by the
-//! hashes on their records. What the report says of a model must be of this very model.
+//! Consistency of the files of several stages, by the hashes in their records. A report must not
+//! mix results of different models.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,19 +9,19 @@ use crate::artifact::record::Record;
 use crate::io::hash;
 use crate::io::staging::{RECORD, recover};
 
-/// The stages of a profile, by whether their files belong to those of the stages before.
+/// Stages of a profile whose files are consistent with the stages that they depend on.
 ///
-/// A stage belongs if every file of another stage that it read is still what that stage
-/// has, and that stage belongs too. A stage without a record, and one whose source folder
-/// was removed, have nothing that contradicts them, and belong.
+/// A stage is consistent if every file that it read from another stage is unchanged, and that
+/// stage is consistent. A stage is also consistent without a record, or if the folder that it
+/// read was removed: nothing contradicts it.
 #[derive(Debug, Default)]
 pub struct Lineage {
-    /// Why a stage does not belong, by its name.
+    /// Reason for each inconsistent stage, by name.
     left_out: BTreeMap<String, String>,
 }
 
 impl Lineage {
-    /// Reads the records of `stages`, whose folders are `folder` of their names.
+    /// Reads the records of `stages`; `folder` returns the folder of a stage.
     pub fn read<S: AsRef<str>>(stages: &[S], folder: impl Fn(&str) -> PathBuf) -> Self {
         let record = |stage: &str| {
             let folder = folder(stage);
@@ -37,31 +37,31 @@ impl Lineage {
         };
         let mut known = BTreeMap::new();
         for stage in records.keys() {
-            why_not(stage, &records, &hash_now, &mut known);
+            inconsistency(stage, &records, &hash_now, &mut known);
         }
         let left_out = known.into_iter().filter_map(|(stage, why)| Some((stage, why?)));
         Self { left_out: left_out.collect() }
     }
 
-    /// Whether the files of `stage` belong to the others.
+    /// Returns true if `stage` is consistent.
     pub fn belongs(&self, stage: &str) -> bool {
         !self.left_out.contains_key(stage)
     }
 
-    /// Leaves out `stage` for a reason that no record tells.
+    /// Marks `stage` as inconsistent for another reason.
     pub fn leave_out(&mut self, stage: &str, why: String) {
         self.left_out.insert(stage.to_owned(), why);
     }
 
-    /// The stages that do not belong, by name, with the reason.
+    /// Names of the inconsistent stages, with the reasons.
     pub fn left_out(&self) -> impl Iterator<Item = (&str, &str)> {
         self.left_out.iter().map(|(stage, why)| (stage.as_str(), why.as_str()))
     }
 }
 
-/// Why `stage` does not belong, none if it does; entered into `known`, as are the stages
-/// that it reads from.
-fn why_not(
+/// Returns the reason why `stage` is inconsistent, `None` if it is consistent. Adds the result to
+/// `known`, also for the stages that it depends on.
+fn inconsistency(
     stage: &str,
     records: &BTreeMap<&str, Record>,
     hash_now: &impl Fn(&str, &str) -> Option<String>,
@@ -70,7 +70,7 @@ fn why_not(
     if let Some(why) = known.get(stage) {
         return why.clone();
     }
-    // Records that read from each other in a circle are no reason.
+    // Records that depend on each other in a cycle are not an inconsistency.
     known.insert(stage.to_owned(), None);
     let mut why = None;
     for (name, read) in records.get(stage).into_iter().flat_map(|record| &record.inputs) {
@@ -81,10 +81,10 @@ fn why_not(
         why = match hash_now(origin, file) {
             Some(now) if now != *read => Some(format!("it was made from another `{name}`")),
             None if records.contains_key(origin) => {
-                Some(format!("it was made from `{name}`, which is gone"))
+                Some(format!("it was made from `{name}`, which no longer exists"))
             }
-            _ => why_not(origin, records, hash_now, known)
-                .map(|_| format!("it was made from `{name}`, which does not belong either")),
+            _ => inconsistency(origin, records, hash_now, known)
+                .map(|_| format!("it was made from `{name}`, which is left out, too")),
         };
         if why.is_some() {
             break;
@@ -103,8 +103,8 @@ mod tests {
 
     const STAGES: [&str; 3] = ["train", "evaluate", "plot"];
 
-    /// Runs a stage that reads a file of another and writes one of its own.
-    fn ran(dir: &Path, stage: &str, from: &[(&str, &str)], text: &str) {
+    /// Runs a stage that reads files of other stages and writes a file.
+    fn run(dir: &Path, stage: &str, from: &[(&str, &str)], text: &str) {
         let inputs: Vec<Input> = from
             .iter()
             .map(|(stage, file)| Input::file(format!("{stage}/{file}"), dir.join(stage).join(file)))
@@ -120,32 +120,32 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_from_another_file_is_left_out_and_all_that_follows() {
+    fn a_stage_with_a_changed_input_is_left_out_with_its_dependents() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
-        ran(dir, "train", &[], "a");
-        ran(dir, "evaluate", &[("train", "out")], "b");
-        ran(dir, "plot", &[("evaluate", "out")], "c");
+        run(dir, "train", &[], "a");
+        run(dir, "evaluate", &[("train", "out")], "b");
+        run(dir, "plot", &[("evaluate", "out")], "c");
         assert_eq!(left_out(dir), []);
-        ran(dir, "train", &[], "another");
+        run(dir, "train", &[], "another");
         let expected = [
             ("evaluate", "it was made from another `train/out`"),
-            ("plot", "it was made from `evaluate/out`, which does not belong either"),
+            ("plot", "it was made from `evaluate/out`, which is left out, too"),
         ];
         assert_eq!(left_out(dir), expected.map(|(stage, why)| (stage.into(), why.into())));
-        ran(dir, "evaluate", &[("train", "out")], "b");
-        assert_eq!(left_out(dir), [], "the same figures of another model: plot is as it would be");
+        run(dir, "evaluate", &[("train", "out")], "b");
+        assert_eq!(left_out(dir), [], "evaluate wrote the same bytes, so plot is unchanged");
     }
 
     #[test]
-    fn a_file_that_is_gone_is_another_and_a_folder_without_a_record_belongs() {
+    fn stages_without_a_record_are_consistent() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
-        ran(dir, "train", &[], "a");
-        ran(dir, "evaluate", &[("train", "out")], "b");
-        ran(dir, "train", &[], "a");
+        run(dir, "train", &[], "a");
+        run(dir, "evaluate", &[("train", "out")], "b");
+        run(dir, "train", &[], "a");
         std::fs::remove_file(dir.join("train/record.json")).unwrap();
-        assert_eq!(left_out(dir), [], "the file itself is as it was");
+        assert_eq!(left_out(dir), [], "the file itself is unchanged");
         write(&dir.join("train/out"), b"other").unwrap();
         assert_eq!(left_out(dir)[0].1, "it was made from another `train/out`");
         std::fs::remove_file(dir.join("train/out")).unwrap();

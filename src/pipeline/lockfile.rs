@@ -1,5 +1,5 @@
-//! `pipeline.lock`: what made the artifacts, for people and for version control.
-//! Sorted, and rewritten only when something in it changes.
+//! `pipeline.lock`: versions, settings and hashes of all stages that have run, for people and
+//! version control. Sorted, and rewritten only on change.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,27 +10,27 @@ use crate::artifact::record::Record;
 use crate::io::atomic::{self, FileError};
 use crate::io::{bounded, hash, lock};
 
-/// The file's name in the artifacts folder.
+/// Name of the file in the artifacts folder.
 pub const NAME: &str = "pipeline.lock";
 
 const SCHEMA: &str = "cxr.pipeline-lock/1";
 
-/// The largest lock file that is read; one of all stages has 20 kB a profile.
+/// Maximum size of a lock file in bytes; all stages of a profile take 20 kB.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// Inputs below one folder are counted, not listed, beyond this many.
+/// Maximum number of files listed per folder; more files are summarised in one line.
 const LISTED: usize = 20;
 
-/// Every stage that has run, by profile.
+/// Stages that have run, by profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LockFile {
     schema: String,
-    /// Profile, then stage.
+    /// Entries by profile and stage.
     #[serde(default)]
     profile: BTreeMap<String, BTreeMap<String, Entry>>,
 }
 
-/// The last successful execution of a stage.
+/// Last successful execution of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Entry {
     key: String,
@@ -42,7 +42,10 @@ struct Entry {
     outputs: BTreeMap<String, String>,
 }
 
-/// Enters an execution into the lock file of `artifacts`.
+/// Adds an execution to the lock file of `artifacts`.
+///
+/// # Errors
+/// If the file cannot be written.
 pub fn enter(artifacts: &Path, profile: &str, record: &Record) -> Result<(), FileError> {
     let entry = Entry {
         key: record.key(),
@@ -57,7 +60,10 @@ pub fn enter(artifacts: &Path, profile: &str, record: &Record) -> Result<(), Fil
     })
 }
 
-/// Strikes a stage out of the lock file of `artifacts`.
+/// Removes a stage from the lock file of `artifacts`.
+///
+/// # Errors
+/// If the file cannot be written.
 pub fn remove(artifacts: &Path, profile: &str, stage: &str) -> Result<(), FileError> {
     edit(artifacts, |profiles| {
         if let Some(stages) = profiles.get_mut(profile) {
@@ -67,14 +73,14 @@ pub fn remove(artifacts: &Path, profile: &str, stage: &str) -> Result<(), FileEr
     })
 }
 
-/// Edits the file, one process at a time. A file that cannot be read is begun
-/// anew: it holds nothing that the records do not.
+/// Edits the file, one process at a time. Replaces an unreadable file: its content is also in
+/// the records.
 fn edit(
     artifacts: &Path,
     change: impl FnOnce(&mut BTreeMap<String, BTreeMap<String, Entry>>),
 ) -> Result<(), FileError> {
     let path = artifacts.join(NAME);
-    let _alone = lock::exclusive(&artifacts.join(".pipeline.lock.guard"), || {})?;
+    let _guard = lock::exclusive(&artifacts.join(".pipeline.lock.guard"), || {})?;
     let text = bounded::read_text(&path, MAX_BYTES).unwrap_or_default();
     let mut file = toml::from_str(&text)
         .ok()
@@ -82,13 +88,13 @@ fn edit(
         .unwrap_or_else(|| LockFile { schema: SCHEMA.to_owned(), profile: BTreeMap::new() });
     change(&mut file.profile);
     let new = format!(
-        "# What made the artifacts beside this file. Written by cxr; edits are lost.\n{}",
-        toml::to_string(&file).expect("tables of texts serialise")
+        "# Versions, settings and hashes of these artifacts. Written by cxr; edits are lost.\n{}",
+        toml::to_string(&file).expect("tables of strings serialise")
     );
     if new == text { Ok(()) } else { atomic::write(&path, new.as_bytes()) }
 }
 
-/// Files of one folder as one line, where they are many: their number and the
+/// Summarises folders of more than [`LISTED`] files in one line: the number of files, and the
 /// hash of their names and hashes.
 fn grouped(files: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut folders: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();

@@ -1,5 +1,4 @@
-//! `pipeline.toml`, where files lie, and the order of stages; knows programs and
-//! files, not learning.
+//! Pipeline file, folders, records and order of the stages, independent of machine learning.
 
 pub mod config;
 pub mod job;

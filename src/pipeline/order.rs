@@ -1,35 +1,38 @@
-//! The order in which stages run: each after the ones it reads from.
+//! Execution order of stages: each stage after the stages that it depends on.
 
-/// A stage as the pipeline sees it.
+/// Stage with its dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node<'a> {
-    /// The stage's name.
+    /// Name of the stage.
     pub name: &'a str,
-    /// The stages whose files it reads, where they run at all.
+    /// Stages whose files it reads, if they are part of the run.
     pub after: &'a [&'a str],
 }
 
-/// Why stages have no order.
+/// Error in the list of stages.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// A stage that does not exist.
     #[error("there is no stage `{name}`; the stages are {}", known.join(", "))]
     Unknown {
-        /// The name asked for.
+        /// Unknown name.
         name: String,
-        /// The stages there are.
+        /// Known stages.
         known: Vec<String>,
     },
-    /// Stages that wait for each other.
-    #[error("the stages {} wait for each other", names.join(", "))]
+    /// Stages that depend on each other.
+    #[error("the stages {} depend on each other", names.join(", "))]
     Cycle {
-        /// Their names.
+        /// Names of the stages.
         names: Vec<String>,
     },
 }
 
-/// The `wanted` stages, each after those it reads from; otherwise in the order
-/// of `nodes` (Kahn 1962, always taking the first that is ready).
+/// Sorts the `wanted` stages topologically, otherwise in the order of `nodes` (Kahn 1962, taking
+/// the first ready stage).
+///
+/// # Errors
+/// For an unknown stage, or a cycle.
 pub fn order<'a>(nodes: &[Node<'a>], wanted: &[String]) -> Result<Vec<&'a str>, OrderError> {
     if let Some(name) = wanted.iter().find(|w| !nodes.iter().any(|n| n.name == **w)) {
         let known = nodes.iter().map(|n| n.name.to_owned()).collect();

@@ -1,5 +1,4 @@
-//! One run at a time in an artifacts folder: a lock that names its owner and
-//! dies with it.
+//! Lock of an artifacts folder, for one run at a time. The lock file names its owner.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -11,48 +10,51 @@ use serde::{Deserialize, Serialize};
 
 use crate::io::atomic::{FileError, at};
 
-/// As much of a lock file as is read.
+/// Maximum number of bytes read from a lock file.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Who holds a lock.
+/// Process that holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// Process id.
     pub pid: u32,
-    /// Its command line.
+    /// Command line.
     pub command: String,
-    /// When it took the lock, in seconds since 1970.
+    /// Time of acquisition, in seconds since 1970.
     pub since: u64,
 }
 
-/// Why the lock was not to be had.
+/// Error of acquiring the lock.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// The file system said no.
+    /// The lock file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Another run held it for too long.
-    #[error("`{}` is in use by {owner} and was not freed within {waited} s", folder.display())]
+    /// Another run holds the lock.
+    #[error("`{}` is used by {owner} and was not freed within {waited} s", folder.display())]
     Busy {
-        /// The artifacts folder.
+        /// Artifacts folder.
         folder: PathBuf,
-        /// Who holds it, in words.
+        /// Description of the owner.
         owner: String,
-        /// How long this run waited.
+        /// Waiting time in seconds.
         waited: u64,
     },
 }
 
-/// The lock of an artifacts folder, held until dropped. The operating system
-/// frees it when the process ends in whatever way.
+/// Lock of an artifacts folder, held until dropped. The operating system also frees the lock if
+/// the process is killed.
 #[derive(Debug)]
 pub struct RunLock {
     file: File,
 }
 
 impl RunLock {
-    /// Takes the lock, waiting up to `timeout`; calls `waiting` once, with the
-    /// owner in words, before it waits.
+    /// Acquires the lock, waiting up to `timeout`. Calls `waiting` once before it waits, with a
+    /// description of the owner.
+    ///
+    /// # Errors
+    /// If another run holds the lock for longer, or the lock file cannot be used.
     pub fn acquire(
         folder: &Path,
         timeout: Duration,
@@ -73,20 +75,20 @@ impl RunLock {
                 }
             }
             if started.elapsed() >= timeout {
-                let (folder, owner) = (folder.to_owned(), owner(&mut file));
+                let (folder, owner) = (folder.to_owned(), describe_owner(&mut file));
                 return Err(LockError::Busy { folder, owner, waited: timeout.as_secs() });
             }
             if let Some(waiting) = waiting.take() {
-                waiting(&owner(&mut file));
+                waiting(&describe_owner(&mut file));
             }
             thread::sleep(Duration::from_millis(50));
         }
         let mut lock = Self { file };
-        at("write", &path, lock.sign())?;
+        at("write", &path, lock.write_owner())?;
         Ok(lock)
     }
 
-    fn sign(&mut self) -> io::Result<()> {
+    fn write_owner(&mut self) -> io::Result<()> {
         let command: Vec<_> = std::env::args().collect();
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (pid, since) = (std::process::id(), since.as_secs());
@@ -99,14 +101,13 @@ impl RunLock {
 
 impl Drop for RunLock {
     fn drop(&mut self) {
-        // The name would mislead the next one who looks; the lock itself goes
-        // with the file handle.
+        // Removes the name of the owner; closing the file frees the lock.
         let _ = self.file.set_len(0);
     }
 }
 
-/// The owner in words, as far as the file tells.
-fn owner(file: &mut File) -> String {
+/// Describes the owner named in the lock file.
+fn describe_owner(file: &mut File) -> String {
     let mut text = String::new();
     let read = file.rewind().and_then(|()| file.take(MAX_BYTES).read_to_string(&mut text));
     match read.ok().and_then(|_| serde_json::from_str::<Owner>(&text).ok()) {
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_waits_names_the_owner_and_gives_up() {
+    fn a_second_run_waits_names_the_owner_and_gives_up() {
         let dir = tempfile::tempdir().unwrap();
         let held = RunLock::acquire(dir.path(), Duration::ZERO, |_| panic!("it is free")).unwrap();
         let mut seen = String::new();
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_owner_left_is_no_lock() {
+    fn the_file_of_a_dead_owner_is_not_a_lock() {
         let dir = tempfile::tempdir().unwrap();
         let left = br#"{"pid": 1, "command": "cxr run", "since": 0}"#;
         crate::io::atomic::write(&dir.path().join(".lock"), left).unwrap();

@@ -1,12 +1,12 @@
-//! Where the files of a profile lie.
+//! Folders of a profile.
 
 use std::path::{Path, PathBuf};
 
-/// What a path in `pipeline.toml` may hold between two `/`.
+/// Placeholders in the paths of `pipeline.toml`.
 pub const PLACEHOLDERS: [&str; 3] = ["{dataset}", "{artifacts}", "{profile}"];
 
-/// The words in braces in `path` that look like placeholders: the known ones wherever they
-/// stand, others where they are a whole part of the path.
+/// Returns the placeholders in `path`: known placeholders anywhere, and unknown words in braces
+/// that are a whole part of the path.
 pub fn placeholders(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|part| {
         let word = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
@@ -20,37 +20,36 @@ pub fn placeholders(path: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The folders of one profile.
+/// Folders of one profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// Folder of class folders: `dataset`.
+    /// Folder with one folder of images per class: `dataset`.
     pub dataset: PathBuf,
     /// Folder of all profiles: `artifacts`.
     pub artifacts: PathBuf,
-    /// The profile's name.
+    /// Name of the profile.
     pub profile: String,
-    /// The dataset as it was given: `{artifacts}/{profile}/dataset`.
+    /// Dataset as given, such as `{artifacts}/{profile}/dataset`.
     template: String,
 }
 
 impl Paths {
-    /// What the stage `stage` writes: `artifacts/<profile>/<stage>`.
+    /// Output folder of a stage: `artifacts/<profile>/<stage>`.
     pub fn stage(&self, stage: &str) -> PathBuf {
         self.artifacts.join(&self.profile).join(stage)
     }
 
-    /// Where features are kept for all profiles.
+    /// Feature cache of all profiles.
     pub fn features_cache(&self) -> PathBuf {
         self.artifacts.join("cache/features")
     }
 
-    /// Fills in `{dataset}`, `{artifacts}` and `{profile}` in a setting.
+    /// Replaces `{dataset}`, `{artifacts}` and `{profile}` in a setting.
     pub fn expand(&self, template: &str) -> PathBuf {
         self.expand_with(template, &self.dataset)
     }
 
-    /// Whole `{..}` components only, so that odd characters in the user's own
-    /// paths survive.
+    /// Replaces whole path components only, so that braces in the user's own paths stay.
     fn expand_with(&self, template: &str, dataset: &Path) -> PathBuf {
         let part = |part: &str| match part {
             "{dataset}" => dataset.to_owned(),
@@ -62,12 +61,12 @@ impl Paths {
         template.split('/').fold(PathBuf::from(root), |path, p| path.join(part(p)))
     }
 
-    /// The dataset as it was given, a path or a template.
+    /// Dataset as given, a path or a template.
     pub fn dataset_template(&self) -> &str {
         &self.template
     }
 
-    /// The folders of `profile`, the dataset given as a template.
+    /// Creates the paths of `profile`; `dataset` may contain placeholders.
     pub fn new(dataset: &str, artifacts: PathBuf, profile: &str) -> Self {
         let (profile, template) = (profile.to_owned(), dataset.to_owned());
         let mut paths = Self { dataset: PathBuf::new(), artifacts, profile, template };
@@ -81,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_are_found_and_odd_names_are_not() {
+    fn placeholders_are_found_and_other_braces_are_not() {
         let found = |path| placeholders(path).collect::<Vec<_>>();
         assert_eq!(found("{artifacts}/{profil}/x"), ["{artifacts}", "{profil}"]);
         assert_eq!(found("{dataset}-old/x"), ["{dataset}"]);
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_follow_the_folders() {
+    fn templates_are_expanded() {
         let paths = Paths::new("{artifacts}/{profile}/dataset", "out".into(), "demo");
         assert_eq!(paths.dataset, Path::new("out/demo/dataset"));
         assert_eq!(paths.expand("{dataset}/covid"), Path::new("out/demo/dataset/covid"));

@@ -1,36 +1,37 @@
-//! Which stage can start next: the states of a run, without processes or time.
+//! Scheduling of the stages of a run, without processes or time.
 
 use super::order::Node;
 
-/// What has become of a stage in this run.
+/// State of a stage in this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Waiting,
     Running,
     Done,
     Failed,
-    /// Not run since this stage failed.
+    /// Not run, because this stage failed.
     Skipped(String),
 }
 
-/// The stages of one run, in an order in which each comes after what it reads.
+/// Stages of one run with their states, in execution order.
 #[derive(Debug, Clone)]
 pub struct Schedule<'a> {
     steps: Vec<(Node<'a>, State)>,
 }
 
 impl<'a> Schedule<'a> {
-    /// All stages waiting. `nodes` are ordered as by [`super::order::order`].
+    /// Creates a schedule in which all stages wait. `nodes` are ordered as by
+    /// [`super::order::order`].
     pub fn new(nodes: impl IntoIterator<Item = Node<'a>>) -> Self {
         Self { steps: nodes.into_iter().map(|n| (n, State::Waiting)).collect() }
     }
 
-    /// The first waiting stage whose predecessors in this run are all done.
+    /// Returns the first waiting stage whose dependencies in this run are done.
     pub fn next(&self) -> Option<&'a str> {
         self.ready().next()
     }
 
-    /// How many stages could start now.
+    /// Number of stages that could start now.
     pub fn ready_count(&self) -> usize {
         self.ready().count()
     }
@@ -46,7 +47,7 @@ impl<'a> Schedule<'a> {
             .map(|(node, _)| node.name)
     }
 
-    /// How many stages run now.
+    /// Number of running stages.
     pub fn running(&self) -> usize {
         self.steps.iter().filter(|(_, s)| *s == State::Running).count()
     }
@@ -56,20 +57,21 @@ impl<'a> Schedule<'a> {
         self.set(name, State::Running);
     }
 
-    /// Marks a stage as done, or found fresh.
+    /// Marks a stage as done or fresh.
     pub fn done(&mut self, name: &str) {
         self.set(name, State::Done);
     }
 
-    /// Marks a stage as failed; returns the stages that cannot run for it.
+    /// Marks a stage as failed; returns the stages that are skipped because they depend on it.
     pub fn fail(&mut self, name: &str) -> Vec<&'a str> {
         self.set(name, State::Failed);
-        let mut lost = vec![name.to_owned()];
+        let mut failed = vec![name.to_owned()];
         let mut skipped = Vec::new();
         for (node, state) in &mut self.steps {
-            if *state == State::Waiting && node.after.iter().any(|a| lost.iter().any(|l| l == a)) {
+            if *state == State::Waiting && node.after.iter().any(|a| failed.iter().any(|l| l == a))
+            {
                 *state = State::Skipped(name.to_owned());
-                lost.push(node.name.to_owned());
+                failed.push(node.name.to_owned());
                 skipped.push(node.name);
             }
         }
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_skips_what_depends_on_it_and_nothing_else() {
+    fn a_failure_skips_only_the_dependent_stages() {
         let mut schedule = Schedule::new(NODES);
         schedule.done("split");
         schedule.start("train");

@@ -1,5 +1,5 @@
-//! Whether a stage has to run again, and why: its record against what it would
-//! read and write now.
+//! Reasons for a stage to run again, from the comparison of its record with the present settings
+//! and files.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,51 +13,51 @@ use crate::io::atomic::FileError;
 use crate::io::staging::{RECORD, recover};
 use crate::io::stat::StatCache;
 
-/// What a stage would do if it ran now.
+/// Present settings and inputs of a stage.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// The folder it writes to.
+    /// Output folder.
     pub folder: PathBuf,
-    /// Its settings.
+    /// Settings.
     pub params: Value,
-    /// The pipeline's seed; none if the stage makes no random choice.
+    /// Seed; `None` if the stage makes no random choices.
     pub seed: Option<u64>,
-    /// The files it reads.
+    /// Files that the stage reads.
     pub inputs: Vec<Input>,
 }
 
-/// One reason for a stage to run.
+/// Reason for a stage to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// It has no record.
+    /// The stage has no record.
     NeverRun,
-    /// Its record cannot be read.
+    /// The record cannot be read.
     BadRecord(String),
-    /// Another version of the program made its files.
+    /// The version of the program has changed: old, new.
     Program(String, &'static str),
     /// A setting has changed: key, old value, new value.
     Param(String, String, String),
-    /// The seed has changed: old (none if it is not on record), new.
+    /// The seed has changed: old (`None` if not recorded), new.
     Seed(Option<u64>, u64),
-    /// A file is new among its inputs.
+    /// An input is new.
     InputAdded(String),
-    /// A file is gone from its inputs.
+    /// An input no longer exists.
     InputRemoved(String),
-    /// A file it reads has other content.
+    /// The content of an input has changed.
     InputChanged(String),
-    /// Something else is in place of a file that it reads.
+    /// An input is not a file.
     InputNoFile(String),
-    /// Something else is in place of a file that it wrote.
+    /// An output is not a file.
     OutputNoFile(String),
-    /// A file it wrote is gone.
+    /// An output no longer exists.
     OutputMissing(String),
-    /// A file it wrote has been changed since.
+    /// The content of an output has changed.
     OutputChanged(String),
-    /// What it would read cannot be listed.
+    /// The settings or inputs cannot be used.
     Unreadable(String),
-    /// The user asked for it.
+    /// The user gave `--force`.
     Forced,
-    /// A stage it reads from has to run first.
+    /// A stage that it depends on has to run first.
     After(String),
 }
 
@@ -73,8 +73,8 @@ impl fmt::Display for Reason {
             Self::InputAdded(name) => write!(f, "input {name} added"),
             Self::InputRemoved(name) => write!(f, "input {name} removed"),
             Self::InputChanged(name) => write!(f, "input {name} changed"),
-            Self::InputNoFile(name) => write!(f, "input {name} is no file"),
-            Self::OutputNoFile(name) => write!(f, "output {name} is no file"),
+            Self::InputNoFile(name) => write!(f, "input {name} is not a file"),
+            Self::OutputNoFile(name) => write!(f, "output {name} is not a file"),
             Self::OutputMissing(name) => write!(f, "output {name} missing"),
             Self::OutputChanged(name) => write!(f, "output {name} changed"),
             Self::Unreadable(why) => write!(f, "{why}"),
@@ -84,7 +84,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The reasons in one line; more than three are counted.
+/// Reasons in one line: the first three, and the number of further reasons.
 pub fn summary(reasons: &[Reason]) -> String {
     let shown: Vec<_> = reasons.iter().take(3).map(ToString::to_string).collect();
     let more = reasons.len().saturating_sub(shown.len());
@@ -92,9 +92,12 @@ pub fn summary(reasons: &[Reason]) -> String {
     shown.join(", ") + &rest
 }
 
-/// What a stage's record says of it, against what it would do now. No reasons:
-/// it is fresh. Files are compared by content; `stats` saves reading those whose
-/// size and time have not changed. The record comes along, if there is one.
+/// Compares the record of a stage with its present settings and files. Returns the reasons to
+/// run (none if the stage is fresh) and the record, if it exists. Files are compared by hash;
+/// `stats` supplies the hashes of files whose size and times are unchanged.
+///
+/// # Errors
+/// If a file cannot be read.
 pub fn examine(
     wanted: &Wanted,
     stats: &mut StatCache,
@@ -121,17 +124,17 @@ pub fn examine(
     Ok((reasons, Some(record)))
 }
 
-fn compare_params(at: &str, old: &Value, new: &Value, reasons: &mut Vec<Reason>) {
+fn compare_params(prefix: &str, old: &Value, new: &Value, reasons: &mut Vec<Reason>) {
     if let (Value::Object(a), Value::Object(b)) = (old, new) {
         let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
         for key in keys {
-            let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
             let side = |table: &serde_json::Map<_, _>| table.get(key).cloned().unwrap_or_default();
             compare_params(&path, &side(a), &side(b), reasons);
         }
     } else if old != new {
         let shown = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-        reasons.push(Reason::Param(at.to_owned(), shown(old), shown(new)));
+        reasons.push(Reason::Param(prefix.to_owned(), shown(old), shown(new)));
     }
 }
 
@@ -183,8 +186,8 @@ mod tests {
     use crate::io::atomic::write;
     use crate::pipeline::Job;
 
-    /// A stage that has run with `epochs` on one input.
-    fn ran(dir: &Path) -> Wanted {
+    /// Runs a stage with `epochs` on one input.
+    fn run(dir: &Path) -> Wanted {
         write(&dir.join("in/a.png"), b"image").unwrap();
         let wanted = Wanted {
             folder: dir.join("train"),
@@ -199,28 +202,28 @@ mod tests {
         wanted
     }
 
-    fn told(wanted: &Wanted) -> Vec<String> {
+    fn reason_texts(wanted: &Wanted) -> Vec<String> {
         let (reasons, _) = examine(wanted, &mut StatCache::default()).unwrap();
         reasons.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn nothing_changed_is_fresh() {
+    fn an_unchanged_stage_is_fresh() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(told(&ran(dir.path())).is_empty());
+        assert!(reason_texts(&run(dir.path())).is_empty());
     }
 
     #[test]
-    fn a_stage_without_random_choices_has_no_seed_to_change() {
+    fn a_recorded_seed_of_a_stage_without_random_choices_is_ignored() {
         let dir = tempfile::tempdir().unwrap();
-        let wanted = Wanted { seed: None, ..ran(dir.path()) };
-        assert!(told(&wanted).is_empty(), "a record that has a seed, as older ones do");
+        let wanted = Wanted { seed: None, ..run(dir.path()) };
+        assert!(reason_texts(&wanted).is_empty(), "a record that has a seed, as older ones do");
     }
 
     #[test]
-    fn every_change_is_told_with_old_and_new() {
+    fn every_change_is_a_reason_with_old_and_new_value() {
         let dir = tempfile::tempdir().unwrap();
-        let mut wanted = ran(dir.path());
+        let mut wanted = run(dir.path());
         wanted.params["epochs"] = 30.into();
         wanted.params["mode"] = "y".into();
         wanted.seed = Some(7);
@@ -236,19 +239,19 @@ mod tests {
             "input in/b.png added",
             "output model changed",
         ];
-        assert_eq!(told(&wanted), expected);
+        assert_eq!(reason_texts(&wanted), expected);
         std::fs::remove_file(wanted.folder.join("model")).unwrap();
         wanted.inputs.clear();
-        assert!(told(&wanted).contains(&"input in/a.png removed".to_owned()));
-        assert!(told(&wanted).contains(&"output model missing".to_owned()));
+        assert!(reason_texts(&wanted).contains(&"input in/a.png removed".to_owned()));
+        assert!(reason_texts(&wanted).contains(&"output model missing".to_owned()));
     }
 
     #[test]
     fn a_stage_is_fresh_without_an_optional_input_that_cannot_be_read() {
         let dir = tempfile::tempdir().unwrap();
-        // A folder stands for a file whose reading fails, whoever the user is.
+        // Reading a folder fails for every user, as an unreadable file would.
         let unreadable = Input::file("in/b.png", dir.path());
-        let mut wanted = ran(dir.path());
+        let mut wanted = run(dir.path());
         wanted.inputs.push(unreadable.clone().optional());
         let begin = |wanted: &Wanted| {
             Job::begin("train", &wanted.folder, &wanted.params, wanted.seed, &wanted.inputs)
@@ -265,26 +268,29 @@ mod tests {
     #[test]
     fn a_folder_in_place_of_a_file_is_a_reason() {
         let dir = tempfile::tempdir().unwrap();
-        let wanted = ran(dir.path());
+        let wanted = run(dir.path());
         for file in ["in/a.png", "train/model"] {
             std::fs::remove_file(dir.path().join(file)).unwrap();
             std::fs::create_dir(dir.path().join(file)).unwrap();
         }
-        assert_eq!(told(&wanted), ["input in/a.png is no file", "output model is no file"]);
+        assert_eq!(
+            reason_texts(&wanted),
+            ["input in/a.png is not a file", "output model is not a file"]
+        );
     }
 
     #[test]
     fn a_broken_or_missing_record_is_a_reason() {
         let dir = tempfile::tempdir().unwrap();
-        let wanted = ran(dir.path());
+        let wanted = run(dir.path());
         write(&wanted.folder.join(RECORD), b"{").unwrap();
-        assert!(told(&wanted)[0].starts_with("record unreadable: "));
+        assert!(reason_texts(&wanted)[0].starts_with("record unreadable: "));
         std::fs::remove_file(wanted.folder.join(RECORD)).unwrap();
-        assert_eq!(told(&wanted), ["never run"]);
+        assert_eq!(reason_texts(&wanted), ["never run"]);
     }
 
     #[test]
-    fn long_lists_are_counted() {
+    fn long_lists_are_shortened() {
         let reasons: Vec<_> = (0..5).map(|i| Reason::InputAdded(format!("{i}"))).collect();
         assert_eq!(summary(&reasons), "input 0 added, input 1 added, input 2 added, and 2 more");
     }

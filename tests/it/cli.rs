@@ -54,7 +54,7 @@ fn a_wrong_pipeline_file_is_named_with_its_key() {
     --- stderr
     error: unknown key `sed` in `pipeline.toml`; did you mean `seed`?
 
-    hint: the project's own `pipeline.toml` shows every key; `--help` lists the flags
+    hint: the `pipeline.toml` of the project lists every key; `--help` lists the flags
     ");
     sandbox.write("pipeline.toml", "profile = \"strict\"\n");
     insta::assert_snapshot!(sandbox.transcript("cxr run"), @r#"
@@ -84,7 +84,7 @@ fn a_wrong_pipeline_file_is_named_with_its_key() {
     error: cannot read the pipeline file `nowhere.toml`
       caused by: No such file or directory (os error 2)
 
-    hint: the project's own `pipeline.toml` shows every key; `--help` lists the flags
+    hint: the `pipeline.toml` of the project lists every key; `--help` lists the flags
     ");
 }
 

@@ -124,7 +124,7 @@ fn wrong_settings_are_refused_with_a_suggestion() {
     refused("cxr run --set train.epochs=many", "is the string \"many\", expected a whole number");
     refused(
         "cxr run --set train.epochs",
-        "has no value\n\nhint: write it as in `--set train.epochs=40`",
+        "has no value\n\nhint: give a value, as in `--set train.epochs=40`",
     );
     refused("cxr run --set train.loss=x", "unknown variant `x`, expected");
     refused("cxr evaluate --set train.epochs=3", "unexpected argument '--set'");

@@ -1,11 +1,10 @@
-//! The keys and types of a pipeline file, checked as a whole: also those of stages
-//! that do not run.
+//! Checks of the keys and types of a whole pipeline file, including stages that do not run.
 
 use toml::{Table, Value};
 
 use super::{ConfigError, Known, SHARED};
 
-/// The type of a key that is no stage's.
+/// Type of a key that does not belong to a stage.
 #[derive(Debug, Clone, Copy)]
 enum Type {
     Text,
@@ -13,7 +12,7 @@ enum Type {
     Texts,
 }
 
-/// The keys of the file, outside of the tables of stages and profiles.
+/// Keys at the top of the file, outside of the tables of stages and profiles.
 const TOP_KEYS: [(&str, Type); 7] = [
     ("default-profile", Type::Text),
     ("dataset", Type::Text),
@@ -24,7 +23,7 @@ const TOP_KEYS: [(&str, Type); 7] = [
     ("cache-limit", Type::Count),
 ];
 
-/// The keys of a profile, outside of the tables of stages.
+/// Keys of a profile, outside of the tables of stages.
 const PROFILE_KEYS: [(&str, Type); 5] = [
     ("about", Type::Text),
     ("stages", Type::Texts),
@@ -33,10 +32,10 @@ const PROFILE_KEYS: [(&str, Type); 5] = [
     ("positive", Type::Text),
 ];
 
-/// Refuses keys that nothing reads, and values of a wrong type.
+/// Checks the keys and types of a pipeline file.
 ///
 /// # Errors
-/// The first such key.
+/// For the first unknown key or value of a wrong type.
 pub(super) fn file(origin: &str, root: &Table, known: &[Known<'_>]) -> Result<(), ConfigError> {
     for (key, value) in root {
         if key != "profile" {
@@ -56,29 +55,32 @@ pub(super) fn file(origin: &str, root: &Table, known: &[Known<'_>]) -> Result<()
             });
         };
         for (name, profile) in profiles {
-            let at = format!("profile.{name}");
-            for (key, value) in table(origin, &at, profile)? {
-                entry(origin, &format!("{at}."), key, value, &PROFILE_KEYS, known)?;
+            let prefix = format!("profile.{name}");
+            for (key, value) in table(origin, &prefix, profile)? {
+                entry(origin, &format!("{prefix}."), key, value, &PROFILE_KEYS, known)?;
             }
         }
     }
     Ok(())
 }
 
-/// Refuses a `--set` of a key that nothing reads, or of a wrong type.
+/// Checks the keys and types of `--set`.
+///
+/// # Errors
+/// For the first unknown key or value of a wrong type.
 pub(super) fn set(root: &Table, known: &[Known<'_>]) -> Result<(), ConfigError> {
     if let Some(name) = root.get("default-profile") {
         return Err(ConfigError::Misplaced {
             key: "default-profile".to_owned(),
             origin: super::SET.to_owned(),
-            problem: "would come too late",
+            problem: "has no effect, because the profile is chosen first",
             hint: format!("give `--profile {}`", name.as_str().unwrap_or("NAME")),
         });
     }
     root.iter().try_for_each(|(key, value)| entry(super::SET, "", key, value, &TOP_KEYS, known))
 }
 
-/// The type of a top-level key: an empty value of it.
+/// Empty value of the type of a top-level key; `None` for an unknown key.
 pub(super) fn top_default(key: &str) -> Option<Value> {
     let (_, ty) = TOP_KEYS.iter().find(|(name, _)| *name == key)?;
     Some(match ty {
@@ -88,16 +90,16 @@ pub(super) fn top_default(key: &str) -> Option<Value> {
     })
 }
 
-/// A key of the file or of a profile, `at` its tables.
+/// Checks a key of the file or of a profile; `prefix` are its tables.
 fn entry(
     origin: &str,
-    at: &str,
+    prefix: &str,
     key: &str,
     value: &Value,
     keys: &[(&str, Type)],
     known: &[Known<'_>],
 ) -> Result<(), ConfigError> {
-    let full = format!("{at}{key}");
+    let full = format!("{prefix}{key}");
     if let Some((_, defaults)) = known.iter().find(|(name, _)| *name == key) {
         return table(origin, &full, value)?
             .iter()
@@ -105,15 +107,15 @@ fn entry(
     }
     match keys.iter().find(|(name, _)| *name == key) {
         Some((_, Type::Text)) if value.is_str() => Ok(()),
-        Some((_, Type::Text)) => Err(wrong(origin, full, "a string", value)),
+        Some((_, Type::Text)) => Err(wrong_type(origin, full, "a string", value)),
         Some((_, Type::Count)) => count(origin, full, value),
         Some((_, Type::Texts)) => texts(origin, full, value),
         None => {
-            // A setting without its stage, else a misspelt key.
-            let of_stage = known.iter().find(|(_, defaults)| defaults.contains_key(key));
+            // Either a setting without its stage, or a misspelt key.
+            let owner = known.iter().find(|(_, defaults)| defaults.contains_key(key));
             let stages = known.iter().map(|(name, _)| *name);
             let candidates: Vec<&str> = keys.iter().map(|(name, _)| *name).chain(stages).collect();
-            let nearest = match of_stage {
+            let nearest = match owner {
                 Some((stage, _)) => Some(format!("{stage}.{key}")),
                 None => nearest(key, &candidates).map(str::to_owned),
             };
@@ -122,15 +124,15 @@ fn entry(
     }
 }
 
-/// A setting in the table of the stage at `at`.
+/// Checks a setting in `table`, the table of a stage.
 fn setting(
     origin: &str,
-    at: &str,
+    table: &str,
     name: &str,
     value: &Value,
     defaults: &Table,
 ) -> Result<(), ConfigError> {
-    let full = format!("{at}.{name}");
+    let full = format!("{table}.{name}");
     if SHARED.contains(&name) {
         return Err(ConfigError::Misplaced {
             key: full,
@@ -156,34 +158,34 @@ fn setting(
         (Value::Array(_), _) => texts(origin, full, value),
         (Value::Float(_), Value::Integer(_)) => Ok(()),
         (Value::Float(_), Value::Float(number)) if number.is_finite() => Ok(()),
-        (Value::Float(_), _) => Err(wrong(origin, full, "a number", value)),
+        (Value::Float(_), _) => Err(wrong_type(origin, full, "a number", value)),
         (Value::Boolean(_), Value::Boolean(_)) | (Value::String(_), Value::String(_)) => Ok(()),
-        (Value::Boolean(_), _) => Err(wrong(origin, full, "true or false", value)),
-        (Value::String(_), _) => Err(wrong(origin, full, "a string", value)),
-        // No setting has such a default.
+        (Value::Boolean(_), _) => Err(wrong_type(origin, full, "true or false", value)),
+        (Value::String(_), _) => Err(wrong_type(origin, full, "a string", value)),
+        // No setting has a default of these types.
         (Value::Datetime(_) | Value::Table(_), _) => Ok(()),
     }
 }
 
-fn table<'a>(origin: &str, at: &str, value: &'a Value) -> Result<&'a Table, ConfigError> {
-    value.as_table().ok_or_else(|| wrong(origin, at.to_owned(), "a table", value))
+fn table<'a>(origin: &str, key: &str, value: &'a Value) -> Result<&'a Table, ConfigError> {
+    value.as_table().ok_or_else(|| wrong_type(origin, key.to_owned(), "a table", value))
 }
 
 fn count(origin: &str, key: String, value: &Value) -> Result<(), ConfigError> {
     match value {
         Value::Integer(0..) => Ok(()),
-        _ => Err(wrong(origin, key, "a whole number, 0 or more", value)),
+        _ => Err(wrong_type(origin, key, "a whole number, 0 or more", value)),
     }
 }
 
 fn texts(origin: &str, key: String, value: &Value) -> Result<(), ConfigError> {
     match value {
         Value::Array(list) if list.iter().all(Value::is_str) => Ok(()),
-        _ => Err(wrong(origin, key, "an array of strings", value)),
+        _ => Err(wrong_type(origin, key, "an array of strings", value)),
     }
 }
 
-fn wrong(origin: &str, key: String, expected: &'static str, value: &Value) -> ConfigError {
+fn wrong_type(origin: &str, key: String, expected: &'static str, value: &Value) -> ConfigError {
     let got = match value {
         Value::String(text) => format!("the string \"{}\"", text.escape_debug()),
         Value::Array(_) => "an array".to_owned(),
@@ -194,7 +196,8 @@ fn wrong(origin: &str, key: String, expected: &'static str, value: &Value) -> Co
     ConfigError::Type { key, origin: origin.to_owned(), expected, got }
 }
 
-/// The candidate most like `word` by Levenshtein's distance, if any is alike.
+/// Returns the candidate with the smallest Levenshtein distance to `word`; `None` if the distance
+/// exceeds both 2 and a third of the length of `word`.
 pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let distance = |candidate: &&&str| strsim::levenshtein(word, candidate);
     let best = candidates.iter().min_by_key(distance)?;

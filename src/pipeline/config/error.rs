@@ -1,24 +1,24 @@
-//! Why a pipeline file, or a `--set`, cannot be used.
+//! Errors of pipeline files and `--set`.
 
 use std::path::PathBuf;
 
-/// Why a pipeline file, or a `--set`, cannot be used.
+/// Error of a pipeline file or of `--set`.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the pipeline file `{}`", path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The reason.
+        /// Error of the system.
         source: std::io::Error,
     },
-    /// The text is not TOML.
+    /// The text is not valid TOML.
     #[error("`{origin}` is not valid TOML")]
     Syntax {
         /// The file, or `the built-in pipeline`.
         origin: String,
-        /// Where and why.
+        /// Error with its position.
         source: Box<toml::de::Error>,
     },
     /// A key that no stage reads.
@@ -28,19 +28,19 @@ pub enum ConfigError {
         key: String,
         /// The file, `--set`, or `the built-in pipeline`.
         origin: String,
-        /// The known key that is most like it.
+        /// Most similar known key.
         nearest: Option<String>,
     },
-    /// A key that belongs elsewhere, or has another name.
+    /// A key in the wrong place.
     #[error("`{key}` in `{origin}` {problem}")]
     Misplaced {
         /// The key with its tables.
         key: String,
         /// The file, `--set`, or `the built-in pipeline`.
         origin: String,
-        /// What is wrong, as the end of a sentence.
+        /// Problem, as the end of a sentence.
         problem: &'static str,
-        /// What to write instead.
+        /// Hint with the correct place.
         hint: String,
     },
     /// A value of the wrong type or sign.
@@ -50,46 +50,46 @@ pub enum ConfigError {
         key: String,
         /// The file, `--set`, or `the built-in pipeline`.
         origin: String,
-        /// The type that the key has, with its article.
+        /// Expected type, with its article.
         expected: &'static str,
-        /// The type or value that was given.
+        /// Given type or value.
         got: String,
     },
     /// A value that the stage cannot use.
     #[error("`{key}` in `{origin}` has an unusable value")]
     Value {
-        /// The key or table.
+        /// Key or table.
         key: String,
         /// The file, `--set`, or `the built-in pipeline`.
         origin: String,
-        /// What is wrong with it.
+        /// Error of the value.
         source: Box<toml::de::Error>,
     },
     /// A `--set` without a value.
     #[error("`--set {item}` has no value")]
     NoValue {
-        /// The argument.
+        /// Argument of `--set`.
         item: String,
     },
-    /// A profile that the file does not have.
+    /// An unknown profile.
     #[error("no profile `{name}` in `{origin}`; the profiles are {}", known.join(", "))]
     UnknownProfile {
-        /// The profile asked for.
+        /// Name of the profile.
         name: String,
         /// The file, or `the built-in pipeline`.
         origin: String,
-        /// The profiles that the file has.
+        /// Profiles of the file.
         known: Vec<String>,
     },
 }
 
 impl ConfigError {
-    /// What the user can do.
+    /// Hint on what the user can do.
     pub fn hint(&self) -> String {
         match self {
             Self::Misplaced { hint, .. } => hint.clone(),
-            Self::NoValue { .. } => "write it as in `--set train.epochs=40`".to_owned(),
-            _ => "the project's own `pipeline.toml` shows every key; `--help` lists the flags"
+            Self::NoValue { .. } => "give a value, as in `--set train.epochs=40`".to_owned(),
+            _ => "the `pipeline.toml` of the project lists every key; `--help` lists the flags"
                 .to_owned(),
         }
     }

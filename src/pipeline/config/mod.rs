@@ -1,4 +1,4 @@
-//! `pipeline.toml`: a table per stage, and profiles that override them.
+//! Pipeline file `pipeline.toml`: a table per stage, and profiles that override the tables.
 //!
 //! ```toml
 //! default-profile = "tutorial"
@@ -29,47 +29,46 @@ pub use check::nearest;
 pub use error::ConfigError;
 pub use set::{parse as parse_set, to_items};
 
-/// The largest pipeline file that is read; the built-in one has 6 kB.
+/// Maximum size of a pipeline file in bytes; the built-in one has 6 kB.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The pipeline file that the user's own is laid over.
+/// Built-in pipeline file; the user's file overrides it.
 pub const BUILT_IN: &str = include_str!("../../../pipeline.toml");
 
-/// What errors call the arguments of `--set`.
+/// Name of the arguments of `--set` in errors.
 const SET: &str = "--set";
 
-/// Settings at the top of the file that several stages read, each as one of its own
-/// settings. A stage's table may not hold them.
+/// Settings shared by several stages. They are set at the top of the file or in a profile, and
+/// are not allowed in the table of a stage.
 pub const SHARED: [&str; 1] = ["positive"];
 
-/// A stage's name and its default settings, with the type of each.
+/// Name of a stage and its default settings, which have the types of the keys.
 pub type Known<'a> = (&'a str, Table);
 
-/// The key of a stage's own seed, in the tables of the stages that use one.
+/// Key of the seed in the table of a stage that uses one.
 pub const SEED: &str = "seed";
 
-/// A pipeline file with one of its profiles chosen.
+/// Pipeline file with a chosen profile.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The file, or `the built-in pipeline`.
+    /// Path of the file, or `the built-in pipeline`.
     pub origin: String,
-    /// The name of the profile.
+    /// Name of the profile.
     pub profile: String,
     root: Table,
-    /// What `--set` says, above all else.
+    /// Settings of `--set`, which override all tables.
     set: Table,
-    /// The stages and their keys.
+    /// Stages and their keys.
     known: Vec<(String, Table)>,
 }
 
 impl Config {
-    /// Reads `file`; without one, `pipeline.toml` in the working folder if it
-    /// exists. The file is laid over [`BUILT_IN`], so it holds only what it
-    /// changes. `set` are arguments of `--set`, `known` the stages and their defaults:
-    /// every key is checked against them, whichever stage asks first.
+    /// Reads `file`, by default `pipeline.toml` in the working folder if it exists. The file
+    /// overrides [`BUILT_IN`]. `set` are arguments of `--set`, `known` the stages and their
+    /// defaults, against which every key is checked.
     ///
     /// # Errors
-    /// For a file that cannot be read, and as [`Config::parse`].
+    /// If the file cannot be read, and as [`Config::parse`].
     pub fn load(
         file: Option<&Path>,
         profile: Option<&str>,
@@ -87,11 +86,10 @@ impl Config {
         }
     }
 
-    /// Reads the text of a pipeline file, named `origin` in errors.
+    /// Parses the text of a pipeline file, named `origin` in errors.
     ///
     /// # Errors
-    /// For text that is not TOML, keys that nothing reads, values of a wrong type, and a
-    /// profile that the file does not have.
+    /// For invalid TOML, an unknown key or profile, or a value of a wrong type.
     pub fn parse(
         origin: &str,
         text: &str,
@@ -127,7 +125,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Another pipeline file for the same stages, without `--set`.
+    /// Parses another pipeline file for the same stages, without `--set`.
     ///
     /// # Errors
     /// As [`Config::parse`].
@@ -137,23 +135,22 @@ impl Config {
         Self::parse("the built-in pipeline", text, profile, &[], &known)
     }
 
-    /// Whether the file has this profile.
+    /// Returns true if the file has the profile `name`.
     pub fn has_profile(&self, name: &str) -> bool {
         profiles(&self.root).contains_key(name)
     }
 
-    /// A key: as `--set` says, else of the chosen profile, else of the file; `None` if
-    /// none of them has it.
+    /// Value of a key in `--set`, else in the chosen profile, else in the file; `None` if missing.
     ///
     /// # Errors
-    /// For a value of another type.
+    /// If the value has another type.
     pub fn value<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ConfigError> {
         let value = self.layers().rev().find_map(|layer| layer.get(key));
         let origin = if self.set.contains_key(key) { SET } else { &self.origin };
         value.map(|v| v.clone().try_into().map_err(|e| unusable(key, origin, e))).transpose()
     }
 
-    /// The stages that the profile runs, in the order of the file.
+    /// Stages of the profile, in the order of the file.
     ///
     /// # Errors
     /// As [`Config::value`].
@@ -161,11 +158,11 @@ impl Config {
         Ok(self.value("stages")?.unwrap_or_default())
     }
 
-    /// A stage's settings: the defaults of `S`, then `[stage]`, then
-    /// `[profile.<name>.stage]`, then `--set`, then `flags`.
+    /// Settings of a stage, from the defaults of `S`, `[stage]`, `[profile.<name>.stage]`, `--set`
+    /// and `flags`; the last wins.
     ///
     /// # Errors
-    /// For a value that the stage cannot use.
+    /// If a value is not valid for the stage.
     pub fn settings<S>(&self, stage: &str, flags: Table) -> Result<S, ConfigError>
     where
         S: DeserializeOwned,
@@ -173,7 +170,7 @@ impl Config {
         self.typed(stage, self.merged(stage, flags))
     }
 
-    /// A stage's settings as [`Config::settings`] takes them, before they have types.
+    /// Untyped settings of a stage, as used by [`Config::settings`].
     pub fn merged(&self, stage: &str, flags: Table) -> Table {
         let mut settings = self.stage_table(stage);
         let keys = self.known.iter().find(|(name, _)| name == stage).map(|(_, keys)| keys);
@@ -186,13 +183,13 @@ impl Config {
         settings
     }
 
-    /// The settings of `stage` from what [`Config::merged`] returned.
+    /// Typed settings of `stage`, from the result of [`Config::merged`].
     ///
     /// # Errors
-    /// For a value that the stage cannot use.
+    /// If a value is not valid for the stage.
     pub fn typed<S: DeserializeOwned>(&self, stage: &str, merged: Table) -> Result<S, ConfigError> {
         merged.try_into().map_err(|source| {
-            // The value is to blame on `--set` if the stage has usable settings without it.
+            // The wrong value comes from `--set` if the settings without `--set` are valid.
             let without = Self { set: Table::new(), ..self.clone() };
             let usable = without.merged(stage, Table::new()).try_into::<S>().is_ok();
             let origin = if usable && self.set.contains_key(stage) { SET } else { &self.origin };
@@ -200,7 +197,7 @@ impl Config {
         })
     }
 
-    /// A stage's own seed, `seed` in its table; `None` if it has none.
+    /// `seed` in the table of a stage; `None` if missing.
     ///
     /// # Errors
     /// As [`Config::value`].
@@ -210,20 +207,24 @@ impl Config {
         seed.map(|v| v.try_into().map_err(|e| unusable(stage, origin, e))).transpose()
     }
 
-    /// Whether `--set` gives the setting `key` of `stage`, or the shared setting `key`.
+    /// Returns true if `--set` contains the setting `key` of `stage`, or the shared setting `key`.
     pub fn is_set(&self, stage: &str, key: &str) -> bool {
         let own =
             self.set.get(stage).and_then(Value::as_table).is_some_and(|t| t.contains_key(key));
         own || (self.set.contains_key(key) && (key == SEED || SHARED.contains(&key)))
     }
 
-    /// What of `--set` concerns `stage`: its own settings and the keys of no stage.
+    /// Settings of `--set` for `stage`: its own settings and the top-level keys.
     pub fn set_for(&self, stage: &str) -> Table {
-        let concerns = |(key, value): &(&String, &Value)| *key == stage || !value.is_table();
-        self.set.iter().filter(concerns).map(|(key, value)| (key.clone(), value.clone())).collect()
+        let is_relevant = |(key, value): &(&String, &Value)| *key == stage || !value.is_table();
+        self.set
+            .iter()
+            .filter(is_relevant)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 
-    /// The tables that the keys of `stage` come from, laid over each other.
+    /// Merged tables of `stage`.
     fn stage_table(&self, stage: &str) -> Table {
         let mut settings = Table::new();
         for layer in self.layers() {
@@ -234,7 +235,7 @@ impl Config {
         settings
     }
 
-    /// The file, the profile, `--set`: each beats those before it.
+    /// File, profile and `--set`; later layers override earlier layers.
     fn layers(&self) -> impl DoubleEndedIterator<Item = &Table> {
         [Some(&self.root), self.profile_table(), Some(&self.set)].into_iter().flatten()
     }
@@ -248,12 +249,12 @@ fn unusable(key: &str, origin: &str, source: toml::de::Error) -> ConfigError {
     ConfigError::Value { key: key.to_owned(), origin: origin.to_owned(), source: Box::new(source) }
 }
 
-/// The seed of `stage` in a table of a pipeline file.
+/// Seed of `stage` in the root table of a pipeline file.
 pub fn seed_in(root: &Table, stage: &str) -> Option<u64> {
     root.get(stage)?.get(SEED)?.as_integer()?.try_into().ok()
 }
 
-/// Whether two values are equal; 1 and 1.0 are.
+/// Returns true if two values are equal; 1 equals 1.0.
 pub fn same(a: &Value, b: &Value) -> bool {
     let number = |value: &Value| value.as_float().or(value.as_integer().map(|n| n as f64));
     match (number(a), number(b)) {
@@ -266,7 +267,7 @@ fn profiles(root: &Table) -> &Table {
     root.get("profile").and_then(Value::as_table).expect("the built-in pipeline has profiles")
 }
 
-/// Lays `top` over `base`, table by table.
+/// Overrides `base` with `top`, recursively for tables.
 fn overlay(base: &mut Table, top: Table) {
     for (key, value) in top {
         match (base.get_mut(&key), value) {
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_beat_profiles_beat_stages_beat_defaults() {
+    fn flags_override_profiles_which_override_stages_which_override_defaults() {
         let text = "[toy]\nepochs = 5\nrate = 1\n[profile.quick.toy]\nepochs = 3";
         let config = parse(text, Some("quick")).unwrap();
         let toy = |flags| config.settings::<Toy>("toy", flags).unwrap();
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_key_and_the_file() {
         let error = |text: &str, profile| parse(text, profile).unwrap_err().to_string();
         let key = "unknown key `profile.a.toy.epoch` in `p.toml`; did you mean `epochs`?";
         assert_eq!(error("[profile.a.toy]\nepoch = 3", None), key);
@@ -334,7 +335,7 @@ mod tests {
         let flags = "rate = \"fast\"".parse().unwrap();
         let wrong = config.settings::<Toy>("toy", flags).unwrap_err();
         assert_eq!(wrong.to_string(), "`toy` in `p.toml` has an unusable value");
-        // A value that only the stage can check.
+        // A value whose type is right, but which the stage refuses.
         #[derive(Debug, Default, serde::Deserialize)]
         enum Mode {
             #[default]

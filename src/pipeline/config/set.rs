@@ -1,15 +1,14 @@
-//! `--set stage.key=value`: settings on the command line, as the pipeline file would
-//! hold them.
+//! Parser of `--set stage.key=value`: settings of the pipeline file on the command line.
 
 use toml::{Table, Value};
 
 use super::{ConfigError, Known, check};
 
-/// The settings of `--set` arguments, as a table of a pipeline file. A value is TOML;
-/// text needs no quotes, and an array of strings may be given as `a,b`.
+/// Parses arguments of `--set` into a table of a pipeline file. A value is TOML, but strings need
+/// no quotes and an array of strings may be written as `a,b`.
 ///
 /// # Errors
-/// For an argument without a value, a key that nothing reads, or a wrong type.
+/// For an argument without a value, an unknown key, or a wrong type.
 pub fn parse(items: &[String], known: &[Known<'_>]) -> Result<Table, ConfigError> {
     let mut root = Table::new();
     for item in items {
@@ -34,14 +33,14 @@ pub fn parse(items: &[String], known: &[Known<'_>]) -> Result<Table, ConfigError
     Ok(root)
 }
 
-/// The value that `text` means for a key with this default.
+/// Parses `text` as a value of the type of `default`.
 fn typed(text: &str, default: Option<&Value>) -> Value {
     let toml = format!("value = {text}").parse::<Table>().ok();
     let toml = toml.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
-    let plain = || Value::String(text.to_owned());
+    let string = || Value::String(text.to_owned());
     match (default, toml) {
         (Some(Value::String(_)), Some(Value::String(text))) => Value::String(text),
-        (Some(Value::String(_)), _) => plain(),
+        (Some(Value::String(_)), _) => string(),
         (Some(Value::Array(_)), Some(Value::Array(list))) => Value::Array(list),
         (Some(Value::Array(_)), Some(Value::String(text))) => Value::Array(vec![text.into()]),
         (Some(Value::Array(_)), _) if text.is_empty() => Value::Array(Vec::new()),
@@ -49,11 +48,11 @@ fn typed(text: &str, default: Option<&Value>) -> Value {
             Value::Array(text.split(',').map(|part| part.trim().into()).collect())
         }
         (_, Some(value)) => value,
-        (_, None) => plain(),
+        (_, None) => string(),
     }
 }
 
-/// The arguments of `--set` that make `table`, which may hold stages and top-level keys.
+/// Arguments of `--set` for `table`, which may contain stages and top-level keys.
 pub fn to_items(table: &Table) -> Vec<String> {
     let mut items = Vec::new();
     for (key, value) in table {
@@ -93,7 +92,7 @@ mod tests {
                         flip = true\nname = \"5\"\nlist = [\"a\", \"b\"]";
         let table = set(&items).unwrap();
         assert_eq!(table, expected.parse::<Table>().unwrap());
-        // What is handed on to a child means the same.
+        // The arguments passed to a child process give the same table.
         let again = to_items(&table);
         let again: Vec<&str> = again.iter().map(String::as_str).collect();
         assert_eq!(set(&again).unwrap(), table);
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_the_way_out() {
+    fn errors_name_the_key_and_a_hint() {
         let error = |item| set(&[item]).unwrap_err();
         assert!(error("toy.epoch=3").contains("unknown key `toy.epoch` in `--set`"));
         assert!(error("toy.epoch=3").contains("did you mean `epochs`?"));
