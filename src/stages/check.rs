@@ -1,4 +1,4 @@
-//! Whether the stages of a run can work: asked of all before the first one starts.
+//! Checks of all stages of a run before the first stage starts.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,49 +11,49 @@ use crate::backbone::Weights;
 use crate::cli::{Context, Failure, Kind, ResultExt};
 use crate::dataset::positive::{COVID, positive};
 
-/// The images of a data set.
+/// Images of a data set.
 #[derive(Debug)]
 pub struct Listed {
-    /// A row for each image.
+    /// One row per image.
     pub index: Index,
-    /// Whether the images have been read; else the rows hold what the names of files and
-    /// folders tell: path, class and part of each file that may be an image.
+    /// Whether the images have been read. If not, a row is a file that may be an image, and has
+    /// only a path, a class and a part, from the names of files and folders.
     pub read: bool,
 }
 
-/// Collects what would make stages fail, and what the user should know before they run.
+/// Problems that would make stages fail, and notes for the user, found before a run.
 #[derive(Debug)]
 pub struct Check<'a> {
-    /// The choices of the user.
+    /// Context of the run.
     pub ctx: &'a Context,
-    /// The classes of the data set, sorted; `None` where they are not known before the run.
+    /// Classes of the data set, sorted; `None` if they are not known before the run.
     pub classes: Option<Vec<String>>,
-    /// Images that will be read; `None` if they are not known, or none will be.
+    /// Number of images that the run will read; `None` if unknown or zero.
     pub images: Option<usize>,
-    /// All images; `None` where they are not known before the run.
+    /// All images; `None` if they are not known before the run.
     pub listed: Option<Listed>,
-    /// The stage that is asked.
+    /// Stage that is being checked.
     stage: Option<&'static Entry>,
     problems: Vec<Failure>,
     notes: BTreeSet<String>,
-    /// Files of weights that have been read.
+    /// Weights files that have been read.
     weights: BTreeSet<PathBuf>,
 }
 
 impl<'a> Check<'a> {
-    /// Of a data set with `classes`, of which so many `images` will be read.
+    /// Returns a check without problems. `classes` and `images` are as in the fields.
     pub fn new(ctx: &'a Context, classes: Option<Vec<String>>, images: Option<usize>) -> Self {
         let (problems, notes, weights) = Default::default();
         Self { ctx, classes, images, listed: None, stage: None, problems, notes, weights }
     }
 
-    /// Asks `stage`, with these settings kept of its last run by hand.
+    /// Checks `stage`; `hand` holds settings that `cxr run` keeps from flags of an earlier run.
     pub fn ask(&mut self, stage: &'static Entry, hand: &Table) {
         self.stage = Some(stage);
         (stage.check)(self, hand);
     }
 
-    /// Notes the failure, if it is one that was not noted yet.
+    /// Returns the value, or collects the failure unless one with the same text was collected.
     pub fn expect<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
@@ -70,7 +70,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The positive class must be one of the classes.
+    /// Checks that the positive class is one of the classes.
     pub fn positive(&mut self, wanted: &str) {
         let Some(classes) = self.classes.clone() else { return };
         if let Some(class) = self.expect(upstream::positive(wanted, &classes))
@@ -78,24 +78,23 @@ impl<'a> Check<'a> {
             && classes[class] != COVID
         {
             self.notes.insert(format!(
-                "positive class: `{}`, the only class with a finding by its name; `--positive` \
-                 chooses another",
+                "positive class: `{}`, the only class whose name indicates a finding; choose \
+                 another with `--positive`",
                 classes[class]
             ));
         }
     }
 
-    /// A data set has at least two classes.
+    /// Checks that the data set has at least two classes.
     pub fn two_classes(&mut self) {
         if let Some([class]) = self.classes.as_deref() {
             let error = format!("all images are of one class, `{class}`");
-            self.problems.push(
-                Failure::new(error).hint("the dataset needs a folder for each class, two at least"),
-            );
+            self.problems
+                .push(Failure::new(error).hint("the dataset needs at least two class folders"));
         }
     }
 
-    /// The positive class of figures that need none if there are more than two classes.
+    /// Checks the positive class of figures, which need none if there are more than two classes.
     pub fn positive_of_two(&mut self, wanted: &str) {
         let classes = self.classes.as_deref().unwrap_or_default();
         if wanted.is_empty() && classes.len() > 2 && positive(wanted, classes).is_err() {
@@ -104,7 +103,7 @@ impl<'a> Check<'a> {
         self.positive(wanted);
     }
 
-    /// The file of weights must be there and hold those of VGG16.
+    /// Checks that the weights file exists and contains the weights of VGG16.
     pub fn weights(&mut self, wanted: &str) {
         let Some(path) = self.expect(upstream::weights_file(self.ctx, wanted)) else { return };
         if self.weights.insert(path.clone()) {
@@ -114,33 +113,33 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The disk of `folder` must have room for `bytes`.
+    /// Checks that the disk of `folder` has `bytes` free.
     pub fn room(&mut self, folder: &Path, bytes: u64) {
-        let Some(existing) = existing(folder) else { return };
-        // Where the system does not tell, the stage will.
+        let Some(existing) = nearest_existing(folder) else { return };
+        // If the system reports no free space, the stage itself reports a full disk.
         let Ok(stat) = rustix::fs::statvfs(existing) else { return };
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         if free < bytes {
             let mib = |bytes: u64| bytes.div_ceil(1 << 20);
             let error = format!(
-                "the disk of `{}` has {} MiB free, and {} MiB are needed",
+                "the disk of `{}` has {} MiB free, {} MiB are needed",
                 existing.display(),
                 mib(free),
                 mib(bytes)
             );
-            let failure = Failure::new(error).hint("free some space there");
+            let failure = Failure::new(error).hint("free some space on this disk");
             self.problems.push(failure.hint("choose a folder on another disk with `--artifacts`"));
         }
     }
 
-    /// The folder of a stage, or the first above it that is there, must be a folder that
-    /// can be written to.
+    /// Checks that the output folder of a stage, or its nearest existing ancestor, is a writable
+    /// folder.
     pub fn writable(&mut self, folder: &Path) {
-        let Some(existing) = existing(folder) else { return };
+        let Some(existing) = nearest_existing(folder) else { return };
         let error = match existing.is_dir() {
-            false => format!("`{}` is a file, and a folder is needed there", existing.display()),
+            false => format!("`{}` is a file, expected a folder", existing.display()),
             true if rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_err() => {
-                format!("the folder `{}` cannot be written to", existing.display())
+                format!("the folder `{}` is not writable", existing.display())
             }
             true => return,
         };
@@ -150,10 +149,10 @@ impl<'a> Check<'a> {
         ));
     }
 
-    /// What was found: the notes; an error with all problems, if there are any.
+    /// Returns the notes.
     ///
     /// # Errors
-    /// All problems together: a wrong request if each of them is one.
+    /// All problems in one failure; a usage error if each problem is a usage error.
     pub fn finish(self) -> Result<BTreeSet<String>, Failure> {
         let Self { mut problems, notes, .. } = self;
         if problems.len() < 2 {
@@ -178,8 +177,8 @@ impl<'a> Check<'a> {
     }
 }
 
-/// The folder itself, or the first above it that is there.
-fn existing(folder: &Path) -> Option<&Path> {
+/// Returns the folder itself, or its nearest existing ancestor.
+fn nearest_existing(folder: &Path) -> Option<&Path> {
     // The last ancestor of a relative path is empty.
     let ancestors = folder.ancestors();
     ancestors

@@ -1,4 +1,4 @@
-//! `cxr-evaluate`: judges the model on the test images.
+//! `cxr-evaluate`: performance of the model on the test images.
 
 use std::fmt;
 
@@ -24,19 +24,19 @@ pub struct Evaluate;
 crate::settings! {
     /// Settings of `cxr-evaluate`: `[evaluate]` in `pipeline.toml`.
     pub struct Settings {
-        /// Class whose detection sensitivity measures; else `positive` of `pipeline.toml`, or the only class with a finding
+        /// Positive class, for sensitivity and all binary metrics; else `positive` of `pipeline.toml`, or the only class with a finding
         positive: String = String::new(),
-        /// Share of positive images where the model would be used, for predictive values
+        /// Proportion of positive images in the intended use, from 0 to 1, for predictive values
         prevalence: f64 = 0.05,
-        /// What tells which images show one patient: `patient`, their ids, or `link`, what cxr-link found
+        /// Source of the patient groups: `patient` (patient IDs) or `link` (patient linkage by cxr-link)
         groups: Grouping = Grouping::Patient,
-        /// Resamples of patients for the intervals of scores; 0 for none
+        /// Bootstrap resamples of patients for the confidence intervals; 0: no intervals
         resamples: usize = 2000,
-        /// Exit with code 3 below this accuracy
+        /// Exit with code 3 if the accuracy is below this value, from 0 to 1
         min_accuracy: f64 = 0.0,
-        /// Exit with code 3 below this sensitivity
+        /// Exit with code 3 if the sensitivity is below this value, from 0 to 1
         min_sensitivity: f64 = 0.0,
-        /// Exit with code 3 below this specificity
+        /// Exit with code 3 if the specificity is below this value, from 0 to 1
         min_specificity: f64 = 0.0,
     }
 }
@@ -50,15 +50,15 @@ pub struct Args {
 
 impl Stage for Evaluate {
     const NAME: &'static str = "evaluate";
-    const ABOUT: &'static str = "Judge the model on the test images";
+    const ABOUT: &'static str = "Evaluate the model on the test images";
     const READS: &'static str = "model.safetensors, features.npy, split.json, index.csv; groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "metrics.json, predictions.csv";
     const AFTER: &'static [&'static str] = &["preprocess", "link", "split", "extract", "train"];
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr-evaluate --profile tutorial", "As the tutorial does, with intervals"),
-        ("cxr-evaluate --min-sensitivity 0.9", "In CI: exit code 3 if too few are found"),
-        ("cxr-evaluate --positive pneumonia --prevalence 0.2", "Another question"),
+        ("cxr-evaluate --profile tutorial", "As in the tutorial, with confidence intervals"),
+        ("cxr-evaluate --min-sensitivity 0.9", "In CI: exit code 3 if the sensitivity is too low"),
+        ("cxr-evaluate --positive pneumonia --prevalence 0.2", "Another positive class"),
     ];
     const SHOW: bool = true;
     type Settings = Settings;
@@ -102,8 +102,8 @@ impl Stage for Evaluate {
         let metrics = judge.judge(&predictions, &groups, settings.groups);
         predictions.write(&job.path("predictions.csv")?)?;
         metrics.write(&job.path("metrics.json")?)?;
-        let missed = settings.missed(&metrics);
-        job.answer(&missed);
+        let failed_gates = settings.failed_gates(&metrics);
+        job.answer(&failed_gates);
         job.publish()?;
 
         let names: Vec<&str> = metrics.classes.iter().map(String::as_str).collect();
@@ -112,9 +112,9 @@ impl Stage for Evaluate {
             leaking: split.leaking.len(),
             metrics,
         };
-        missed.iter().for_each(|missed| ctx.ui.warn(missed));
+        failed_gates.iter().for_each(|gate| ctx.ui.warn(gate));
         let outcome = Outcome::new(&summary).headline(summary.headline());
-        Ok(if missed.is_empty() { outcome } else { outcome.answer_no() })
+        Ok(if failed_gates.is_empty() { outcome } else { outcome.answer_no() })
     }
 }
 
@@ -127,18 +127,18 @@ impl Settings {
         in_range("min-specificity", self.min_specificity, 0.0..=1.0)
     }
 
-    /// The wanted values that are not reached; what is undefined is not.
-    fn missed(&self, metrics: &Metrics) -> Vec<String> {
-        let wanted = [
+    /// Returns a message for each metric below its minimum; an undefined metric counts as 0.
+    fn failed_gates(&self, metrics: &Metrics) -> Vec<String> {
+        let gates = [
             ("accuracy", metrics.accuracy, self.min_accuracy),
             ("sensitivity", metrics.sensitivity, self.min_sensitivity),
             ("specificity", metrics.specificity, self.min_specificity),
         ];
-        let missed = wanted.iter().filter(|(_, got, least)| got.value.unwrap_or(0.0) < *least);
-        missed
-            .map(|(name, got, least)| match got.value {
-                Some(value) => format!("{name} is {value:.4}, wanted at least {least}"),
-                None => format!("{name} is undefined, wanted at least {least}"),
+        let failed = gates.iter().filter(|(_, rate, min)| rate.value.unwrap_or(0.0) < *min);
+        failed
+            .map(|(name, rate, min)| match rate.value {
+                Some(value) => format!("{name} is {value:.4}, expected at least {min}"),
+                None => format!("{name} is undefined, expected at least {min}"),
             })
             .collect()
     }
@@ -150,7 +150,7 @@ fn sorted(rows: &[usize]) -> Vec<usize> {
     rows
 }
 
-/// What the model says of the images `rows`.
+/// Predicts the images `rows`.
 fn predict(
     ctx: &Context,
     job: &Job,
@@ -163,11 +163,11 @@ fn predict(
     let probabilities = head.predict(features.select(Axis(0), rows).view()).mapv(widen);
     if let Some(image) = probabilities.outer_iter().position(|p| p.iter().any(|p| p.is_nan())) {
         let path = &index.rows[rows[image]].path;
-        let error = Failure::new(format_args!("the model has no probabilities for `{path}`"));
+        let error = Failure::new(format_args!("the predicted probabilities of `{path}` are NaN"));
         return Err(error.hint(ctx.rerun("train")));
     }
-    let (labels, named) = (index.labels(), predicted(probabilities.view()));
-    let rows = rows.iter().zip(named).zip(probabilities.outer_iter());
+    let (labels, argmax) = (index.labels(), predicted(probabilities.view()));
+    let rows = rows.iter().zip(argmax).zip(probabilities.outer_iter());
     let rows = rows.map(|((&row, predicted), probabilities)| Prediction {
         path: index.rows[row].path.clone(),
         patient: index.rows[row].patient.clone(),
@@ -178,8 +178,8 @@ fn predict(
     Ok(Predictions { classes: index.classes.clone(), rows: rows.collect() })
 }
 
-/// The model's head, if the model belongs to these images, this split (else it
-/// might be judged on images it learned from) and these features.
+/// Reads the model's head. Fails if the model was trained from other images, features or another
+/// split: test images might be its training images.
 fn head(ctx: &Context, job: &Job, index: &Index) -> Result<Head, Failure> {
     let model = upstream::trained(ctx, job)?;
     ctx.read("train", "model.safetensors", |path| {
@@ -188,7 +188,7 @@ fn head(ctx: &Context, job: &Job, index: &Index) -> Result<Head, Failure> {
             (got, expected) if got != expected => Err(ArtifactError::Malformed {
                 kind: "head",
                 path: path.to_owned(),
-                reason: format!("it tells {got} classes apart, expected {expected}"),
+                reason: format!("it has {got} classes, expected {expected}"),
             }),
             _ => Ok(head),
         }
@@ -199,9 +199,9 @@ fn head(ctx: &Context, job: &Job, index: &Index) -> Result<Head, Failure> {
 struct Summary {
     #[serde(flatten)]
     metrics: Metrics,
-    /// scikit-learn's table.
+    /// Table as of scikit-learn's `classification_report`.
     report: String,
-    /// Patients on both sides of the split.
+    /// Number of patients in both training and test set.
     leaking: usize,
 }
 
@@ -209,55 +209,62 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { metrics, report, leaking } = self;
         writeln!(f, "{report}")?;
-        confusion(f, metrics)?;
+        write_confusion(f, metrics)?;
         writeln!(f)?;
-        // Of several classes, these are of the positive one against the others.
-        let of = match metrics.classes.len() {
+        // With several classes, these metrics are of the positive class against the rest.
+        let suffix = match metrics.classes.len() {
             0..=2 => String::new(),
             _ => format!(" of {}", metrics.positive),
         };
-        let pad = PAD + of.chars().count();
-        rate(f, "acc", pad, &metrics.accuracy)?;
-        rate(f, &format!("sensitivity{of}"), pad, &metrics.sensitivity)?;
-        rate(f, &format!("specificity{of}"), pad, &metrics.specificity)?;
-        score(f, &format!("roc auc{of}"), pad, &metrics.scores["roc_auc"])?;
+        let pad = PAD + suffix.chars().count();
+        write_rate(f, "acc", pad, &metrics.accuracy)?;
+        write_rate(f, &format!("sensitivity{suffix}"), pad, &metrics.sensitivity)?;
+        write_rate(f, &format!("specificity{suffix}"), pad, &metrics.specificity)?;
+        write_score(f, &format!("roc auc{suffix}"), pad, &metrics.scores["roc_auc"])?;
         if let Some(mean) = metrics.scores.get("macro_roc_auc") {
-            score(f, "mean roc auc", pad, mean)?;
+            write_score(f, "mean roc auc", pad, mean)?;
         }
         writeln!(f)?;
-        let of = |images, patients| {
+        let counts = |images, patients| {
             let images = counted(images, "image", "images");
             format!("{images} of {}", counted(patients, "patient", "patients"))
         };
         for class in &metrics.classes {
             let ClassMetrics { images, patients, ref roc_auc, .. } = metrics.by_class[class];
-            let sign = if *class == metrics.positive { ", the positive class" } else { "" };
-            write!(f, "{class}: {}{sign}", of(images, patients))?;
+            let role = if *class == metrics.positive { ", the positive class" } else { "" };
+            write!(f, "{class}: {}{role}", counts(images, patients))?;
             match metrics.classes.len() {
                 0..=2 => writeln!(f)?,
                 _ => writeln!(f, "; roc auc against the rest {}", roc_auc.brief(4))?,
             }
         }
-        write!(f, "all: {}", of(metrics.images, metrics.patients))?;
+        write!(f, "all: {}", counts(metrics.images, metrics.patients))?;
         if metrics.unknown > 0 {
-            write!(f, ", {} of no known patient", metrics.unknown)?;
+            write!(f, ", {} without patient ID", metrics.unknown)?;
         }
         if metrics.grouped_by == Grouping::Link {
-            write!(f, ", told apart by cxr-link")?;
+            write!(f, ", patients linked by cxr-link")?;
         }
         if metrics.patients + metrics.unknown < metrics.images {
-            write!(f, "\nintervals are of as many patients, not of as many images")?;
+            write!(
+                f,
+                "\nthe sample size of the intervals is the number of patients, not of images"
+            )?;
         }
         if *leaking > 0 {
-            let patients = counted(*leaking, "patient stands", "patients stand");
-            write!(f, "\n{patients} in training, too: expect less of new patients")?;
+            let patients = counted(*leaking, "patient is", "patients are");
+            write!(
+                f,
+                "\n{patients} in both the training and the test set: the test performance is \
+                 overestimated"
+            )?;
         }
         Ok(())
     }
 }
 
 impl Summary {
-    /// The accuracy in a line.
+    /// Returns the accuracy as one line.
     fn headline(&self) -> String {
         let Rate { value, low, high, hits, of } = self.metrics.accuracy;
         let value = value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
@@ -265,7 +272,7 @@ impl Summary {
     }
 }
 
-fn confusion(f: &mut fmt::Formatter<'_>, metrics: &Metrics) -> fmt::Result {
+fn write_confusion(f: &mut fmt::Formatter<'_>, metrics: &Metrics) -> fmt::Result {
     const CORNER: &str = "truth \\ predicted";
     let names = metrics.classes.iter().map(|class| class.chars().count());
     let width = names.max().unwrap_or(0).max(6) + 2;
@@ -280,7 +287,7 @@ fn confusion(f: &mut fmt::Formatter<'_>, metrics: &Metrics) -> fmt::Result {
     Ok(())
 }
 
-fn rate(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, rate: &Rate) -> fmt::Result {
+fn write_rate(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, rate: &Rate) -> fmt::Result {
     let Rate { value, low, high, hits, of } = rate;
     match value {
         Some(value) => writeln!(
@@ -289,11 +296,16 @@ fn rate(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, rate: &Rate) -> fmt:
             "",
             pad = pad - name.chars().count()
         ),
-        None => writeln!(f, "{name}: undefined, there is no such image"),
+        None => writeln!(f, "{name}: undefined, 0 of 0 images"),
     }
 }
 
-fn score(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, score: &Estimate) -> fmt::Result {
+fn write_score(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    pad: usize,
+    score: &Estimate,
+) -> fmt::Result {
     let Estimate { value, low, high, undefined, .. } = score;
     let Some(value) = value else { return writeln!(f, "{name}: undefined, {undefined}") };
     write!(f, "{name}: {value:.4}")?;
@@ -309,9 +321,9 @@ fn score(f: &mut fmt::Formatter<'_>, name: &str, pad: usize, score: &Estimate) -
     }
 }
 
-/// The length of the longest name of a figure.
+/// Length of the longest name of a metric.
 const PAD: usize = "sensitivity".len();
 
-fn counted(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
+fn counted(n: usize, singular: &str, plural: &str) -> String {
+    format!("{n} {}", if n == 1 { singular } else { plural })
 }

@@ -1,16 +1,14 @@
-//! One file per command: its arguments, its settings, its `run`.
+//! Stages of the pipeline: one file per command, with its arguments, settings and `run`.
 //!
-//! To add a stage `x`: write `src/stages/x.rs` with a type that implements
-//! [`Stage`], write `bin/cxr-x.rs`, a launcher like the others, and register it in three
-//! places: `mod` and [`STAGES`] here, `[[bin]]` in `Cargo.toml`. The program,
-//! `cxr x`, its place in `cxr run`, its keys in `pipeline.toml`, help,
-//! completions and the tests of the registry follow from that.
+//! To add a stage `x`: write `src/stages/x.rs` with a type that implements [`Stage`], write the
+//! launcher `bin/cxr-x.rs`, and register the stage in three places: `mod` and [`STAGES`] here,
+//! `[[bin]]` in `Cargo.toml`. The program, `cxr x`, its position in `cxr run`, its keys in
+//! `pipeline.toml`, help, completions and the registry tests follow from these.
 //!
-//! A stage reads its inputs through [`Context::read`], writes through a
-//! [`Job`] from [`Stage::begin`], says what it found in an [`Outcome`], and neither
-//! prints nor exits. It never uses another stage: what several of them read is in
-//! `upstream`, what those share that fill a folder of the user's is in `collected`,
-//! and all else lives in a lower layer.
+//! A stage reads its inputs through [`Context::read`], writes through a [`Job`] from
+//! [`Stage::begin`], returns its results as an [`Outcome`], and neither prints nor exits. Stages
+//! never use each other. Their shared code is in `upstream` (inputs), in `collected` (output
+//! folders of the user), or in a lower layer.
 
 pub mod audit;
 pub mod build_covid;
@@ -48,8 +46,8 @@ use crate::pipeline::order::Node;
 use crate::pipeline::stale::Wanted;
 use crate::pipeline::{Input, Job};
 
-/// Every stage, in the order of the pipeline: the one list that programs, help,
-/// `cxr run` and the tests are made from.
+/// All stages, in the order of the pipeline. Programs, help, `cxr run` and the tests are
+/// generated from this list.
 pub const STAGES: &[Entry] = &[
     Entry::of::<fetch::Fetch>(),
     Entry::of::<phantom::Phantom>(),
@@ -70,8 +68,8 @@ pub const STAGES: &[Entry] = &[
     Entry::of::<predict::Predict>(),
 ];
 
-/// The global flags of a stage that reads its settings and works in the artifacts folder,
-/// and `more` of them: `uses!(Dataset, Threads)`.
+/// Global flags of a stage: those of settings and artifacts folder, and the listed ones:
+/// `uses!(Dataset, Threads)`.
 macro_rules! uses {
     ($($more:ident),*) => {
         &[
@@ -84,61 +82,69 @@ macro_rules! uses {
 }
 use uses;
 
-/// A command: what it is called, what it takes, what it does.
+/// A command of the pipeline.
 pub trait Stage {
-    /// Its name: `train` is `cxr-train`, `cxr train` and `[train]`.
+    /// Name: `train` is `cxr-train`, `cxr train` and `[train]`.
     const NAME: &'static str;
     /// One line for `--help` and the table of stages.
     const ABOUT: &'static str;
-    /// What it reads, for the table of stages.
+    /// Inputs, for the table of stages.
     const READS: &'static str;
-    /// What it writes, for the table of stages.
+    /// Outputs, for the table of stages.
     const WRITES: &'static str;
-    /// Stages whose files it reads when they run in the same pipeline.
+    /// Stages whose files this stage reads when they run in the same pipeline.
     const AFTER: &'static [&'static str];
-    /// Command lines worth showing, with what each does.
+    /// Example command lines and their descriptions.
     const EXAMPLES: &'static [(&'static str, &'static str)];
-    /// The global flags that it uses; the parser refuses the others. `Dataset` if it
-    /// reads [`Context::paths`]`.dataset` or a setting with `{dataset}`, `Seed` if it reads
-    /// [`Context::seed`], `Threads` if it starts a job (whose inputs are hashed in
-    /// parallel) or computes in parallel.
+    /// Accepted global flags: `Dataset` if the stage reads [`Context::paths`]`.dataset` or a
+    /// setting with `{dataset}`, `Seed` if it reads [`Context::seed`], `Threads` if it starts a
+    /// job (whose inputs are hashed in parallel) or computes in parallel.
     const USES: &'static [Flag];
-    /// Whether `cxr run` ends with its whole summary, not only the first line.
+    /// Whether `cxr run` prints the whole summary at its end, not only the first line.
     const SHOW: bool = false;
-    /// Its keys in `pipeline.toml`, made with [`crate::settings!`].
+    /// Keys in `pipeline.toml`, defined with [`crate::settings!`].
     type Settings: Default + Serialize + DeserializeOwned;
-    /// Its arguments: `#[command(flatten)] flags: Flags`, and what is no setting.
+    /// Arguments: `#[command(flatten)] flags: Flags`, and arguments that are not settings.
     type Args: clap::Args;
 
-    /// The files it reads, not opened: `ctx.input("split", "split.json")`. The
-    /// runner compares them with the record to tell what is stale.
+    /// Lists the input files without opening them: `ctx.input("split", "split.json")`. The
+    /// runner compares them with the record to find out whether the stage is stale.
+    ///
+    /// # Errors
+    /// If an input cannot be located.
     fn inputs(ctx: &Context, settings: &Self::Settings) -> Result<Vec<Input>, Failure>;
 
-    /// Notes what would make it fail with these settings, as far as that can be told before
-    /// the first stage of a run. Its inputs are checked for it.
+    /// Collects the reasons why the stage would fail with these settings that are known before
+    /// the first stage of a run. The caller checks the inputs.
     fn check(check: &mut Check<'_>, settings: &Self::Settings) {
         let _ = (check, settings);
     }
 
-    /// The contents of the data set, if it is the stage that reads it.
+    /// Lists the images of the data set; `None` if the stage does not read the data set.
     fn listed(ctx: &Context, settings: &Self::Settings) -> Option<Listed> {
         let _ = (ctx, settings);
         None
     }
 
-    /// The folder it writes to.
+    /// Returns the output folder.
     fn folder(ctx: &Context, settings: &Self::Settings) -> PathBuf {
         let _ = settings;
         ctx.paths.stage(Self::NAME)
     }
 
-    /// Starts a job: hashes the inputs, opens the staging folder.
+    /// Starts a job: hashes the inputs and opens the staging folder.
+    ///
+    /// # Errors
+    /// If an input is missing or unreadable, or the output folder is not writable.
     fn begin(ctx: &Context, settings: &Self::Settings) -> Result<Job, Failure> {
         let inputs = Self::inputs(ctx, settings)?;
         ctx.job(Self::NAME, &Self::folder(ctx, settings), settings, &inputs)
     }
 
-    /// Does the work.
+    /// Runs the stage.
+    ///
+    /// # Errors
+    /// If the settings are invalid, an input is missing or malformed, or writing fails.
     fn run(ctx: &Context, args: Self::Args) -> Result<Outcome, Failure>;
 }
 
@@ -161,16 +167,16 @@ pub struct Entry {
     pub uses: &'static [Flag],
     /// [`Stage::SHOW`].
     pub show: bool,
-    /// The default settings, as a table of `pipeline.toml`.
+    /// Default settings, as a table of `pipeline.toml`.
     pub defaults: fn() -> Table,
-    /// What the stage would do if `cxr run` started it now, with these settings kept of
-    /// its last run by hand.
+    /// Inputs and settings of the stage if `cxr run` started it now. The table holds settings
+    /// that `cxr run` keeps from flags of an earlier run of the stage.
     pub wanted: fn(&Context, &Table) -> Result<Wanted, Failure>,
-    /// The folder it writes to.
+    /// Output folder.
     pub folder: fn(&Context) -> Result<PathBuf, Failure>,
-    /// [`Stage::check`], with settings kept of its last run by hand.
+    /// [`Stage::check`], with the table of `wanted`.
     pub check: fn(&mut Check<'_>, &Table),
-    /// [`Stage::listed`], with settings kept of its last run by hand.
+    /// [`Stage::listed`], with the table of `wanted`.
     pub listed: fn(&Context, &Table) -> Option<Listed>,
     augment: fn(Command) -> Command,
     /// Runs the stage with its parsed arguments.
@@ -178,7 +184,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The entry of the stage `S`.
+    /// Returns the entry of the stage `S`.
     pub const fn of<S: Stage>() -> Self {
         Self {
             name: S::NAME,
@@ -204,7 +210,7 @@ impl Entry {
                 })
             },
             check: |check, hand| {
-                // Wrong settings are a problem of `wanted`.
+                // `wanted` reports invalid settings.
                 if let Ok(settings) = check.ctx.settings::<S::Settings>(S::NAME, hand) {
                     S::check(check, &settings);
                 }
@@ -219,12 +225,12 @@ impl Entry {
         }
     }
 
-    /// The program's arguments, the global ones among them.
+    /// Returns the program's arguments with the global flags.
     pub fn full_command(&self) -> Command {
         Globals::augment(self.command(), self.uses)
     }
 
-    /// The program's arguments, without the global ones.
+    /// Returns the program's arguments without the global flags.
     pub fn command(&self) -> Command {
         let name: &'static str = self.name;
         let command = (self.augment)(Command::new(format!("cxr-{name}")))
@@ -239,25 +245,24 @@ impl Entry {
 
     fn after_help(&self) -> String {
         let mut text = format!("Reads:  {}\nWrites: {}\n\nExamples:", self.reads, self.writes);
-        for (line, what) in self.examples {
-            text += &format!("\n  # {what}\n  {line}");
+        for (line, description) in self.examples {
+            text += &format!("\n  # {description}\n  {line}");
         }
         text
     }
 
-    /// The stage as the pipeline sees it.
+    /// Returns the stage as a node of the pipeline's graph.
     pub fn node(&self) -> Node<'static> {
         Node { name: self.name, after: self.after }
     }
 }
 
-/// The stage called `name`.
+/// Returns the stage with this name.
 pub fn find(name: &str) -> Option<&'static Entry> {
     STAGES.iter().find(|s| s.name == name)
 }
 
-/// Every stage with its default settings, which `pipeline.toml` may hold, and the global
-/// flags that it uses.
+/// Returns name, default settings and accepted global flags of every stage.
 pub fn known() -> Vec<Known> {
     let known = |s: &Entry| Known { name: s.name, defaults: (s.defaults)(), uses: s.uses };
     STAGES.iter().map(known).collect()

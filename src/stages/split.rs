@@ -1,4 +1,4 @@
-//! `cxr-split`: splits the images into training, validation and test.
+//! `cxr-split`: split of the images into training, validation and test set.
 
 mod copied;
 
@@ -25,57 +25,56 @@ use crate::pipeline::Input;
 /// `cxr-split`.
 pub struct Split;
 
-/// What is dealt.
+/// Unit that is assigned to training or test set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Single images; one patient's may stand on both sides. The tutorial does so.
+    /// Single images, as in the tutorial; a patient may be in both training and test set.
     Image,
     /// All images of a patient together.
     Group,
-    /// The images of one source test, all others train.
+    /// The test set is the images of one source.
     Source,
-    /// The images in `<class>/<folder>/` or `<part>/<class>/` test, all others train: a
-    /// test set of one's own.
+    /// The test set is the images in `<class>/<folder>/` or `<part>/<class>/`.
     Folder,
 }
 
-/// What becomes of the parts in which a data set comes, such as `train/` and `test/`.
+/// Use of the parts of a data set, such as `train/` and `test/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Parts {
-    /// They are the split, unless `method` asks for another one than by image.
+    /// The parts are the split if `method` is `image`.
     Keep,
-    /// All images are split anew.
+    /// The parts are mixed, and all images are split anew.
     New,
 }
 
-/// The order in which the classes draw in a split by image.
+/// Order in which the classes are sampled in a split by image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stratify {
-    /// As scikit-learn does with one-hot labels, the tutorial's way.
+    /// The order of scikit-learn with one-hot labels, as in the tutorial.
     OneHot,
-    /// As scikit-learn does with plain labels.
+    /// The order of scikit-learn with class labels.
     Labels,
 }
 
 crate::settings! {
     /// Settings of `cxr-split`: `[split]` in `pipeline.toml`.
     pub struct Settings {
-        /// What is dealt: single images, or all images of a patient together; or what is held out
+        /// Unit of the split: `image`, or `group` (all images of a patient); or the held-out test set: `source`, or `folder`
         method: Method = Method::Image,
-        /// What tells which images show one patient: `patient`, their ids, or `link`, what cxr-link found
+        /// Source of the patient groups: `patient` (patient IDs) or `link` (patient linkage by cxr-link)
         groups: Grouping = Grouping::Patient,
-        /// The source or the folder to test on, with `--method source` or `folder`
+        /// Source or folder of the test set, with `--method source` or `folder`
         hold_out: String = String::new(),
-        /// Whether a data set that comes in parts, `train/` and `test/`, is split as it comes, with `--method image`
+        /// Use of the data set's parts, such as `train/` and `test/`, with `--method image`: `keep` them as the split, or split all images anew (`new`)
         parts: Parts = Parts::Keep,
-        /// Share of images to test on
+        /// Proportion of test images, above 0 and below 1
         test_size: f64 = 0.2,
-        /// Proportion of the training images to set aside for validation, patient by patient; 0: the test images validate too
+        /// Proportion of the training images for validation, from 0 to 0.5, by patient; 0: validation on the test images
         validation: f64 = 0.0,
-        /// Form of the labels that scikit-learn would get; decides which class draws first
+        /// Form of the labels in scikit-learn's stratified split, which decides the order of the classes
         stratify: Stratify = Stratify::OneHot,
     }
 }
@@ -89,20 +88,20 @@ pub struct Args {
 
 impl Stage for Split {
     const NAME: &'static str = "split";
-    const ABOUT: &'static str = "Split the images into training, validation and test";
+    const ABOUT: &'static str = "Split the images into training, validation and test set";
     const READS: &'static str = "index.csv; groups.csv with `groups = \"link\"`";
     const WRITES: &'static str = "split.json";
     const AFTER: &'static [&'static str] = &["preprocess", "link"];
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr-split --profile tutorial", "As the tutorial does: image by image"),
-        ("cxr-split --method group", "No patient on both sides"),
-        ("cxr-split --method group --groups link", "Nor a patient under two ids"),
+        ("cxr-split --profile tutorial", "As in the tutorial: by image"),
+        ("cxr-split --method group", "No patient in both training and test set"),
+        ("cxr-split --method group --groups link", "The same for patients with two IDs"),
         ("cxr-split --method source --hold-out chest_xray", "Test on another hospital's images"),
         ("cxr-split --method folder --hold-out test", "Test on `<class>/test/`"),
         ("cxr-split --parts new", "Mix the parts `train` and `test` of the data set"),
-        ("cxr-split --method group --validation 0.1", "Validation on patients of its own"),
-        ("cxr-split --test-size 0.3 --seed 7", "Another draw"),
+        ("cxr-split --method group --validation 0.1", "Validation on other patients"),
+        ("cxr-split --test-size 0.3 --seed 7", "Another random split"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -117,8 +116,8 @@ impl Stage for Split {
         check.two_classes();
         check.expect(settings.check());
         let listed = check.listed.as_ref();
-        let tried = listed.map(|listed| settings.try_on(listed, check.ctx.seed));
-        check.expect(tried.unwrap_or_else(|| settings.check_hold_out()));
+        let result = listed.map(|listed| settings.try_split(listed, check.ctx.seed));
+        check.expect(result.unwrap_or_else(|| settings.check_hold_out()));
     }
 
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
@@ -128,25 +127,26 @@ impl Stage for Split {
         let index = upstream::index(ctx)?;
         if let [class] = index.classes.as_slice() {
             return Err(Failure::new(format_args!("all images are of one class, `{class}`"))
-                .hint("the dataset needs a folder for each class, two at least"));
+                .hint("the dataset needs at least two class folders"));
         }
         let hash = &job.inputs()["preprocess/index.csv"];
         let patients = upstream::patients(ctx, &job, &index, settings.groups)?;
         let explain = |error| explain(error, &index, &settings);
-        let given = as_given(&index, &settings).transpose().map_err(explain)?;
-        let sides = match &given {
-            Some(given) if !given.validation.is_empty() => Ok(Rows::of_given(given)),
-            Some(given) => Rows::of(given.sides.clone(), &index, &patients, &settings, ctx.seed),
-            None => draw(&index, &patients, &settings, ctx.seed)
-                .and_then(|sides| Rows::of(sides, &index, &patients, &settings, ctx.seed)),
+        let given = published_split(&index, &settings).transpose().map_err(explain)?;
+        let with_validation =
+            |split| Rows::with_validation(split, &index, &patients, &settings, ctx.seed);
+        let rows = match &given {
+            Some(given) if !given.validation.is_empty() => Ok(Rows::from_published(given)),
+            Some(given) => with_validation(given.sides.clone()),
+            None => new_split(&index, &patients, &settings, ctx.seed).and_then(with_validation),
         };
-        let sides = sides.map_err(explain)?;
-        let mut summary = Summary::new(&index, &patients, &sides, &settings, ctx.seed);
+        let rows = rows.map_err(explain)?;
+        let mut summary = Summary::new(&index, &patients, &rows, &settings, ctx.seed);
         if let Some(given) = &given {
             "parts".clone_into(&mut summary.method);
-            state_parts(ctx, given);
+            report_kept_parts(ctx, given);
         } else {
-            state_mixed_parts(ctx, &index, settings.method);
+            report_mixed_parts(ctx, &index, settings.method);
         }
         summary.warn(ctx);
 
@@ -156,9 +156,9 @@ impl Stage for Split {
             seed: ctx.seed,
             test_size: settings.test_size,
             validation_size: settings.validation,
-            train: sides.train,
-            validation: sides.validation,
-            test: sides.test,
+            train: rows.train,
+            validation: rows.validation,
+            test: rows.test,
             groups: summary.groups.clone(),
             leaking: summary.leaking.clone(),
             unknown: summary.unknown,
@@ -171,36 +171,36 @@ impl Stage for Split {
     }
 }
 
-/// The split in which the data set comes, if it is to be kept.
-fn as_given(index: &Index, settings: &Settings) -> Option<Result<Given, SplitError>> {
+/// Returns the split that the data set was published with, if it is to be kept.
+fn published_split(index: &Index, settings: &Settings) -> Option<Result<Given, SplitError>> {
     let parts: Vec<_> = index.rows.iter().map(|image| words::part(&image.part)).collect();
     let kept = settings.method == Method::Image && settings.parts == Parts::Keep;
     let classes: Vec<&str> = index.rows.iter().map(|image| image.class.as_str()).collect();
     (kept && is_given(&parts)).then(|| given(&classes, &parts))
 }
 
-/// States that the parts of the data set are the split.
-fn state_parts(ctx: &Context, given: &Given) {
-    let test = match given.test_is_validation {
-        true => "its validation part, in want of a test part, is the test",
-        false if given.validation.is_empty() => "its parts are training and test",
-        false => "its parts are training, validation and test",
+/// Reports that the parts of the data set are the split.
+fn report_kept_parts(ctx: &Context, given: &Given) {
+    let sets = match given.test_is_validation {
+        true => "no part is a test set, so the validation part is the test set",
+        false if given.validation.is_empty() => "its parts are training and test set",
+        false => "its parts are training, validation and test set",
     };
     ctx.ui.note(format_args!(
-        "the data set comes with a split, which is kept: {test}; `--parts new` splits anew"
+        "the split of the data set is kept: {sets}; `--parts new` splits all images anew"
     ));
     let unused = given.others.len();
     if unused > 0 {
-        let verb = if unused == 1 { "is" } else { "are" };
         ctx.ui.warn(format_args!(
-            "{} of other parts {verb} neither trained on, validated on nor tested",
-            counted(unused, "image", "images")
+            "{} in other parts {} not used",
+            counted(unused, "image", "images"),
+            if unused == 1 { "is" } else { "are" }
         ));
     }
 }
 
-/// States that the parts of the data set are mixed by this split.
-fn state_mixed_parts(ctx: &Context, index: &Index, method: Method) {
+/// Reports that the split mixes the parts of the data set.
+fn report_mixed_parts(ctx: &Context, index: &Index, method: Method) {
     let parts: BTreeSet<&str> = index.rows.iter().map(|image| image.part.as_str()).collect();
     let named: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
     if parts.len() < 2 || method == Method::Folder {
@@ -208,14 +208,14 @@ fn state_mixed_parts(ctx: &Context, index: &Index, method: Method) {
     }
     let first = shell_word(named[0]);
     ctx.ui.note(format_args!(
-        "the parts of the data set ({}) are mixed; `--method folder --hold-out {first}` tests on \
-         one of them",
+        "the parts of the data set ({}) are mixed; `--method folder --hold-out {first}` keeps one \
+         of them as the test set",
         named.join(", ")
     ));
 }
 
-/// The hint to a test size that cannot be.
-const TEST_SIZE: &str = "`--test-size` is the proportion of images to test on, such as 0.2";
+/// Hint to an invalid test size.
+const TEST_SIZE: &str = "`--test-size` is the proportion of test images, such as 0.2";
 
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
@@ -225,37 +225,37 @@ impl Settings {
         Err(SplitError::TestShare(self.test_size)).hint(TEST_SIZE).usage()
     }
 
-    /// Whether something is named to hold out, if the method holds out.
+    /// Fails if the method holds out a source or folder and none is given.
     fn check_hold_out(&self) -> Result<(), Failure> {
         match self.method {
             Method::Source | Method::Folder if self.hold_out.is_empty() => {
-                let hint = "name the source or the folder to test on with `--hold-out NAME`";
+                let hint = "give the source or folder of the test set with `--hold-out NAME`";
                 Err(SplitError::NothingHeldOut).hint(hint).usage()
             }
             _ => Ok(()),
         }
     }
 
-    /// Whether the listed images can be split, as far as that can be told without patients
-    /// and, of images that have not been read, without sources.
-    fn try_on(&self, listed: &Listed, seed: u64) -> Result<(), Failure> {
+    /// Splits the listed images on trial. Skipped if the method needs patients, or if it needs
+    /// sources and the images have not been read.
+    fn try_split(&self, listed: &Listed, seed: u64) -> Result<(), Failure> {
         let Listed { index, read } = listed;
         let known = match self.method {
             Method::Image | Method::Folder => true,
             Method::Source => *read,
             Method::Group => false,
         };
-        // Settings that are wrong, and a data set of one class, are told of elsewhere.
+        // Invalid settings and a data set of one class are reported elsewhere.
         if !known || index.classes.len() < 2 || self.check().is_err() {
             return self.check_hold_out();
         }
-        let given = as_given(index, self).map(|given| given.map(drop));
-        let tried = given.unwrap_or_else(|| draw(index, &[], self, seed).map(drop));
-        tried.map_err(|error| explain(error, index, self))
+        let given = published_split(index, self).map(|given| given.map(drop));
+        let result = given.unwrap_or_else(|| new_split(index, &[], self, seed).map(drop));
+        result.map_err(|error| explain(error, index, self))
     }
 }
 
-/// The rows to train, validate and test on.
+/// Rows of the index in training, validation and test set.
 struct Rows {
     train: Vec<usize>,
     validation: Vec<usize>,
@@ -263,31 +263,31 @@ struct Rows {
 }
 
 impl Rows {
-    /// The parts in which the data set comes, its own validation part among them.
-    fn of_given(given: &Given) -> Self {
+    /// Returns the split of the data set, with its validation part.
+    fn from_published(given: &Given) -> Self {
         let TrainTest { train, test } = given.sides.clone();
         Self { train, validation: given.validation.clone(), test }
     }
 
-    /// The test rows, beside the rows to train on.
+    /// Returns training and test rows.
     fn train_test(&self) -> TrainTest {
         TrainTest { train: self.train.clone(), test: self.test.clone() }
     }
 
-    /// The test rows, beside the rows to validate on.
+    /// Returns validation rows (as `train`) and test rows.
     fn validation_test(&self) -> TrainTest {
         TrainTest { train: self.validation.clone(), test: self.test.clone() }
     }
 
-    /// Sets a part of the training rows aside, if a validation part is wanted.
-    fn of(
-        whole: TrainTest,
+    /// Splits the validation set off the training rows, if its proportion is above 0.
+    fn with_validation(
+        split: TrainTest,
         index: &Index,
         patients: &[Option<String>],
         settings: &Settings,
         seed: u64,
     ) -> Result<Self, SplitError> {
-        let TrainTest { train, test } = whole;
+        let TrainTest { train, test } = split;
         if settings.validation == 0.0 {
             return Ok(Self { train, validation: Vec::new(), test });
         }
@@ -298,14 +298,15 @@ impl Rows {
     }
 }
 
-/// The group of each image; an image of an unknown patient is a group of its own.
+/// Returns the group of each image; an image without patient ID is a group of its own.
 fn groups(patients: &[Option<String>]) -> Vec<(Option<String>, Option<usize>)> {
     let group =
         |(i, patient): (usize, &Option<String>)| (patient.clone(), patient.is_none().then_some(i));
     patients.iter().enumerate().map(group).collect()
 }
 
-fn draw(
+/// Splits the images into training and test set by the settings' method.
+fn new_split(
     index: &Index,
     patients: &[Option<String>],
     settings: &Settings,
@@ -325,15 +326,16 @@ fn draw(
         }
         Method::Source | Method::Folder => {
             let named = Some(settings.hold_out.as_str()).filter(|name| !name.is_empty());
-            let side = |image| named.is_some() && side_of(image, settings.method) == named;
-            hold_out(&classes, &index.rows.iter().map(side).collect::<Vec<_>>())
+            let is_held_out =
+                |image| named.is_some() && hold_out_name(image, settings.method) == named;
+            hold_out(&classes, &index.rows.iter().map(is_held_out).collect::<Vec<_>>())
         }
     }
 }
 
-/// What an image may be held out by: its source, its part, or its folder below the
-/// class's.
-fn side_of(image: &IndexRow, method: Method) -> Option<&str> {
+/// Returns the name by which an image can be held out: its source, its part, or its folder inside
+/// the class folder.
+fn hold_out_name(image: &IndexRow, method: Method) -> Option<&str> {
     match method {
         Method::Source => Some(&image.source),
         _ if !image.part.is_empty() => Some(&image.part),
@@ -341,7 +343,7 @@ fn side_of(image: &IndexRow, method: Method) -> Option<&str> {
     }
 }
 
-/// The error with a way out.
+/// Returns the error with a hint.
 fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
     let hint = match error {
         SplitError::TestShare(_) | SplitError::GroupTestShare(_) => {
@@ -356,30 +358,33 @@ fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
         SplitError::NoValidation => {
             "add images of more patients, or validate on the test images with `--validation 0`"
         }
-        SplitError::TooFewImages { .. } => "add images of this class, or take its folder away",
+        SplitError::TooFewImages { .. } => "add images of this class, or remove its folder",
         SplitError::TooSmall { .. } => "add images, or change `--test-size`",
         SplitError::TooFewGroups { .. } | SplitError::OneSided => {
-            "add images of more patients, try another `--seed`, or accept patients on both sides \
-             with `--method image`"
+            "add images of more patients, try another `--seed`, or split by image with `--method \
+             image`: patients may then be in both training and test set"
         }
         SplitError::NothingHeldOut => {
-            let mut sides: Vec<_> =
-                index.rows.iter().filter_map(|image| side_of(image, settings.method)).collect();
-            sides.sort_unstable();
-            sides.dedup();
-            sides.retain(|side| !side.is_empty());
-            let choice = |side: &&str| format!("`--hold-out {}`", shell_word(side));
-            let choices: Vec<_> = sides.iter().map(choice).collect();
+            let rows = index.rows.iter();
+            let mut names: Vec<_> =
+                rows.filter_map(|image| hold_out_name(image, settings.method)).collect();
+            names.sort_unstable();
+            names.dedup();
+            names.retain(|name| !name.is_empty());
+            let choice = |name: &&str| format!("`--hold-out {}`", shell_word(name));
+            let choices: Vec<_> = names.iter().map(choice).collect();
             let hint = match (choices.is_empty(), settings.method) {
-                (true, Method::Source) => "the source of no image is known: `--method folder` \
-                                           holds out a folder of each class"
+                (true, Method::Source) => "no image has a known source; `--method folder` holds \
+                                           out a folder of each class"
                     .to_owned(),
-                (true, _) => "no class folder holds folders of images".to_owned(),
+                (true, _) => "no class folder contains folders of images".to_owned(),
                 (false, _) => format!("give {}", choices.join(" or ")),
             };
             return Err::<(), _>(error).hint(hint).usage().expect_err("it is an error");
         }
-        SplitError::AllHeldOut { .. } => "add images of this class from elsewhere",
+        SplitError::AllHeldOut { .. } => {
+            "add images of this class from other sources or in other folders"
+        }
         SplitError::NoImages | SplitError::FoldCount(_) => return error.into(),
     };
     Failure::from(error).hint(hint)
@@ -394,17 +399,17 @@ struct Summary {
     test: usize,
     groups: split::GroupCount,
     classes: Vec<Class>,
-    /// Groups on both sides.
+    /// Groups in both training and test set.
     leaking: Vec<String>,
-    /// Test images of those groups.
+    /// Number of test images of these groups.
     leaking_test_images: usize,
-    /// Number of groups in both validation and test.
+    /// Number of groups in both validation and test set.
     validated_and_tested: usize,
-    /// Images of unknown patients.
+    /// Number of images without patient ID.
     unknown: usize,
     /// Images whose files are equal byte for byte.
     copies: Copies,
-    /// What is said of them.
+    /// Warnings of copies.
     #[serde(skip)]
     copied: Vec<String>,
 }
@@ -421,26 +426,26 @@ impl Summary {
     fn new(
         index: &Index,
         patients: &[Option<String>],
-        sides: &Rows,
+        rows: &Rows,
         settings: &Settings,
         seed: u64,
     ) -> Self {
-        let leaks = leaks(patients, &sides.train_test());
+        let leaks = leaks(patients, &rows.train_test());
         let hashes: Vec<&str> = index.rows.iter().map(|image| image.hash.as_str()).collect();
         let classes: Vec<&str> = index.rows.iter().map(|image| image.class.as_str()).collect();
-        let copies = copies(&hashes, &classes, &sides.train, &sides.validation, &sides.test);
-        let of_class = |rows: &[usize], class: &str| {
+        let copies = copies(&hashes, &classes, &rows.train, &rows.validation, &rows.test);
+        let count_class = |rows: &[usize], class: &str| {
             rows.iter().filter(|row| index.rows[**row].class == class).count()
         };
         let class = |name: &String| Class {
             name: name.clone(),
-            train: of_class(&sides.train, name),
-            validation: of_class(&sides.validation, name),
-            test: of_class(&sides.test, name),
+            train: count_class(&rows.train, name),
+            validation: count_class(&rows.validation, name),
+            test: count_class(&rows.test, name),
         };
         let method = settings.method.to_possible_value().expect("every method has a name");
-        // An image of an unknown patient is a group of its own.
-        let groups_of = |rows: &[usize]| {
+        // An image without patient ID is a group of its own.
+        let count_groups = |rows: &[usize]| {
             let known: BTreeSet<_> =
                 rows.iter().filter_map(|row| patients[*row].as_ref()).collect();
             known.len() + rows.iter().filter(|row| patients[**row].is_none()).count()
@@ -449,21 +454,21 @@ impl Summary {
             method: method.get_name().to_owned(),
             groups: split::GroupCount {
                 by: settings.groups.to_string(),
-                train: groups_of(&sides.train),
-                validation: groups_of(&sides.validation),
-                test: groups_of(&sides.test),
+                train: count_groups(&rows.train),
+                validation: count_groups(&rows.validation),
+                test: count_groups(&rows.test),
                 both: leaks.len(),
             },
             seed,
-            train: sides.train.len(),
-            validation: sides.validation.len(),
-            test: sides.test.len(),
+            train: rows.train.len(),
+            validation: rows.validation.len(),
+            test: rows.test.len(),
             classes: index.classes.iter().map(class).collect(),
             leaking: leaks.iter().map(|leak| leak.group.clone()).collect(),
             leaking_test_images: leaks.iter().map(|leak| leak.test.len()).sum(),
-            validated_and_tested: self::leaks(patients, &sides.validation_test()).len(),
+            validated_and_tested: self::leaks(patients, &rows.validation_test()).len(),
             unknown: index.rows.iter().filter(|image| image.patient.is_empty()).count(),
-            copied: copied(index, sides, &copies),
+            copied: copied(index, rows, &copies),
             copies,
         }
     }
@@ -472,7 +477,7 @@ impl Summary {
         const SHOWN: usize = 12;
         for Class { name, .. } in self.classes.iter().filter(|class| class.test == 0) {
             ctx.ui.warn(format_args!(
-                "no image of `{name}` is tested: how well it is told apart stays unknown"
+                "the test set has no image of `{name}`: performance on this class is unknown"
             ));
         }
         if !self.leaking.is_empty() {
@@ -482,8 +487,8 @@ impl Summary {
                 more => format!(" and {more} more"),
             };
             ctx.ui.warn(format_args!(
-                "{} on both sides, so {} of {} test images show someone the model learns from: {}{more}",
-                counted(self.leaking.len(), "patient stands", "patients stand"),
+                "{} in both the training and the test set, with {} of {} test images: {}{more}",
+                counted(self.leaking.len(), "patient is", "patients are"),
                 self.leaking_test_images,
                 self.test,
                 named.join(", "),
@@ -492,9 +497,9 @@ impl Summary {
         self.copied.iter().for_each(|copied| ctx.ui.warn(copied));
         if self.unknown > 0 && self.groups.by == Grouping::Patient.to_string() {
             ctx.ui.warn(format_args!(
-                "{} no known patient: whether {} on both sides cannot be told",
+                "{} no patient ID; each is treated as a separate patient, so leakage may be \
+                 underestimated",
                 counted(self.unknown, "image has", "images have"),
-                if self.unknown == 1 { "they stand" } else { "those stand" },
             ));
         }
     }
@@ -520,7 +525,7 @@ impl fmt::Display for Summary {
         }
         let counts = [train, validation, test].map(ToString::to_string);
         line(f, "all", counts.each_ref().map(String::as_str))?;
-        write!(f, "patients on both sides: {}", self.leaking.len())?;
+        write!(f, "patients in both training and test set: {}", self.leaking.len())?;
         if self.leaking.is_empty() {
             let split::GroupCount { train, validation, test, .. } = self.groups;
             write!(f, ", of {train} in training")?;
@@ -530,22 +535,22 @@ impl fmt::Display for Summary {
             write!(f, " and {test} in test")?;
         }
         if self.validated_and_tested > 0 {
-            write!(f, "\npatients in both validation and test: {}", self.validated_and_tested)?;
+            write!(f, "\npatients in both validation and test set: {}", self.validated_and_tested)?;
         }
         let Copies { in_training, in_validation, in_classes } = &self.copies;
         if !in_training.is_empty() {
-            write!(f, "\ntest images whose file is in training too: {}", in_training.len())?;
+            write!(f, "\ntest images with a copy in the training set: {}", in_training.len())?;
         }
         if !in_validation.is_empty() {
-            write!(f, "\ntest images whose file is in validation too: {}", in_validation.len())?;
+            write!(f, "\ntest images with a copy in the validation set: {}", in_validation.len())?;
         }
         if !in_classes.is_empty() {
-            write!(f, "\nfiles that are in several classes: {}", in_classes.len())?;
+            write!(f, "\nfiles with copies in several classes: {}", in_classes.len())?;
         }
         Ok(())
     }
 }
 
-fn counted(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
+fn counted(n: usize, singular: &str, plural: &str) -> String {
+    format!("{n} {}", if n == 1 { singular } else { plural })
 }

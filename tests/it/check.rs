@@ -47,7 +47,7 @@ fn the_only_class_with_a_finding_is_the_positive_one_and_it_is_said() {
     let sandbox = classes(["NORMAL", "PNEUMONIA"]);
     let text = sandbox.transcript(&format!("cxr run --until evaluate {SMALL}"));
     assert!(text.contains("exit: 0"), "{text}");
-    assert!(text.contains("positive class: `PNEUMONIA`, the only class with a finding"), "{text}");
+    assert!(text.contains("positive class: `PNEUMONIA`, the only class whose name indicates a finding"), "{text}");
     assert!(text.contains(", the positive class"), "the summary names it, too: {text}");
     assert_eq!(sandbox.json("artifacts/tutorial/evaluate/metrics.json")["positive"], "PNEUMONIA");
 }

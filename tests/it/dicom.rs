@@ -68,14 +68,14 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
     $ cxr-preprocess --max-skipped 0
     exit: 0
     --- stdout
-    6 images read, 0 files left out
-    10 set aside as well: what DICOM exports hold beside images
+    6 images read, 0 unusable files excluded
+    10 also excluded: files of DICOM exports that are not images
     class    images  patients  unknown
     covid        3         2        1
     normal       3         2        1
     --- stderr
-    warning: 2 pictures below a DICOMDIR are set aside, for those of a viewer: if they are images, move them elsewhere
-    warning: the patients' numbers are hashed without a key: who can list the numbers can find them; name a file of secret bytes with `--patient-key`
+    warning: 2 images below a DICOMDIR are excluded, because they are not DICOM and may belong to a viewer; move radiographs to another folder
+    warning: the patient IDs are hashed without a key: anyone who can list the IDs can identify the patients; give a file of secret bytes with `--patient-key`
     ");
     let rows = index(&sandbox);
     let said: Vec<_> = rows
@@ -145,7 +145,7 @@ fn patients_are_called_as_asked() {
     let text = sandbox.transcript("cxr-preprocess");
     assert!(text.contains("exit: 1") && text.contains("fewer than 16 bytes"), "{text}");
     let text = sandbox.transcript("cxr-preprocess --patient-key gone");
-    assert!(text.contains("exit: 1") && text.contains("hint: make one with"), "{text}");
+    assert!(text.contains("exit: 1") && text.contains("hint: create a key with"), "{text}");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_selection_log_beats_the_header() {
 #[test]
 fn paths_that_name_patients_are_warned_of() {
     let sandbox = export();
-    let warning = "images hold the name or number of the patient";
+    let warning = "images contain the patient's name or ID";
     assert!(!sandbox.transcript("cxr-preprocess").contains(warning));
     sandbox.write("dataset/covid/Zauberflo_Tamino/1", of("1001").file());
     sandbox.write("dataset/normal/1001/1", of("1001").file());
@@ -287,7 +287,7 @@ fn predict_skips_what_is_no_image_unless_it_is_named() {
     let text = trained().transcript(&format!("cxr-predict --format csv {folder}"));
     assert!(text.starts_with(&format!("$ cxr-predict --format csv {folder}\nexit: 0")), "{text}");
     assert_eq!(text.matches("dataset/covid/A/").count(), 3, "{text}");
-    assert!(text.contains("5 files of DICOM exports are no images"), "{text}");
+    assert!(text.contains("5 files of DICOM exports are not images"), "{text}");
     let text = trained().transcript(&format!("cxr-predict {folder}/A/2/CT000001"));
     assert!(text.contains("exit: 1"), "{text}");
     assert!(text.contains("no image: a CT slice, no projection radiograph"), "{text}");
@@ -376,10 +376,10 @@ fn doubts_about_a_decoding_are_named_counted_and_reported() {
     }
     let note = "the window shows at most two levels of the values: the range of the values is used";
     let text = sandbox.transcript("cxr-preprocess --patients none");
-    assert!(text.contains("12 decoded with doubts: see the column `notes`"), "{text}");
+    assert!(text.contains("12 decoded with notes: see the column `notes`"), "{text}");
     assert!(text.contains(&format!("warning: `covid/0.dcm`: {note}")), "{text}");
     assert_eq!(text.matches(note).count(), 10, "{text}");
-    assert!(text.contains("warning: 2 more images were decoded with doubts"), "{text}");
+    assert!(text.contains("warning: 2 more images have notes"), "{text}");
     let selection_log = sandbox.read(format!("{OUT}/selection.csv"));
     assert!(selection_log.starts_with("path,class,status,reason,notes\n"), "{selection_log}");
     assert!(
@@ -410,7 +410,7 @@ fn doubts_about_a_decoding_are_named_counted_and_reported() {
         "{text}"
     );
     assert!(text.contains(&format!("none,{note}\n")), "{text}");
-    assert!(text.contains("1 decoded with doubts"), "{text}");
+    assert!(text.contains("1 decoded with notes"), "{text}");
     let json = trained().ok(&format!("cxr-predict --json {images}"));
     let rows: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows[0]["notes"], serde_json::json!([]));

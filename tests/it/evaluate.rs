@@ -153,9 +153,9 @@ fn the_published_run_is_reported_with_intervals() {
 
     covid: 5 images of 4 patients, the positive class
     normal: 5 images of 4 patients
-    all: 10 images of 8 patients, 1 of no known patient
-    intervals are of as many patients, not of as many images
-    1 patient stands in training, too: expect less of new patients
+    all: 10 images of 8 patients, 1 without patient ID
+    the sample size of the intervals is the number of patients, not of images
+    1 patient is in both the training and the test set: the test performance is overestimated
     --- stderr
     ");
     let metrics = sandbox.json(METRICS);
@@ -227,7 +227,7 @@ fn images_that_cxr_link_finds_of_one_patient_are_drawn_together() {
     };
     linked.write(&pipeline.path("link/link.json")).unwrap();
     let text = sandbox.ok("cxr-evaluate --groups link");
-    assert!(text.contains("all: 10 images of 7 patients, told apart by cxr-link"), "{text}");
+    assert!(text.contains("all: 10 images of 7 patients, patients linked by cxr-link"), "{text}");
     let linked = sandbox.json(METRICS);
     assert_eq!((&linked["grouped_by"], &linked["patients"]), (&json!("link"), &json!(7)));
     assert_eq!(linked["unknown"], json!(0));
@@ -253,7 +253,7 @@ fn missed_thresholds_are_exit_code_3() {
     let output = sandbox.cxr("cxr-evaluate -q --min-specificity 0.81").output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(stderr, "warning: specificity is 0.8000, wanted at least 0.81\n");
+    assert_eq!(stderr, "warning: specificity is 0.8000, expected at least 0.81\n");
     assert!(sandbox.path(METRICS).exists());
     let text = sandbox.transcript("cxr-evaluate --min-accuracy 90");
     assert!(
@@ -298,7 +298,7 @@ fn a_test_set_of_one_class_says_what_is_undefined() {
     let images = [("normal", "", vec![1.0, 2.0]), ("covid", "a", vec![2.0, 1.0])];
     let Pipeline { sandbox, .. } = Pipeline::new(&images, &[], &identity(2));
     let text = sandbox.ok("cxr-evaluate");
-    assert!(text.contains("specificity: undefined, there is no such image\n"), "{text}");
+    assert!(text.contains("specificity: undefined, 0 of 0 images\n"), "{text}");
     assert!(text.contains("roc auc: undefined, no image is negative\n"), "{text}");
     let metrics = sandbox.json(METRICS);
     assert_eq!(
@@ -325,7 +325,7 @@ fn files_that_do_not_belong_together_are_refused_and_the_last_figures_stay() {
     std::fs::write(pipeline.path("train/model.safetensors"), identity(3).to_safetensors()).unwrap();
     refused("is not a usable head: `model.json` describes another head");
     pipeline.write_model(&identity(3));
-    refused("is not a usable head: it tells 3 classes apart, expected 2");
+    refused("is not a usable head: it has 3 classes, expected 2");
     let wide = Dense { kernel: Array2::zeros((7, 2)), bias: array![0.0, 0.0] };
     pipeline.write_model(&Head { hidden: wide, ..identity(2) });
     refused("is not a usable array of features: the shape is [11, 2], expected [11, 7]");
@@ -334,7 +334,7 @@ fn files_that_do_not_belong_together_are_refused_and_the_last_figures_stay() {
     refused("the model was trained from another `extract/features.npy`");
     pipeline.write_features(&Array2::from_elem((11, 2), f32::NAN));
     pipeline.write_model(&identity(2));
-    refused("the model has no probabilities for `covid/01.png`");
+    refused("the predicted probabilities of `covid/01.png` are NaN");
     let split =
         sandbox.read("artifacts/tutorial/split/split.json").replace("\"seed\": 42", "\"seed\": 43");
     std::fs::write(pipeline.path("split/split.json"), split).unwrap();

@@ -309,7 +309,7 @@ fn onnx_runtime_agrees() {
     sandbox.ok("cxr-export bundle -o m.cxr");
     std::fs::remove_dir_all(sandbox.path("artifacts")).unwrap();
     let text = verified(&sandbox, &python, "cxr-export onnx --bundle m.cxr -o n.onnx --verify");
-    assert!(text.contains("agrees on 8 made-up images"), "{text}");
+    assert!(text.contains("agrees on 8 random images"), "{text}");
 }
 
 #[test]
@@ -430,6 +430,6 @@ fn a_cross_validation_of_another_training_is_left_out_of_a_bundle() {
     sandbox.write(path, record.to_string());
     let text = sandbox.transcript("cxr-export bundle -o m.cxr");
     assert!(text.contains("exit: 0"), "{text}");
-    assert!(text.contains("left out the temperature of a cross-validation: run `cxr crossval`"));
+    assert!(text.contains("the export does not contain the temperature of a cross-validation: run `cxr crossval`"));
     assert_eq!(Bundle::read(&sandbox.path("m.cxr")).unwrap().manifest.temperature, None);
 }

@@ -363,7 +363,7 @@ fn pictures_that_unpack_to_gigabytes_are_no_images() {
     for name in
         ["bomb.png", "deep.png", "bomb.jpg", "bomb.gif", "bomb.webp", "strips.tif", "sparse.png"]
     {
-        assert!(ended.stderr.contains(&format!("left out `covid/{name}`")), "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("excluded `covid/{name}`")), "{}", ended.stderr);
     }
     assert!(ended.stderr.contains("7 of 11 files are unusable"), "{}", ended.stderr);
     assert_eq!(sandbox.tree("artifacts"), good);

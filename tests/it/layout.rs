@@ -81,10 +81,10 @@ fn kaggles_folder_has_two_classes_in_three_parts_which_are_the_split() {
     let text = sandbox.transcript(line);
     for expected in [
         "exit: 0",
-        "14 images read, 0 files left out",
+        "14 images read, 0 unusable files excluded",
         "parts of the data set: `test`, `train`, `val`",
-        "14 left out as well: nested copy of the data set",
-        "`archive` comes in parts, `test`, `train`, `val`; the classes are inside: `NORMAL`, \
+        "14 also excluded: nested copy of the data set",
+        "`archive` has the parts `test`, `train`, `val`, with the classes `NORMAL`, \
          `PNEUMONIA`",
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
@@ -94,8 +94,8 @@ fn kaggles_folder_has_two_classes_in_three_parts_which_are_the_split() {
     assert_eq!(rows[0], "NORMAL test chest_xray/test/NORMAL/IM-test-0.jpeg");
 
     let text = sandbox.transcript("cxr-split");
-    assert!(text.contains("the data set comes with a split, which is kept"), "{text}");
-    assert!(text.contains("its parts are training, validation and test"), "{text}");
+    assert!(text.contains("the split of the data set is kept"), "{text}");
+    assert!(text.contains("its parts are training, validation and test set"), "{text}");
     assert!(text.contains("14 images split by parts"), "{text}");
     let split = sandbox.json(SPLIT);
     assert_eq!(split["method"], json!("parts"));
@@ -154,7 +154,7 @@ fn folds_are_parts_and_unequal_guesses_are_warned_of() {
         "dataset/south/b/4.png",
     ]);
     let text = sandbox.transcript("cxr-preprocess");
-    assert!(text.contains("that is a guess") && text.contains("--layout class-folders"), "{text}");
+    assert!(text.contains("this is a guess") && text.contains("--layout class-folders"), "{text}");
     assert_eq!(table(&sandbox, INDEX, &["class", "source"])[3], "b south");
     let plain = summary(&sandbox, "cxr-preprocess --layout class-folders");
     assert_eq!(plain["classes"][1]["name"], json!("south"));
@@ -170,7 +170,7 @@ fn parts_and_kinds_of_files_are_no_classes() {
         let sandbox = dataset(&paths);
         let text = sandbox.transcript("cxr-preprocess");
         assert!(text.contains("exit: 1") && text.contains("do not have class names"), "{text}");
-        assert!(text.contains("hint: put every image into a folder of its class"), "{text}");
+        assert!(text.contains("hint: put every image into a class folder"), "{text}");
         sandbox.ok("cxr-preprocess --layout class-folders --masks keep");
     }
 }
@@ -205,8 +205,8 @@ fn masks_beside_the_images_are_left_out_and_named() {
         let sandbox = dataset(paths);
         let masks = paths.len() - images;
         let text = sandbox.transcript("cxr-preprocess");
-        assert!(text.contains(&format!("warning: {masks} masks that lie with")), "{text}");
-        assert!(text.contains(&format!("{masks} left out as well: a mask by its")), "{text}");
+        assert!(text.contains(&format!("warning: {masks} segmentation masks")), "{text}");
+        assert!(text.contains(&format!("{masks} also excluded: a mask by its")), "{text}");
         let kept = table(&sandbox, INDEX, &["path"]);
         assert!(kept.len() == images && !kept.iter().any(|path| path.contains("mask")));
         let log = table(&sandbox, LOG, &["status", "reason"]);
@@ -227,7 +227,7 @@ fn two_levels_of_grey_make_a_mask_beside_a_namesake_only() {
     sandbox.write("dataset/covid/x/binary.png", mask(7));
     sandbox.write("dataset/covid/x/1_lung.png", mask(8));
     let text = sandbox.transcript("cxr-preprocess");
-    assert!(text.contains("warning: 3 masks that lie with the images are left out"), "{text}");
+    assert!(text.contains("warning: 3 segmentation masks are excluded"), "{text}");
     assert_eq!(
         table(&sandbox, INDEX, &["path"]),
         ["covid/x/1.png", "covid/x/binary.png", "normal/x/1.png"]
@@ -244,7 +244,7 @@ fn two_levels_of_grey_make_a_mask_beside_a_namesake_only() {
     assert_eq!(summary(&sandbox, "cxr-preprocess")["images"], json!(2));
     let sandbox = dataset(&["dataset/covid/masks/1.png", "dataset/normal/2.png"]);
     let text = sandbox.transcript("cxr-preprocess");
-    assert!(text.contains("every image of the class `covid` is left out: a mask by its folder"));
+    assert!(text.contains("all images of the class `covid` are excluded: a mask by its folder"));
     assert!(text.contains("`--masks keep`"), "{text}");
 }
 
@@ -261,14 +261,14 @@ fn copies_in_validation_are_told_from_those_in_training() {
     }
     sandbox.ok("cxr-preprocess");
     let text = sandbox.transcript("cxr-split");
-    assert!(text.contains("2 of 4 test images are in validation too, byte for byte"), "{text}");
-    assert!(!text.contains("in training too"), "{text}");
+    assert!(text.contains("2 of 4 test images are also in the validation set, byte for byte"), "{text}");
+    assert!(!text.contains("in the training set"), "{text}");
     let copies = &sandbox.json(SPLIT)["copies"];
     assert_eq!(copies["in_training"], json!([]));
     assert_eq!(copies["in_validation"].as_array().unwrap().len(), 2);
     let text = sandbox.transcript("cxr-split --parts new");
     let note = "the parts of the data set (test, train, val) are mixed; `--method folder \
-                --hold-out test` tests on one of them";
+                --hold-out test` keeps one of them as the test set";
     assert!(text.contains(note), "{text}");
 }
 
@@ -287,12 +287,12 @@ fn copies_in_training_and_in_several_classes_are_warned_of_and_reported() {
     let split = sandbox.json(SPLIT);
     let copied = split["copies"]["in_training"].as_array().unwrap().len();
     assert!(copied > 0, "{split}");
-    let line = format!("warning: {copied} of 4 test images are in training too, byte for byte: ");
+    let line = format!("warning: {copied} of 4 test images are also in the training set, byte for byte: ");
     assert!(text.contains(&line), "{text}");
-    assert!(text.contains(&format!("test images whose file is in training too: {copied}")));
+    assert!(text.contains(&format!("test images with a copy in the training set: {copied}")));
     assert_eq!(split["copies"]["in_classes"], json!([[0, 1, 19]]));
     let line = "warning: 1 file is in several classes, byte for byte, so one of the labels is \
-                wrong: covid/0.png is covid/1.png is normal/9.png";
+                wrong: covid/0.png = covid/1.png = normal/9.png";
     assert!(text.contains(line), "{text}");
 
     sandbox.ok("cxr-report --images 0");
@@ -313,7 +313,7 @@ fn an_image_that_cannot_be_read_is_left_out_and_counted() {
     let line = "cxr-preprocess --follow-links --max-skipped 0.5";
     let text = sandbox.transcript(line);
     assert!(text.contains("exit: 0"), "{text}");
-    assert!(text.contains("warning: left out `a/0.png`: the file cannot be read"), "{text}");
-    assert!(text.contains("3 images read, 1 files left out"), "{text}");
+    assert!(text.contains("warning: excluded `a/0.png`: the file cannot be read"), "{text}");
+    assert!(text.contains("3 images read, 1 unusable files excluded"), "{text}");
     assert_eq!(table(&sandbox, LOG, &["status", "reason"])[0], "dropped the file cannot be read");
 }

@@ -142,10 +142,10 @@ fn masks_beside_the_images_of_a_folder_are_left_out() {
     };
     let (paths, told) = predicted("images");
     assert_eq!(paths, ["images/a.png", "images/deep/c.png"]);
-    assert!(told.contains("left out `images/a_mask.png`: a mask by its name"), "{told}");
-    assert!(told.contains("left out `images/masks/b.png`: a mask by its folder"), "{told}");
-    assert!(told.contains("left out `images/c.png`: a mask by its two levels of grey"), "{told}");
-    assert!(told.contains("3 masks that lie with the images are left out"), "{told}");
+    assert!(told.contains("excluded `images/a_mask.png`: a mask by its name"), "{told}");
+    assert!(told.contains("excluded `images/masks/b.png`: a mask by its folder"), "{told}");
+    assert!(told.contains("excluded `images/c.png`: a mask by its two levels of grey"), "{told}");
+    assert!(told.contains("3 masks excluded"), "{told}");
     let (paths, told) = predicted("images/a_mask.png images/masks images/c.png");
     assert_eq!(paths, ["images/a_mask.png", "images/masks/b.png", "images/c.png"]);
     assert!(told.contains("two levels of grey only"), "{told}");

@@ -46,7 +46,7 @@ fn images_of_any_kind_become_one_array_and_one_table() {
     $ cxr-preprocess
     exit: 0
     --- stdout
-    6 images read, 0 files left out
+    6 images read, 0 unusable files excluded
     class    images  patients  unknown
     covid        2         0        2
     normal       2         2        0
@@ -112,9 +112,9 @@ fn an_image_that_its_depth_makes_black_is_left_out_with_the_way_to_read_it() {
     let text = sandbox.transcript("cxr-preprocess --max-skipped 0.5");
     let reason = "every pixel has the same level (its values range from 0 to 251 and use 8 of 16 \
                   bits: the image is dark, see the setting `depth` (\"8\" or \"range\"))";
-    assert!(text.contains(&format!("left out `covid/deep.png`: {reason}")), "{text}");
+    assert!(text.contains(&format!("excluded `covid/deep.png`: {reason}")), "{text}");
     let text = sandbox.transcript("cxr-preprocess --depth 8");
-    assert!(text.contains("5 images read, 0 files left out"), "{text}");
+    assert!(text.contains("5 images read, 0 unusable files excluded"), "{text}");
 }
 
 #[test]
@@ -132,12 +132,12 @@ fn unusable_files_are_named_counted_and_entered_in_the_selection_log() {
     exit: 1
     --- stdout
     --- stderr
-    warning: left out `covid/empty.jpg`: the file is empty
-    warning: left out `covid/text.png`: not an image: the content is of no known format
-    warning: left out `normal/truncated.jpg`: truncated JPEG: the file ends before the picture does
-    error: 3 of 7 files are unusable, which is more than the share of 0.05 allowed
+    warning: excluded `covid/empty.jpg`: the file is empty
+    warning: excluded `covid/text.png`: not an image: the content is of no known format
+    warning: excluded `normal/truncated.jpg`: truncated JPEG: the file ends before the picture does
+    error: 3 of 7 files are unusable, the maximum proportion is 0.05
 
-    hint: remove or repair them, or allow more: `--max-skipped 0.43`
+    hint: remove or repair the files, or allow more: `--max-skipped 0.43`
     ");
     insta::assert_snapshot!(sandbox.transcript("cxr-preprocess --fail-first"), @r"
     $ cxr-preprocess --fail-first
@@ -147,7 +147,7 @@ fn unusable_files_are_named_counted_and_entered_in_the_selection_log() {
     error: cannot use `dataset/covid/empty.jpg`
       caused by: the file is empty
 
-    hint: without `--fail-first` such files are left out, and named in the selection log
+    hint: without `--fail-first`, unusable files are excluded and listed in `selection.csv`
     ");
     assert_eq!(sandbox.tree("artifacts"), before, "failures leave the last good output");
 
@@ -185,19 +185,19 @@ fn pneumonia_among_normals_is_left_out_where_that_is_asked() {
     sandbox.ok("cxr-preprocess");
     assert!(paths().iter().any(|path| path.contains("person1_virus_6")), "as the tutorial does");
     let text = sandbox.ok("cxr-preprocess --normal-only --max-skipped 0");
-    assert!(text.contains("left out as well: pneumonia by name, in a class of normals"), "{text}");
+    assert!(text.contains("also excluded: pneumonia by file name, in the normal class"), "{text}");
     assert!(!paths().iter().any(|path| path.starts_with("normal/") && path.contains("person")));
     let selection_log = table(&sandbox, "selection.csv", &["path", "status", "reason"]);
     let left_out: Vec<_> = selection_log.iter().filter(|row| row[1] == "dropped").collect();
     assert!(left_out.iter().any(|row| row[0] == "normal/person1_virus_6.jpeg"), "{left_out:?}");
-    assert!(left_out.iter().all(|row| row[2].starts_with("pneumonia by its name")));
+    assert!(left_out.iter().all(|row| row[2].starts_with("pneumonia by its file name")));
     let mut sorted = selection_log.clone();
     sorted.sort();
     assert_eq!(selection_log, sorted);
 
     std::fs::remove_file(sandbox.path("dataset/normal/IM-0240-0001.jpeg")).unwrap();
     let text = sandbox.transcript("cxr-preprocess --normal-only");
-    assert!(text.contains("exit: 1") && text.contains("every image of the class `normal` is"));
+    assert!(text.contains("exit: 1") && text.contains("all images of the class `normal` are"));
 }
 
 #[test]
@@ -313,9 +313,9 @@ fn a_table_of_patients_is_joined_by_path_and_its_matches_are_counted() {
     let rows = |n: usize| (0..n).map(row).collect::<String>();
     sandbox.write("train.csv", format!("Path;Patient ID\n{}", rows(9)));
     let text = sandbox.transcript("cxr-preprocess --metadata train.csv");
-    let line = "6 of 6 images have a row of their own (6 of 9 rows)";
+    let line = "6 of 6 images match a row (6 of 9 rows)";
     assert!(text.contains(&format!("`train.csv`: {line}")), "{text}");
-    assert!(text.contains("table of patients: 6 of 6 images, 6 of 9 rows matched"), "{text}");
+    assert!(text.contains("patient table: 6 of 6 images, 6 of 9 rows matched"), "{text}");
     assert!(text.contains("warning: `train.csv`: the columns are separated by semicolons"));
     let by_table = table(&sandbox, "index.csv", &["patient"]).concat();
     let expected = ["0", "2", "4", "1", "3", "5"].map(|id| format!("metadata:{id}"));
@@ -324,12 +324,12 @@ fn a_table_of_patients_is_joined_by_path_and_its_matches_are_counted() {
     // Of bare names nothing follows.
     sandbox.write("names.csv", "filename,patient\nview1_frontal.jpg,1\nview1_frontal.jpg,2\n");
     let text = sandbox.transcript("cxr-preprocess --metadata names.csv");
-    assert!(text.contains("0 of 6 images have a row of their own"), "{text}");
-    assert!(text.contains("rows of several patients fit 6 images equally well"), "{text}");
+    assert!(text.contains("0 of 6 images match a row"), "{text}");
+    assert!(text.contains("6 images match rows of several patients equally well"), "{text}");
     assert_eq!(patients("cxr-preprocess --metadata names.csv"), by_path);
     sandbox.write("one.csv", "filename,patient\nview1_frontal.jpg,1\n");
     let text = sandbox.transcript("cxr-preprocess --metadata one.csv");
-    assert!(text.contains("6 images share their row with an image of the same name"), "{text}");
+    assert!(text.contains("6 images share a row with an image of the same name"), "{text}");
     // Half of the images are missing from the table, which lies in the dataset.
     sandbox.write("dataset/few.csv", format!("Path;Patient ID\n{}", rows(2)));
     let output = sandbox.ok("cxr-preprocess --metadata few.csv --json");
@@ -353,16 +353,16 @@ fn images_of_one_level_are_left_out_or_kept_with_a_note() {
     sandbox.write("dataset/normal/flat.dcm", flat.file());
     let text = sandbox.transcript("cxr-preprocess --max-skipped 0.5");
     let reason = "every pixel has the same level";
-    assert!(text.contains("4 images read, 2 files left out"), "{text}");
-    assert!(text.contains(&format!("warning: left out `covid/flat.png`: {reason}")), "{text}");
+    assert!(text.contains("4 images read, 2 unusable files excluded"), "{text}");
+    assert!(text.contains(&format!("warning: excluded `covid/flat.png`: {reason}")), "{text}");
     let selection_log = table(&sandbox, "selection.csv", &["path", "status", "reason", "notes"]);
     for path in ["covid/flat.png", "normal/flat.dcm"] {
         assert!(selection_log.contains(&[path, "dropped", reason, ""].map(str::to_owned).to_vec()));
     }
     let text = sandbox.transcript("cxr-preprocess --constant keep");
     let note = "all pixels have the same level";
-    assert!(text.contains("6 images read, 0 files left out"), "{text}");
-    assert!(text.contains("2 decoded with doubts"), "{text}");
+    assert!(text.contains("6 images read, 0 unusable files excluded"), "{text}");
+    assert!(text.contains("2 decoded with notes"), "{text}");
     let selection_log = table(&sandbox, "selection.csv", &["path", "status", "reason", "notes"]);
     for path in ["covid/flat.png", "normal/flat.dcm"] {
         assert!(selection_log.contains(&[path, "kept", "", note].map(str::to_owned).to_vec()));

@@ -76,7 +76,7 @@ fn an_answer_of_no_stands_while_its_stage_is_fresh() {
         let output = sandbox.cxr(line).output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert_eq!(output.status.code(), Some(3), "`{line}`:\n{said}");
-        assert!(said.contains("wanted at least 1"), "`{line}`:\n{said}");
+        assert!(said.contains("expected at least 1"), "`{line}`:\n{said}");
     }
     assert_eq!(status(&sandbox, "").0, 0);
 }

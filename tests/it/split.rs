@@ -57,9 +57,9 @@ fn patients_on_both_sides_are_named_unless_they_stay_together() {
     covid       16       4
     normal      16       4
     all         32       8
-    patients on both sides: 4
+    patients in both training and test set: 4
     --- stderr
-    warning: 4 patients stand on both sides, so 4 of 8 test images show someone the model learns from: p15, p17, p5, p8
+    warning: 4 patients are in both the training and the test set, with 4 of 8 test images: p15, p17, p5, p8
     ");
     let split = sandbox.json(SPLIT);
     let test: Vec<u64> = serde_json::from_value(split["test"].clone()).unwrap();
@@ -76,7 +76,7 @@ fn patients_on_both_sides_are_named_unless_they_stay_together() {
     covid       16       4
     normal      16       4
     all         32       8
-    patients on both sides: 0, of 16 in training and 4 in test
+    patients in both training and test set: 0, of 16 in training and 4 in test
     --- stderr
     ");
     let split = sandbox.json(SPLIT);
@@ -90,7 +90,7 @@ fn images_of_unknown_patients_are_groups_of_their_own() {
         (0..20).map(|i| (if i % 2 == 0 { "covid" } else { "normal" }, "")).collect();
     let sandbox = sandbox(&images);
     let text = sandbox.transcript("cxr-split --method group");
-    assert!(text.contains("warning: 20 images have no known patient"), "{text}");
+    assert!(text.contains("warning: 20 images have no patient ID"), "{text}");
     assert_eq!(sandbox.json(SPLIT)["test"].as_array().unwrap().len(), 4);
 }
 
@@ -149,7 +149,7 @@ fn the_json_summary_holds_the_warnings() {
         summary["classes"][1],
         json!({ "name": "normal", "train": 16, "validation": 0, "test": 4 })
     );
-    assert!(summary["warnings"][0].as_str().unwrap().starts_with("4 patients stand"));
+    assert!(summary["warnings"][0].as_str().unwrap().starts_with("4 patients are in"));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     --- stderr
     error: `test-size` is 1.5, expected more than 0 and less than 1
 
-    hint: `--test-size` is the proportion of images to test on, such as 0.2
+    hint: `--test-size` is the proportion of test images, such as 0.2
     ");
     insta::assert_snapshot!(sandbox.transcript("cxr-split --test-size 0.02"), @r"
     $ cxr-split --test-size 0.02
@@ -186,7 +186,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     --- stderr
     error: all images are of one class, `covid`
 
-    hint: the dataset needs a folder for each class, two at least
+    hint: the dataset needs at least two class folders
     ");
     insta::assert_snapshot!(refused(&[("covid", "a"), ("covid", "b"), ("normal", "c")], ""), @r"
     $ cxr-split
@@ -195,7 +195,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     --- stderr
     error: class `normal` has too few images: 1, expected at least 2
 
-    hint: add images of this class, or take its folder away
+    hint: add images of this class, or remove its folder
     ");
     let one_patient = [("covid", "a"), ("covid", "a"), ("normal", "c"), ("normal", "d")];
     insta::assert_snapshot!(refused(&one_patient, " --method group --test-size 0.5"), @r"
@@ -205,7 +205,7 @@ fn what_cannot_be_split_is_refused_and_the_last_split_stays() {
     --- stderr
     error: no split by group has every class in both training and test set
 
-    hint: add images of more patients, try another `--seed`, or accept patients on both sides with `--method image`
+    hint: add images of more patients, try another `--seed`, or split by image with `--method image`: patients may then be in both training and test set
     ");
     assert_eq!(sandbox.read(SPLIT), before);
 }
@@ -246,7 +246,7 @@ fn a_source_or_a_folder_is_held_out_whole() {
     sandbox.write("artifacts/tutorial/preprocess/index.csv", text);
     for line in ["--method source --hold-out b", "--method folder --hold-out external"] {
         let text = sandbox.transcript(&format!("cxr-split {line}"));
-        assert!(text.contains("warning: 4 patients stand on both sides"), "{text}");
+        assert!(text.contains("warning: 4 patients are in both"), "{text}");
         let split = sandbox.json(SPLIT);
         assert_eq!(split["test"], json!([0, 3, 6, 9]));
         assert_eq!(split["leaking"], json!(["p0", "p1", "p3", "p4"]));

@@ -1,4 +1,4 @@
-//! `cxr-export`: the trained model as one file, for `cxr-predict` or for others.
+//! `cxr-export`: the trained model as one file, for `cxr-predict` or other software.
 
 mod verify;
 
@@ -17,54 +17,54 @@ use crate::io::atomic::FileError;
 use crate::io::{atomic, hash, safetensors};
 use crate::pipeline::Input;
 
-/// The stage.
+/// `cxr-export`.
 #[derive(Debug)]
 pub struct Export;
 
 crate::settings! {
     /// Settings of `cxr-export`: `[export]` in `pipeline.toml`.
     pub struct Settings {
-        /// Out-of-distribution false-positive rate: proportion of images exchangeable with the training images that a bundle may flag
+        /// Out-of-distribution false-positive rate: accepted proportion of in-distribution images that are flagged, from 0 to 1
         ood_false_positive_rate: f64 = 0.05,
-        /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
+        /// Weights file [default: `CXR_WEIGHTS`, else the file of `cxr fetch weights`]
         weights: String = String::new(),
     }
 }
 
-/// What a file can be for.
+/// File format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// For `cxr predict`: the head and all that is known of the model
+    /// Bundle for `cxr predict`: head, settings, metrics and audit result of the model
     Bundle,
-    /// ONNX, opset 17: images [n, 224, 224, 3] of 8 bits in, preprocessing included
+    /// ONNX, opset 17; input: u8 images [n, 224, 224, 3], preprocessing included
     Onnx,
-    /// Keras 3's archive of the tutorial's model: images [n, 224, 224, 3] from 0 to 1 in
+    /// Keras 3 archive of the tutorial's model; input: images [n, 224, 224, 3] from 0 to 1
     Keras,
-    /// The same as the older whole-model HDF5, which the tutorial saved
+    /// The same model in Keras' older HDF5 format, as saved by the tutorial
     H5,
-    /// Every tensor by Keras' names, the backbone's and the head's
+    /// All tensors of backbone and head, with Keras' names
     Safetensors,
 }
 
 /// Arguments of `cxr-export`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The kind of file
+    /// File format
     format: Format,
-    /// The file to write
+    /// Output file
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// Export the model of a bundle [default: the profile's trained model]
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
-    /// Put the backbone into a bundle, 59 MB; else it is named by its hash
+    /// Include the backbone in the bundle (59 MB), not only its hash
     #[arg(long)]
     embed: bool,
-    /// Run the file by its own library, found through python3, and compare with cxr
+    /// Run the file with ONNX Runtime or Keras, through python3, and compare the probabilities with those of cxr
     #[arg(long)]
     verify: bool,
-    /// The former name of `--ood-false-positive-rate`, refused with a hint
+    /// Former name of `--ood-false-positive-rate`, rejected with a hint
     #[arg(long, hide = true, value_name = "RATE")]
     false_alarms: Option<String>,
     #[command(flatten)]
@@ -73,16 +73,19 @@ pub struct Args {
 
 impl Stage for Export {
     const NAME: &'static str = "export";
-    const ABOUT: &'static str = "Write the trained model as one file, for cxr or for others";
-    const READS: &'static str = "what `cxr run` made, or a bundle; the weights of VGG16";
-    const WRITES: &'static str = "a bundle, ONNX, .keras, .h5 or safetensors, where --output says";
+    const ABOUT: &'static str = "Export the trained model as one file";
+    const READS: &'static str = "the artifacts of `cxr run`, or a bundle; the weights of VGG16";
+    const WRITES: &'static str = "the file of --output: a bundle, ONNX, .keras, .h5 or safetensors";
     const AFTER: &'static [&'static str] = &["train", "evaluate", "crossval", "audit", "report"];
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr export bundle --output covid.cxr", "For `cxr predict --bundle covid.cxr`"),
-        ("cxr export bundle --embed --output covid.cxr", "With the backbone, for any machine"),
-        ("cxr export onnx --output covid.onnx --verify", "And see that ONNX Runtime agrees"),
-        ("cxr export h5 --bundle covid.cxr --output covid.model.h5", "As the tutorial saved it"),
+        (
+            "cxr export bundle --embed --output covid.cxr",
+            "With the backbone, for machines without weights",
+        ),
+        ("cxr export onnx --output covid.onnx --verify", "ONNX, compared with ONNX Runtime"),
+        ("cxr export h5 --bundle covid.cxr --output covid.model.h5", "The tutorial's file format"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -94,15 +97,18 @@ impl Stage for Export {
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         if args.embed && args.format != Format::Bundle {
-            return Err(Failure::usage("`--embed` is for bundles: other files hold the backbone"));
+            return Err(Failure::usage(
+                "`--embed` is for bundles: all other formats contain the backbone",
+            ));
         }
         if args.verify && !args.format.has_library() {
             return Err(Failure::usage("`--verify` is for `onnx`, `keras` and `h5`"));
         }
         if !args.format.opens(&args.output) {
             ctx.ui.warn(format_args!(
-                "Keras will not open `{}`: it goes by names that end in `.keras` or `.h5`",
-                args.output.display()
+                "Keras cannot open `{}`: the file name must end in {}",
+                args.output.display(),
+                if args.format == Format::Keras { "`.keras`" } else { "`.h5` or `.hdf5`" }
             ));
         }
         let hint = hinted(ModelError::hint);
@@ -112,8 +118,10 @@ impl Stage for Export {
             settings.ood_false_positive_rate,
             args.false_alarms.as_deref(),
         )?;
-        for (stage, what) in &missing {
-            ctx.ui.note(format_args!("left out {what}: run `cxr {stage}` first"));
+        for (stage, content) in &missing {
+            ctx.ui.note(format_args!(
+                "the export does not contain {content}: run `cxr {stage}` first"
+            ));
         }
         let weights = if args.format != Format::Bundle || args.embed {
             let file = Some(settings.weights.as_str()).filter(|path| !path.is_empty());
@@ -136,7 +144,7 @@ impl Stage for Export {
         let agrees = verified.as_ref().is_none_or(Verified::agrees);
         let summary = Summary {
             format: args.format,
-            bytes: std::fs::metadata(&args.output).context("cannot read what was written")?.len(),
+            bytes: std::fs::metadata(&args.output).context("cannot read the output file")?.len(),
             blake3: hash::file(&args.output)?,
             path: args.output,
             classes: bundle.manifest.model.classes.clone(),
@@ -151,7 +159,7 @@ impl Stage for Export {
 }
 
 impl Format {
-    /// Whether its library opens a file of this name; Keras goes by names.
+    /// Returns whether the format's library opens a file of this name; Keras checks the extension.
     fn opens(self, path: &Path) -> bool {
         let name = path.to_string_lossy();
         match self {
@@ -161,7 +169,7 @@ impl Format {
         }
     }
 
-    /// Whether a library other than `cxr` runs such files.
+    /// Returns whether `verify` can run files of this format.
     fn has_library(self) -> bool {
         matches!(self, Self::Onnx | Self::Keras | Self::H5)
     }
@@ -196,13 +204,13 @@ struct Summary {
     bytes: u64,
     blake3: String,
     classes: Vec<String>,
-    /// How an image is called, in words.
+    /// Decision rule as text.
     decision: String,
-    /// What the audit says, if there was one.
+    /// Audit result as text; none without an audit.
     audit: Option<String>,
-    /// The out-of-distribution score's limit and rates, if it is known.
+    /// Limit and rates of the out-of-distribution score; none if unknown.
     out_of_distribution: Option<Reference>,
-    /// What the file's own library says of images.
+    /// Comparison with the library of the format.
     verified: Option<Verified>,
 }
 
@@ -213,17 +221,17 @@ impl fmt::Display for Summary {
         writeln!(f, "{}: {bytes} bytes, BLAKE3 {}", path.display(), &blake3[..16])?;
         writeln!(f, "  classes  {}", classes.join(", "))?;
         writeln!(f, "  decision {decision}")?;
-        writeln!(f, "  audit    {}", audit.as_deref().unwrap_or("there was none"))?;
+        writeln!(f, "  audit    {}", audit.as_deref().unwrap_or("none"))?;
         let rates = score.map_or("no score".to_owned(), Reference::rates);
         writeln!(f, "  out of distribution: {rates}")?;
         if let Some(verified) = verified {
             let Verified { library, images, own, difference } = verified;
-            let images = format!("{images} {}", if *own { "images" } else { "made-up images" });
-            let verdict = if verified.agrees() { "agrees" } else { "does NOT agree" };
+            let images = format!("{images} {}", if *own { "images" } else { "random images" });
+            let result = if verified.agrees() { "agrees" } else { "does NOT agree" };
             writeln!(
                 f,
-                "  verified {library} {verdict} on {images}: largest difference {difference:.1e}, \
-                 allowed {TOLERANCE:.0e}"
+                "  verified {library} {result} on {images}: maximum difference of the \
+                 probabilities {difference:.1e}, allowed {TOLERANCE:.0e}"
             )?;
         }
         Ok(())

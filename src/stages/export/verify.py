@@ -1,6 +1,6 @@
-"""Runs a model file on images: verify.py onnx|keras MODEL IMAGES, prints JSON.
+"""Runs a model file on images and prints a JSON line: verify.py onnx|keras MODEL IMAGES.
 
-IMAGES is a .npy of u8 [n, side, side, 3]. Exit code 77: the library is not here.
+IMAGES is a .npy file, u8 [n, side, side, 3]. Exit code 77: the library is not installed.
 """
 import json
 import os

@@ -1,4 +1,4 @@
-//! What a line says of an image: as a table, as CSV, as JSON.
+//! Output lines of predictions: table, CSV or JSON.
 
 use std::path::Path;
 
@@ -10,41 +10,41 @@ use crate::classifier::{Bundle, OodScore};
 use crate::cli::ui::one_line;
 use crate::io::place::is_formula;
 
-/// How results are printed.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// For people.
+    /// Table with aligned columns.
     Table,
-    /// With a header.
+    /// CSV with a header.
     Csv,
-    /// A JSON document a line.
+    /// One JSON document per line.
     Jsonl,
 }
 
-/// What the model says of an image.
+/// Prediction of one image.
 pub struct Said<'a> {
-    /// As it was named.
+    /// Path as given by the user.
     pub path: &'a Path,
-    /// What it is called, as a position in the classes.
+    /// Index of the predicted class.
     pub class: usize,
-    /// As the head gives them, a class each.
+    /// Predicted probability of each class, not calibrated.
     pub probabilities: Vec<f64>,
-    /// The same at the bundle's temperature, if it has one.
+    /// Probabilities scaled by the bundle's temperature; none without a temperature.
     pub calibrated: Option<Vec<f64>>,
-    /// The out-of-distribution score, if the model has one.
+    /// Out-of-distribution score; none if the model has no score.
     pub ood: Option<OodScore>,
-    /// Doubts about the decoding.
+    /// Notes of the decoder.
     pub notes: Vec<String>,
 }
 
 /// Width of the column of the out-of-distribution flag.
-const OOD: usize = "out of distribution".len();
-/// The least width of a column of the table.
+const OOD_WIDTH: usize = "out of distribution".len();
+/// Minimum width of a column of the table.
 const WIDTH: usize = 8;
 
 impl Format {
-    /// What stands above the first line.
+    /// Returns the text before the first prediction: column names, empty for JSON.
     pub fn header(self, bundle: &Bundle) -> String {
         let classes = &bundle.manifest.model.classes;
         match self {
@@ -52,7 +52,7 @@ impl Format {
                 let mut line: String =
                     classes.iter().map(|class| format!("{class:>WIDTH$}  ")).collect();
                 line += &format!(
-                    "{:<width$}  {:<OOD$}  {:<audit$}  image\n",
+                    "{:<width$}  {:<OOD_WIDTH$}  {:<audit$}  image\n",
                     "decision",
                     "out of distribution",
                     "audit",
@@ -77,7 +77,7 @@ impl Format {
         }
     }
 
-    /// The line of an image.
+    /// Returns the line of an image, with its line end.
     pub fn line(self, bundle: &Bundle, image: &Said) -> String {
         let classes = &bundle.manifest.model.classes;
         let class = &classes[image.class];
@@ -95,18 +95,20 @@ impl Format {
                 };
                 let (shown, path) = (shown.collect::<String>(), one_line(image.path.display()));
                 let (width, audit_width) = (width(classes), audit_width(bundle));
-                format!("{shown}{class:<width$}  {out:<OOD$}  {audit:<audit_width$}  {path}\n")
+                format!(
+                    "{shown}{class:<width$}  {out:<OOD_WIDTH$}  {audit:<audit_width$}  {path}\n"
+                )
             }
             Self::Csv => {
-                // The same file, in a cell that no spreadsheet runs.
-                let here = if is_formula(&path) { "./" } else { "" };
-                let mut columns = vec![format!("{here}{path}"), class.clone()];
+                // Spreadsheets would run a path that begins like a formula.
+                let prefix = if is_formula(&path) { "./" } else { "" };
+                let mut columns = vec![format!("{prefix}{path}"), class.clone()];
                 columns.extend(image.probabilities.iter().map(f64::to_string));
                 columns.extend(image.calibrated.iter().flatten().map(f64::to_string));
-                let of = |text: fn(OodScore) -> String| image.ood.map_or(String::new(), text);
-                columns.push(of(|ood| ood.score.to_string()));
-                columns.push(of(|ood| ood.part.to_owned()));
-                columns.push(of(|ood| ood.is_out.to_string()));
+                let ood_text = |text: fn(OodScore) -> String| image.ood.map_or(String::new(), text);
+                columns.push(ood_text(|ood| ood.score.to_string()));
+                columns.push(ood_text(|ood| ood.part.to_owned()));
+                columns.push(ood_text(|ood| ood.is_out.to_string()));
                 columns.extend([audit.to_owned(), image.notes.join("; ")]);
                 record(&columns)
             }
@@ -137,25 +139,25 @@ impl Format {
     }
 }
 
-/// The audit's answer in a word; `none` if there was no audit.
+/// Returns the audit result as one word; `none` without an audit.
 fn audit(bundle: &Bundle) -> &str {
     bundle.manifest.audit.as_ref().map_or("none", |audit| audit.verdict.answer.word())
 }
 
-/// Of the column of the audit.
+/// Width of the audit column.
 fn audit_width(bundle: &Bundle) -> usize {
     audit(bundle).len().max("audit".len())
 }
 
-/// Of the column of decisions.
+/// Width of the decision column.
 fn width(classes: &[String]) -> usize {
     classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(WIDTH)
 }
 
-/// A line of CSV.
+/// Returns a line of CSV.
 fn record(columns: &[String]) -> String {
     let mut out = csv::Writer::from_writer(Vec::new());
-    out.write_record(columns).expect("a vector takes every byte");
-    let bytes = out.into_inner().expect("a vector takes every byte");
-    String::from_utf8(bytes).expect("columns are text")
+    out.write_record(columns).expect("writing to a vector does not fail");
+    let bytes = out.into_inner().expect("writing to a vector does not fail");
+    String::from_utf8(bytes).expect("columns are UTF-8")
 }

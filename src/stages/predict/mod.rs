@@ -1,8 +1,7 @@
-//! `cxr-predict`: new images through a trained model.
+//! `cxr-predict`: predictions of a trained model for new images.
 //!
-//! Images are found, read and judged a few at a time and their lines go out at once,
-//! in the order in which the images were named: memory grows with their number by the length
-//! of their paths only, and a reader of the output need not wait.
+//! Images are found, read and predicted in batches, in the order of the arguments, and each
+//! batch is printed at once. Of all images, only the paths are held in memory.
 
 mod format;
 mod sources;
@@ -31,22 +30,22 @@ use crate::io::decimal::widen;
 use crate::metrics::Temperature;
 use crate::pipeline::Input;
 
-/// The stage.
+/// `cxr-predict`.
 #[derive(Debug)]
 pub struct Predict;
 
 crate::settings! {
     /// Settings of `cxr-predict`: `[predict]` in `pipeline.toml`.
     pub struct Settings {
-        /// How to print: `table`, `csv` or `jsonl`, a JSON document a line
+        /// Output format: `table`, `csv`, or `jsonl` (one JSON document per line)
         format: Format = Format::Table,
-        /// Out-of-distribution false-positive rate, as for `cxr export`; a bundle has its own
+        /// Out-of-distribution false-positive rate, as for `cxr export`; a bundle contains its own
         ood_false_positive_rate: f64 = 0.05,
-        /// File of weights [default: `CXR_WEIGHTS`, else what `cxr fetch weights` fetched]
+        /// Weights file [default: `CXR_WEIGHTS`, else the file of `cxr fetch weights`]
         weights: String = String::new(),
-        /// Images whose pixels all have the same level: `exclude` as unusable, or `keep` with a note
+        /// Images whose pixels are all equal: `exclude` them as unusable, or `keep` them, with a note
         constant: Constant = Constant::Exclude,
-        /// Follow links that lead out of a folder that is named
+        /// Follow symbolic links to files outside a given folder
         follow_links: bool = false,
     }
 }
@@ -54,42 +53,40 @@ crate::settings! {
 /// Arguments of `cxr-predict`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Images, folders of images or patterns such as 'images/*.png'; `-` for paths on stdin, one a line
+    /// Images, folders, or patterns such as 'images/*.png'; `-`: paths on stdin, one per line
     #[arg(required = true, value_name = "FILE|DIR|GLOB|-")]
     images: Vec<PathBuf>,
-    /// The model, as `cxr export bundle` wrote it [default: the profile's trained model]
+    /// Bundle of `cxr export bundle` [default: the profile's trained model]
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
-    /// Write a picture of each image into this folder, with the saliency that explains the answer
+    /// Write a figure of each image with its saliency map (Grad-CAM of the predicted class) to this folder
     #[arg(long, value_name = "DIR")]
     saliency: Option<PathBuf>,
-    /// The former name of `--ood-false-positive-rate`, refused with a hint
+    /// Former name of `--ood-false-positive-rate`, rejected with a hint
     #[arg(long, hide = true, value_name = "RATE")]
     false_alarms: Option<String>,
     #[command(flatten)]
     flags: Flags,
 }
 
-/// Images that are read at once; while the first is judged, so many more may be found.
+/// Maximum number of images per batch.
 const BATCH: usize = 2 * Classifier::BATCH;
 
 impl Stage for Predict {
     const NAME: &'static str = "predict";
-    const ABOUT: &'static str = "Judge new images with a trained model: for research, no diagnosis";
+    const ABOUT: &'static str =
+        "Predict the class of new images, for research only, not for diagnosis";
     const READS: &'static str =
-        "images, DICOM among them; a bundle, or what `cxr run` made; the weights of VGG16";
-    const WRITES: &'static str = "to stdout: a line per image, as table, CSV or JSON; <image>.png \
-                                  with --saliency";
+        "images, also DICOM; a bundle, or the artifacts of `cxr run`; the weights of VGG16";
+    const WRITES: &'static str =
+        "stdout: one line per image, as table, CSV or JSON; <image>.png with --saliency";
     const AFTER: &'static [&'static str] = &["train", "evaluate", "audit"];
     const USES: &'static [Flag] = uses!(Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        ("cxr predict image.jpg", "One image, by the profile's trained model"),
-        ("cxr predict images/ --bundle covid.cxr --format csv", "A folder, however deep, as CSV"),
+        ("cxr predict image.jpg", "One image, with the profile's trained model"),
+        ("cxr predict images/ --bundle covid.cxr --format csv", "A folder and its subfolders, CSV"),
         ("find . -name '*.png' | cxr predict - --json", "Paths from another program"),
-        (
-            "cxr predict 'images/*.png' --saliency saliency/",
-            "With pictures of where the model looks",
-        ),
+        ("cxr predict 'images/*.png' --saliency saliency/", "Also figures with saliency maps"),
     ];
     type Settings = Settings;
     type Args = Args;
@@ -119,10 +116,10 @@ impl Stage for Predict {
             || Classifier::new(&backbone.weights, head, extractor, engine),
         );
         checked.map_err(&hint)?;
-        // The net keeps its own, transformed; these are 59 MB.
+        // Frees 59 MB: the classifier holds transformed kernels.
         drop(backbone);
         ctx.ui.detail(format_args!(
-            "read the model in {read:.2?}, checked and transformed its kernels in {:.2?}",
+            "time to read the model: {read:.2?}, to check and transform its kernels: {:.2?}",
             started.elapsed() - read
         ));
 
@@ -135,7 +132,8 @@ impl Stage for Predict {
     }
 }
 
-/// Says above the first result what it is worth; not even `--quiet` silences that.
+/// Prints the audit result and the rates of the out-of-distribution score before the first
+/// prediction. Warnings are also printed with `--quiet`.
 fn warn(ctx: &Context, bundle: &Bundle, missing: &[(&str, &str)]) {
     match &bundle.manifest.audit {
         Some(audit) if audit.failed() => {
@@ -143,7 +141,8 @@ fn warn(ctx: &Context, bundle: &Bundle, missing: &[(&str, &str)]) {
         }
         Some(audit) => ctx.ui.warn(&audit.verdict.text),
         None => ctx.ui.warn(
-            "this model was not audited: what it reads on the images is not known (`cxr audit`)",
+            "this model was not audited: it may predict by shortcuts outside the lungs (`cxr \
+             audit`)",
         ),
     }
     match &bundle.out_of_distribution {
@@ -152,17 +151,16 @@ fn warn(ctx: &Context, bundle: &Bundle, missing: &[(&str, &str)]) {
             ctx.ui.note(format_args!("out-of-distribution score: {rates}"));
         }
         None => {
-            let why = missing.iter().find(|(stage, _)| *stage == "extract");
-            let why = why.map_or(
-                "the bundle has no score that this `cxr` computes",
-                |_| "the training images' features or pixels are gone",
-            );
-            ctx.ui.warn(format_args!("images out of distribution cannot be flagged: {why}"));
+            let reason = match missing.iter().any(|(stage, _)| *stage == "extract") {
+                true => "the features or pixels of the training images are missing",
+                false => "the bundle has no score that this version of `cxr` computes",
+            };
+            ctx.ui.warn(format_args!("images out of distribution cannot be flagged: {reason}"));
         }
     }
 }
 
-/// A model at work on images.
+/// Model and options of one run.
 struct Run<'a> {
     ctx: &'a Context,
     bundle: &'a Bundle,
@@ -172,30 +170,32 @@ struct Run<'a> {
     constant: Constant,
 }
 
-/// An image that was read: its path, `[side, side, 3]` levels, and the notes of its decoder.
+/// A decoded image.
 struct Image {
     path: PathBuf,
+    /// Levels `[side, side, 3]`.
     pixels: Vec<u8>,
+    /// Notes of the decoder.
     notes: Vec<String>,
 }
 
-/// Why a file is not judged.
+/// Reason why a file is not predicted.
 enum Unread {
-    /// It should have been an image.
+    /// An image that cannot be used.
     Unusable(String),
-    /// It lay among images and is none.
+    /// A file of a folder or pattern that is not an image.
     NoImage(String),
-    /// It lay among images and is a mask.
+    /// A mask in a folder or pattern.
     Mask(String),
 }
 
+/// Numbers of files and predictions.
 #[derive(Default)]
 struct Counts {
     unusable: usize,
     no_images: usize,
-    /// Masks that lie with the images.
     masks: usize,
-    /// Images that were decoded with doubts.
+    /// Images with notes of the decoder.
     with_notes: usize,
     out_of_distribution: usize,
     by_class: Vec<usize>,
@@ -207,19 +207,19 @@ impl Run<'_> {
         let classes = &self.bundle.manifest.model.classes;
         let mut out = Stream::stdout();
         if let Some(folder) = &self.saliency {
-            let made = fs::create_dir_all(folder);
-            made.context(format!("cannot make the folder `{}`", folder.display()))
-                .hint("name another folder with `--saliency`")?;
+            fs::create_dir_all(folder)
+                .context(format!("cannot create the folder `{}`", folder.display()))
+                .hint("choose another folder with `--saliency`")?;
         }
         let mut counts = Counts { by_class: vec![0; classes.len()], ..Counts::default() };
         out.write(&self.format.header(self.bundle))?;
-        // The first result waits for no other image.
-        let mut most = 1;
-        while let Some(found) = batch(images, most) {
-            most = BATCH;
+        // The first batch has one image, so that the first line is printed without delay.
+        let mut max = 1;
+        while let Some(found) = batch(images, max) {
+            max = BATCH;
             let read: Vec<_> = found.into_par_iter().map(|found| self.read(found)).collect();
-            // Errors stand where their image would, as far as two streams allow.
-            let mut good = Vec::new();
+            // Errors are printed before the predictions of their batch.
+            let mut usable = Vec::new();
             for image in read {
                 match image {
                     Ok(image) => {
@@ -228,7 +228,7 @@ impl Run<'_> {
                             let path = one_line(image.path.display());
                             ui.warn(format_args!("`{path}`: {}", image.notes.join("; ")));
                         }
-                        good.push(image);
+                        usable.push(image);
                     }
                     Err(Unread::Unusable(error)) => {
                         counts.unusable += 1;
@@ -244,7 +244,7 @@ impl Run<'_> {
                     }
                 }
             }
-            self.judge(good, &mut counts, &mut out)?;
+            self.predict(usable, &mut counts, &mut out)?;
             if out.is_closed() {
                 return Ok(Outcome::streamed(false));
             }
@@ -256,8 +256,8 @@ impl Run<'_> {
     fn read(&self, found: Found) -> Result<Image, Unread> {
         let Candidate { path, named, in_file_set, exclusion, has_namesake } =
             found.map_err(Unread::Unusable)?;
-        let mask = |why: &str| {
-            Err(Unread::Mask(format!("left out `{}`: {why}", one_line(path.display()))))
+        let mask = |reason: &str| {
+            Err(Unread::Mask(format!("excluded `{}`: {reason}", one_line(path.display()))))
         };
         if let Some(exclusion) = exclusion {
             return mask(exclusion.text());
@@ -289,8 +289,8 @@ impl Run<'_> {
         }
     }
 
-    /// Writes the lines of images, then their pictures.
-    fn judge(
+    /// Predicts images and writes their lines, then their figures.
+    fn predict(
         &self,
         images: Vec<Image>,
         counts: &mut Counts,
@@ -304,28 +304,28 @@ impl Run<'_> {
             files.push((path, notes));
             pixels.push(levels);
         }
-        let judged = self.classifier.judge(&pixels);
-        let probabilities = judged.probabilities.mapv(widen);
+        let output = self.classifier.judge(&pixels);
+        let probabilities = output.probabilities.mapv(widen);
         let temperature = self.bundle.manifest.temperature.map(Temperature);
         let calibrated = temperature.map(|t| t.apply(probabilities.view()));
         let (score, side) = (self.bundle.out_of_distribution.as_ref(), self.classifier.side());
         let mut lines = String::new();
-        let mut said = Vec::new();
+        let mut predictions = Vec::new();
         for (i, (path, notes)) in files.iter().enumerate() {
-            let of_image = probabilities.row(i).to_vec();
-            if of_image.iter().any(|p| p.is_nan()) {
+            let row = probabilities.row(i).to_vec();
+            if row.iter().any(|p| p.is_nan()) {
                 counts.unusable += 1;
                 let path = one_line(path.display());
-                self.ctx.ui.error(format_args!("the model has no probabilities for `{path}`"));
+                self.ctx.ui.error(format_args!("the predicted probabilities of `{path}` are NaN"));
                 continue;
             }
-            let features = judged.features.row(i);
+            let features = output.features.row(i);
             let class =
-                self.bundle.manifest.decision.call(&self.bundle.manifest.model.classes, &of_image);
+                self.bundle.manifest.decision.call(&self.bundle.manifest.model.classes, &row);
             let image = Said {
                 path,
                 class,
-                probabilities: of_image,
+                probabilities: row,
                 calibrated: calibrated.as_ref().map(|c| c.row(i).to_vec()),
                 ood: score.map(|score| score.score(features, &pixels[i], side)),
                 notes: notes.clone(),
@@ -333,20 +333,20 @@ impl Run<'_> {
             counts.by_class[class] += 1;
             counts.out_of_distribution += usize::from(image.ood.is_some_and(|ood| ood.is_out));
             lines += &self.format.line(self.bundle, &image);
-            said.push((i, image));
+            predictions.push((i, image));
         }
         out.write(&lines)?;
         if let Some(folder) = &self.saliency {
-            for images in said.chunks(Classifier::BATCH) {
-                self.draw(images, &pixels, judged.features.view(), folder)?;
+            for images in predictions.chunks(Classifier::BATCH) {
+                self.write_figures(images, &pixels, output.features.view(), folder)?;
             }
         }
         Ok(())
     }
 
-    /// Writes the pictures of `images`, which stand with their rows in `pixels` and
-    /// `features`, under the saliency that explains what is said of them.
-    fn draw(
+    /// Writes figures of `images` with their saliency maps. The first element of each item is
+    /// the image's row in `pixels` and `features`.
+    fn write_figures(
         &self,
         images: &[(usize, Said)],
         pixels: &[Vec<u8>],
@@ -364,11 +364,11 @@ impl Run<'_> {
             let saliency = explainer.saliency(head, features.row(*row), image.class, maps);
             let overlay = explainer.overlay(&explainer.note(&saliency), &saliency);
             let file = image.path.file_name().unwrap_or_default().to_string_lossy();
-            let titles = (file.into_owned(), self.says(image));
+            let titles = (file.into_owned(), self.title(image));
             let name = picture_name(image.path);
-            let picture = explainer.picture(&name, input, titles, vec![overlay]);
-            atomic::write(&folder.join(format!("{name}.png")), &picture)
-                .hint("name another folder with `--saliency`")?;
+            let figure = explainer.picture(&name, input, titles, vec![overlay]);
+            atomic::write(&folder.join(format!("{name}.png")), &figure)
+                .hint("choose another folder with `--saliency`")?;
         }
         Ok(())
     }
@@ -379,7 +379,7 @@ impl Run<'_> {
         Explainer { net: &self.classifier.net, pooling, side }
     }
 
-    fn says(&self, image: &Said) -> String {
+    fn title(&self, image: &Said) -> String {
         let class = &self.bundle.manifest.model.classes[image.class];
         let out = match image.ood {
             Some(ood) if ood.is_out => ", out of distribution",
@@ -407,27 +407,27 @@ impl Run<'_> {
             text += &format!("; {out_of_distribution} out of distribution");
         }
         if *with_notes > 0 {
-            text += &format!("; {with_notes} decoded with doubts");
+            text += &format!("; {with_notes} decoded with notes");
         }
         if *no_images > 0 {
             text +=
-                &format!("; {no_images} files of DICOM exports are no images (`-v` names them)");
+                &format!("; {no_images} files of DICOM exports are not images (listed with `-v`)");
         }
         if *masks > 0 {
             text += &format!(
-                "; {masks} masks that lie with the images are left out (`-v` names them; a mask \
-                 whose file is named is predicted)"
+                "; {masks} masks excluded (listed with `-v`; a mask is predicted if its file is \
+                 an argument)"
             );
         }
         if *unusable > 0 {
-            text += &format!("; {unusable} could not be judged");
+            text += &format!("; {unusable} could not be predicted");
         }
-        text + "\nfor research and education, no diagnosis"
+        text + "\nfor research and education only, not for diagnosis"
     }
 }
 
-/// The images that are there, at least one and at most `most`; none at the end.
-fn batch(images: &Receiver<Found>, most: usize) -> Option<Vec<Found>> {
+/// Waits for an image and returns it with at most `max - 1` more that are ready; none at the end.
+fn batch(images: &Receiver<Found>, max: usize) -> Option<Vec<Found>> {
     let first = images.recv().ok()?;
-    Some(std::iter::once(first).chain(images.try_iter().take(most - 1)).collect())
+    Some(std::iter::once(first).chain(images.try_iter().take(max - 1)).collect())
 }

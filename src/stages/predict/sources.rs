@@ -1,7 +1,7 @@
-//! Which images are meant: files, folders, patterns, or paths on stdin.
+//! Arguments of `cxr-predict`: files, folders, patterns, or paths on stdin.
 //!
-//! All files of a folder or of a pattern are listed before the first of them is read: whether a
-//! file is a mask depends on the images beside it.
+//! All files of a folder or pattern are listed before the first file is read, because the
+//! detection of masks compares the names of all files.
 
 use std::ffi::OsString;
 use std::io::{BufRead, Read};
@@ -17,15 +17,15 @@ use crate::dataset::{images, masks};
 /// A file that may be an image.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Where it lies.
+    /// Path of the file.
     pub path: PathBuf,
-    /// The user said that it is one: it was not met in a folder or by a pattern.
+    /// Whether the file was an argument, not a file of a folder or pattern.
     pub named: bool,
-    /// It was met in a DICOM file-set, where only DICOM is an image.
+    /// Whether the file is in a DICOM file-set, where only DICOM files are images.
     pub in_file_set: bool,
-    /// Why it is a mask by its name or its folder, if so.
+    /// Exclusion reason of a mask, by file name or folder.
     pub exclusion: Option<Exclusion>,
-    /// Whether another file has its name, in another folder.
+    /// Whether a file in another folder has the same name.
     pub has_namesake: bool,
 }
 
@@ -35,33 +35,33 @@ impl Candidate {
     }
 }
 
-/// A candidate, or why there is none.
+/// A candidate, or an error message.
 pub type Found = Result<Candidate, String>;
 
-/// What was named on the command line.
+/// Arguments of the command line.
 pub struct Sources {
-    named: Vec<Source>,
-    /// Whether links out of a named folder are followed.
+    args: Vec<Source>,
+    /// Whether links to files outside a given folder are followed.
     follow_links: bool,
 }
 
 enum Source {
-    /// A file or a folder, perhaps one that is not there.
+    /// A file or folder, which may not exist.
     Path(PathBuf),
-    /// A pattern with what it was made from.
+    /// A pattern, parsed and as text.
     Pattern(Box<glob::Paths>, String),
     Stdin,
 }
 
-/// The longest path that is read from stdin; no system has longer ones.
-const LONGEST: u64 = 1 << 16;
+/// Maximum number of bytes of a line on stdin; paths are shorter on all systems.
+const MAX_LINE: u64 = 1 << 16;
 
 impl Sources {
-    /// Sorts out what `named` means. What exists is no pattern, whatever its name.
+    /// Parses arguments. An existing path is not a pattern, even if its name has `*`, `?` or `[`.
     ///
     /// # Errors
-    /// For a malformed pattern.
-    pub fn new(named: Vec<PathBuf>, follow_links: bool) -> Result<Self, Failure> {
+    /// If a pattern is malformed.
+    pub fn new(args: Vec<PathBuf>, follow_links: bool) -> Result<Self, Failure> {
         let source = |path: PathBuf| {
             if path == Path::new("-") {
                 return Ok(Source::Stdin);
@@ -69,24 +69,24 @@ impl Sources {
             match path.to_str() {
                 Some(text) if text.contains(['*', '?', '[']) && !path.exists() => {
                     let found = glob::glob(text)
-                        .context(format!("`{text}` is no pattern"))
+                        .context(format!("the pattern `{text}` is malformed"))
                         .usage()
-                        .hint("`*` stands for any characters, `?` for one, `**` for any folders")?;
+                        .hint("`*` matches any characters, `?` one character, `**` any folders")?;
                     Ok(Source::Pattern(Box::new(found), text.to_owned()))
                 }
                 _ => Ok(Source::Path(path)),
             }
         };
-        let named = named.into_iter().map(source).collect::<Result<_, Failure>>()?;
-        Ok(Self { named, follow_links })
+        let args = args.into_iter().map(source).collect::<Result<_, Failure>>()?;
+        Ok(Self { args, follow_links })
     }
 
-    /// Looks for the images, in a thread that is never more than `ahead` images ahead.
+    /// Finds the images in another thread, which waits when `ahead` images have not been received.
     pub fn find(self, ahead: usize) -> Receiver<Found> {
         let (send, receive) = sync_channel(ahead);
         thread::spawn(move || {
-            for source in self.named {
-                if !source.each(self.follow_links, &mut |found| send.send(found).is_ok()) {
+            for source in self.args {
+                if !source.for_each(self.follow_links, &mut |found| send.send(found).is_ok()) {
                     return;
                 }
             }
@@ -96,39 +96,40 @@ impl Sources {
 }
 
 impl Source {
-    /// Hands on each image until `take` has had enough; says whether it has not.
-    fn each(self, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
+    /// Calls `take` with each image until it returns false. Returns false if stopped.
+    fn for_each(self, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
         match self {
-            Self::Path(path) => below(path, follow_links, take),
+            Self::Path(path) => take_path(path, follow_links, take),
             Self::Pattern(paths, text) => {
                 let list = |found| match found {
-                    Ok(path) => listed(path, false, follow_links),
+                    Ok(path) => list_path(path, false, follow_links),
                     Err(e) => vec![Err(one_line(e))],
                 };
                 let mut found: Vec<Found> = paths.flat_map(list).collect();
                 if found.is_empty() {
-                    found.push(Err(format!("nothing is called `{}`", one_line(&text))));
+                    found.push(Err(format!("no file matches `{}`", one_line(&text))));
                 }
-                // The folders that every match lies in are no folders of masks.
+                // Folders before the first wildcard contain all matches, so they do not tell
+                // masks from images.
                 let fixed = text.split(['*', '?', '[']).next().unwrap_or_default();
                 let root = fixed.rsplit_once('/').map_or("", |(folder, _)| folder);
                 mark_masks(Path::new(root), &mut found);
                 found.into_iter().all(take)
             }
-            Self::Stdin => lines(std::io::stdin().lock(), follow_links, take),
+            Self::Stdin => take_lines(std::io::stdin().lock(), follow_links, take),
         }
     }
 }
 
-/// Hands on a file that was named, or the files below a folder.
-fn below(path: PathBuf, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
-    let mut found = listed(path.clone(), true, follow_links);
+/// Calls `take` with the file at `path`, or with the files below this folder.
+fn take_path(path: PathBuf, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
+    let mut found = list_path(path.clone(), true, follow_links);
     mark_masks(&path, &mut found);
     found.into_iter().all(take)
 }
 
-/// The file at `path`, or the files below that folder.
-fn listed(path: PathBuf, named: bool, follow_links: bool) -> Vec<Found> {
+/// Returns the file at `path`, or the files below this folder.
+fn list_path(path: PathBuf, named: bool, follow_links: bool) -> Vec<Found> {
     if !path.is_dir() {
         return vec![Ok(Candidate::new(path, named, false))];
     }
@@ -136,58 +137,62 @@ fn listed(path: PathBuf, named: bool, follow_links: bool) -> Vec<Found> {
     let found = images::below(&path, follow_links);
     let found: Vec<Found> = found.map(|found| found.map(candidate).map_err(one_line)).collect();
     match found.is_empty() {
-        true => vec![Err(format!("`{}` holds no image", one_line(path.display())))],
+        true => vec![Err(format!("the folder `{}` contains no images", one_line(path.display())))],
         false => found,
     }
 }
 
-/// Marks the masks among files that were not named, by the rules for a class of a data set
-/// ([`masks::mark`]): `root` is the folder that was named.
+/// Marks masks among the files below the given folder `root`, by the rules for a class of a data
+/// set ([`masks::mark`]).
 fn mark_masks(root: &Path, found: &mut [Found]) {
-    let mut met: Vec<&mut Candidate> = found.iter_mut().flatten().filter(|c| !c.named).collect();
-    let of_class = |candidate: &&mut Candidate| {
-        let below = candidate.path.strip_prefix(root).unwrap_or(&candidate.path);
-        let folders: Vec<_> = below.iter().map(|name| name.to_string_lossy()).collect();
-        images::Candidate { path: folders.join("/"), ..images::Candidate::default() }
+    let mut listed: Vec<&mut Candidate> = found.iter_mut().flatten().filter(|c| !c.named).collect();
+    let in_class = |candidate: &&mut Candidate| {
+        let relative = candidate.path.strip_prefix(root).unwrap_or(&candidate.path);
+        let parts: Vec<_> = relative.iter().map(|name| name.to_string_lossy()).collect();
+        images::Candidate { path: parts.join("/"), ..images::Candidate::default() }
     };
-    let mut of_class: Vec<images::Candidate> = met.iter().map(of_class).collect();
-    masks::mark(&mut of_class);
-    for (candidate, marked) in met.iter_mut().zip(of_class) {
+    let mut in_class: Vec<images::Candidate> = listed.iter().map(in_class).collect();
+    masks::mark(&mut in_class);
+    for (candidate, marked) in listed.iter_mut().zip(in_class) {
         candidate.exclusion = marked.exclusion;
         candidate.has_namesake = marked.has_namesake;
     }
 }
 
-/// A path a line; empty lines are left out.
-fn lines(mut input: impl BufRead, follow_links: bool, take: &mut dyn FnMut(Found) -> bool) -> bool {
+/// Calls `take` with the images at the paths in `input`, one path per line; skips empty lines.
+fn take_lines(
+    mut input: impl BufRead,
+    follow_links: bool,
+    take: &mut dyn FnMut(Found) -> bool,
+) -> bool {
     loop {
         let mut line = Vec::new();
-        match (&mut input).take(LONGEST).read_until(b'\n', &mut line) {
+        match (&mut input).take(MAX_LINE).read_until(b'\n', &mut line) {
             Ok(0) => return true,
             Ok(_) => {}
             Err(e) => return take(Err(format!("cannot read standard input: {e}"))),
         }
-        let end = line.ends_with(b"\n");
-        if !end && line.len() as u64 == LONGEST {
-            take(Err("a line on standard input is longer than any path".to_owned()));
+        let is_complete = line.ends_with(b"\n");
+        if !is_complete && line.len() as u64 == MAX_LINE {
+            take(Err(format!("a line on standard input is longer than {MAX_LINE} bytes")));
             return false;
         }
         let path = line.strip_suffix(b"\n").unwrap_or(&line);
         let path = path.strip_suffix(b"\r").unwrap_or(path);
-        if !path.is_empty() && !below(native(path), follow_links, take) {
+        if !path.is_empty() && !take_path(path_from_bytes(path), follow_links, take) {
             return false;
         }
     }
 }
 
 #[cfg(unix)]
-fn native(bytes: &[u8]) -> PathBuf {
+fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStringExt;
     OsString::from_vec(bytes.to_vec()).into()
 }
 
 #[cfg(not(unix))]
-fn native(bytes: &[u8]) -> PathBuf {
+fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     OsString::from(String::from_utf8_lossy(bytes).into_owned()).into()
 }
 
@@ -209,7 +214,7 @@ mod tests {
             std::fs::write(path(name), b"image").unwrap();
         }
         std::fs::create_dir(path("empty")).unwrap();
-        // A file is taken at its name before that is taken for a pattern.
+        // An existing file `a[1].png` is not a pattern.
         let images =
             found(vec![path("c.jpg"), path("b"), path("*.png"), path("a[1].png"), path("gone")]);
         let names = ["c.jpg", "b/1.png", "b/2.png", "b/deep/0.png", "a[1].png", "a[1].png", "gone"];
@@ -223,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_beside_images_are_marked_unless_they_are_named() {
+    fn masks_are_marked_unless_they_are_arguments() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         for name in ["x.png", "x_mask.png", "masks/y.png", "a/z.png", "b/z.png", "only_mask.png"] {
@@ -236,7 +241,7 @@ mod tests {
             found.map(|c| (name(&c.path), c.exclusion, c.has_namesake)).collect()
         };
         let all = marked("");
-        let wanted = [
+        let expected = [
             ("a/z.png", None, true),
             ("b/z.png", None, true),
             ("masks/y.png", Some(Exclusion::MaskByFolder), false),
@@ -244,26 +249,27 @@ mod tests {
             ("x.png", None, false),
             ("x_mask.png", Some(Exclusion::MaskByName), true),
         ];
-        assert_eq!(all, wanted.map(|(name, why, twin)| (name.to_owned(), why, twin)));
-        let with = |named: &str| marked(named).iter().filter(|(_, why, _)| why.is_some()).count();
-        assert_eq!([with("*.png"), with("*/*.png"), with("**/*.png")], [1, 1, 2]);
-        // A file or a folder that is named is meant.
-        assert_eq!([with("x_mask.png"), with("masks"), with("masks/*.png")], [0; 3]);
+        assert_eq!(all, expected.map(|(name, reason, twin)| (name.to_owned(), reason, twin)));
+        let count =
+            |arg: &str| marked(arg).iter().filter(|(_, reason, _)| reason.is_some()).count();
+        assert_eq!([count("*.png"), count("*/*.png"), count("**/*.png")], [1, 1, 2]);
+        // A file or folder that is an argument is not excluded.
+        assert_eq!([count("x_mask.png"), count("masks"), count("masks/*.png")], [0; 3]);
     }
 
     #[test]
-    fn stdin_is_a_path_a_line() {
+    fn stdin_has_one_path_per_line() {
         let mut images = Vec::new();
         let mut take = |image: Found| {
             images.push(image.unwrap().path);
             true
         };
-        assert!(lines(&b"gone/a b.png\r\n\n\xff.png\nlast"[..], false, &mut take));
+        assert!(take_lines(&b"gone/a b.png\r\n\n\xff.png\nlast"[..], false, &mut take));
         assert_eq!(images.len(), 3);
         assert_eq!((&*images[0], &*images[2]), (Path::new("gone/a b.png"), Path::new("last")));
         let endless = vec![b'a'; 1 << 17];
         let mut errors = 0;
-        assert!(!lines(&endless[..], false, &mut |image| {
+        assert!(!take_lines(&endless[..], false, &mut |image| {
             errors += usize::from(image.is_err());
             true
         }));
@@ -271,13 +277,13 @@ mod tests {
     }
 
     #[test]
-    fn who_has_had_enough_gets_no_more() {
+    fn iteration_stops_when_take_returns_false() {
         let mut seen = 0;
         let mut take = |_| {
             seen += 1;
             seen < 2
         };
-        assert!(!lines(&b"a\nb\nc\n"[..], false, &mut take));
+        assert!(!take_lines(&b"a\nb\nc\n"[..], false, &mut take));
         assert_eq!(seen, 2);
     }
 }

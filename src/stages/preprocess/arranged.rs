@@ -1,5 +1,4 @@
-//! What `cxr-preprocess` states of the folders of a data set, and of files that are no
-//! images of a class.
+//! Summary and warnings of `cxr-preprocess` about the layout of a data set and excluded files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,25 +10,25 @@ use crate::dataset::images::Candidate;
 use crate::dataset::layout::{Exclusion, Layout};
 use crate::dataset::{masks, words};
 
-/// How the data set is arranged, for the summary.
+/// Layout of the data set, for the summary.
 #[derive(Debug, Default, Serialize)]
 pub struct Arranged {
-    /// The parts in which it comes, sorted; none if its folders are the classes only.
+    /// Names of the parts, sorted; empty if the data set has no parts.
     pub parts: Vec<String>,
-    /// The classes, if they are not the folders of the dataset folder.
+    /// Names of the classes; empty if the top-level folders are the classes.
     pub classes_inside: Vec<String>,
-    /// Files left out by reason, unusable ones not counted.
+    /// Number of excluded files by reason, without unusable files.
     pub left_out: BTreeMap<&'static str, usize>,
-    /// Whether no name tells which folders are the classes.
+    /// Whether the classes were recognised by tree structure only, not by names.
     #[serde(skip)]
     uncertain: bool,
 }
 
 impl Arranged {
-    /// What `layout` and the images say.
+    /// Returns the summary of `layout`, without excluded files.
     pub fn new(layout: &Layout, images: &[Candidate]) -> Self {
-        let distinct = |of: fn(&Candidate) -> &String| -> Vec<String> {
-            let all: BTreeSet<&String> = images.iter().map(of).collect();
+        let distinct = |name: fn(&Candidate) -> &String| -> Vec<String> {
+            let all: BTreeSet<&String> = images.iter().map(name).collect();
             all.into_iter().filter(|name| !name.is_empty()).cloned().collect()
         };
         Self {
@@ -40,32 +39,33 @@ impl Arranged {
         }
     }
 
-    /// States which folders are parts and which are classes, if the data set is not plain.
+    /// Reports which folders are parts and which are classes, unless top-level folders are the
+    /// classes.
     pub fn warn(&self, ctx: &Context) {
         let dataset = ctx.paths.dataset.display();
         let Self { parts, classes_inside, uncertain, .. } = self;
-        let what = match (parts.is_empty(), classes_inside.is_empty()) {
+        let text = match (parts.is_empty(), classes_inside.is_empty()) {
             (true, true) => return,
             (true, false) => format!("the classes of `{dataset}` are {}", list(classes_inside)),
             (false, true) => {
-                format!("the classes of `{dataset}` come in parts, each a folder: {}", list(parts))
+                format!("the class folders of `{dataset}` contain parts: {}", list(parts))
             }
             (false, false) => format!(
-                "`{dataset}` comes in parts, {}; the classes are inside: {}",
+                "`{dataset}` has the parts {}, with the classes {}",
                 list(parts),
                 list(classes_inside)
             ),
         };
         match uncertain {
             true => ctx.ui.warn(format_args!(
-                "{what}; that is a guess, as every folder holds the same folders: `--layout \
-                 class-folders` takes the outer folders as the classes"
+                "{text}; this is a guess, because all top-level folders contain the same folders; \
+                 if the top-level folders are the classes: `--layout class-folders`"
             )),
-            false => ctx.ui.note(what),
+            false => ctx.ui.note(text),
         }
     }
 
-    /// Counts what is left out, with the masks that were found `by_pixels`, and warns of it.
+    /// Counts the excluded files, with the number of masks found by pixels, and warns of them.
     pub fn left_out(
         &mut self,
         ctx: &Context,
@@ -78,26 +78,26 @@ impl Arranged {
         if by_pixels > 0 {
             self.left_out.insert(masks::BY_PIXELS, by_pixels);
         }
-        let of_mask =
+        let mask_reasons =
             [Exclusion::MaskByFolder.text(), Exclusion::MaskByName.text(), masks::BY_PIXELS];
-        let masks: usize = of_mask.iter().filter_map(|reason| self.left_out.get(reason)).sum();
+        let masks: usize = mask_reasons.iter().filter_map(|reason| self.left_out.get(reason)).sum();
         if masks > 0 {
             ctx.ui.warn(format_args!(
-                "{masks} masks that lie with the images are left out, and named in the selection \
-                 log: `--masks keep` takes them for images"
+                "{masks} segmentation masks are excluded, see `selection.csv`; `--masks keep` \
+                 treats them as images"
             ));
         }
         for exclusion in [Exclusion::NoClass, Exclusion::BesideParts] {
             if let Some(files) = self.left_out.get(exclusion.text()) {
                 ctx.ui.warn(format_args!(
-                    "{files} files are left out: {}; the selection log names them",
+                    "{files} files are excluded ({}), see `selection.csv`",
                     exclusion.text()
                 ));
             }
         }
     }
 
-    /// The lines of the summary.
+    /// Returns the lines of the summary.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.parts.is_empty() {
@@ -106,17 +106,17 @@ impl Arranged {
         for (reason, count) in &self.left_out {
             lines.push(match *reason {
                 MISFILED => {
-                    format!("{count} left out as well: pneumonia by name, in a class of normals")
+                    format!("{count} also excluded: pneumonia by file name, in the normal class")
                 }
-                reason => format!("{count} left out as well: {reason}"),
+                reason => format!("{count} also excluded: {reason}"),
             });
         }
         lines
     }
 }
 
-/// The collection that an image comes from: the one `known`, else the folder around its
-/// part, else its part where that is neither a side of a split nor a fold.
+/// Returns the source of an image: `known`, else the collection folder that contains the part,
+/// else the part if its name is neither a set of a split nor a fold.
 pub fn source(known: String, image: &Candidate) -> String {
     match (known.is_empty(), image.collection.is_empty()) {
         (false, _) => known,

@@ -1,4 +1,4 @@
-//! `cxr-preprocess`: images of any kind to one array and one table.
+//! `cxr-preprocess`: images of a data set as one array and one table.
 
 mod arranged;
 mod joined;
@@ -31,56 +31,56 @@ use crate::image::{Depth, Tags};
 use crate::io::{hash, npy};
 use crate::pipeline::{Input, Job};
 
-/// Height and width of an image as VGG16 takes it.
+/// Height and width of the input images of VGG16.
 const SIDE: usize = 224;
-/// Images whose pixels are held at once: bounds the memory, 38 MB.
+/// Maximum number of images whose pixels are in memory: 38 MB.
 const BATCH: usize = 256;
-/// Unusable files, and images with notes, that are named on the screen; the selection log
-/// names all.
+/// Maximum number of printed warnings of unusable files, and of images with notes; the selection
+/// log contains all.
 const SHOWN: usize = 10;
 
 /// `cxr-preprocess`.
 #[derive(Debug)]
 pub struct Preprocess;
 
-/// What becomes of masks.
+/// Treatment of segmentation masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Masks {
-    /// They are no images.
+    /// Masks are excluded.
     LeaveOut,
-    /// They are images like others.
+    /// Masks are treated as images.
     Keep,
 }
 
 crate::settings! {
     /// Settings of `cxr-preprocess`: `[preprocess]` in `pipeline.toml`.
     pub struct Settings {
-        /// A table of images and patients, for images without a selection log: a path, or a name in the dataset
+        /// Table of images and patients, for images without a selection log: its path from the current folder or the dataset
         metadata: String = String::new(),
-        /// Its column of image files [default: recognised]
+        /// Column of the image files in this table [default: found by its name]
         file_column: String = String::new(),
-        /// Its column of patients [default: recognised]
+        /// Column of the patients in this table [default: found by its name]
         patient_column: String = String::new(),
-        /// Leave out images of a class of normals whose names in the Kaggle set say pneumonia
+        /// Exclude images of the normal class whose Kaggle file names indicate pneumonia
         normal_only: bool = false,
-        /// What is written for the patients of DICOM images: `hashed` or `plain` numbers, or `none`
+        /// Form of the DICOM patient IDs in the output: `hashed`, `plain` or `none`
         patients: Patients = Patients::Hashed,
-        /// A file of secret bytes, the key of the hashes: without one they can be found by trying
+        /// File with the secret key of the hashes; without a key, IDs can be found by trying
         patient_key: String = String::new(),
-        /// Share of unusable files that is still put up with
+        /// Maximum proportion of unusable files, from 0 to 1
         max_skipped: f64 = 0.05,
-        /// Images whose pixels all have the same level: `exclude` as unusable, or `keep` with a note
+        /// Images whose pixels are all equal: `exclude` them as unusable, or `keep` them, with a note
         constant: Constant = Constant::Exclude,
         /// Stop at the first unusable file
         fail_first: bool = false,
-        /// Follow links that lead out of the dataset folder
+        /// Follow symbolic links to files outside the dataset folder
         follow_links: bool = false,
-        /// How the dataset's folders are taken: as classes, as parts such as `train` with the classes inside, or as they look
+        /// Top-level folders of the dataset: classes (`class-folders`), parts such as `train` with class folders inside (`part-folders`), or detected (`auto`)
         layout: Choice = Choice::Auto,
-        /// What becomes of masks that lie with the images
+        /// Segmentation masks among the images: `leave-out` or `keep`
         masks: Masks = Masks::LeaveOut,
-        /// Bits that white has in PNG, TIFF and JPEG of more than 8: `file`, `range` or 8 to 16
+        /// White level of PNG, TIFF and JPEG above 8 bits: all bits of the `file`, the largest value (`range`), or 8 to 16 bits
         depth: Depth = Depth::File,
     }
 }
@@ -94,7 +94,7 @@ pub struct Args {
 
 impl Stage for Preprocess {
     const NAME: &'static str = "preprocess";
-    const ABOUT: &'static str = "Decode the images and bring them to one size";
+    const ABOUT: &'static str = "Decode the images and resize them to 224 x 224 pixels";
     const READS: &'static str = "dataset/<class>/ or dataset/<part>/<class>/: images in DICOM, as a PACS exports it, \
                                  JPEG, PNG, TIFF, BMP, WebP or GIF";
     const WRITES: &'static str = "images.npy, index.csv, selection.csv";
@@ -102,10 +102,10 @@ impl Stage for Preprocess {
     const USES: &'static [Flag] = uses!(Dataset, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr-preprocess --dataset dataset", "Every folder of `dataset` is a class"),
-        ("cxr-preprocess --dataset chest_xray", "Or a part, `train` or `test`, of classes"),
-        ("cxr-preprocess --metadata train.csv", "Learn from it who is on which image"),
-        ("cxr-preprocess --patient-key ~/key", "Hash the patients' numbers of DICOM with this key"),
-        ("cxr-preprocess --max-skipped 0.2", "Go on if up to a fifth of the files is unusable"),
+        ("cxr-preprocess --dataset chest_xray", "With parts: `chest_xray/train/<class>/`"),
+        ("cxr-preprocess --metadata train.csv", "Read the patient of each image from a table"),
+        ("cxr-preprocess --patient-key ~/key", "Hash DICOM patient IDs with this key"),
+        ("cxr-preprocess --max-skipped 0.2", "Accept up to 20 % unusable files"),
         ("cxr-preprocess --fail-first", "Stop at the first unusable file"),
     ];
     type Settings = Settings;
@@ -143,9 +143,9 @@ impl Stage for Preprocess {
         let provenance = provenance.map_err(|error| {
             let hint = match &error {
                 ProvenanceError::Metadata(MetadataError::MissingColumns { .. }) => {
-                    "name the columns with `--file-column` and `--patient-column`"
+                    "give the columns with `--file-column` and `--patient-column`"
                 }
-                _ => "remove the file if nothing but the patients is lost with it",
+                _ => "repair the file, or remove it if its patients are not needed",
             };
             Failure::from(error).hint(hint)
         })?;
@@ -153,7 +153,7 @@ impl Stage for Preprocess {
         let mut arranged = Arranged::new(&sources.layout, &sources.images);
         arranged.warn(ctx);
         let naming = patients::naming(ctx, &settings)?;
-        // Not `begin`, which would list the data set again.
+        // `begin` would list the data set again.
         let inputs = sources.inputs(ctx, &settings);
         let job = ctx.job(Self::NAME, &Self::folder(ctx, &settings), &settings, &inputs)?;
         drop(inputs);
@@ -162,8 +162,8 @@ impl Stage for Preprocess {
                 .read_all(&sources.images, &job)?;
         if beside_dicom > 0 {
             ctx.ui.warn(format_args!(
-                "{beside_dicom} pictures below a DICOMDIR are set aside, for those of a viewer: if \
-                 they are images, move them elsewhere"
+                "{beside_dicom} images below a DICOMDIR are excluded, because they are not DICOM \
+                 and may belong to a viewer; move radiographs to another folder"
             ));
         }
         let no_images = selection_log.len() - rows.len() - skipped - masks;
@@ -180,7 +180,7 @@ impl Stage for Preprocess {
         }
         if let [class] = index.classes.as_slice() {
             ctx.ui.warn(format_args!(
-                "all images are of one class, `{class}`: nothing can be learnt from them"
+                "all images are of one class, `{class}`: training needs at least two classes"
             ));
         }
         job.publish()?;
@@ -198,10 +198,10 @@ impl Settings {
     }
 }
 
-/// The files that the stage reads.
+/// Input files of the stage.
 struct Sources {
     images: Vec<Candidate>,
-    /// Those that are left out, and why.
+    /// Excluded files with their reasons.
     left_out: Vec<(Candidate, &'static str)>,
     layout: Layout,
     selection_logs: Vec<PathBuf>,
@@ -220,24 +220,24 @@ impl Sources {
             images::list(dataset, &options).map_err(|error| {
             let hint = match error {
                 ImagesError::Missing { .. } | ImagesError::NoClass { .. } => {
-                    "name a folder with a folder of images for each class with `--dataset`, or \
-                     make one with `cxr build-covid` and `cxr sample-normal`"
+                    "give a folder that contains a folder of images for each class with \
+                     `--dataset`, or create one with `cxr build-covid` and `cxr sample-normal`"
                 }
-                ImagesError::EmptyClass { .. } => "put images there, or remove the folder",
+                ImagesError::EmptyClass { .. } => "add images, or remove the folder",
                 ImagesError::Leaves { .. } => {
-                    "`--follow-links` follows it, if you know where it leads"
+                    "if you trust the target of the link, follow it with `--follow-links`"
                 }
                 ImagesError::Formula { .. } => {
-                    "rename it: a spreadsheet that opens a table of its images would run it"
+                    "rename the folder: spreadsheets would run its name in tables of the images"
                 }
-                ImagesError::Control { .. } => "rename it",
+                ImagesError::Control { .. } => "rename the folder",
                 ImagesError::NotClasses { .. } => {
-                    "put every image into a folder of its class, such as `train/normal/x.png`; or \
-                     name the folder whose folders are the classes with `--dataset`; or take these \
+                    "put every image into a class folder, such as `train/normal/x.png`; or give \
+                     the folder that contains the class folders with `--dataset`; or treat these \
                      folders as classes with `--layout class-folders`"
                 }
-                ImagesError::TooMany { .. } => "name a folder that holds images only",
-                ImagesError::Unlistable { .. } => "check who may read it",
+                ImagesError::TooMany { .. } => "give a folder that contains only images",
+                ImagesError::Unlistable { .. } => "check the permissions",
             };
             Failure::from(error).hint(hint)
         })?;
@@ -251,37 +251,37 @@ impl Sources {
                 None => images.push(image),
             }
         }
-        let left = |class: &str| images.iter().any(|image| image.class() == class);
-        let gone =
-            left_out.iter().find(|(image, _)| !image.class().is_empty() && !left(image.class()));
-        if let Some((image, reason)) = gone {
+        let has_images = |class: &str| images.iter().any(|image| image.class() == class);
+        let excluded = left_out
+            .iter()
+            .find(|(image, _)| !image.class().is_empty() && !has_images(image.class()));
+        if let Some((image, reason)) = excluded {
             let class = image.class();
-            let error = format!("every image of the class `{class}` is left out: {reason}");
+            let error = format!("all images of the class `{class}` are excluded: {reason}");
             return Err(Failure::new(error).hint(match image.exclusion {
                 Some(exclusion) if exclusion.is_mask() => {
-                    "put its images there, remove the folder, or take masks for images with \
-                     `--masks keep`"
+                    "add images, remove the folder, or treat masks as images with `--masks keep`"
                 }
-                Some(_) => "put its images there, or remove the folder",
-                None => "put images of healthy patients there",
+                Some(_) => "add images, or remove the folder",
+                None => "add images of healthy patients",
             }));
         }
         let metadata = Some(&settings.metadata).filter(|path| !path.is_empty());
         let metadata = metadata.map(|path| table_file(ctx, path, dataset)).transpose();
         let metadata =
-            metadata.hint("name a table that is in the current folder or in the dataset")?;
+            metadata.hint("give a path from the current folder or from the dataset folder")?;
         Ok(Self { images, left_out, layout, selection_logs, metadata })
     }
 
     fn inputs(&self, ctx: &Context, settings: &Settings) -> Vec<Input> {
         let images = self.images.iter().filter(|image| image.objection.is_none());
-        // A file that cannot be read is left out as a corrupt one is.
+        // An unreadable file is excluded like a corrupt file, not an error of the stage.
         let images = images
             .map(|image| Input::file(format!("dataset/{}", image.path), &image.file).optional());
         let selection_logs = self.selection_logs.iter().map(|path| {
-            let below = path.strip_prefix(&ctx.paths.dataset);
-            let below = below.expect("selection logs lie in class folders");
-            Input::file(format!("dataset/{}", below.to_string_lossy()), path)
+            let relative = path.strip_prefix(&ctx.paths.dataset);
+            let relative = relative.expect("selection logs are in class folders");
+            Input::file(format!("dataset/{}", relative.to_string_lossy()), path)
         });
         let metadata = self.metadata.iter().map(|path| Input::file("metadata.csv", path));
         let key = patients::key(ctx, settings).map(|path| Input::file("patient-key", path));
@@ -289,8 +289,8 @@ impl Sources {
     }
 }
 
-/// Why an image of a class of normals is left out, as [`Settings::normal_only`] asks.
-const MISFILED: &str = "pneumonia by its name, in a class of normal images";
+/// Exclusion reason of images excluded by [`Settings::normal_only`].
+const MISFILED: &str = "pneumonia by its file name, in the normal class";
 
 fn dropped_row(image: &Candidate, reason: String) -> SelectionRow {
     SelectionRow::dropped(image.path.clone(), image.class.clone(), reason)
@@ -300,43 +300,46 @@ fn left_out_row((image, reason): &(Candidate, &'static str)) -> SelectionRow {
     dropped_row(image, (*reason).to_owned())
 }
 
-/// What was read.
+/// Index, selection log and counts of all images.
 #[derive(Default)]
 struct Images {
     rows: Vec<IndexRow>,
-    /// A row for each candidate.
+    /// One row per candidate.
     selection_log: Vec<SelectionRow>,
-    /// Candidates that are unusable.
+    /// Number of unusable candidates.
     skipped: usize,
-    /// Those that would be images elsewhere than below a DICOMDIR.
+    /// Number of non-DICOM images below a DICOMDIR.
     beside_dicom: usize,
-    /// Images that were decoded with doubts.
+    /// Number of images with notes of the decoder.
     with_notes: usize,
-    /// Candidates that are masks by their pixels.
+    /// Number of candidates that are masks by their pixels.
     masks: usize,
     patients: patients::Seen,
 }
 
-/// An image that is read: its row but for the number, the notes of its decoder, and `[SIDE, SIDE, 3]` pixels.
+/// A decoded image.
 struct Converted {
+    /// Row of the index, with row number 0.
     row: IndexRow,
+    /// Notes of the decoder.
     notes: Vec<String>,
+    /// Levels `[SIDE, SIDE, 3]`.
     pixels: Vec<u8>,
     patients: patients::Seen,
 }
 
-/// Why a candidate is not read.
+/// Reason why a candidate is not an image of the index.
 struct Refusal {
     reason: String,
-    /// It is no image, and nobody said it were one.
+    /// Whether the file is not an image.
     no_image: bool,
-    /// It would be one elsewhere than below a DICOMDIR.
+    /// Whether the file is a non-DICOM image below a DICOMDIR.
     beside_dicom: bool,
-    /// It is a mask.
+    /// Whether the file is a mask.
     mask: bool,
 }
 
-/// Reads images.
+/// Reader of images.
 struct Reader<'a> {
     ctx: &'a Context,
     settings: &'a Settings,
@@ -386,8 +389,8 @@ impl Reader<'_> {
                     }
                     Err(Refusal { reason, .. }) if self.settings.fail_first => {
                         return Err(Failure::new(reason).hint(
-                            "without `--fail-first` such files are left out, and named in the \
-                             selection log",
+                            "without `--fail-first`, unusable files are excluded and listed in \
+                             `selection.csv`",
                         ))
                         .context(format!("cannot use `{}`", one_line(image.file.display())));
                     }
@@ -395,7 +398,7 @@ impl Reader<'_> {
                         images.skipped += 1;
                         if images.skipped <= SHOWN {
                             let path = one_line(&image.path);
-                            progress.ui().warn(format_args!("left out `{path}`: {reason}"));
+                            progress.ui().warn(format_args!("excluded `{path}`: {reason}"));
                         }
                         images.selection_log.push(dropped_row(image, reason));
                     }
@@ -404,11 +407,11 @@ impl Reader<'_> {
         }
         drop(progress);
         if images.skipped > SHOWN {
-            self.ctx.ui.warn(format_args!("left out {} more files", images.skipped - SHOWN));
+            self.ctx.ui.warn(format_args!("excluded {} more files", images.skipped - SHOWN));
         }
         if images.with_notes > SHOWN {
             self.ctx.ui.warn(format_args!(
-                "{} more images were decoded with doubts: see the column `notes` of `selection.csv`",
+                "{} more images have notes: see the column `notes` of `selection.csv`",
                 images.with_notes - SHOWN
             ));
         }
@@ -416,7 +419,7 @@ impl Reader<'_> {
         Ok(images)
     }
 
-    /// Reads one image, or says why that cannot be done.
+    /// Reads one image.
     fn read(&self, image: &Candidate) -> Result<Converted, Refusal> {
         if let Some(objection) = image.objection {
             let reason = objection.to_owned();
@@ -427,8 +430,8 @@ impl Reader<'_> {
         let images::Opened { bytes, image: decoded, .. } = &opened.map_err(|error| {
             let no_image = error.is_no_image();
             let beside_dicom = matches!(error, UnusableImage::BesideDicom { picture: true });
-            // With its causes in one line.
             Refusal {
+                // `{:#}` appends the causes.
                 reason: format!("{:#}", anyhow::Error::from(error)),
                 no_image,
                 beside_dicom,
@@ -443,10 +446,10 @@ impl Reader<'_> {
         }
         let tags = decoded.tags.as_deref();
         let patient = tags.and_then(|tags| tags.patient.as_ref());
-        let named = tags.map(|_| self.naming.of(patient));
-        let patients = patients::Seen::of(patient, named.as_deref(), image.name());
-        let origin = self.provenance.of(image, named);
-        let word = |word: fn(&Tags) -> &'static str| tags.map_or("", word).to_owned();
+        let patient_key = tags.map(|_| self.naming.of(patient));
+        let patients = patients::Seen::of(patient, patient_key.as_deref(), image.name());
+        let origin = self.provenance.of(image, patient_key);
+        let tag = |value: fn(&Tags) -> &'static str| tags.map_or("", value).to_owned();
         let row = IndexRow {
             row: 0,
             path: image.path.clone(),
@@ -458,10 +461,10 @@ impl Reader<'_> {
             mode: decoded.mode.to_owned(),
             bytes: bytes.len() as u64,
             hash: hash::bytes(bytes),
-            modality: word(|tags| tags.modality),
-            view: word(|tags| tags.view),
-            laterality: word(|tags| tags.laterality),
-            photometric: word(|tags| tags.photometric),
+            modality: tag(|tags| tags.modality),
+            view: tag(|tags| tags.view),
+            laterality: tag(|tags| tags.laterality),
+            photometric: tag(|tags| tags.photometric),
             part: image.part.clone(),
             sex: origin.sex.to_owned(),
             age: origin.age,
@@ -473,7 +476,7 @@ impl Reader<'_> {
     }
 }
 
-/// Fails if too many files were left out, or all of a class.
+/// Fails if too many files are unusable, or all files of a class.
 fn check(
     settings: &Settings,
     index: &Index,
@@ -482,25 +485,26 @@ fn check(
     no_images: usize,
 ) -> Result<(), Failure> {
     let all = images.len() - no_images;
-    let share = skipped as f64 / all as f64;
-    if share > settings.max_skipped {
+    let proportion = skipped as f64 / all as f64;
+    if proportion > settings.max_skipped {
         let limit = settings.max_skipped;
         let failure = Failure::new(format_args!(
-            "{skipped} of {all} files are unusable, which is more than the share of {limit} allowed"
+            "{skipped} of {all} files are unusable, the maximum proportion is {limit}"
         ));
-        // Rounded up, so that the hint works.
-        let enough = (share * 100.0).ceil() / 100.0;
-        let failure = failure
-            .hint(format_args!("remove or repair them, or allow more: `--max-skipped {enough}`"));
+        // Rounded up, so that the value in the hint is sufficient.
+        let limit = (proportion * 100.0).ceil() / 100.0;
+        let failure = failure.hint(format_args!(
+            "remove or repair the files, or allow more: `--max-skipped {limit}`"
+        ));
         return Err(match images.iter().any(|image| image.objection == Some(images::LEAVES)) {
-            true => failure.hint("`--follow-links` follows links that leave the dataset folder"),
+            true => failure.hint("`--follow-links` follows links to files outside the dataset"),
             false => failure,
         });
     }
     let read = |class: &str| index.classes.binary_search_by(|c| c.as_str().cmp(class)).is_ok();
     match images.iter().map(Candidate::class).find(|class| !read(class)) {
         Some(class) => Err(Failure::new(format_args!("no file of the class `{class}` is usable"))
-            .hint("put images there, or remove the folder")),
+            .hint("add images, or remove the folder")),
         None => Ok(()),
     }
 }

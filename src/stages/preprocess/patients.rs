@@ -1,4 +1,4 @@
-//! Who is on DICOM images: what is written of it, and what is said of the risk.
+//! Patient IDs of DICOM images: form in the output, and warnings about re-identification.
 
 use std::ops::AddAssign;
 use std::path::PathBuf;
@@ -12,41 +12,44 @@ use crate::dataset::dicom::{Key, LEAST_SECRET, Naming};
 use crate::image::Patient;
 use crate::io::bounded;
 
-/// What is written for the patients of DICOM images.
+/// Form of the DICOM patient IDs in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Patients {
-    /// A hash of the number.
+    /// Hash of the patient ID.
     Hashed,
-    /// The number.
+    /// Unchanged patient ID.
     Plain,
-    /// Nothing.
+    /// No patient ID.
     None,
 }
 
-/// The file of the key, if it is used.
+/// Returns the path of the key file; none if no key is used.
 pub fn key(ctx: &Context, settings: &Settings) -> Option<PathBuf> {
     let used = settings.patients == Patients::Hashed && !settings.patient_key.is_empty();
     used.then(|| ctx.paths.expand(&settings.patient_key))
 }
 
-/// The most bytes that a key may have.
-const MOST_SECRET: u64 = 1 << 16;
+/// Maximum number of bytes of a key file.
+const MAX_SECRET: u64 = 1 << 16;
 
-/// What the settings ask for.
+/// Returns the form of patient IDs by the settings.
+///
+/// # Errors
+/// If the key file cannot be read or is too short.
 pub fn naming(ctx: &Context, settings: &Settings) -> Result<Naming, Failure> {
-    let hint = "make one with `head -c 32 /dev/urandom > key`, and keep it secret";
+    let hint = "create a key with `head -c 32 /dev/urandom > key`, and keep it secret";
     Ok(match (settings.patients, key(ctx, settings)) {
         (Patients::None, _) => Naming::None,
         (Patients::Plain, _) => Naming::Plain,
         (Patients::Hashed, None) => Naming::Hashed(None),
         (Patients::Hashed, Some(path)) => {
-            let secret = bounded::read(&path, MOST_SECRET)
-                .context(format!("cannot read the key `{}`", path.display()))
+            let secret = bounded::read(&path, MAX_SECRET)
+                .context(format!("cannot read the key file `{}`", path.display()))
                 .hint(hint)?;
             let key = Key::new(&secret).ok_or_else(|| {
                 let path = path.display();
-                let error = format!("the key `{path}` has fewer than {LEAST_SECRET} bytes");
+                let error = format!("the key file `{path}` has fewer than {LEAST_SECRET} bytes");
                 Failure::new(error).hint(hint)
             })?;
             Naming::Hashed(Some(key))
@@ -54,12 +57,12 @@ pub fn naming(ctx: &Context, settings: &Settings) -> Result<Naming, Failure> {
     })
 }
 
-/// How many images tell who is on them.
+/// Numbers of DICOM images from which the patient may be identified.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// By a key in the index.
+    /// Images with a patient ID or its hash in the index.
     named: usize,
-    /// By their path, which stands in the index too.
+    /// Images whose path, which is in the index, contains the patient's name or ID.
     in_path: usize,
 }
 
@@ -71,7 +74,7 @@ impl AddAssign for Seen {
 }
 
 impl Seen {
-    /// Of one image, whose path below its class is `path`.
+    /// Returns the counts of one image; `path` is its path below the class folder.
     pub fn of(patient: Option<&Patient>, named: Option<&str>, path: &str) -> Self {
         Self {
             named: named.is_some_and(|named| !named.is_empty()).into(),
@@ -79,20 +82,20 @@ impl Seen {
         }
     }
 
-    /// Warns of what can be read from the index.
+    /// Warns if patients can be identified from the index.
     pub fn warn(&self, ctx: &Context, naming: &Naming) {
         if self.named > 0 && *naming == Naming::Hashed(None) {
             ctx.ui.warn(
-                "the patients' numbers are hashed without a key: who can list the numbers can \
-                 find them; name a file of secret bytes with `--patient-key`",
+                "the patient IDs are hashed without a key: anyone who can list the IDs can \
+                 identify the patients; give a file of secret bytes with `--patient-key`",
             );
         }
         if self.in_path > 0 {
             let images = self.in_path;
             ctx.ui.warn(format_args!(
-                "the paths of {images} images hold the name or number of the patient, and index.csv, \
-                 selection.csv and the report show paths: give folders and files other names first, \
-                 such as `covid/0001/1.dcm`"
+                "the paths of {images} images contain the patient's name or ID, and index.csv, \
+                 selection.csv and the report contain paths: rename folders and files first, for \
+                 example to `covid/0001/1.dcm`"
             ));
         }
     }

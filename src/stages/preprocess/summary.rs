@@ -1,4 +1,4 @@
-//! What `cxr-preprocess` says at its end.
+//! Printed summary of `cxr-preprocess`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,31 +10,33 @@ use super::arranged::Arranged;
 use crate::artifact::index::Index;
 use crate::dataset::patient_table::JoinCounts;
 
-/// What was counted while reading.
+/// Numbers of files.
 pub struct Counts {
     /// Unusable files.
     pub skipped: usize,
-    /// Sound files that are no images.
+    /// Intact files that are not images.
     pub no_images: usize,
-    /// Images that were decoded with doubts.
+    /// Images with notes of the decoder.
     pub with_notes: usize,
 }
 
+/// Printed summary.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     folder: PathBuf,
     images: usize,
-    /// Images that were decoded with doubts: those with notes in `selection.csv`.
+    /// Number of images with notes in `selection.csv`.
     with_notes: usize,
     skipped: usize,
-    /// Of DICOM exports, what is no image: directories, reports, slices, viewers.
+    /// Number of files of DICOM exports that are not radiographs: directories, reports, slices,
+    /// viewers.
     no_images: usize,
-    /// Images left out as pneumonia among normals.
+    /// Number of images excluded from the normal class as pneumonia.
     misfiled: usize,
-    /// How the data set is arranged, and what is no image of a class.
+    /// Layout of the data set and excluded files.
     #[serde(flatten)]
     arranged: Arranged,
-    /// How the images and the rows of the table of patients came together.
+    /// Numbers of matched rows and images of the patient table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<JoinCounts>,
     classes: Vec<Class>,
@@ -44,13 +46,14 @@ pub struct Summary {
 struct Class {
     name: String,
     images: usize,
-    /// Known patients.
+    /// Number of known patients.
     patients: usize,
-    /// Images of unknown patients.
+    /// Number of images without patient ID.
     unknown: usize,
 }
 
 impl Summary {
+    /// Returns the summary of `index`, without a patient table.
     pub fn new(folder: PathBuf, index: &Index, counts: Counts, arranged: Arranged) -> Self {
         let Counts { skipped, no_images, with_notes } = counts;
         let class = |name: &String| {
@@ -85,9 +88,9 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { images, with_notes, skipped, no_images, arranged, metadata, classes, .. } = self;
-        writeln!(f, "{images} images read, {skipped} files left out")?;
+        writeln!(f, "{images} images read, {skipped} unusable files excluded")?;
         if *no_images > 0 {
-            writeln!(f, "{no_images} set aside as well: what DICOM exports hold beside images")?;
+            writeln!(f, "{no_images} also excluded: files of DICOM exports that are not images")?;
         }
         for line in arranged.lines() {
             writeln!(f, "{line}")?;
@@ -95,13 +98,13 @@ impl fmt::Display for Summary {
         if *with_notes > 0 {
             writeln!(
                 f,
-                "{with_notes} decoded with doubts: see the column `notes` of `selection.csv`"
+                "{with_notes} decoded with notes: see the column `notes` of `selection.csv`"
             )?;
         }
         if let Some(JoinCounts { rows, rows_matched, images, images_matched, .. }) = metadata {
             writeln!(
                 f,
-                "table of patients: {images_matched} of {images} images, {rows_matched} of {rows} \
+                "patient table: {images_matched} of {images} images, {rows_matched} of {rows} \
                  rows matched"
             )?;
         }
