@@ -261,7 +261,10 @@ fn copies_in_validation_are_told_from_those_in_training() {
     }
     sandbox.ok("cxr-preprocess");
     let text = sandbox.transcript("cxr-split");
-    assert!(text.contains("2 of 4 test images are also in the validation set, byte for byte"), "{text}");
+    assert!(
+        text.contains("2 of 4 test images are also in the validation set, byte for byte"),
+        "{text}"
+    );
     assert!(!text.contains("in the training set"), "{text}");
     let copies = &sandbox.json(SPLIT)["copies"];
     assert_eq!(copies["in_training"], json!([]));
@@ -287,7 +290,8 @@ fn copies_in_training_and_in_several_classes_are_warned_of_and_reported() {
     let split = sandbox.json(SPLIT);
     let copied = split["copies"]["in_training"].as_array().unwrap().len();
     assert!(copied > 0, "{split}");
-    let line = format!("warning: {copied} of 4 test images are also in the training set, byte for byte: ");
+    let line =
+        format!("warning: {copied} of 4 test images are also in the training set, byte for byte: ");
     assert!(text.contains(&line), "{text}");
     assert!(text.contains(&format!("test images with a copy in the training set: {copied}")));
     assert_eq!(split["copies"]["in_classes"], json!([[0, 1, 19]]));
