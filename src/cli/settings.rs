@@ -13,9 +13,9 @@
 /// ```
 ///
 /// declares `Settings { pub epochs: usize, .. }` with `Default`, serde (keys in
-/// kebab case, unknown ones refused) and `Flags { pub epochs: Option<usize>, .. }`
-/// with clap's `Args`. The doc comment of a field is the help of its flag; the
-/// default is added to it by [`command`].
+/// kebab case, unknown keys are refused) and `Flags { pub epochs: Option<usize>, .. }`
+/// with clap's `Args`. The doc comment of a field is the help of its flag; [`command`]
+/// adds the default.
 #[macro_export]
 macro_rules! settings {
     (

@@ -40,9 +40,9 @@ impl<'a> Schedule<'a> {
         self.steps
             .iter()
             .filter(|(node, state)| {
-                let open =
+                let is_pending =
                     |(n, s): &(Node<'_>, State)| node.after.contains(&n.name) && *s != State::Done;
-                *state == State::Waiting && !self.steps.iter().any(open)
+                *state == State::Waiting && !self.steps.iter().any(is_pending)
             })
             .map(|(node, _)| node.name)
     }

@@ -47,6 +47,9 @@ impl fmt::Display for Summary {
 }
 
 /// Prints the size of the cache, after pruning it if requested.
+///
+/// # Errors
+/// If the cache cannot be read or pruned.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let folder = ctx.paths.features_cache();
     let cache = Cache::new(&folder);

@@ -34,6 +34,9 @@ pub struct Finished {
 impl Child {
     /// Starts the stage `name` with the flags of `ctx`. Unless `inherit_stderr` is set, its
     /// messages are captured, so that those of parallel stages do not mix.
+    ///
+    /// # Errors
+    /// If the process cannot be started, or the user has interrupted the run.
     pub fn start(
         ctx: &Context,
         name: &str,

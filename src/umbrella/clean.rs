@@ -53,6 +53,9 @@ impl fmt::Display for Summary {
 }
 
 /// Removes the recorded files of the chosen stages, unless they were changed.
+///
+/// # Errors
+/// For an unknown stage, a flag without effect, or a file that cannot be removed.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let stages = select::choose(&plan::stages(ctx)?, matches)?;
     check_dataset(ctx, &stages)?;

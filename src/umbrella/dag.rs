@@ -51,6 +51,9 @@ impl fmt::Display for Summary {
 }
 
 /// Prints the graph.
+///
+/// # Errors
+/// If the profile has no valid list of stages.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let stages: Vec<&str> = plan::stages(ctx)?.iter().map(|s| s.name).collect();
     let mut edges = Vec::new();

@@ -118,7 +118,10 @@ impl Summary {
     }
 }
 
-/// Compares the folders.
+/// Compares two artifact folders.
+///
+/// # Errors
+/// If a folder has no artifacts, or a file differs from its record.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let folder = |name: &str| -> Result<&PathBuf, Failure> {
         let path: &PathBuf = matches.get_one(name).expect("it is required");
@@ -138,7 +141,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     Ok(Outcome::new(&Summary {
         params: differences(&params(folders[0])?, &params(folders[1])?),
         metrics,
-        images: differences(&sides(&a)?, &sides(&b)?),
+        images: differences(&subsets(&a)?, &subsets(&b)?),
         changed: changed(&a, &b)?,
         all: ctx.ui.verbosity() > 0,
     }))
@@ -208,8 +211,8 @@ fn flatten(prefix: &str, value: &Value, out: &mut BTreeMap<String, String>) {
 }
 
 /// Subset (`train`, `validation` or `test`) of each image, by path.
-fn sides(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
-    let mut sides = BTreeMap::new();
+fn subsets(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
+    let mut subsets = BTreeMap::new();
     let table = artifacts.file("preprocess/index.csv")?;
     if let (Some(table), Some(index)) = (table, artifacts.index()?)
         && let Some(split) = artifacts.file("split/split.json")?
@@ -219,10 +222,10 @@ fn sides(artifacts: &Artifacts) -> Result<BTreeMap<String, String>, Failure> {
             [("train", &split.train), ("validation", &split.validation), ("test", &split.test)]
         {
             let images = rows.iter().filter_map(|r| index.rows.get(*r));
-            sides.extend(images.map(|f| (f.path.clone(), side.to_owned())));
+            subsets.extend(images.map(|f| (f.path.clone(), side.to_owned())));
         }
     }
-    Ok(sides)
+    Ok(subsets)
 }
 
 /// Images read in both folders under the same path whose files differ.

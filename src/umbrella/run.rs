@@ -97,6 +97,10 @@ impl fmt::Display for Summary {
 
 /// Runs the stale stages. The first failure sets the exit code and ends the run, with
 /// `--keep-going` after the stages that do not depend on the failed one.
+///
+/// # Errors
+/// If the plan is wrong, the lock is taken, a stage fails or does not meet its condition, or the
+/// user interrupts.
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let all = plan::stages(ctx)?;
     let chosen = select::choose(&all, matches)?;

@@ -55,6 +55,9 @@ impl fmt::Display for Text {
 }
 
 /// Prints the completions.
+///
+/// # Errors
+/// Never.
 pub fn run_completions(_: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let shell: Shell = *matches.get_one("shell").expect("it is required");
     let mut command = super::command();
@@ -64,6 +67,9 @@ pub fn run_completions(_: &Context, matches: &ArgMatches) -> Result<Outcome, Fai
 }
 
 /// Writes `cxr.1`, `cxr-run.1`, `cxr-train.1` and so on.
+///
+/// # Errors
+/// If a page cannot be written.
 pub fn run_man(_: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let folder: &PathBuf = matches.get_one("output").expect("it is required");
     let own = super::COMMANDS.iter().map(|c| c.full_command().name(format!("cxr-{}", c.name)));

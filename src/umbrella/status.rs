@@ -75,8 +75,11 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Prints the states. With `--check`, the exit code is 3 if a stage is stale or missed its
-/// condition.
+/// Prints the states. With `--check`, the exit code is 3 if a stage is stale or does not meet
+/// its condition.
+///
+/// # Errors
+/// As [`states`].
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let summary = states(ctx, Compare::from_matches(matches))?;
     let failed = !summary.fresh || summary.missed();

@@ -47,7 +47,10 @@ fn the_only_class_with_a_finding_is_the_positive_one_and_it_is_said() {
     let sandbox = classes(["NORMAL", "PNEUMONIA"]);
     let text = sandbox.transcript(&format!("cxr run --until evaluate {SMALL}"));
     assert!(text.contains("exit: 0"), "{text}");
-    assert!(text.contains("positive class: `PNEUMONIA`, the only class whose name indicates a finding"), "{text}");
+    assert!(
+        text.contains("positive class: `PNEUMONIA`, the only class whose name indicates a finding"),
+        "{text}"
+    );
     assert!(text.contains(", the positive class"), "the summary names it, too: {text}");
     assert_eq!(sandbox.json("artifacts/tutorial/evaluate/metrics.json")["positive"], "PNEUMONIA");
 }
@@ -138,16 +141,19 @@ fn a_split_that_cannot_work_is_told_before_the_first_stage() {
 fn hints_and_blame_are_for_the_command_that_was_typed() {
     let sandbox = classes(["covid", "normal"]);
     let text = sandbox.transcript("cxr run --set split.method=fold");
-    assert!(text.contains("exit: 2") && text.contains("`split` in `--set` has an unus"), "{text}");
+    assert!(
+        text.contains("exit: 2") && text.contains("`split` in `--set` has an invalid value"),
+        "{text}"
+    );
     assert!(!text.contains("pipeline.toml` has"), "{text}");
     let text = sandbox.transcript("cxr run --set split.test-size=1.5");
     assert!(text.contains("hint: `--set split.test-size=…` is the proportion"), "{text}");
     // The same of a stage that runs.
     let text = sandbox.transcript(&format!("cxr run {SMALL} --set train.batch-size=64"));
     assert!(text.contains("exit: 1"), "{text}");
-    assert!(text.contains("take a smaller `--set train.batch-size=…`"), "{text}");
+    assert!(text.contains("use a smaller `--set train.batch-size=…`"), "{text}");
     let text = sandbox.transcript("cxr train --batch-size 64");
-    assert!(text.contains("take a smaller `--batch-size`"), "{text}");
+    assert!(text.contains("use a smaller `--batch-size`"), "{text}");
     // A flag that the command does not take is no way out.
     let text = sandbox.transcript("cxr evaluate --artifacts dataset/x");
     assert!(text.contains("exit: 2") && text.contains("with `--artifacts`"), "{text}");

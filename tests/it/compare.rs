@@ -234,7 +234,7 @@ fn changed_files_are_refused() {
         }
         sandbox.write(&path, good);
     }
-    // An image with another content is a difference.
+    // An image with different content is a difference.
     let table = sandbox.read("artifacts/other/preprocess/index.csv");
     let hash = table.lines().nth(1).unwrap().split(',').nth(9).unwrap().to_owned();
     sandbox.write("artifacts/other/preprocess/index.csv", table.replace(&hash, "00"));

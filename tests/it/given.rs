@@ -53,14 +53,14 @@ fn a_stage_run_by_hand_with_other_settings_is_kept_until_it_is_forced() {
     let dry = sandbox.ok("cxr run --dry-run");
     assert!(dry.contains("train          fresh; overrides: epochs = 6 (pipeline: 4)"), "{dry}");
 
-    // `run` keeps the model and makes what follows from it.
+    // `cxr run` keeps the model and runs the stages that depend on it.
     let said = ran(&sandbox, "cxr run");
     assert!(said.contains("1 of 8 stages ran"), "{said}");
     assert!(said.contains("overrides kept: epochs = 6 (pipeline: 4)"), "{said}");
     assert!(said.contains("`cxr run --force train` drops them"), "{said}");
     assert_eq!(sandbox.tree("artifacts/demo/train"), model);
 
-    // What was given by hand stays when its inputs change, a seed of its own too.
+    // Overrides, including the seed, are kept when the inputs change.
     ran(&sandbox, "cxr train --epochs 6 --seed 9");
     ran(&sandbox, "cxr split --seed 7");
     assert_eq!(state(&sandbox, "split", ""), "fresh; overrides: seed = 7 (pipeline: 42)");
@@ -71,14 +71,14 @@ fn a_stage_run_by_hand_with_other_settings_is_kept_until_it_is_forced() {
     assert_eq!(record(&sandbox, "split")["seed"], 7);
     assert_eq!(record(&sandbox, "extract")["seed"], 42);
 
-    // The user says otherwise.
+    // `--force` drops the overrides.
     let said = ran(&sandbox, "cxr run --force train --force split");
     assert!(!said.contains("overrides kept"), "{said}");
     let train = record(&sandbox, "train");
     assert_eq!((&train["params"]["epochs"], &train["seed"]), (&4.into(), &42.into()));
     assert_eq!((&train["hand"], &record(&sandbox, "split")["seed"]), (&Value::Null, &42.into()));
     assert!(ran(&sandbox, "cxr run").contains("0 of 8 stages ran"));
-    // A run by hand as the pipeline says is no exception to it.
+    // A run with the settings of the pipeline has no overrides.
     ran(&sandbox, "cxr train --epochs 4");
     assert_eq!(state(&sandbox, "train", ""), "fresh");
 }
@@ -99,7 +99,7 @@ fn every_setting_can_be_set_for_a_run_and_is_on_record() {
     assert_eq!((&train["params"]["epochs"], &train["hand"]), (&3.into(), &Value::Null));
     assert_eq!(sandbox.json("artifacts/demo/evaluate/metrics.json")["positive"], "normal");
     assert!(ran(&sandbox, &format!("cxr run {set}")).contains("0 of 8 stages ran"));
-    // It beats what was given by hand.
+    // `--set` takes precedence over overrides.
     ran(&sandbox, "cxr train --epochs 6");
     ran(&sandbox, &format!("cxr run {set}"));
     assert_eq!(record(&sandbox, "train")["params"]["epochs"], 3);

@@ -56,7 +56,7 @@ pub enum ConfigError {
         got: String,
     },
     /// A value that the stage cannot use.
-    #[error("`{key}` in `{origin}` has an unusable value")]
+    #[error("`{key}` in `{origin}` has an invalid value")]
     Value {
         /// Key or table.
         key: String,

@@ -334,7 +334,7 @@ mod tests {
         let config = parse("[toy]\nrate = 1.5", None).unwrap();
         let flags = "rate = \"fast\"".parse().unwrap();
         let wrong = config.settings::<Toy>("toy", flags).unwrap_err();
-        assert_eq!(wrong.to_string(), "`toy` in `p.toml` has an unusable value");
+        assert_eq!(wrong.to_string(), "`toy` in `p.toml` has an invalid value");
         // A value whose type is right, but which the stage refuses.
         #[derive(Debug, Default, serde::Deserialize)]
         enum Mode {
@@ -352,8 +352,8 @@ mod tests {
             config.settings::<Picky>("picky", Table::new()).unwrap_err().to_string()
         };
         let file = "[picky]\nmode = \"B\"";
-        assert_eq!(set("", "picky.mode=B"), "`picky` in `--set` has an unusable value");
-        assert_eq!(set(file, "seed=1"), "`picky` in `p.toml` has an unusable value");
+        assert_eq!(set("", "picky.mode=B"), "`picky` in `--set` has an invalid value");
+        assert_eq!(set(file, "seed=1"), "`picky` in `p.toml` has an invalid value");
         let name = parse("profile = \"strict\"", None).unwrap_err();
         assert!(name.hint().contains("`default-profile = \"strict\"`"), "{}", name.hint());
     }
