@@ -246,10 +246,7 @@ impl fmt::Display for Summary {
             write!(f, ", patients linked by cxr-link")?;
         }
         if metrics.patients + metrics.unknown < metrics.images {
-            write!(
-                f,
-                "\nthe sample size of the intervals is the number of patients, not of images"
-            )?;
+            write!(f, "\nsample size of the intervals: number of patients, not of images")?;
         }
         if *leaking > 0 {
             let patients = counted(*leaking, "patient is", "patients are");

@@ -382,9 +382,7 @@ fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
             };
             return Err::<(), _>(error).hint(hint).usage().expect_err("it is an error");
         }
-        SplitError::AllHeldOut { .. } => {
-            "add images of this class from other sources or in other folders"
-        }
+        SplitError::AllHeldOut { .. } => "add images of this class from other sources or folders",
         SplitError::NoImages | SplitError::FoldCount(_) => return error.into(),
     };
     Failure::from(error).hint(hint)

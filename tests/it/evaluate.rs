@@ -154,7 +154,7 @@ fn the_published_run_is_reported_with_intervals() {
     covid: 5 images of 4 patients, the positive class
     normal: 5 images of 4 patients
     all: 10 images of 8 patients, 1 without patient ID
-    the sample size of the intervals is the number of patients, not of images
+    sample size of the intervals: number of patients, not of images
     1 patient is in both the training and the test set: the test performance is overestimated
     --- stderr
     ");

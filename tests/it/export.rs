@@ -430,8 +430,10 @@ fn a_cross_validation_of_another_training_is_left_out_of_a_bundle() {
     sandbox.write(path, record.to_string());
     let text = sandbox.transcript("cxr-export bundle -o m.cxr");
     assert!(text.contains("exit: 0"), "{text}");
-    assert!(text.contains(
-        "the export does not contain the temperature of a cross-validation: run `cxr crossval`"
-    ));
+    assert!(
+        text.contains(
+            "not in the export: the temperature of a cross-validation; run `cxr crossval`"
+        )
+    );
     assert_eq!(Bundle::read(&sandbox.path("m.cxr")).unwrap().manifest.temperature, None);
 }

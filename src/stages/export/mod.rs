@@ -80,10 +80,7 @@ impl Stage for Export {
     const USES: &'static [Flag] = uses!(Seed, Threads);
     const EXAMPLES: &'static [(&'static str, &'static str)] = &[
         ("cxr export bundle --output covid.cxr", "For `cxr predict --bundle covid.cxr`"),
-        (
-            "cxr export bundle --embed --output covid.cxr",
-            "With the backbone, for machines without weights",
-        ),
+        ("cxr export bundle --embed --output covid.cxr", "With the backbone included"),
         ("cxr export onnx --output covid.onnx --verify", "ONNX, compared with ONNX Runtime"),
         ("cxr export h5 --bundle covid.cxr --output covid.model.h5", "The tutorial's file format"),
     ];
@@ -97,18 +94,15 @@ impl Stage for Export {
     fn run(ctx: &Context, args: Args) -> Result<Outcome, Failure> {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         if args.embed && args.format != Format::Bundle {
-            return Err(Failure::usage(
-                "`--embed` is for bundles: all other formats contain the backbone",
-            ));
+            return Err(Failure::usage("`--embed` is for bundles: other files have the backbone"));
         }
         if args.verify && !args.format.has_library() {
             return Err(Failure::usage("`--verify` is for `onnx`, `keras` and `h5`"));
         }
         if !args.format.opens(&args.output) {
             ctx.ui.warn(format_args!(
-                "Keras cannot open `{}`: the file name must end in {}",
-                args.output.display(),
-                if args.format == Format::Keras { "`.keras`" } else { "`.h5` or `.hdf5`" }
+                "Keras cannot open `{}`: `keras` files must end in `.keras`, `h5` files in `.h5`",
+                args.output.display()
             ));
         }
         let hint = hinted(ModelError::hint);
@@ -119,9 +113,7 @@ impl Stage for Export {
             args.false_alarms.as_deref(),
         )?;
         for (stage, content) in &missing {
-            ctx.ui.note(format_args!(
-                "the export does not contain {content}: run `cxr {stage}` first"
-            ));
+            ctx.ui.note(format_args!("not in the export: {content}; run `cxr {stage}` first"));
         }
         let weights = if args.format != Format::Bundle || args.embed {
             let file = Some(settings.weights.as_str()).filter(|path| !path.is_empty());

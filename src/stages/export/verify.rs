@@ -90,11 +90,9 @@ pub fn verify(
     let classes = &bundle.manifest.model.classes;
     let same_width = output.probabilities.iter().all(|image| image.len() == classes.len());
     if !same_width || output.probabilities.len() != images.len() {
-        return Err(Failure::new(format_args!(
-            "the library's probabilities do not have the shape [{}, {}]",
-            images.len(),
-            classes.len()
-        )));
+        return Err(Failure::new(
+            "the number of images or classes in the library's output differs",
+        ));
     }
     if output.classes.as_ref().is_some_and(|names| names != classes) {
         return Err(Failure::new("the classes in the file differ from those of the model"));
@@ -140,9 +138,9 @@ fn run_script(package: &str, args: &[OsString]) -> Result<ScriptOutput, Failure>
             Ok(output) => output,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
             Err(e) => {
-                return Err(e).context(format!("cannot run `{}`", python.display())).hint(
-                    format_args!("{PYTHON} is a list of programs, such as `/usr/bin/python3`"),
-                );
+                return Err(e)
+                    .context(format!("cannot run `{}`", python.display()))
+                    .hint(format_args!("{PYTHON} lists programs, such as `/usr/bin/python3`"));
             }
         };
         if output.status.code() == Some(LIBRARY_MISSING) {

@@ -109,8 +109,7 @@ impl Source {
                 if found.is_empty() {
                     found.push(Err(format!("no file matches `{}`", one_line(&text))));
                 }
-                // Folders before the first wildcard contain all matches, so they do not tell
-                // masks from images.
+                // All matches are below the folders before the first wildcard: no mask folders.
                 let fixed = text.split(['*', '?', '[']).next().unwrap_or_default();
                 let root = fixed.rsplit_once('/').map_or("", |(folder, _)| folder);
                 mark_masks(Path::new(root), &mut found);
