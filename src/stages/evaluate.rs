@@ -92,14 +92,14 @@ impl Stage for Evaluate {
         let predictions = predict(ctx, &job, &index, &rows)?;
         let groups = upstream::groups(ctx, &job, &index, settings.groups)?;
         let groups: Vec<String> = rows.iter().map(|row| groups[*row].clone()).collect();
-        let judge = Judge {
+        let evaluation = Judge {
             positive,
             prevalence: settings.prevalence,
             resamples: settings.resamples,
             seed: ctx.seed,
             runs: 1,
         };
-        let metrics = judge.judge(&predictions, &groups, settings.groups);
+        let metrics = evaluation.judge(&predictions, &groups, settings.groups);
         predictions.write(&job.path("predictions.csv")?)?;
         metrics.write(&job.path("metrics.json")?)?;
         let failed_gates = settings.failed_gates(&metrics);
