@@ -312,12 +312,12 @@ fn calibration(a: &Side, b: &Side) -> Row {
 }
 
 fn audit(a: &Side, b: &Side) -> Row {
-    let verdict = |side: &Side| Some(side.audit.pointer("/verdict/text")?.as_str()?.to_owned());
-    let sides = [verdict(a), verdict(b)];
+    let result = |side: &Side| Some(side.audit.pointer("/verdict/text")?.as_str()?.to_owned());
+    let sides = [result(a), result(b)];
     if [a, b].iter().any(|side| side.artifacts.leaves_out("audit")) {
         let shown = |side: &Side| match side.artifacts.leaves_out("audit") {
             true => Some("left out".to_owned()),
-            false => verdict(side),
+            false => result(side),
         };
         return Row::new("audit", [shown(a), shown(b)], "an audit of another model is left out");
     }

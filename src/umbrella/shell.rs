@@ -54,10 +54,7 @@ impl fmt::Display for Text {
     }
 }
 
-/// Prints the completions.
-///
-/// # Errors
-/// Never.
+/// Prints the completions; never fails.
 pub fn run_completions(_: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     let shell: Shell = *matches.get_one("shell").expect("it is required");
     let mut command = super::command();
