@@ -1,4 +1,4 @@
-//! Files of any kind to 8-bit pixels, as OpenCV's `imread` reads them, or pydicom.
+//! Decoder of image files of all supported formats into 8-bit pixels.
 
 use super::format::{Format, objection};
 use super::samples::{Depth, Raster, Samples};
@@ -13,47 +13,45 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(test)]
 mod tests;
 
-/// The most pixels an image may have, 8192 x 8192: three times what the largest
-/// X-ray detectors deliver.
+/// Maximum number of pixels of an image, 8192 x 8192: three times that of the largest X-ray
+/// detectors.
 pub const MAX_PIXELS: u64 = 1 << 26;
 
-/// The most bytes that decoding an image may take, those of its file aside, 512 MiB: a
-/// small hostile file can ask for no more. It is enough for [`MAX_PIXELS`] in 8-bit RGB
-/// with alpha, and for fewer pixels of formats that take more.
+/// Maximum memory in bytes for decoding an image, without the bytes of its file: 512 MiB. Enough
+/// for [`MAX_PIXELS`] in 8-bit RGBA; formats that need more memory per pixel allow fewer pixels.
 pub const MAX_MEMORY: u64 = 1 << 29;
 
-/// Decodes the bytes of a JPEG, PNG, TIFF, BMP, WebP, GIF or DICOM file, told apart
-/// by content, never by name.
+/// Decodes the bytes of a JPEG, PNG, TIFF, BMP, WebP, GIF or DICOM file. The format is detected by
+/// content, never by name.
 ///
-/// Of DICOM (PS3.3 C.11) the modality transform (rescaling or table) and the first
-/// values of interest (table or window, else the range of the values but for padding)
-/// are applied to the stored values in all their bits before these are brought to 8,
-/// and `MONOCHROME1` is inverted, so that bones are bright.
+/// DICOM (PS3.3 C.11): the stored values, with all their bits, go through the modality transform
+/// (rescaling or table) and the VOI transform (first table or window, else the range of the values
+/// without padding). Only then are they reduced to 8 bits. `MONOCHROME1` is inverted, so that bones
+/// are bright.
 ///
-/// Of all else, the pixels are those of OpenCV's `imread(IMREAD_COLOR)`, as RGB: grey stays
-/// one channel (all three would be equal), alpha is dropped, palettes are expanded, of 16 bits
-/// the upper 8 are kept (see [`Depth`]), the orientation is applied, ICC profiles are ignored,
-/// of several frames the first is taken, of several pages the largest. `docs/method.md` lists
-/// formats, variants and the exceptions: JPEG decoders round differently, which moves about
-/// one sample in 200 by one level and very few by more; and of 16-bit colour TIFF, but of no
-/// other 16-bit image, OpenCV keeps the rounded upper 8 bits.
+/// All other formats: the pixels equal those of OpenCV's `imread(IMREAD_COLOR)`, as RGB. Grey
+/// images keep one channel; alpha is dropped; palettes are expanded; of 16 bits the upper 8 are
+/// kept (see [`Depth`]); the orientation is applied; ICC profiles are ignored. The first frame or
+/// the largest page is used. `docs/method.md` lists formats, variants and exceptions: JPEG decoders
+/// round differently (about one sample in 200 differs by one level, very few by more), and OpenCV
+/// rounds the upper 8 bits of 16-bit colour TIFF.
 ///
 /// # Errors
 ///
-/// Every variant of [`DecodeError`]. OpenCV fills the missing part of a
-/// truncated JPEG with grey; here that is [`DecodeError::Truncated`], unless only the
-/// end-of-image marker is missing.
+/// Any [`DecodeError`]. A truncated JPEG is [`DecodeError::Truncated`], unless only the
+/// end-of-image marker is missing; OpenCV fills the missing part with grey.
 pub fn decode(bytes: &[u8]) -> Result<Image, DecodeError> {
     decode_admitted(bytes, Depth::File, &mut |_| ())
 }
 
-/// Whether bytes, or the first 132 of them, begin as a picture does that is not DICOM.
+/// Returns `true` if the bytes begin like an image file other than DICOM. The first 132 bytes are
+/// enough.
 pub fn is_picture(bytes: &[u8]) -> bool {
     Format::of(bytes).is_some()
 }
 
-/// [`decode`] with a [`Depth`], which first tells `admit`, once, how many bytes it will take
-/// at most, up to [`MAX_MEMORY`]; `admit` may wait until so many are free.
+/// [`decode`] with a [`Depth`]. Before decoding, calls `admit` once with the memory needed, in
+/// bytes, at most [`MAX_MEMORY`]. `admit` may block until that memory is free.
 ///
 /// # Errors
 ///
@@ -63,7 +61,7 @@ pub fn decode_admitted(
     depth: Depth,
     admit: &mut dyn FnMut(u64),
 ) -> Result<Image, DecodeError> {
-    decode_format(bytes, depth, admit).map(Image::with_doubts_of_levels)
+    decode_format(bytes, depth, admit).map(Image::with_level_notes)
 }
 
 fn decode_format(
@@ -79,24 +77,23 @@ fn decode_format(
     }
     let format = Format::of(bytes).ok_or_else(|| objection(bytes))?;
     let name = format.name();
-    // Decoders are not ours, and what each of them panics on is not all known: one image is
-    // lost then, not the run.
+    // Decoders of libraries may panic: then only this image is lost, not the run.
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
         Format::Jpeg => jpeg::decode(bytes, admit),
         Format::Tiff => tiff::decode(bytes, admit),
-        Format::Png => by_library(bytes, ImageFormat::Png, name, admit),
-        Format::Bmp => by_library(bytes, ImageFormat::Bmp, name, admit),
-        Format::WebP => by_library(bytes, ImageFormat::WebP, name, admit),
-        Format::Gif => by_library(bytes, ImageFormat::Gif, name, admit),
+        Format::Png => decode_with_image_crate(bytes, ImageFormat::Png, name, admit),
+        Format::Bmp => decode_with_image_crate(bytes, ImageFormat::Bmp, name, admit),
+        Format::WebP => decode_with_image_crate(bytes, ImageFormat::WebP, name, admit),
+        Format::Gif => decode_with_image_crate(bytes, ImageFormat::Gif, name, admit),
     }));
-    let panicked = DecodeError::Contradictory { format: name, what: "its decoder fails on it" };
+    let panicked = DecodeError::Contradictory { format: name, what: "the decoder failed" };
     let mut image = decoded.map_err(|_| panicked)??.image(name, depth)?;
     image.notes.extend(frames::note(format, bytes));
     Ok(image)
 }
 
 /// Decodes with the `image` crate.
-fn by_library(
+fn decode_with_image_crate(
     bytes: &[u8],
     format: ImageFormat,
     name: &'static str,
@@ -114,19 +111,19 @@ fn by_library(
         ImageReader::with_format(Cursor::new(&*checked), format).into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
-        let what = "an image without pixels".to_owned();
+        let what = "the image has no pixels".to_owned();
         return Err(DecodeError::Unsupported { format: name, what });
     }
     let stored = u64::from(decoder.color_type().bytes_per_pixel());
-    // Measured: twice the pixels, once as the decoder has them, once as they are wanted.
+    // Measured: the pixels of the decoder and a converted copy.
     let cost = match format {
-        // Inside they have four samples a pixel, whatever comes out.
+        // These decoders use four samples per pixel internally.
         ImageFormat::Gif | ImageFormat::WebP => 2 * stored.max(4),
         _ => 2 * stored,
     };
     let memory = memory(width, height, cost)?;
     if format == ImageFormat::Gif {
-        // A frame may be larger than the picture.
+        // A frame may be larger than the image.
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(memory / 2);
         decoder.set_limits(limits).map_err(failed)?;
@@ -156,7 +153,7 @@ fn by_library(
     Ok(Raster { width, height, channels, samples, mode, orientation, significant, notes })
 }
 
-/// The bytes that so many pixels take, each `cost`.
+/// Returns the memory in bytes of `width` x `height` pixels at `cost` bytes per pixel.
 ///
 /// # Errors
 ///
@@ -170,10 +167,9 @@ pub(super) fn memory(width: u32, height: u32, cost: u64) -> Result<u64, DecodeEr
     Ok(pixels * cost)
 }
 
-/// The first `C` samples of each pixel, alpha left out; `None` where samples are floating
-/// point.
+/// Returns the first `C` samples of each pixel, without alpha; `None` for floating-point samples.
 fn samples<const C: usize>(image: DynamicImage) -> Option<Samples> {
-    /// Keeps `C` of `stored` samples a pixel.
+    /// Keeps the first `C` of `stored` samples per pixel.
     fn keep<const C: usize, T: Copy>(all: &[T], stored: usize) -> Vec<T> {
         all.chunks_exact(stored).flat_map(|pixel| &pixel[..C]).copied().collect()
     }
@@ -191,7 +187,7 @@ fn samples<const C: usize>(image: DynamicImage) -> Option<Samples> {
     })
 }
 
-/// Mode as the decoder of the format tells it.
+/// Mode of the stored pixels according to the decoder; see [`Image::mode`].
 fn mode(decoder: &impl ImageDecoder) -> &'static str {
     match decoder.original_color_type() {
         ExtendedColorType::L1 => "1",

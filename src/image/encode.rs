@@ -1,15 +1,15 @@
-//! Pixels as files of few bytes, for pages.
+//! Encoders of small JPEG and PNG files for HTML pages.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-/// A square of `side` RGB pixels as JPEG of `quality` 1 to 100; grey images take one
-/// channel.
+/// Encodes a square of `side` x `side` RGB pixels as JPEG of `quality` 1 to 100. Grey images are
+/// stored with one channel.
 ///
 /// # Panics
 ///
-/// If there are not `side * side * 3` bytes.
+/// If `rgb` does not have `side * side * 3` bytes.
 pub fn jpeg(rgb: &[u8], side: usize, quality: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
@@ -20,20 +20,20 @@ pub fn jpeg(rgb: &[u8], side: usize, quality: u8) -> Vec<u8> {
     } else {
         encoder.write_image(rgb, side as u32, side as u32, ExtendedColorType::Rgb8)
     };
-    written.expect("the pixels fill the square, and memory takes every byte");
+    written.expect("`rgb` fills the square");
     bytes
 }
 
-/// A square of `side` RGBA pixels as PNG.
+/// Encodes a square of `side` x `side` RGBA pixels as PNG.
 ///
 /// # Panics
 ///
-/// If there are not `side * side * 4` bytes.
+/// If `rgba` does not have `side * side * 4` bytes.
 pub fn png(rgba: &[u8], side: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
         .write_image(rgba, side as u32, side as u32, ExtendedColorType::Rgba8)
-        .expect("the pixels fill the square, and memory takes every byte");
+        .expect("`rgba` fills the square");
     bytes
 }
 
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grey_takes_one_channel_and_comes_back() {
+    fn encoded_pixels_are_decoded_again() {
         let grey: Vec<u8> = (0..64).flat_map(|i| [i * 3; 3]).collect();
         let image = super::super::decode(&jpeg(&grey, 8, 95)).unwrap();
         assert_eq!((image.mode, image.width(), image.height()), ("L", 8, 8));

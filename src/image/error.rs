@@ -1,19 +1,18 @@
-//! The ways in which a file can fail to be an image.
+//! Error of image decoding.
 
 use ::image::error::ImageError;
 use thiserror::Error;
 
-/// Why [`decode`](super::decode()) could not turn bytes into an image. The caller
-/// knows the path and adds it.
+/// Reason why [`decode`](super::decode()) failed. The caller adds the path.
 #[derive(Debug, Error)]
 pub enum DecodeError {
-    /// No bytes at all.
+    /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// The content starts like no image format, whatever the file is called.
-    #[error("not an image: the content is of no known format")]
+    /// The content does not start like any image format.
+    #[error("not an image: the content has no known format")]
     NotAnImage,
-    /// The content starts well and stops early.
+    /// The file ends too early.
     #[error("truncated {format}: the file ends before the picture does")]
     Truncated {
         /// Name of the format, such as `JPEG`.
@@ -21,33 +20,33 @@ pub enum DecodeError {
     },
     /// More pixels than [`MAX_PIXELS`](super::MAX_PIXELS), or than take
     /// [`MAX_MEMORY`](super::MAX_MEMORY).
-    #[error("{width} x {height} pixels are more than the {limit} allowed")]
+    #[error("{width} x {height} pixels exceed the limit of {limit} pixels")]
     TooLarge {
-        /// Pixels in a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
-        /// As many are allowed.
+        /// Maximum number of pixels.
         limit: u64,
     },
-    /// An image, but of a format or variant that is not read.
+    /// An image of a format or variant that is not supported.
     #[error("unsupported {format}: {what}")]
     Unsupported {
         /// Name of the format.
         format: &'static str,
-        /// What is not read.
+        /// The unsupported property, with advice.
         what: String,
     },
-    /// A file of an image's format that holds none: a directory, a report, a slice.
-    #[error("no image: {what}")]
+    /// A DICOM file that is not a radiograph: a directory, a report, a slice.
+    #[error("not a radiograph: {what}")]
     NotARadiograph {
-        /// What it is.
+        /// Kind of the file.
         what: &'static str,
     },
-    /// A file of an image's format that holds no pixels, though it should.
+    /// A file of an image without its pixels.
     #[error("no pixels: {what}")]
     NoPixels {
-        /// What there is instead.
+        /// Content of the file.
         what: &'static str,
     },
     /// The content contradicts itself.
@@ -55,25 +54,26 @@ pub enum DecodeError {
     Contradictory {
         /// Name of the format.
         format: &'static str,
-        /// What is wrong with it.
+        /// The contradiction.
         what: &'static str,
     },
 }
 
 impl DecodeError {
-    /// Sorts an error of the `image` crate; its words speak of the library's types, not of the
-    /// file.
+    /// Converts an error of the `image` crate, whose text describes types of the library and not
+    /// the file.
     pub(super) fn from_image(format: &'static str, error: &ImageError) -> Self {
         match error {
             ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::Truncated { format }
             }
             ImageError::Unsupported(_) => {
-                let what = "a variant that is not read; convert it: `magick FILE x.png`".to_owned();
+                let what =
+                    "a variant that is not supported; convert it: `magick FILE x.png`".to_owned();
                 Self::Unsupported { format, what }
             }
             ImageError::Limits(_) => {
-                Self::Contradictory { format, what: "it needs more memory than its size says" }
+                Self::Contradictory { format, what: "it needs more memory than its size states" }
             }
             _ => Self::Contradictory { format, what: "its data are damaged" },
         }

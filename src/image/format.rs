@@ -1,9 +1,9 @@
-//! Formats by their first bytes: those that are read, and those that users have and that are
-//! not read, with the way to one that is.
+//! Detection of file formats by their first bytes: supported formats, and common other formats with
+//! a command that converts them.
 
 use super::DecodeError;
 
-/// A format that is read, DICOM aside.
+/// Supported format other than DICOM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Jpeg,
@@ -15,7 +15,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// As messages spell it.
+    /// Name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Jpeg => "JPEG",
@@ -27,7 +27,7 @@ impl Format {
         }
     }
 
-    /// The format of a file that begins so; 12 bytes are enough.
+    /// Detects the format by the first bytes of a file; 12 bytes are enough.
     pub fn of(start: &[u8]) -> Option<Self> {
         Some(match start {
             [0xff, 0xd8, 0xff, rest @ ..] if rest.first() != Some(&0xf7) => Self::Jpeg,
@@ -41,7 +41,7 @@ impl Format {
     }
 }
 
-/// First bytes of formats that are not read: where they stand, the format, the way out.
+/// Formats that are not supported: offset and bytes of their signature, name, and advice.
 const FOREIGN: &[(usize, &[u8], &str, &str)] = &[
     (4, b"jP  \r\n", JPEG_2000, TO_PNG_OPJ),
     (0, b"\xff\x4f\xff\x51", JPEG_2000, TO_PNG_OPJ),
@@ -51,7 +51,7 @@ const FOREIGN: &[(usize, &[u8], &str, &str)] = &[
         0,
         b"\xff\xd8\xff\xf7",
         "JPEG-LS",
-        "convert it: `ffmpeg -i x.jls x.png`; within DICOM it is read",
+        "convert it: `ffmpeg -i x.jls x.png`; it is supported within DICOM",
     ),
     (0, b"II\xbc", "JPEG XR", "convert it: `JxrDecApp -i x.jxr -o x.tif`"),
     (
@@ -71,11 +71,11 @@ const FOREIGN: &[(usize, &[u8], &str, &str)] = &[
     (0, b"MATLAB 5.0 MAT-file", "MATLAB file", "save the image with `imwrite(x, 'x.png')`"),
     (0, b"\x89HDF\r\n\x1a\n", "HDF5", "save each of its images as PNG"),
     (0, b"SIMPLE  =", "FITS", "save its values with 16 bits: `cv2.imwrite('x.png', array)`"),
-    (0, b"%PDF-", "PDF", "take out its images: `pdfimages -png x.pdf x`"),
+    (0, b"%PDF-", "PDF", "extract its images: `pdfimages -png x.pdf x`"),
     (0, b"%!PS", "PostScript", "convert it: `gs -sDEVICE=png16m -o x.png x.ps`"),
     (0, b"AT&TFORM", "DjVu", "convert it: `ddjvu -format=tiff x.djvu x.tif`"),
     (0, b"PK\x03\x04", "zip archive", "unpack it: `unzip x.zip`"),
-    (0, b"PK\x05\x06", "zip archive", "it is empty"),
+    (0, b"PK\x05\x06", "zip archive", "the archive is empty"),
     (0, b"\x1f\x8b", "gzip archive", "unpack it: `gunzip x.gz`"),
     (0, b"7z\xbc\xaf\x27\x1c", "7z archive", "unpack it: `7z x x.7z`"),
     (0, b"Rar!\x1a\x07", "RAR archive", "unpack it: `unrar x x.rar`"),
@@ -103,34 +103,25 @@ const FOREIGN: &[(usize, &[u8], &str, &str)] = &[
     (0, b"farbfeld", "farbfeld", MAGICK),
     (0, b"\x59\xa6\x6a\x95", "Sun raster", MAGICK),
     (0, b"\x01\xda", "SGI image", MAGICK),
-    (0, b"<svg", "SVG", "it is a drawing, no image of pixels"),
+    (0, b"<svg", "SVG", "it is a vector drawing without pixels"),
     (0, b"<!DOCTYPE html", HTML, SAVED_PAGE),
     (0, b"<!doctype html", HTML, SAVED_PAGE),
     (0, b"<html", HTML, SAVED_PAGE),
-    (0, b"<?xml", "XML", "it is text, no image"),
-    (
-        0,
-        b"version https://git-lfs",
-        "Git LFS pointer",
-        "fetch the image that it stands for: `git lfs pull`",
-    ),
+    (0, b"<?xml", "XML", "it is text, not an image"),
+    (0, b"version https://git-lfs", "Git LFS pointer", "download the image: `git lfs pull`"),
     (
         0,
         b"\0\x05\x16\x07",
         "AppleDouble file",
-        "macOS wrote it beside the image of the same name; delete it",
+        "macOS wrote it next to the image of the same name; delete it",
     ),
-    (
-        0,
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-        "Office document",
-        "take the images out of it, as they came",
-    ),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Office document", "extract its original images"),
     (0, b"\x1a\x45\xdf\xa3", VIDEO, STILL),
 ];
 
 const JPEG_2000: &str = "JPEG 2000";
-const TO_PNG_OPJ: &str = "convert it: `opj_decompress -i x.jp2 -o x.png`; within DICOM it is read";
+const TO_PNG_OPJ: &str =
+    "convert it: `opj_decompress -i x.jp2 -o x.png`; it is supported within DICOM";
 const NIFTI: &str = "NIfTI";
 const NIFTI_OR_ANALYZE: &str = "NIfTI or Analyze";
 const FROM_ITK: &str = "save its values with 16 bits: \
@@ -138,17 +129,17 @@ const FROM_ITK: &str = "save its values with 16 bits: \
 const MAGICK: &str = "convert it: `magick FILE x.png`";
 const PNM: &str = "PNM";
 const HTML: &str = "HTML page";
-const SAVED_PAGE: &str = "a download saved a page instead of the image; download it again";
+const SAVED_PAGE: &str = "a web page was saved instead of the image; download it again";
 const VIDEO: &str = "video";
 const STILL: &str = "save the frame as PNG: `ffmpeg -i FILE -frames:v 1 x.png`";
 
-/// Why a file of no [`Format`] is not read.
+/// Returns the error for a file of no supported [`Format`].
 pub fn objection(bytes: &[u8]) -> DecodeError {
     let unsupported = |format, advice: &str| DecodeError::Unsupported {
         format,
         what: format!("the format is not read; {advice}"),
     };
-    // The containers of MPEG tell their content in a brand.
+    // MPEG containers state their content in a brand.
     if bytes.get(4..8) == Some(b"ftyp") {
         return match bytes.get(8..12) {
             Some(b"avif" | b"avis") => unsupported("AVIF", "convert it: `avifdec x.avif x.png`"),
@@ -159,10 +150,10 @@ pub fn objection(bytes: &[u8]) -> DecodeError {
             _ => unsupported(VIDEO, STILL),
         };
     }
-    let is_it = |(at, start, ..): &&(usize, &[u8], _, _)| {
+    let has_signature = |(at, start, ..): &&(usize, &[u8], _, _)| {
         bytes.get(*at..).is_some_and(|rest| rest.starts_with(start))
     };
-    match FOREIGN.iter().find(is_it) {
+    match FOREIGN.iter().find(has_signature) {
         Some((_, _, format, advice)) => unsupported(format, advice),
         None => DecodeError::NotAnImage,
     }
@@ -174,7 +165,7 @@ mod tests {
     use crate::image::decode;
 
     #[test]
-    fn every_foreign_format_is_named_with_a_way_out() {
+    fn every_unsupported_format_is_named_with_advice() {
         for (at, start, format, advice) in FOREIGN {
             let bytes = [&vec![b' '; *at], *start, &[b' '; 400]].concat();
             let error = decode(&bytes).unwrap_err().to_string();
@@ -183,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn containers_are_told_by_their_brand() {
+    fn containers_are_distinguished_by_their_brand() {
         for (brand, format) in
             [("heic", "HEIC"), ("mif1", "HEIC"), ("avif", "AVIF"), ("isom", "video")]
         {

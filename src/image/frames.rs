@@ -1,20 +1,20 @@
-//! Number of frames of an animation, of which the first is the image.
+//! Number of frames of an animation. Only the first frame is used.
 
 use super::format::Format;
 
-/// A note if the file has several frames.
+/// Returns a note if the file has several frames.
 pub fn note(format: Format, bytes: &[u8]) -> Option<String> {
     let frames = match format {
-        Format::Gif => of_gif(bytes)?,
-        Format::Png => of_png(bytes)?,
-        Format::WebP => of_webp(bytes),
+        Format::Gif => count_gif(bytes)?,
+        Format::Png => count_png(bytes)?,
+        Format::WebP => count_webp(bytes),
         _ => 1,
     };
-    (frames > 1).then(|| format!("the first of its {frames} frames is used"))
+    (frames > 1).then(|| format!("only the first of {frames} frames is used"))
 }
 
-/// Images between the header and the trailer; as many as there are before damaged data.
-fn of_gif(bytes: &[u8]) -> Option<usize> {
+/// Number of images of a GIF, up to damaged data.
+fn count_gif(bytes: &[u8]) -> Option<usize> {
     let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
     let skip_blocks = |mut at: usize| loop {
         match bytes.get(at)? {
@@ -40,8 +40,8 @@ fn of_gif(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// What the chunk acTL says, before the pixels.
-fn of_png(bytes: &[u8]) -> Option<usize> {
+/// Number of frames in the chunk acTL, which precedes the pixels.
+fn count_png(bytes: &[u8]) -> Option<usize> {
     let mut at = 8;
     loop {
         let header = bytes.get(at..at + 12)?;
@@ -54,8 +54,8 @@ fn of_png(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Chunks ANMF.
-fn of_webp(bytes: &[u8]) -> usize {
+/// Number of ANMF chunks.
+fn count_webp(bytes: &[u8]) -> usize {
     let mut at = 12;
     let mut frames = 0;
     while let Some(&[a, b, c, d, ref length @ ..]) =

@@ -1,4 +1,4 @@
-//! Doubts that the levels of a decoded image raise, whatever its format.
+//! Notes on the levels of a decoded image of any format.
 
 use ndarray::Array3;
 
@@ -17,7 +17,7 @@ const MAX_COUNTED: usize = 1 << 18;
 pub const CONSTANT: &str = "all pixels have the same level";
 
 impl Image {
-    /// Whether every pixel has the same level in each channel.
+    /// Returns `true` if every pixel has the same level in each channel.
     pub fn is_constant(&self) -> bool {
         let first = self.pixels.iter().take(self.channels());
         let first: Vec<u8> = first.copied().collect();
@@ -30,7 +30,7 @@ impl Image {
 
     /// Adds a note if the levels fill little of the range of 8 bits.
     #[must_use]
-    pub(super) fn with_doubts_of_levels(mut self) -> Self {
+    pub(super) fn with_level_notes(mut self) -> Self {
         if self.is_constant() {
             self.notes.push(CONSTANT.to_owned());
         } else if let Some((most, low, high)) = narrow(&self.pixels) {
@@ -41,9 +41,9 @@ impl Image {
     }
 }
 
-/// Returns the first number of pixels of 1000 whose levels are no further apart than
-/// [`LEAST_SPREAD`], with the lowest and the highest of these levels. Of large images, evenly
-/// spaced rows are counted.
+/// Returns the first entry of [`LEAST_SPREAD`] that the image does not exceed: the number of pixels
+/// of 1000 that are counted, and their lowest and highest level. Only evenly spaced rows of large
+/// images are read.
 fn narrow(pixels: &Array3<u8>) -> Option<(u64, usize, usize)> {
     let mut counts = [0_u64; 256];
     for row in pixels.outer_iter().step_by(pixels.len().div_ceil(MAX_COUNTED).max(1)) {
@@ -73,7 +73,7 @@ mod tests {
         let pixels = levels.to_vec();
         let shape = (1, levels.len() / channels, channels);
         let pixels = Array3::from_shape_vec(shape, pixels).unwrap();
-        Image { pixels, mode: "L", tags: None, notes: Vec::new() }.with_doubts_of_levels()
+        Image { pixels, mode: "L", tags: None, notes: Vec::new() }.with_level_notes()
     }
 
     #[test]

@@ -1,28 +1,28 @@
-//! Images with a part blacked out, to learn what the rest tells.
+//! Region masks: images whose border or centre is set to black.
 
 use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// Rows and columns of an image of `side` pixels that belong to its centre, where
-/// the lungs are: all but an eighth along each edge.
+/// Rows, and columns, of the centre of an image of `side` pixels, where the lungs are: all but an
+/// eighth at each edge.
 pub fn centre(side: usize) -> Range<usize> {
     side / 8..side - side / 8
 }
 
-/// The part of an image that is kept.
+/// Region of an image that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
-    /// What lies around the [`centre`].
+    /// The pixels around the [`centre`].
     Border,
     /// The [`centre`].
     Centre,
 }
 
 impl Part {
-    /// Both, in the order in which tables hold them.
+    /// Both regions, in the order of tables.
     pub const ALL: [Self; 2] = [Self::Border, Self::Centre];
 
     /// Sets all other pixels of `image`, `[side, side, 3]`, to 0.

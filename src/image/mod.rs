@@ -1,14 +1,13 @@
-//! Images as pixels: decode, resize, rotate.
+//! Image processing: decode, resize, rotate.
 //!
-//! An image goes through three steps, each equal to what the Python world does:
+//! An image goes through three steps, each equal to a Python library:
 //!
-//! 1. [`decode()`]: any file to 8-bit grey or RGB, as OpenCV's `imread` reads it, or, of
-//!    DICOM, as pydicom does;
-//! 2. [`resize()`]: to the net's side, as OpenCV's `resize` does, bit for bit;
-//! 3. [`scale`] or [`rotate()`]: to the net's `f32` in 0..=1, rotated as Keras does.
+//! 1. [`decode()`]: any file to 8-bit grey or RGB, as OpenCV's `imread`, or pydicom for DICOM;
+//! 2. [`resize()`]: to the side of the network's input, bit for bit as OpenCV's `resize`;
+//! 3. [`scale`] or [`rotate()`]: to the network's input, `f32` in 0..=1, rotated as in Keras.
 //!
-//! Grey images stay one channel through step 2, which saves two thirds of the
-//! work and changes no bit, since both steps treat channels alike.
+//! Grey images keep one channel through step 2. This saves two thirds of the work and changes no
+//! value, since the steps treat channels alike.
 
 mod decode;
 mod dicom;
@@ -41,41 +40,39 @@ use ndarray::{Array3, Axis};
 /// A decoded image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// `[height, width, channels]`, 0..=255; one channel for grey images, else
-    /// three in the order red, green, blue. The EXIF orientation is applied.
+    /// `[height, width, channels]`, 0..=255; one channel for grey images, else red, green and blue.
+    /// The EXIF orientation is applied.
     pub pixels: Array3<u8>,
-    /// How the file stores a pixel, in Pillow's words (`L`, `RGB`, `RGBA`, `P`,
-    /// `CMYK`, `1`), with the bits a sample appended where these are not 8 (`L16`;
-    /// `L10` and `L12` of DICOM).
+    /// Storage of a pixel in the file, in Pillow's terms (`L`, `RGB`, `RGBA`, `P`, `CMYK`, `1`),
+    /// with the bits per sample appended if not 8 (`L16`; `L10` and `L12` for DICOM).
     pub mode: &'static str,
-    /// What its header says of it, if it is DICOM.
+    /// Facts from the header of a DICOM file.
     pub tags: Option<Box<Tags>>,
-    /// Doubts about the decoding, each a clause for the selection log and for warnings:
-    /// `the window lies outside all values; the range of the values is used`. Empty for a
-    /// file that says all and is read as it says.
+    /// Contradictions of the file and assumptions of the decoder, each a clause for the selection
+    /// log and for warnings: `BitsAllocated is missing: 16 is used`. Empty for a consistent file.
     pub notes: Vec<String>,
 }
 
 impl Image {
-    /// Rows of pixels.
+    /// Height in pixels.
     pub fn height(&self) -> usize {
         self.pixels.len_of(Axis(0))
     }
 
-    /// Pixels in a row.
+    /// Width in pixels.
     pub fn width(&self) -> usize {
         self.pixels.len_of(Axis(1))
     }
 
-    /// The image at `height` x `width` as RGB, `[height, width, 3]`: [`resize()`]
-    /// first, then grey copied to three channels.
+    /// Resizes to `height` x `width` and converts to RGB, `[height, width, 3]`. Grey is copied to
+    /// three channels after [`resize()`].
     pub fn to_rgb(&self, height: usize, width: usize) -> Array3<u8> {
         let resized = resize(self.pixels.view(), height, width);
         if resized.len_of(Axis(2)) == 3 {
             return resized;
         }
         let rgb = resized.iter().flat_map(|&grey| [grey; 3]).collect();
-        Array3::from_shape_vec((height, width, 3), rgb).expect("three samples a grey pixel")
+        Array3::from_shape_vec((height, width, 3), rgb).expect("three samples per grey pixel")
     }
 }
 

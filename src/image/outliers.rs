@@ -3,8 +3,8 @@
 /// Percentiles between which the bulk of the values lies.
 const BULK: [u64; 2] = [5, 95];
 
-/// An outlier lies this many times the range of the bulk below or above it. Of 396 chest
-/// radiographs of three public collections, 10 have such pixels, at most 0.02 % of them.
+/// Minimum distance of an outlier from the bulk, in multiples of the range of the bulk. Of 396
+/// chest radiographs of three public collections, 10 have outliers, at most 0.02 % of their pixels.
 const REACH: f64 = 2.0;
 
 /// Smallest and largest value that is no outlier.
@@ -19,9 +19,10 @@ pub struct UsualRange {
 }
 
 impl UsualRange {
-    /// Computes the range of values in ascending order, each with its number. A value is an
-    /// outlier if it lies further below the 5th or above the 95th percentile than twice their
-    /// distance. If these percentiles are equal, there are no outliers. 0 to 0 for no values.
+    /// Computes the range of values in ascending order, each with its number. A value is an outlier
+    /// if its distance below the 5th or above the 95th percentile is more than twice the distance
+    /// of these percentiles. If they are equal, there are no outliers. The range is 0 to 0 for no
+    /// values.
     pub fn new(ascending: impl Iterator<Item = (f64, u64)> + Clone) -> Self {
         let all = ascending.clone().map(|(_, count)| count).sum();
         let percentile = |percent: u64| {
@@ -45,7 +46,7 @@ impl UsualRange {
         })
     }
 
-    /// A note on the outliers, if there are any; `what` names the values: `pixels`.
+    /// Returns a note on the outliers, if there are any; `what` names the values: `pixels`.
     pub fn note(&self, what: &str) -> Option<String> {
         let Self { outliers, all, .. } = self;
         (*outliers > 0).then(|| {
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_of_up_to_5_percent_is_no_usual_value() {
+    fn a_marker_of_up_to_5_percent_is_an_outlier() {
         let bulk = (0..1000).map(|value| (f64::from(value), 10));
         assert_eq!(range(bulk.clone()), (0.0, 999.0, 0));
         for count in [1, 30, 500] {

@@ -1,46 +1,45 @@
-//! What the decoder of PNG does not guard against.
+//! Check of a PNG, for contents on which its decoder fails.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{DecodeError, trailer};
 
-/// The largest colour profile that the decoder is given: it unpacks them, up to a
-/// thousandfold, though its colours are not used.
+/// Maximum size in bytes of a colour profile that the decoder gets. The decoder unpacks profiles,
+/// up to a thousandfold, although they are not used.
 const MAX_PROFILE: usize = 1 << 12;
 
-/// A PNG as its decoder is given it.
+/// PNG that is passed to the decoder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Checked<'a> {
-    /// Without large colour profiles, with an end.
+    /// Bytes without large colour profiles, with an IEND chunk.
     pub bytes: Cow<'a, [u8]>,
-    /// Whether the end was there.
+    /// True if the file has an IEND chunk.
     pub ended: bool,
-    /// Doubts about the file, as in [`super::Image::notes`].
+    /// Notes on the file, as in [`super::Image::notes`].
     pub notes: Vec<String>,
 }
 
-/// The chunk IEND, which ends a PNG, with its length and its checksum.
+/// IEND chunk, which ends a PNG, with its length and its checksum.
 const END: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
 
-/// The bytes for the decoder, less large colour profiles. Without its end, a file is given one
-/// behind its last whole chunk: the decoder then tells whether all pixels are there.
+/// Removes large colour profiles. A missing IEND chunk is appended after the last complete chunk:
+/// the decoder then detects missing pixels.
 ///
 /// # Errors
-/// [`DecodeError::Contradictory`] for a palette that is not of whole colours, 256 at
-/// most: the decoder panics on others. [`DecodeError::Truncated`] for a file that ends in its
-/// pixels.
+/// [`DecodeError::Contradictory`] for a palette with an incomplete colour or more than 256 colours:
+/// the decoder panics. [`DecodeError::Truncated`] for a file that ends in its pixels.
 pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, DecodeError> {
     let mut large = Vec::new();
     let mut end = 8;
     let mut ended = false;
     for Chunk { kind, range } in chunks(bytes) {
-        // Of its length, its kind and its checksum, four bytes each.
+        // Without length, kind and checksum, four bytes each.
         let length = range.len().saturating_sub(12);
         let is_whole = range.end <= bytes.len();
         match &kind {
             b"PLTE" if !length.is_multiple_of(3) || length > 3 * 256 => {
-                let what = "its palette is not of whole colours, 256 at most";
+                let what = "its palette has an incomplete colour or more than 256 colours";
                 return Err(DecodeError::Contradictory { format: "PNG", what });
             }
             b"IDAT" if !is_whole => return Err(DecodeError::Truncated { format: "PNG" }),
@@ -60,7 +59,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, DecodeError> {
             Cow::Borrowed(bytes)
         }
         false => {
-            notes.push("its last chunk (IEND) is missing; all pixels are there".to_owned());
+            notes.push("the last chunk (IEND) is missing; all pixels are present".to_owned());
             Cow::Owned([&bytes[..end], &END].concat())
         }
     };
@@ -72,11 +71,11 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, DecodeError> {
 
 struct Chunk {
     kind: [u8; 4],
-    /// Where it lies, perhaps beyond the end of the file.
+    /// Position of the chunk; may exceed the end of the file.
     range: Range<usize>,
 }
 
-/// The chunks up to the end of the image, or to bytes that are none.
+/// Iterates over the chunks up to the end of the image, or to bytes that are not a chunk.
 fn chunks(bytes: &[u8]) -> impl Iterator<Item = Chunk> {
     let mut next = Some(8);
     std::iter::from_fn(move || {
@@ -91,7 +90,7 @@ fn chunks(bytes: &[u8]) -> impl Iterator<Item = Chunk> {
     })
 }
 
-/// The largest number of significant bits of a channel, as the chunk sBIT says it.
+/// Largest number of significant bits of a channel, according to the sBIT chunk.
 pub(super) fn significant_bits(bytes: &[u8]) -> Option<u32> {
     let mut before_pixels = chunks(bytes).take_while(|chunk| chunk.kind != *b"IDAT");
     let Chunk { range, .. } = before_pixels.find(|chunk| chunk.kind == *b"sBIT")?;

@@ -1,19 +1,17 @@
-//! Bilinear resize, bit for bit as OpenCV's `resize` with `INTER_LINEAR` on
-//! 8-bit pixels.
+//! Bilinear resize, bit for bit equal to OpenCV's `resize` with `INTER_LINEAR` on 8-bit pixels.
 //!
-//! A pixel's centre is at its index + 1/2. Along each axis an output pixel is a
-//! mix of two neighbours, whatever the factor (nothing is averaged when an image
-//! shrinks), with weights in units of 2^-11. Rows are mixed along x first and
-//! then along y, rounded where OpenCV's SIMD code rounds: to 15 bits between
-//! the two, to 10 bits in each product of the second, to 8 bits at the end.
-//! Only the source rows that some output row reads are mixed at all.
+//! The centre of a pixel is at its index + 1/2. Along each axis, an output pixel is interpolated
+//! between two neighbours at any scale (shrinking does not average), with weights in units of
+//! 2^-11. Rows are interpolated along x, then along y, and rounded as in OpenCV's SIMD code: to 15
+//! bits after x, to 10 bits in each product along y, to 8 bits at the end. Source rows that no
+//! output row needs are skipped.
 
 use ndarray::{Array3, ArrayView3, s};
 
-/// One in the fixed-point weights.
+/// The weight 1 in fixed point.
 const ONE: i16 = 1 << 11;
 
-/// Resizes `[h, w, c]` to `[height, width, c]`, aspect ignored.
+/// Resizes `[h, w, c]` to `[height, width, c]` without keeping the aspect ratio.
 ///
 /// Equal to `cv2.resize(image, (width, height))` in every bit, also at exactly
 /// half the size, where OpenCV averages 2 x 2 pixels instead.
@@ -42,7 +40,7 @@ pub fn resize(image: ArrayView3<u8>, height: usize, width: usize) -> Array3<u8> 
     let columns = taps(w, width, Border::Weight);
     let line = width * channels;
     let mut out = Vec::with_capacity(height * line);
-    // The two mixed rows in use, each with the source row it was made from.
+    // The two interpolated rows in use, each with the index of its source row.
     let mut mixed = [(usize::MAX, vec![0; line]), (usize::MAX, vec![0; line])];
     for row in taps(h, height, Border::Index) {
         if mixed[1].0 == row.index[0] {
@@ -71,8 +69,8 @@ fn product(a: i16, b: i16) -> i16 {
     ((i32::from(a) * i32::from(b)) >> 16) as i16
 }
 
-/// Mixes one source row along x, into 15 bits a sample. Inlined so that the
-/// usual numbers of channels are constants.
+/// Interpolates one source row along x, to 15 bits per sample. Inlined so that the usual numbers of
+/// channels are constants.
 #[inline(always)]
 fn mix_columns(pixels: &[u8], columns: &[Tap], channels: usize, out: &mut [i16]) {
     for (out, tap) in out.chunks_exact_mut(channels).zip(columns) {
@@ -85,21 +83,21 @@ fn mix_columns(pixels: &[u8], columns: &[Tap], channels: usize, out: &mut [i16])
     }
 }
 
-/// Where an output pixel reads along one axis, and with which weights.
+/// Source indices and weights of an output pixel along one axis.
 struct Tap {
     index: [usize; 2],
     weight: [i16; 2],
 }
 
-/// What happens to taps that reach over the border: along x the border pixel
-/// gets the whole weight, along y it is read twice. This differs by a rounding.
+/// Treatment of taps outside the image: along x, the border pixel gets the whole weight; along y,
+/// it is read twice. The results differ by a rounding.
 #[derive(PartialEq)]
 enum Border {
     Weight,
     Index,
 }
 
-/// The taps that take an axis of `from` pixels to one of `to`.
+/// Returns the taps that resize an axis from `from` to `to` pixels.
 fn taps(from: usize, to: usize, border: Border) -> Vec<Tap> {
     let scale = 1.0 / (to as f64 / from as f64);
     let last = from.saturating_sub(1);
@@ -112,14 +110,14 @@ fn taps(from: usize, to: usize, border: Border) -> Vec<Tap> {
             return Tap { index: [first; 2], weight: [ONE, 0] };
         }
         let fraction = position - floor;
-        let weight = |share: f32| (share * f32::from(ONE)).round_ties_even() as i16;
+        let weight = |proportion: f32| (proportion * f32::from(ONE)).round_ties_even() as i16;
         let second = ((floor + 1.0) as usize).min(last);
         Tap { index: [first, second], weight: [weight(1.0 - fraction), weight(fraction)] }
     };
     (0..to).map(tap).collect()
 }
 
-/// Half the size along both axes: the rounded mean of 2 x 2 pixels.
+/// Halves both axes: the rounded mean of 2 x 2 pixels.
 fn halve(image: ArrayView3<u8>) -> Array3<u8> {
     let corner = |y, x| image.slice_move(s![y..;2, x..;2, ..]).mapv(u16::from);
     let sum = corner(0, 0) + corner(0, 1) + corner(1, 0) + corner(1, 1);
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_resized_and_copied_equals_copied_and_resized() {
+    fn resizing_grey_equals_resizing_its_rgb_copy() {
         let grey = noise(123, 77, 1);
         let rgb = grey.broadcast((123, 77, 3)).unwrap();
         let image =

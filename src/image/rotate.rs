@@ -1,8 +1,8 @@
-//! From 8-bit pixels to the net's input: scaling, and rotation as Keras does it.
+//! Conversion of 8-bit pixels to the network's input: scaling, and rotation as in Keras.
 
 use std::array::from_fn;
 
-/// Channels of a pixel here: red, green, blue.
+/// Channels of a pixel: red, green, blue.
 const CHANNELS: usize = 3;
 
 /// Scales 0..=255 to 0..=1: `pixel / 255` in `f32`.
@@ -11,45 +11,42 @@ const CHANNELS: usize = 3;
 ///
 /// If the slices differ in length.
 pub fn scale(pixels: &[u8], out: &mut [f32]) {
-    assert_eq!(pixels.len(), out.len(), "one output a sample");
+    assert_eq!(pixels.len(), out.len(), "one output per sample");
     for (out, &pixel) in out.iter_mut().zip(pixels) {
         *out = f32::from(pixel) / 255.0;
     }
 }
 
-/// The two axes of an image `[side, side, 3]` that [`rotate`] turns.
+/// The two axes of an image `[side, side, 3]` in whose plane [`rotate`] rotates.
 ///
-/// Keras' `apply_affine_transform` takes the axes as arguments, and its defaults
-/// are those of images with the channels first. Called with the defaults on images
-/// with the channels last, as is easily done, it turns width and channel, which
-/// is no rotation: pixels move sideways, by up to 29 of 224 at 15 degrees, and
-/// the outer channels take the place of the others.
+/// Keras' `apply_affine_transform` takes the axes as arguments; its defaults are for images with
+/// the channels first. On images with the channels last, the defaults exchange width and channel,
+/// which is not a rotation of the image: pixels move sideways, by up to 29 of 224 at 15 degrees,
+/// and the outer channels replace the middle one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plane {
-    /// Height and width: the picture turns about its centre, counter-clockwise
-    /// on a screen for positive angles. `row_axis=0, col_axis=1, channel_axis=2`,
-    /// as Keras' `ImageDataGenerator` calls it.
+    /// Height and width: the image rotates about its centre, counter-clockwise on a screen for
+    /// positive angles. `row_axis=0, col_axis=1, channel_axis=2`, as in Keras'
+    /// `ImageDataGenerator`.
     HeightWidth,
-    /// Width and channel, in each row: `row_axis=1, col_axis=2, channel_axis=0`,
-    /// the defaults.
+    /// Width and channel, in each row: `row_axis=1, col_axis=2, channel_axis=0`, the defaults of
+    /// `apply_affine_transform`.
     WidthChannel,
 }
 
 /// Rotates a square RGB image by `degrees` and scales it to 0..=1.
 ///
-/// `pixels` and `out` are `[side, side, 3]`; `out` takes the result, so that a
-/// caller needs room for one rotated image only. Equal, within 1e-6, to Keras'
-/// `apply_affine_transform(pixels / 255, theta=degrees, fill_mode="nearest",
-/// order=1)` with the axes of `plane`: each output sample is a bilinear mix of
-/// the four around the point it comes from, and points outside read the nearest
-/// sample of the border.
+/// `pixels` and `out` are `[side, side, 3]`. Equal, within 1e-6, to Keras'
+/// `apply_affine_transform(pixels / 255, theta=degrees, fill_mode="nearest", order=1)` with the
+/// axes of `plane`: each output sample is interpolated bilinearly at its source point, and points
+/// outside use the nearest sample of the border.
 ///
 /// # Panics
 ///
 /// If a slice is not `side * side * 3` long, or `side` is 0.
 pub fn rotate(pixels: &[u8], side: usize, degrees: f64, plane: Plane, out: &mut [f32]) {
-    assert_eq!(pixels.len(), side * side * CHANNELS, "three samples a pixel");
-    assert_eq!(pixels.len(), out.len(), "one output a sample");
+    assert_eq!(pixels.len(), side * side * CHANNELS, "three samples per pixel");
+    assert_eq!(pixels.len(), out.len(), "one output per sample");
     match plane {
         Plane::HeightWidth => rotate_plane::<CHANNELS>(pixels, [side; 2], degrees, out),
         Plane::WidthChannel => {
@@ -61,8 +58,7 @@ pub fn rotate(pixels: &[u8], side: usize, degrees: f64, plane: Plane, out: &mut 
     }
 }
 
-/// Rotates a plane of `[rows, columns]` cells, each of `N` samples that move
-/// together.
+/// Rotates a plane of `[rows, columns]` cells, each of `N` samples that move together.
 fn rotate_plane<const N: usize>(
     cells: &[u8],
     [rows, columns]: [usize; 2],
@@ -72,8 +68,7 @@ fn rotate_plane<const N: usize>(
     let cells = cells.as_chunks::<N>().0;
     let (sin, cos) = degrees.to_radians().sin_cos();
     let (bottom, right) = ((rows - 1) as f64, (columns - 1) as f64);
-    // Keras gives the centre's two coordinates to each other's axes, which
-    // shows where the plane is no square.
+    // Keras exchanges the coordinates of the centre, which matters if the plane is not square.
     let (centre_y, centre_x) = (right / 2.0, bottom / 2.0);
     for (i, out) in out.chunks_exact_mut(columns * N).enumerate() {
         let dy = i as f64 - centre_y;
@@ -82,11 +77,11 @@ fn rotate_plane<const N: usize>(
             let y = (centre_y + cos * dy + sin * dx).clamp(0.0, bottom);
             let x = (centre_x - sin * dy + cos * dx).clamp(0.0, right);
             let (top, left) = (y as usize, x as usize);
-            let (below, beside) = ((top + 1).min(rows - 1), (left + 1).min(columns - 1));
+            let (below, next) = ((top + 1).min(rows - 1), (left + 1).min(columns - 1));
             let (fy, fx) = ((y - top as f64) as f32, (x - left as f64) as f32);
             let cell = |y: usize, x: usize| cells[y * columns + x].map(f32::from);
-            let (a, b) = (cell(top, left), cell(top, beside));
-            let (c, d) = (cell(below, left), cell(below, beside));
+            let (a, b) = (cell(top, left), cell(top, next));
+            let (c, d) = (cell(below, left), cell(below, next));
             *out = from_fn(|i| {
                 let upper = a[i] + (b[i] - a[i]) * fx;
                 let lower = c[i] + (d[i] - c[i]) * fx;
@@ -115,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn no_angle_equals_scale_alone() {
+    fn rotation_by_0_degrees_equals_scale() {
         let image = noise(9, 9, 3);
         let pixels = image.as_slice().unwrap();
         let (mut scaled, mut rotated) = (vec![0.0; pixels.len()], vec![0.0; pixels.len()]);

@@ -1,4 +1,4 @@
-//! Samples as a file stores them, and how they become levels of 8 bits.
+//! Samples as stored in a file, and their conversion to 8-bit levels.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 use super::outliers::UsualRange;
 use super::{DecodeError, Image};
 
-/// How samples of more than 8 bits become levels of 8 bits. Samples of 8 bits, and DICOM,
-/// whose header says how its values are shown, do not depend on it.
+/// Conversion of samples of more than 8 bits to 8-bit levels. Samples of 8 bits do not depend on
+/// it, nor does DICOM, whose header states the display of its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Depth {
-    /// The bits that the file states: of 16 bits the upper 8, as OpenCV does.
+    /// The bits of the file: of 16 bits the upper 8 are kept, as in OpenCV.
     #[default]
     File,
-    /// The range of the values without outliers, for each image: the smallest becomes 0, the
-    /// largest 255. [`UsualRange`] tells what an outlier is.
+    /// The range of the values of each image without outliers ([`UsualRange`]): the smallest
+    /// becomes 0, the largest 255.
     Range,
-    /// So many bits, 8 to 16: the upper 8 of them; larger values become 255.
+    /// A number of bits, 8 to 16: the upper 8 of them are kept; larger values become 255.
     Bits(u32),
 }
 
@@ -69,20 +69,20 @@ impl fmt::Display for Depth {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Samples {
     U8(Vec<u8>),
-    /// Of 1 to 16 bits.
+    /// Samples of 1 to 16 bits.
     U16 {
         values: Vec<u16>,
         bits: u32,
     },
-    /// Floating-point, signed or 32-bit samples: of these nothing says which value is black
-    /// and which is white. In words, which of them.
+    /// Floating-point, signed or 32-bit samples, for which the file does not state the values of
+    /// black and white. `what` names their type.
     Real {
         values: Vec<f32>,
         what: &'static str,
     },
 }
 
-/// An image as its decoder gives it.
+/// Decoded image before the conversion to 8 bits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Raster {
     pub width: u32,
@@ -90,18 +90,18 @@ pub struct Raster {
     /// 1, or 3 in the order red, green, blue.
     pub channels: usize,
     pub samples: Samples,
-    /// As [`Image::mode`].
+    /// See [`Image::mode`].
     pub mode: &'static str,
-    /// What is still to be done with the pixels.
+    /// Orientation that is still to be applied.
     pub orientation: Orientation,
-    /// Where the file says how many bits its values have (PNG's chunk sBIT): so many.
+    /// Number of significant bits according to the file (sBIT chunk of PNG), if stated.
     pub significant: Option<u32>,
-    /// As [`Image::notes`].
+    /// See [`Image::notes`].
     pub notes: Vec<String>,
 }
 
 impl Raster {
-    /// The image in 8 bits, with its orientation applied.
+    /// Converts to 8 bits and applies the orientation.
     ///
     /// # Errors
     /// [`DecodeError::Unsupported`] of the `format` for [`Samples::Real`], unless `depth` is
@@ -116,7 +116,7 @@ impl Raster {
                 // Samples of up to 8 bits need no range.
                 let range = (bits > 8).then(|| range(&values));
                 notes.extend(
-                    range.iter().flat_map(|r| doubts(&values, r, bits, significant, depth)),
+                    range.iter().flat_map(|r| depth_notes(&values, r, bits, significant, depth)),
                 );
                 levels(&values, bits, depth, range)
             }
@@ -125,8 +125,8 @@ impl Raster {
             }
             Samples::Real { what, .. } => {
                 let what = format!(
-                    "{what}, of which the file does not say what is black and what is white; save \
-                     it with 8 or 16 bits without sign, or use `depth = \"range\"`"
+                    "{what}: the file does not state which values are black and white; save it \
+                     with unsigned samples of 8 or 16 bits, or use `depth = \"range\"`"
                 );
                 return Err(DecodeError::Unsupported { format, what });
             }
@@ -135,7 +135,7 @@ impl Raster {
             1 => ImageBuffer::from_raw(width, height, levels).map(DynamicImage::ImageLuma8),
             _ => ImageBuffer::from_raw(width, height, levels).map(DynamicImage::ImageRgb8),
         };
-        let what = "it has not as many values as pixels";
+        let what = "its number of values does not fit its size";
         let mut image = image.ok_or(DecodeError::Contradictory { format, what })?;
         image.apply_orientation(orientation);
         let shape = (image.height() as usize, image.width() as usize, channels);
@@ -145,7 +145,7 @@ impl Raster {
     }
 }
 
-/// Levels of 8 bits; `range` is that of the values.
+/// Converts values to 8-bit levels; `range` is the range of the values.
 fn levels(values: &[u16], bits: u32, depth: Depth, range: Option<UsualRange>) -> Vec<u8> {
     let bits = match (depth, range) {
         (Depth::Range, Some(range)) => {
@@ -168,8 +168,8 @@ fn levels(values: &[u16], bits: u32, depth: Depth, range: Option<UsualRange>) ->
     }
 }
 
-/// Levels of 8 bits, from the smallest value that is finite and no outlier to the largest.
-/// NaN becomes 0, as negative infinity does.
+/// Converts values to 8-bit levels, from the smallest to the largest finite value that is no
+/// outlier. NaN and negative infinity become 0.
 fn real_levels(values: &[f32], notes: &mut Vec<String>) -> Vec<u8> {
     let mut finite: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
     finite.sort_unstable_by(f32::total_cmp);
@@ -190,8 +190,8 @@ fn real_levels(values: &[f32], notes: &mut Vec<String>) -> Vec<u8> {
     values.iter().map(|value| ((f64::from(*value) - low) * scale).round() as u8).collect()
 }
 
-/// Notes, if the values do not fit the depth that is chosen for them: `range` is theirs.
-fn doubts(
+/// Returns notes on values that do not fit the chosen depth; `range` is their range.
+fn depth_notes(
     values: &[u16],
     range: &UsualRange,
     bits: u32,
@@ -210,31 +210,32 @@ fn doubts(
             .iter()
             .fold((u16::MAX, 0), |(low, high), value| (low.min(*value), high.max(*value)));
         notes.push(format!(
-            "{too_large} of its values exceed the {chosen} bits of the setting `depth` and become \
-             white (they range from {low} to {high})"
+            "{too_large} of {} values exceed the {chosen} bits of the setting `depth` and become \
+             white (the values range from {low} to {high})",
+            values.len()
         ));
     }
     let UsualRange { low, high, outliers, .. } = *range;
     let used = (16 - (high as u16).leading_zeros()).max(1);
     if used < chosen {
-        let but = match outliers {
+        let without_outliers = match outliers {
             0 => String::new(),
-            _ => format!(", but for {outliers} outliers,"),
+            _ => format!(", without {outliers} outliers,"),
         };
-        let said = match significant.filter(|significant| *significant < bits) {
-            Some(significant) => format!(" (its sBIT chunk says {significant})"),
+        let sbit = match significant.filter(|significant| *significant < bits) {
+            Some(significant) => format!(" (the sBIT chunk states {significant})"),
             None => String::new(),
         };
         notes.push(format!(
-            "its values range from {low} to {high}{but} and use {used} of {chosen} bits{said}: the \
-             image is dark, see the setting `depth` (\"{}\" or \"range\")",
+            "the values range from {low} to {high}{without_outliers} and use {used} of {chosen} \
+             bits{sbit}: the image is dark, see the setting `depth` (\"{}\" or \"range\")",
             used.max(8)
         ));
     }
     notes
 }
 
-/// The range of the values without outliers.
+/// Range of the values without outliers.
 fn range(values: &[u16]) -> UsualRange {
     let mut counts = vec![0_u64; 1 << 16];
     values.iter().for_each(|value| counts[usize::from(*value)] += 1);
@@ -242,7 +243,7 @@ fn range(values: &[u16]) -> UsualRange {
     UsualRange::new(present.map(|(value, count)| (value as f64, *count)))
 }
 
-/// The mode of grey (1 channel) or colour (3) of so many bits, 1 to 16.
+/// Mode of grey (1 channel) or colour (3) samples of 1 to 16 bits.
 pub fn mode(channels: usize, bits: u32) -> &'static str {
     const GREY: [&str; 16] = [
         "1", "L2", "L3", "L4", "L5", "L6", "L7", "L", "L9", "L10", "L11", "L12", "L13", "L14",
@@ -274,7 +275,7 @@ mod tests {
     }
 
     fn notes_of(values: &[u16], bits: u32, significant: Option<u32>, depth: Depth) -> Vec<String> {
-        doubts(values, &range(values), bits, significant, depth)
+        depth_notes(values, &range(values), bits, significant, depth)
     }
 
     /// Values 0 to 4095, and a marker of 0.3 % at the largest value of 16 bits.
@@ -292,7 +293,7 @@ mod tests {
         assert_eq!(levels_of(&[0, 5, 10], 12, Depth::Range), [0, 128, 255]);
         assert_eq!(levels_of(&[7, 7], 16, Depth::Range), [0, 0]);
         assert_eq!(levels_of(&[0, 1, 2, 3], 2, Depth::File), [0, 85, 170, 255]);
-        // Where 8 bits hold all, nothing is chosen.
+        // The depth does not change samples of 8 bits.
         assert_eq!(levels_of(&[0, 128, 255], 8, Depth::Bits(12)), [0, 128, 255]);
         assert_eq!(levels_of(&[0, 5, 10], 8, Depth::Range), [0, 5, 10]);
         let levels = levels_of(&with_marker(), 16, Depth::Range);
@@ -300,16 +301,16 @@ mod tests {
     }
 
     #[test]
-    fn values_that_do_not_fit_the_depth_are_named() {
+    fn values_that_do_not_fit_the_depth_are_noted() {
         let note = |depth, sbit| notes_of(&[0, 4095], 16, sbit, depth).join("; ");
         assert_eq!(
             note(Depth::File, Some(12)),
-            "its values range from 0 to 4095 and use 12 of 16 bits (its sBIT chunk says 12): the \
+            "the values range from 0 to 4095 and use 12 of 16 bits (the sBIT chunk states 12): the \
              image is dark, see the setting `depth` (\"12\" or \"range\")"
         );
         assert_eq!(note(Depth::Bits(12), None), "");
         assert_eq!(note(Depth::Range, None), "");
-        assert!(note(Depth::Bits(10), None).starts_with("1 of its values exceed the 10 bits"));
+        assert!(note(Depth::Bits(10), None).starts_with("1 of 2 values exceed the 10 bits"));
         assert_eq!(notes_of(&[0, 40000], 16, None, Depth::File), [""; 0]);
     }
 
@@ -318,14 +319,14 @@ mod tests {
         let note = |depth| notes_of(&with_marker(), 16, None, depth);
         assert_eq!(
             note(Depth::File),
-            ["its values range from 0 to 4095, but for 12 outliers, and use 12 of 16 bits: the \
+            ["the values range from 0 to 4095, without 12 outliers, and use 12 of 16 bits: the \
                  image is dark, see the setting `depth` (\"12\" or \"range\")"]
         );
         assert_eq!(
             note(Depth::Range),
             ["12 of 4108 values are outliers: the range of the other values is used"]
         );
-        assert!(note(Depth::Bits(12))[0].starts_with("12 of its values exceed the 12 bits"));
+        assert!(note(Depth::Bits(12))[0].starts_with("12 of 4108 values exceed the 12 bits"));
         let [exceed, dark] = &note(Depth::Bits(14))[..] else { panic!() };
         assert!(exceed.contains("exceed the 14 bits") && dark.contains("use 12 of 14 bits"));
     }

@@ -3,7 +3,7 @@
 use ndarray::Array3;
 use std::path::PathBuf;
 
-/// A file under `tests/golden/`.
+/// Path of a file under `tests/golden/`.
 pub fn golden_path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
@@ -13,7 +13,7 @@ pub fn golden(name: &str) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(golden_path(name)).unwrap()).unwrap()
 }
 
-/// One array of an `.npz` file, as its elements in row-major order.
+/// Elements of one array of an `.npz` file in row-major order.
 pub fn npz<T: ndarray_npy::ReadableElement>(path: PathBuf, array: &str) -> Vec<T> {
     use ndarray_npy::ReadNpyExt;
     let mut archive = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
@@ -21,8 +21,8 @@ pub fn npz<T: ndarray_npy::ReadableElement>(path: PathBuf, array: &str) -> Vec<T
     ndarray::ArrayD::<T>::read_npy(entry).unwrap().into_raw_vec_and_offset().0
 }
 
-/// The picture that the script of the golden numbers draws too: the upper bytes
-/// of a 32-bit linear congruential sequence.
+/// Test image that the golden scripts generate, too: the upper bytes of a 32-bit linear
+/// congruential sequence.
 pub fn noise(height: usize, width: usize, channels: usize) -> Array3<u8> {
     let mut state = (height * 1000 + width) as u32;
     Array3::from_shape_simple_fn((height, width, channels), || {

@@ -1,13 +1,14 @@
-//! Bytes behind the end of an image.
+//! Note on bytes after the end of an image.
 
 use super::format::Format;
 
-/// Most bytes behind the end of an image that are not noted: some programs leave their name
-/// there. One of 330 JPEGs of three public collections has bytes behind its end, 190511 of a
+/// Maximum number of bytes after the end of an image without a note: some programs write their name
+/// there. Of 330 JPEGs of three public collections, one has bytes after its end: 190511, of a
 /// drawing program.
 const MAX_UNNOTED: usize = 64;
 
-/// A note on the bytes behind the end of an image, if there are more of them than padding.
+/// Returns a note on the bytes after the end of an image, if they are more than padding and a short
+/// text.
 pub fn note(behind: &[u8]) -> Option<String> {
     let is_padding = |byte: &u8| matches!(byte, 0 | 0xff | b' ' | b'\r' | b'\n');
     let start = behind.iter().position(|byte| !is_padding(byte))?;
@@ -15,10 +16,10 @@ pub fn note(behind: &[u8]) -> Option<String> {
     if end - start <= MAX_UNNOTED {
         return None;
     }
-    // FF, with which a JPEG begins, is padding, too.
+    // The first byte of a JPEG, FF, also counts as padding.
     let starts = [start, start.saturating_sub(1)];
     let format = starts.into_iter().find_map(|start| Format::of(&behind[start..]));
-    let what = format.map(|format| format!(", as an image of its own ({})", format.name()));
+    let what = format.map(|format| format!(" (another image, {})", format.name()));
     Some(format!(
         "{} bytes follow the end of the image{}: they are ignored",
         behind.len(),
@@ -39,8 +40,7 @@ mod tests {
         let noted = "65 bytes follow the end of the image: they are ignored";
         assert_eq!(note(&text).as_deref(), Some(noted));
         let jpeg = [&[0, 0xff, 0xd8, 0xff, 0xe0][..], &text].concat();
-        let noted = "70 bytes follow the end of the image, as an image of its own (JPEG): they are \
-                     ignored";
+        let noted = "70 bytes follow the end of the image (another image, JPEG): they are ignored";
         assert_eq!(note(&jpeg).as_deref(), Some(noted));
     }
 }

@@ -103,9 +103,9 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
     assert!(known.iter().all(|p| p.starts_with("dicom:") && p.len() == 6 + 16), "{known:?}");
     let selection_log = sandbox.read(format!("{OUT}/selection.csv"));
     for line in [
-        "covid/A/1/SR000001,covid,dropped,\"no image: a structured report, no picture\"",
-        "covid/A/2/CT000001,covid,dropped,\"no image: a CT slice, no projection radiograph\"",
-        "normal/DICOMDIR,normal,dropped,\"no image: a DICOMDIR, which lists files\"",
+        "covid/A/1/SR000001,covid,dropped,not a radiograph: a structured report",
+        "covid/A/2/CT000001,covid,dropped,not a radiograph: a CT slice",
+        "normal/DICOMDIR,normal,dropped,not a radiograph: a DICOMDIR (list of files)",
         "normal/VIEWER/logo.jpg,normal,dropped,not a radiograph: non-DICOM file below a DICOMDIR",
     ] {
         assert!(selection_log.contains(line), "{line}\n{selection_log}");
@@ -290,7 +290,7 @@ fn predict_skips_what_is_no_image_unless_it_is_named() {
     assert!(text.contains("5 files of DICOM exports are not images"), "{text}");
     let text = trained().transcript(&format!("cxr-predict {folder}/A/2/CT000001"));
     assert!(text.contains("exit: 1"), "{text}");
-    assert!(text.contains("no image: a CT slice, no projection radiograph"), "{text}");
+    assert!(text.contains("not a radiograph: a CT slice"), "{text}");
 }
 
 /// The files that come with pydicom itself.

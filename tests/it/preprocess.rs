@@ -95,7 +95,7 @@ fn depth_says_which_value_of_16_bits_is_white() {
     };
     let (brightest, notes) = brightest_and_notes("");
     assert_eq!(brightest, 15);
-    assert!(notes.starts_with("its values range from 0 to 3990 and use 12 of 16 bits"), "{notes}");
+    assert!(notes.starts_with("the values range from 0 to 3990 and use 12 of 16 bits"), "{notes}");
     assert_eq!(brightest_and_notes("--depth 12"), (249, String::new()));
     assert_eq!(brightest_and_notes("--depth range"), (255, String::new()));
     let text = sandbox.transcript("cxr-preprocess --depth 7");
@@ -110,7 +110,7 @@ fn an_image_that_its_depth_makes_black_is_left_out_with_the_way_to_read_it() {
         .save(sandbox.path("dataset/covid/deep.png"))
         .unwrap();
     let text = sandbox.transcript("cxr-preprocess --max-skipped 0.5");
-    let reason = "every pixel has the same level (its values range from 0 to 251 and use 8 of 16 \
+    let reason = "every pixel has the same level (the values range from 0 to 251 and use 8 of 16 \
                   bits: the image is dark, see the setting `depth` (\"8\" or \"range\"))";
     assert!(text.contains(&format!("excluded `covid/deep.png`: {reason}")), "{text}");
     let text = sandbox.transcript("cxr-preprocess --depth 8");
@@ -133,7 +133,7 @@ fn unusable_files_are_named_counted_and_entered_in_the_selection_log() {
     --- stdout
     --- stderr
     warning: excluded `covid/empty.jpg`: the file is empty
-    warning: excluded `covid/text.png`: not an image: the content is of no known format
+    warning: excluded `covid/text.png`: not an image: the content has no known format
     warning: excluded `normal/truncated.jpg`: truncated JPEG: the file ends before the picture does
     error: 3 of 7 files are unusable, the maximum proportion is 0.05
 
@@ -165,7 +165,7 @@ fn unusable_files_are_named_counted_and_entered_in_the_selection_log() {
             "covid/a.jpg | kept | ",
             "covid/b.png | kept | ",
             "covid/empty.jpg | dropped | the file is empty",
-            "covid/text.png | dropped | not an image: the content is of no known format",
+            "covid/text.png | dropped | not an image: the content has no known format",
             "normal/IM-0240-0001.jpeg | kept | ",
             "normal/deep/er/person1_bacteria_2.jpeg | kept | ",
             "normal/truncated.jpg | dropped | truncated JPEG: the file ends before the picture does",

@@ -13,7 +13,7 @@ fn image(name: &str) -> Vec<u8> {
     read(golden_path("images").join(name)).unwrap()
 }
 
-/// The image's pixels as RGB, at its own size.
+/// Pixels of the image as RGB, at the original size.
 fn rgb(image: &Image) -> Vec<u8> {
     image.to_rgb(image.height(), image.width()).into_raw_vec_and_offset().0
 }
@@ -37,7 +37,7 @@ fn equals_opencv_on_every_kind_of_file() {
 }
 
 #[test]
-fn odd_files_are_read_as_independent_decoders_do_or_refused() {
+fn unusual_files_equal_independent_decoders_or_are_refused() {
     let cases = golden("odd_raster.json");
     for case in cases.as_array().unwrap() {
         let name = case["file"].as_str().unwrap();
@@ -54,7 +54,7 @@ fn odd_files_are_read_as_independent_decoders_do_or_refused() {
         let expected = hex.map(|h| u8::from_str_radix(str::from_utf8(h).unwrap(), 16).unwrap());
         let largest = rgb(&image).iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).max();
         let allowed = match name {
-            // OpenCV rounds the 16 bits of colour TIFF; conversions of colours round.
+            // OpenCV rounds 16-bit colour TIFF; colour conversions round differently.
             "rgb16.tif" | "planar16_lzw.tif" | "ycc_plain.tif" => 1,
             _ if name.ends_with(".jpg") || name.starts_with("jpeg") => 3,
             _ => 0,
@@ -65,20 +65,20 @@ fn odd_files_are_read_as_independent_decoders_do_or_refused() {
 }
 
 #[test]
-fn what_a_file_leaves_open_is_noted() {
+fn assumptions_about_ambiguous_files_are_noted() {
     let notes = |name: &str| {
         decode(&read(golden_path("odd_raster").join(name)).unwrap()).unwrap().notes.join("; ")
     };
-    let dark = "its values range from 0 to 3990 and use 12 of 16 bits";
+    let dark = "the values range from 0 to 3990 and use 12 of 16 bits";
     let see = ": the image is dark, see the setting `depth` (\"12\" or \"range\")";
     let levels = "998 of 1000 pixels have levels between 0 and 15 of 255";
     assert_eq!(notes("holds12.png"), format!("{dark}{see}; {levels}"));
     assert_eq!(notes("holds12.tif"), format!("{dark}{see}; {levels}"));
-    let sbit = format!("{dark} (its sBIT chunk says 12){see}; {levels}");
+    let sbit = format!("{dark} (the sBIT chunk states 12){see}; {levels}");
     assert_eq!(notes("holds12_sbit.png"), sbit);
-    assert_eq!(notes("junk_before_eoi.jpg"), "4 bytes of its coded data belong to no pixel");
+    assert_eq!(notes("junk_before_eoi.jpg"), "4 bytes of the coded data belong to no pixel");
     for name in ["animated.gif", "animated.webp", "apng.png"] {
-        assert_eq!(notes(name), "the first of its 2 frames is used", "{name}");
+        assert_eq!(notes(name), "only the first of 2 frames is used", "{name}");
     }
     for name in ["grey12_packed.tif", "predictor16.tif", "offset_frame.gif", "mpo.jpg"] {
         assert_eq!(notes(name), "", "{name}");
@@ -86,7 +86,7 @@ fn what_a_file_leaves_open_is_noted() {
 }
 
 #[test]
-fn the_depth_brings_out_what_16_bits_hold() {
+fn the_depth_setting_scales_16_bit_samples() {
     for name in ["holds12.png", "holds12.tif"] {
         let bytes = read(golden_path("odd_raster").join(name)).unwrap();
         let brightest = |depth| {
@@ -98,31 +98,31 @@ fn the_depth_brings_out_what_16_bits_hold() {
         assert_eq!(brightest(Depth::Range), (255, 0), "{name}");
         assert_eq!(brightest(Depth::Bits(10)), (255, 1), "{name}");
     }
-    // Of 8 bits nothing depends on it.
+    // Samples of 8 bits do not depend on the depth.
     let grey = image("grey.png");
     let bits = decode_admitted(&grey, Depth::Range, &mut |_| ()).unwrap();
     assert_eq!(bits, decode(&grey).unwrap());
 }
 
 #[test]
-fn an_empty_file_is_named_as_such() {
+fn an_empty_file_is_reported_as_empty() {
     assert!(matches!(decode(&[]), Err(DecodeError::Empty)));
 }
 
 #[test]
-fn a_text_file_is_no_image_whatever_its_name() {
+fn a_text_file_is_not_an_image_regardless_of_its_name() {
     let error = decode(b"PNG it is not, but it is named .png").unwrap_err();
     assert!(matches!(error, DecodeError::NotAnImage), "{error}");
 }
 
 #[test]
-fn no_truncated_file_yields_a_wrong_picture() {
+fn truncated_files_never_yield_wrong_pixels() {
     for name in ["grey.jpg", "rgb_420.jpg", "rgb_progressive.jpg", "restart.jpg"] {
         let bytes = image(name);
         let whole = decode(&bytes).unwrap();
         for length in 3..bytes.len() {
             match decode(&bytes[..length]) {
-                // Without its end-of-image marker, or a part of it.
+                // Only the end-of-image marker, or a part of it, is missing.
                 Ok(image) => {
                     assert!(length >= bytes.len() - 2, "{name} {length}");
                     assert_eq!(image.pixels, whole.pixels, "{name} {length}");
@@ -137,7 +137,7 @@ fn no_truncated_file_yields_a_wrong_picture() {
         let bytes = image(name);
         let whole = decode(&bytes).unwrap();
         for length in 16..bytes.len() {
-            // What follows the pixels may be missing.
+            // Bytes after the pixels may be missing.
             match decode(&bytes[..length]) {
                 Ok(image) => assert_eq!(image.pixels, whole.pixels, "{name} {length}"),
                 Err(error) if name.ends_with(".png") && length > 33 => {
@@ -151,7 +151,7 @@ fn no_truncated_file_yields_a_wrong_picture() {
 }
 
 #[test]
-fn a_png_that_lacks_only_its_end_is_read_with_a_note() {
+fn a_png_without_iend_is_read_with_a_note() {
     // Pillow reads these files, too; OpenCV 5.0 does not.
     for name in ["rgb.png", "grey16.png", "palette.png"] {
         let bytes = image(name);
@@ -160,12 +160,12 @@ fn a_png_that_lacks_only_its_end_is_read_with_a_note() {
         for end in [&[][..], &[0; 100], &bytes[bytes.len() - 12..bytes.len() - 1]] {
             let image = decode(&[pixels, end].concat()).unwrap();
             assert_eq!(image.pixels, whole.pixels, "{name}");
-            let note = "its last chunk (IEND) is missing; all pixels are there";
+            let note = "the last chunk (IEND) is missing; all pixels are present";
             assert_eq!(image.notes, [note], "{name}");
         }
         let error = decode(&pixels[..pixels.len() - 6]).unwrap_err();
         assert!(matches!(error, DecodeError::Truncated { format: "PNG" }), "{name}: {error}");
-        // A whole chunk of pixels is missing: the last one is given half of its data.
+        // Half of the pixel data is missing, although every chunk is complete.
         let first = bytes.windows(4).position(|w| w == b"IDAT").unwrap() - 4;
         let data = &bytes[first + 8..bytes.len() - 16];
         let half = [&bytes[..first], &chunk(b"IDAT", &data[..data.len() / 2])].concat();
@@ -175,7 +175,7 @@ fn a_png_that_lacks_only_its_end_is_read_with_a_note() {
 }
 
 #[test]
-fn bytes_behind_the_end_are_noted() {
+fn bytes_after_the_end_of_the_image_are_noted() {
     for name in ["rgb.png", "rgb_420.jpg", "rgb_progressive.jpg", "grey.jpg"] {
         let bytes = image(name);
         let whole = decode(&bytes).unwrap();
@@ -201,29 +201,29 @@ fn a_decompression_bomb_is_refused_before_it_is_unpacked() {
     let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     bytes[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
     let error = decode(&bytes).unwrap_err();
-    assert_eq!(error.to_string(), "65535 x 65535 pixels are more than the 67108864 allowed");
+    assert_eq!(error.to_string(), "65535 x 65535 pixels exceed the limit of 67108864 pixels");
     let mut bytes = image("rgb16.png");
     bytes[16..24].copy_from_slice(&[0, 0, 0x20, 0, 0, 0, 0x20, 0]);
-    // The checksum of the header, as the size has changed.
+    // The checksum of the changed header.
     let sum = crc32(&bytes[12..29]);
     bytes[29..33].copy_from_slice(&sum.to_be_bytes());
     let error = decode(&bytes).unwrap_err();
-    assert_eq!(error.to_string(), "8192 x 8192 pixels are more than the 44739242 allowed");
+    assert_eq!(error.to_string(), "8192 x 8192 pixels exceed the limit of 44739242 pixels");
 }
 
 #[test]
-fn formats_and_samples_that_are_not_read_are_named() {
+fn unsupported_formats_are_named_with_a_command() {
     let error = decode(b"qoif\0\0\0\x01\0\0\0\x01\x03\0").unwrap_err();
     let wanted = "unsupported QOI: the format is not read; convert it: `magick FILE x.png`";
     assert_eq!(error.to_string(), wanted);
 }
 
 #[test]
-fn a_picture_without_pixels_is_none() {
+fn an_image_without_pixels_is_refused() {
     let mut bytes = image("palette.gif");
     bytes[8..10].copy_from_slice(&[0, 0]);
     let error = decode(&bytes).unwrap_err();
-    assert_eq!(error.to_string(), "unsupported GIF: an image without pixels");
+    assert_eq!(error.to_string(), "unsupported GIF: the image has no pixels");
 }
 
 fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
@@ -234,7 +234,7 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn half_a_colour_in_a_palette_is_refused() {
+fn a_palette_with_an_incomplete_colour_is_refused() {
     let mut bytes = image("palette.png");
     let start = bytes.windows(4).position(|w| w == b"PLTE").unwrap() - 4;
     let length = u32::from_be_bytes(*bytes[start..].first_chunk().unwrap()) as usize;
@@ -244,12 +244,12 @@ fn half_a_colour_in_a_palette_is_refused() {
 }
 
 #[test]
-fn a_large_profile_is_not_unpacked() {
+fn a_large_colour_profile_is_removed_before_decoding() {
     let bytes = image("grey.png");
     let mut packed = ZlibEncoder::new(b"profile\0\0".to_vec(), Compression::best());
     std::io::copy(&mut std::io::repeat(0).take(64 << 20), &mut packed).unwrap();
     let bomb = chunk(b"iCCP", &packed.finish().unwrap());
-    // Behind the header.
+    // After the header.
     let many = [&bytes[..33], &bomb, &bomb, &bytes[33..]].concat();
     assert_eq!(png::check(&many).unwrap().bytes, bytes);
     assert_eq!(decode(&many).unwrap(), decode(&bytes).unwrap());
@@ -258,24 +258,24 @@ fn a_large_profile_is_not_unpacked() {
 }
 
 #[test]
-fn what_a_image_takes_is_asked_for_once_and_first() {
-    let mut asked: Vec<u64> = Vec::new();
+fn memory_is_requested_once_before_decoding() {
+    let mut requested: Vec<u64> = Vec::new();
     for name in ["grey.png", "rgb.png", "palette.gif", "rgb_420.jpg", "rgb_progressive.jpg"] {
         let image =
-            decode_admitted(&image(name), Depth::File, &mut |bytes| asked.push(bytes)).unwrap();
+            decode_admitted(&image(name), Depth::File, &mut |bytes| requested.push(bytes)).unwrap();
         let pixels = (image.height() * image.width()) as u64;
-        *asked.last_mut().unwrap() /= pixels;
+        *requested.last_mut().unwrap() /= pixels;
     }
-    assert_eq!(asked, [2, 6, 8, 6, 12]);
+    assert_eq!(requested, [2, 6, 8, 6, 12]);
     let mut bytes = image("rgb16.png");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0xff;
-    assert!(decode_admitted(&bytes, Depth::File, &mut |bytes| asked.push(bytes)).is_err());
-    assert_eq!(asked.len(), 6);
+    assert!(decode_admitted(&bytes, Depth::File, &mut |bytes| requested.push(bytes)).is_err());
+    assert_eq!(requested.len(), 6);
 }
 
 #[test]
-fn a_frame_is_no_larger_than_its_picture() {
+fn a_frame_larger_than_the_image_is_refused() {
     let mut bytes = image("palette.gif");
     bytes[6..10].copy_from_slice(&[1, 0, 1, 0]);
     let error = decode(&bytes).unwrap_err();
@@ -296,7 +296,7 @@ fn damaged_bytes_never_panic() {
 
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
-fn real_images_equal_opencv_but_for_the_rounding_of_jpeg() {
+fn real_images_equal_opencv_within_jpeg_rounding() {
     let (data, reference) = (shared("data/tutorial/dataset"), shared("reference"));
     let expected: Vec<u8> = npz(reference.join("images_u8.npz"), "images");
     let split: serde_json::Value =
@@ -319,7 +319,7 @@ fn real_images_equal_opencv_but_for_the_rounding_of_jpeg() {
 }
 
 #[test]
-fn resizing_does_not_depend_on_the_file_being_grey() {
+fn a_grey_image_resizes_like_its_rgb_copy() {
     let grey = decode(&image("grey.png")).unwrap();
     assert_eq!(grey.pixels.dim().2, 1);
     let rgb = grey.pixels.broadcast((grey.height(), grey.width(), 3)).unwrap();

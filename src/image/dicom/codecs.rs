@@ -1,4 +1,4 @@
-//! The values of compressed pixels: RLE, JPEG and JPEG-LS.
+//! Decoders of compressed DICOM pixels: RLE, JPEG and JPEG-LS.
 
 use ::jpeg_decoder::{ColorTransform, Decoder, PixelFormat};
 
@@ -7,8 +7,8 @@ use super::samples::Layout;
 use super::{damaged, truncated, unsupported};
 use crate::image::{DecodeError, jpeg};
 
-/// Run-length encoding: a segment for each byte of each channel, the most
-/// significant byte first (PS3.5, annex G).
+/// Decodes run-length encoded pixels: a segment for each byte of each channel, the most significant
+/// byte first (PS3.5, annex G).
 pub fn rle(bytes: &[u8], layout: Layout) -> Result<Vec<u16>, DecodeError> {
     let offset = |i: usize| {
         let four = bytes.get(4 * i..4 * i + 4).ok_or_else(truncated)?;
@@ -17,7 +17,7 @@ pub fn rle(bytes: &[u8], layout: Layout) -> Result<Vec<u16>, DecodeError> {
     let width = layout.allocated as usize / 8;
     let segments = offset(0)?;
     if segments != layout.channels * width {
-        return Err(damaged("it has another number of RLE segments than its pixels need"));
+        return Err(damaged("the number of its RLE segments does not fit its pixels"));
     }
     let mut cells = vec![0; layout.cells()];
     for segment in 0..segments {
@@ -36,7 +36,7 @@ pub fn rle(bytes: &[u8], layout: Layout) -> Result<Vec<u16>, DecodeError> {
             let (&control, after) = rest.split_first().ok_or_else(truncated)?;
             let count;
             (count, rest) = match control {
-                // As many bytes as they stand.
+                // Literal run.
                 0..=127 => {
                     let count = usize::from(control) + 1;
                     let (literal, after) = after.split_at_checked(count).ok_or_else(truncated)?;
@@ -44,7 +44,7 @@ pub fn rle(bytes: &[u8], layout: Layout) -> Result<Vec<u16>, DecodeError> {
                     (count, after)
                 }
                 128 => (0, after),
-                // One byte so many times.
+                // Repeated byte.
                 _ => {
                     let count = 257 - usize::from(control);
                     let (&byte, after) = after.split_first().ok_or_else(truncated)?;
@@ -58,14 +58,14 @@ pub fn rle(bytes: &[u8], layout: Layout) -> Result<Vec<u16>, DecodeError> {
     Ok(cells)
 }
 
-/// Whether colours are red, green and blue by the segment that Adobe's programs and
-/// libjpeg write for them; `None` without it.
+/// Returns `true` if the Adobe segment of a JPEG states RGB, `false` if it states another colour
+/// space; `None` without that segment.
 fn adobe_rgb(bytes: &[u8]) -> Option<bool> {
     let at = bytes.windows(9).position(|w| w[..2] == [0xff, 0xee] && w[4..] == *b"Adobe")?;
     bytes.get(at + 15).map(|transform| *transform == 0)
 }
 
-/// The values of a JPEG and the bits that each has.
+/// Decodes a JPEG. Returns its values and the bits per value.
 pub fn jpeg(
     bytes: &[u8],
     layout: Layout,
@@ -80,18 +80,20 @@ pub fn jpeg(
     decoder.set_max_decoding_buffer_size(2 * layout.cells());
     let is_rgb = adobe_rgb(bytes).unwrap_or(layout.rgb);
     if layout.channels == 3 && is_rgb != layout.rgb {
-        notes.push("the header and the JPEG name other colours; the JPEG is believed".to_owned());
+        notes.push(
+            "the header and the JPEG state different colours; the JPEG is believed".to_owned(),
+        );
     }
     let transform = if is_rgb { ColorTransform::RGB } else { ColorTransform::YCbCr };
     if layout.channels == 3 {
         decoder.set_color_transform(transform);
     }
     let failed = |error| match error {
-        // The only one that real images meet is 12 bits in a lossy JPEG.
-        ::jpeg_decoder::Error::Unsupported(_) => {
-            unsupported("JPEG of 12 bits with loss; send it uncompressed or without loss")
-        }
-        _ => damaged("its JPEG picture cannot be decoded"),
+        // In real images, only lossy JPEG of 12 bits.
+        ::jpeg_decoder::Error::Unsupported(_) => unsupported(
+            "lossy JPEG of 12 bits; export it uncompressed or with lossless compression",
+        ),
+        _ => damaged("its JPEG data cannot be decoded"),
     };
     decoder.read_info().map_err(failed)?;
     let info = decoder.info().ok_or_else(truncated)?;
@@ -107,10 +109,10 @@ pub fn jpeg(
         _ => Vec::new(),
     };
     let precision = frame(bytes).map_or(layout.allocated, |(_, bits)| bits);
-    Ok((complete(decoded, layout)?, precision))
+    Ok((check_count(decoded, layout)?, precision))
 }
 
-/// The values of a lossless JPEG and the bits that each has.
+/// Decodes a lossless JPEG. Returns its values and the bits per value.
 fn lossless(
     bytes: &[u8],
     layout: Layout,
@@ -120,20 +122,22 @@ fn lossless(
     same_size(width as usize, height as usize, layout)?;
     let mut image = jpeg::lossless::decode(bytes)?;
     if image.channels != layout.channels {
-        return Err(damaged("its compressed picture has other channels than its header says"));
+        return Err(damaged("the channels of its compressed image differ from the header"));
     }
     let is_rgb = adobe_rgb(bytes).unwrap_or(layout.rgb);
     if layout.channels == 3 && is_rgb != layout.rgb {
-        notes.push("the header and the JPEG name other colours; the JPEG is believed".to_owned());
+        notes.push(
+            "the header and the JPEG state different colours; the JPEG is believed".to_owned(),
+        );
     }
     if layout.channels == 3 && !is_rgb {
         image.convert_to_rgb();
     }
     notes.append(&mut image.notes);
-    Ok((complete(image.samples, layout)?, image.bits))
+    Ok((check_count(image.samples, layout)?, image.bits))
 }
 
-/// The values of a JPEG-LS picture and the bits that each has.
+/// Decodes a JPEG-LS. Returns its values and the bits per value.
 pub fn jpeg_ls(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeError> {
     if layout.channels != 1 {
         return Err(unsupported("JPEG-LS in colour"));
@@ -143,23 +147,23 @@ pub fn jpeg_ls(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeEr
     let (cells, ..) = decoded.map_err(|error| match error {
         jpegls::CodecError::Unsupported(_) => unsupported("a variant of JPEG-LS"),
         jpegls::CodecError::Truncated { .. } => truncated(),
-        _ => damaged("its JPEG-LS picture cannot be decoded"),
+        _ => damaged("its JPEG-LS data cannot be decoded"),
     })?;
     let precision = frame(bytes).map_or(layout.allocated, |(_, bits)| bits);
-    Ok((complete(cells, layout)?, precision))
+    Ok((check_count(cells, layout)?, precision))
 }
 
-/// Fails if a compressed picture is not of the size that the header says.
+/// Fails if the size of a compressed image differs from the header.
 pub fn same_size(width: usize, height: usize, layout: Layout) -> Result<(), DecodeError> {
     if (width, height) == (layout.columns, layout.rows) {
         return Ok(());
     }
-    Err(damaged("its compressed picture is of another size than its header says"))
+    Err(damaged("the size of its compressed image differs from the header"))
 }
 
-fn complete(cells: Vec<u16>, layout: Layout) -> Result<Vec<u16>, DecodeError> {
+fn check_count(cells: Vec<u16>, layout: Layout) -> Result<Vec<u16>, DecodeError> {
     if cells.len() == layout.cells() {
         return Ok(cells);
     }
-    Err(damaged("its compressed picture has other channels than its header says"))
+    Err(damaged("the channels of its compressed image differ from the header"))
 }

@@ -1,10 +1,8 @@
-//! The elements of a DICOM file (PS3.5, PS3.10) that an image needs, all others
-//! stepped over.
+//! Elements of a DICOM file (PS3.5, PS3.10) that an image needs. All other elements are skipped.
 //!
-//! Elements are slices of the file, so a length that a file states costs nothing
-//! until it is found to be there. What is nested is stepped over by counting, so
-//! no depth of it can exhaust the stack. What is not [`WANTED`] is never looked
-//! at: names, dates and private elements cannot reach a message or an artifact.
+//! Elements are slices of the file: a stated length allocates nothing. Nested items are skipped by
+//! counting: no depth of nesting exhausts the stack. Elements that are not [`WANTED`] are never
+//! read: names, dates and private elements cannot reach a message or an artifact.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,10 +12,10 @@ use super::reader::{Encoding, Header, Reader};
 use super::{damaged, truncated};
 use crate::image::DecodeError;
 
-/// Group in the upper half, element in the lower.
+/// DICOM tag: the group in the upper half, the element in the lower.
 pub type Tag = u32;
 
-/// The tags in use, by the names of PS3.6.
+/// Tags in use, named as in PS3.6.
 #[rustfmt::skip]
 pub mod tag {
     use super::Tag;
@@ -50,7 +48,7 @@ pub mod tag {
     pub const INTERCEPT: Tag = 0x0028_1052;
     pub const SLOPE: Tag = 0x0028_1053;
     pub const VOI_FUNCTION: Tag = 0x0028_1056;
-    /// Of the red, green and blue table.
+    /// Descriptors of the red, green and blue table.
     pub const PALETTE_DESCRIPTORS: [Tag; 3] = [0x0028_1101, 0x0028_1102, 0x0028_1103];
     pub const PALETTES: [Tag; 3] = [0x0028_1201, 0x0028_1202, 0x0028_1203];
     pub const MODALITY_LUTS: Tag = 0x0028_3000;
@@ -59,9 +57,9 @@ pub mod tag {
     pub const VOI_LUTS: Tag = 0x0028_3010;
     pub const VIEW_CODES: Tag = 0x0054_0220;
     pub const LUT_SHAPE: Tag = 0x2050_0020;
-    /// Of the first of 16 overlays; the group rises by 2.
+    /// Bit position of the first of 16 overlays; the group rises by 2.
     pub const OVERLAY_BIT_POSITION: Tag = 0x6000_0102;
-    /// The address of a server that has the pixels.
+    /// Address of a server that holds the pixels.
     pub const PIXELS_ELSEWHERE: Tag = 0x0028_7fe0;
     pub const FLOAT_PIXELS: Tag = 0x7fe0_0008;
     pub const DOUBLE_PIXELS: Tag = 0x7fe0_0009;
@@ -72,7 +70,7 @@ pub mod tag {
     pub const SEQUENCE_END: Tag = 0xfffe_e0dd;
 }
 
-/// The elements that are kept.
+/// Tags of the elements that are kept.
 #[rustfmt::skip]
 const WANTED: [Tag; 41] = [
     tag::SOP_CLASS, tag::SOP_CLASS_OF_DATA, tag::TRANSFER_SYNTAX, tag::MODALITY, tag::PATIENT_NAME, tag::PATIENT_ID,
@@ -87,7 +85,7 @@ const WANTED: [Tag; 41] = [
     tag::PIXELS_ELSEWHERE, tag::FLOAT_PIXELS, tag::DOUBLE_PIXELS,
 ];
 
-/// Whether an element is kept.
+/// Returns `true` if the element is kept.
 fn is_wanted(tag: Tag) -> bool {
     WANTED.contains(&tag) || is_overlay_bit(tag)
 }
@@ -96,7 +94,7 @@ fn is_overlay_bit(tag: Tag) -> bool {
     tag & 0xffe1_ffff == tag::OVERLAY_BIT_POSITION
 }
 
-/// The elements of [`WANTED`] that hold items.
+/// Tags of [`WANTED`] whose elements hold items.
 const SEQUENCES: [Tag; 3] = [tag::MODALITY_LUTS, tag::VOI_LUTS, tag::VIEW_CODES];
 
 #[derive(Clone, Copy)]
@@ -104,22 +102,22 @@ struct Value<'a> {
     bytes: &'a [u8],
     encoding: Encoding,
     vr: [u8; 2],
-    /// Its length was undefined: items.
+    /// True if the length was undefined: the value consists of items.
     items: bool,
 }
 
-/// The wanted elements of a file's header or data set.
+/// Wanted elements of a file header or data set.
 #[derive(Default)]
 pub struct Elements<'a> {
     values: BTreeMap<Tag, Value<'a>>,
-    /// How many were read, wanted or not.
+    /// Number of elements read, wanted or not.
     read: usize,
-    /// The last was nothing but zeros.
+    /// True if the tag of the last element is 0.
     ends_in_zeros: bool,
 }
 
 impl<'a> Elements<'a> {
-    /// Reads the header, group 2, and says where the data set begins.
+    /// Reads the file header (group 2). Returns it and the bytes of the data set.
     pub fn header(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         let mut reader = Reader::new(bytes, Encoding::EXPLICIT);
         let mut elements = Self::default();
@@ -145,17 +143,17 @@ impl<'a> Elements<'a> {
         Ok(elements)
     }
 
-    /// Whether none was found, wanted or not.
+    /// Returns `true` if no element was read, wanted or not.
     pub fn is_empty(&self) -> bool {
         self.read == 0
     }
 
-    /// Whether the data set ends in zeros, as a file does that was not copied whole.
+    /// Returns `true` if the data set ends in zeros, as in a partly copied file.
     pub fn ends_in_zeros(&self) -> bool {
         self.ends_in_zeros
     }
 
-    /// Of several with one tag the first is kept.
+    /// Keeps the first element of each wanted tag.
     fn keep(&mut self, reader: &mut Reader<'a>, header: &Header) -> Result<(), DecodeError> {
         let bytes = reader.value(header)?;
         self.read += 1;
@@ -170,7 +168,7 @@ impl<'a> Elements<'a> {
         Ok(())
     }
 
-    /// The elements of the first item of a sequence, nested ones left out.
+    /// Returns the elements of the first item of a sequence, without nested elements.
     pub fn item(&self, sequence: Tag) -> Result<Option<Elements<'a>>, DecodeError> {
         let Some(&Value { bytes, encoding, .. }) = self.values.get(&sequence) else {
             return Ok(None);
@@ -181,7 +179,7 @@ impl<'a> Elements<'a> {
         }
         let item = reader.header()?;
         if item.tag != tag::ITEM {
-            return Err(damaged("a sequence begins with no item"));
+            return Err(damaged("a sequence does not begin with an item"));
         }
         let bytes = match item.length {
             Some(length) => reader.take(length)?,
@@ -200,37 +198,37 @@ impl<'a> Elements<'a> {
         Ok(Some(elements))
     }
 
-    /// A value's bytes.
+    /// Bytes of a value.
     pub fn bytes(&self, tag: Tag) -> Option<&'a [u8]> {
         self.values.get(&tag).map(|value| value.bytes)
     }
 
-    /// The 16-bit numbers of a value, not copied until asked for.
+    /// Iterator over the 16-bit numbers of a value.
     pub fn words(&self, tag: Tag) -> impl Iterator<Item = u16> + use<'a> {
         let value = self.values.get(&tag).copied();
         let pairs = value.into_iter().flat_map(|v| v.bytes.chunks_exact(2).map(move |p| (v, p)));
         pairs.map(|(value, pair)| value.encoding.u16([pair[0], pair[1]]))
     }
 
-    /// The first 16-bit number of a value.
+    /// First 16-bit number of a value.
     pub fn word(&self, tag: Tag) -> Option<u16> {
         self.words(tag).next()
     }
 
-    /// The bits of a cell that hold overlays (PS3.3 C.9.2, retired), as a mask.
+    /// Mask of the bits of a cell that hold overlays (PS3.3 C.9.2, retired).
     pub fn overlay_bits(&self) -> u16 {
         let positions = self.values.keys().filter(|tag| is_overlay_bit(**tag));
         let positions = positions.filter_map(|tag| self.word(*tag));
-        // An overlay of its own element has the position 0.
+        // Position 0: the overlay has an element of its own.
         positions.filter(|at| (1..16).contains(at)).fold(0, |mask, at| mask | 1 << at)
     }
 
-    /// The first number of a value in decimals, if it is finite.
+    /// First number of a decimal string, if finite.
     pub fn decimal(&self, tag: Tag) -> Option<f64> {
         self.decimals(tag).next().flatten()
     }
 
-    /// The numbers of a value in decimals, `None` for those that are none or not finite.
+    /// Numbers of a decimal string; `None` for entries that are not finite numbers.
     pub fn decimals(&self, tag: Tag) -> impl Iterator<Item = Option<f64>> {
         const PADDING: [char; 2] = [' ', '\0'];
         let parse = |text: &str| text.trim_matches(PADDING).parse().ok();
@@ -238,13 +236,12 @@ impl<'a> Elements<'a> {
         numbers.into_iter().map(|number| number.filter(|number| number.is_finite()))
     }
 
-    /// Whether a value is said to be signed.
+    /// Returns `true` if the value representation is a signed number (`SS`).
     pub fn is_signed(&self, tag: Tag) -> bool {
         self.values.get(&tag).is_some_and(|value| value.vr == *b"SS")
     }
 
-    /// A value's bytes where they are numbers of 8 bits: words of big endian hold them in
-    /// pairs, swapped.
+    /// Bytes of a value of 8-bit numbers. Big-endian words (`OW`) hold them in swapped pairs.
     pub fn octets(&self, tag: Tag) -> Option<Cow<'a, [u8]>> {
         let value = self.values.get(&tag)?;
         let mut bytes = Cow::Borrowed(value.bytes);
@@ -254,9 +251,8 @@ impl<'a> Elements<'a> {
         Some(bytes)
     }
 
-    /// A value's text without padding, empty if there is none. At most its first 256
-    /// bytes: no text that is wanted is longer. What is no UTF-8 is read as Latin-1,
-    /// whose letters are enough to compare by.
+    /// Text of a value without padding; empty if there is none. At most its first 256 bytes: no
+    /// wanted text is longer. Invalid UTF-8 is read as Latin-1, which is enough for comparisons.
     pub fn text(&self, tag: Tag) -> String {
         const PADDING: [char; 2] = [' ', '\0'];
         let bytes = self.bytes(tag).unwrap_or_default();
@@ -270,29 +266,29 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Whether the pixels come in fragments, or begin as if they did.
+    /// Returns `true` if the pixels are in fragments, or begin like fragments.
     pub fn is_fragmented(&self) -> bool {
         let value = self.values.get(&tag::PIXELS);
         value.is_some_and(|value| value.items || value.bytes.starts_with(&ITEM_START))
     }
 
-    /// The fragments of the pixels, empty ones left out; `None` if the pixels are one value.
-    /// The table of offsets, which stands first, is left out, too.
+    /// Returns the fragments of the pixels, without the offset table and empty fragments; `None` if
+    /// the pixels are one value.
     pub fn fragments(&self) -> Result<Option<Vec<&'a [u8]>>, DecodeError> {
         let value = self.values.get(&tag::PIXELS).ok_or_else(truncated)?;
         if value.items {
             return split_fragments(value).map(Some);
         }
-        // Some writers give the length of all items together.
+        // Some writers state the length of all items together.
         let items = self.is_fragmented().then(|| split_fragments(value));
         Ok(items.and_then(Result::ok))
     }
 }
 
-/// The tag of an item in little endian.
+/// Tag of an item, little-endian.
 const ITEM_START: [u8; 4] = [0xfe, 0xff, 0x00, 0xe0];
 
-/// The items of a value, without the table of offsets and empty ones.
+/// Returns the items of a value, without the offset table and empty items.
 fn split_fragments<'a>(value: &Value<'a>) -> Result<Vec<&'a [u8]>, DecodeError> {
     let mut reader = Reader::new(value.bytes, value.encoding);
     let mut fragments = Vec::new();
@@ -303,8 +299,8 @@ fn split_fragments<'a>(value: &Value<'a>) -> Result<Vec<&'a [u8]>, DecodeError> 
             break;
         }
         let length = header.length.filter(|_| header.tag == tag::ITEM);
-        let fragment = reader.take(length.ok_or_else(|| damaged("a fragment is no item"))?)?;
-        // Some writers leave out the table.
+        let fragment = reader.take(length.ok_or_else(|| damaged("a fragment is not an item"))?)?;
+        // Some writers omit the offset table.
         let is_table = is_first && Packing::of_codestream(fragment).is_none();
         is_first = false;
         if !is_table && !fragment.is_empty() {

@@ -1,9 +1,9 @@
-//! Stored values to grey levels, as a viewer shows them: the modality transform,
-//! then the values of interest, then inversion.
+//! Conversion of stored values to grey levels, as a viewer shows them: the modality transform, then
+//! the VOI transform (values of interest), then inversion.
 //!
-//! PS3.3 C.11.1 and C.11.2; pydicom's `apply_modality_lut` and `apply_voi_lut` are
-//! the reference. All of it is a function of one stored value of at most 16 bits,
-//! so it is computed once for each value that occurs.
+//! Source: PS3.3 C.11.1 and C.11.2; reference: pydicom's `apply_modality_lut` and `apply_voi_lut`.
+//! The level depends on one stored value of at most 16 bits, so it is computed once for each value
+//! that occurs.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ use super::samples::Samples;
 use crate::image::DecodeError;
 use crate::image::outliers::UsualRange;
 
-/// Stored value to a value of the modality, such as optical density.
+/// Transform of a stored value to a modality value, such as optical density.
 enum Modality {
     Linear { slope: f64, intercept: f64 },
     Table(Lut),
 }
 
-/// Value of the modality to brightness in 0..=1.
+/// Transform of a modality value to a brightness from 0 to 1.
 enum Voi {
     Window {
         function: Function,
@@ -29,10 +29,10 @@ enum Voi {
     },
     Table {
         lut: Lut,
-        /// The entry of brightness 1.
+        /// Entry of brightness 1.
         white: u16,
     },
-    /// From one value to another.
+    /// Linear: `low` has the brightness 0, `high` 1.
     Range {
         low: f64,
         high: f64,
@@ -46,10 +46,10 @@ enum Function {
     Sigmoid,
 }
 
-/// Values of the modality in ascending order, each with the number of its pixels.
+/// Modality values in ascending order, each with its number of pixels.
 type Histogram = Vec<(f64, u64)>;
 
-/// The grey level of every pixel; doubts go into `notes`.
+/// Returns the grey level of every pixel; adds to `notes`.
 pub fn levels(
     data: &Elements,
     samples: &Samples,
@@ -73,7 +73,10 @@ pub fn levels(
     };
     let mut measured = histogram(&|value| !padding.contains(&value));
     if measured.is_empty() {
-        notes.push("all pixels are padding by the header, which is ignored".to_owned());
+        notes.push(
+            "all pixels are padding according to the header: the padding value is ignored"
+                .to_owned(),
+        );
         measured = histogram(&|_| true);
     }
     let voi = Voi::choose(data, samples.signed, &measured, notes);
@@ -86,12 +89,12 @@ pub fn levels(
     Ok(samples.cells.iter().map(|cell| table[usize::from(*cell)]).collect())
 }
 
-/// The 8-bit level of a brightness in 0..=1.
+/// 8-bit level of a brightness from 0 to 1.
 fn level(brightness: f64) -> u8 {
     (255.0 * brightness).round() as u8
 }
 
-/// The stored values that stand for no measurement; an empty range if none do.
+/// Range of stored values that mark padding; empty if there are none.
 fn padding(data: &Elements, samples: &Samples) -> std::ops::RangeInclusive<i32> {
     let stored = |word: u16| if samples.signed { i32::from(word as i16) } else { word.into() };
     #[expect(clippy::reversed_empty_ranges, reason = "it contains nothing")]
@@ -111,7 +114,7 @@ impl Modality {
         }
         let slope = data.decimal(tag::SLOPE).filter(|slope| *slope != 0.0);
         if slope.is_none() && !data.text(tag::SLOPE).is_empty() {
-            // A slope of 0 would leave nothing of the picture.
+            // A slope of 0 would make the image constant.
             notes.push("the rescale slope is 0 or no number: 1 is used".to_owned());
         }
         Ok(Self::Linear {
@@ -129,8 +132,8 @@ impl Modality {
 }
 
 impl Voi {
-    /// The table if there is one, else the first window, else the range of the values, each
-    /// only if it shows more than two levels of the measured values.
+    /// Returns the display table, else the first window, else the range of the values. A table or
+    /// window must show more than two levels of the measured values.
     fn choose(
         data: &Elements,
         signed: bool,
@@ -142,7 +145,7 @@ impl Voi {
             .unwrap_or_else(|| Self::range(measured, notes))
     }
 
-    /// The first table of the header.
+    /// Reads the first display table (VOI LUT) of the header.
     fn table(
         data: &Elements,
         signed: bool,
@@ -153,7 +156,7 @@ impl Voi {
         let lut = match data.item(tag::VOI_LUTS) {
             Ok(None) => return None,
             Ok(Some(item)) => Lut::read(&item, tag::LUT_DESCRIPTOR, tag::LUT_DATA, signed),
-            Err(_) => Err("its sequence is damaged"),
+            Err(_) => Err("the sequence is damaged"),
         };
         let refused = match lut {
             Ok(Some(mut lut)) => {
@@ -165,7 +168,7 @@ impl Voi {
                     && lut.flip_sign()
                 {
                     shows = table.shows(measured);
-                    let doubt = "the sign of the display table's first value is the other one";
+                    let doubt = "signed and unsigned are exchanged for the display table";
                     notes.extend(shows.then(|| doubt.to_owned()));
                 }
                 match table {
@@ -176,14 +179,14 @@ impl Voi {
                     _ => "it shows at most two levels of the values",
                 }
             }
-            Ok(None) => "an element of it is missing",
+            Ok(None) => "one of its elements is missing",
             Err(what) => what,
         };
         notes.push(format!("the display table is not used: {refused}"));
         None
     }
 
-    /// The first window of the header that shows something.
+    /// Reads the first usable window of the header.
     fn window(data: &Elements, measured: &Histogram, notes: &mut Vec<String>) -> Option<Self> {
         let (centers, widths) = (data.bytes(tag::WINDOW_CENTER), data.bytes(tag::WINDOW_WIDTH));
         if centers.is_none() && widths.is_none() {
@@ -217,21 +220,21 @@ impl Voi {
         None
     }
 
-    /// The range of the values without outliers.
+    /// Range of the values without outliers.
     fn range(measured: &Histogram, notes: &mut Vec<String>) -> Self {
         let range = UsualRange::new(measured.iter().copied());
         notes.extend(range.note("pixels"));
         Self::Range { low: range.low, high: range.high }
     }
 
-    /// Whether more than two levels come out, or as many as the values that go in.
+    /// Returns `true` if more than two levels result, or as many levels as distinct values.
     fn shows(&self, measured: &Histogram) -> bool {
         let levels: BTreeSet<u8> =
             measured.iter().map(|(value, _)| level(self.apply(*value))).collect();
         levels.len() > 2 || levels.len() == measured.len()
     }
 
-    /// Whether 99 of 100 pixels come out at one level, though fewer of them have one value.
+    /// Returns `true` if 99 of 100 pixels get one level, although fewer have one value.
     fn is_flat(&self, measured: &Histogram) -> bool {
         let (mut counts, mut pixels, mut most_of_a_value) = ([0; 256], 0, 0);
         for &(value, count) in measured.iter() {
@@ -293,13 +296,13 @@ mod tests {
     }
 
     #[test]
-    fn a_window_beside_all_values_but_a_few_is_flat() {
+    fn a_window_outside_nearly_all_values_is_flat() {
         let window = |center| Voi::Window { function: Function::Linear, center, width: 400.0 };
         let mut measured: Vec<(f64, u64)> = (0..4096).map(|value| (value.into(), 12)).collect();
         measured.extend((0..20).map(|i| (19_990.0 + f64::from(i), 5)));
         assert!(window(20_000.0).shows(&measured) && window(20_000.0).is_flat(&measured));
         assert!(!window(2000.0).is_flat(&measured));
-        // Collimation: the values themselves are mostly one.
+        // Collimation: most pixels have the same value.
         let collimated = [(0.0, 99_500), (2000.0, 200), (2050.0, 200), (2100.0, 100)].to_vec();
         assert!(!window(2000.0).is_flat(&collimated));
     }

@@ -1,4 +1,4 @@
-//! JPEG 2000 (ITU-T T.800), with limits on what its decoder would build.
+//! Decoder of JPEG 2000 (ITU-T T.800) with limits on the memory.
 
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
@@ -7,7 +7,7 @@ use super::samples::Layout;
 use super::{damaged, truncated, unsupported};
 use crate::image::DecodeError;
 
-/// The start of the codestream: start of codestream, then its size.
+/// First bytes of a codestream: its start marker, then its size marker.
 const START: [u8; 4] = [0xff, 0x4f, 0xff, 0x51];
 
 const SIZE: u16 = 0xff51;
@@ -17,7 +17,7 @@ const START_OF_TILE_PART: u16 = 0xff90;
 const START_OF_DATA: u16 = 0xff93;
 const END: u16 = 0xffd9;
 
-/// What the header of a codestream says.
+/// Size of the image according to the codestream header.
 struct Size {
     width: usize,
     height: usize,
@@ -26,19 +26,20 @@ struct Size {
     signed: bool,
 }
 
-/// The values of a codestream, and the bits that each has, at most 16. Signed ones are in
-/// two's complement.
+/// Decodes a codestream. Returns its values, in two's complement if signed, and the bits per value,
+/// at most 16.
 pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeError> {
-    // Some programs put the boxes of a JP2 file around it, which DICOM ignores.
+    // Some programs write a JP2 file around the codestream, which DICOM ignores.
     let start = bytes.windows(4).position(|four| four == START);
-    let codestream =
-        &bytes[start.ok_or_else(|| damaged("its JPEG 2000 picture has no start"))?..];
+    let codestream = &bytes[start.ok_or_else(|| damaged("its JPEG 2000 data have no start"))?..];
     let size = check(codestream)?;
     same_size(size.width, size.height, layout)?;
     if size.components != layout.channels || size.bits > 16 {
-        return Err(unsupported("JPEG 2000 with other channels or more bits than an image has"));
+        return Err(unsupported(
+            "JPEG 2000 with more than 16 bits, or other channels than the header",
+        ));
     }
-    let failed = |_| damaged("its JPEG 2000 picture cannot be decoded");
+    let failed = |_| damaged("its JPEG 2000 data cannot be decoded");
     let settings = DecodeSettings { strict: true, ..DecodeSettings::default() };
     let image = Image::new(codestream, &settings).map_err(failed)?;
     let mut context = DecoderContext::default();
@@ -48,7 +49,7 @@ pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeErr
     if planes.len() != layout.channels || planes.iter().any(|plane| plane.len() != pixels) {
         return Err(truncated());
     }
-    // The decoder lifts signed values by half their range too.
+    // The decoder shifts signed values by half their range, too.
     let (max, lift) = ((1_i32 << size.bits) - 1, 1_i32 << (size.bits - 1));
     let cell = |sample: f32| {
         let value = (sample.round() as i32).clamp(0, max);
@@ -58,9 +59,9 @@ pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeErr
     Ok((cells.collect(), size.bits))
 }
 
-/// Walks the markers of all headers (annex A) and refuses what no image needs and what
-/// would cost far more memory than its pixels: thousands of tiny tiles, code-blocks or
-/// precincts, each of which the decoder describes in some hundred bytes.
+/// Walks the markers of all headers (annex A). Refuses thousands of tiny tiles, code-blocks or
+/// precincts, which no image needs: the decoder uses some hundred bytes for each, far more than for
+/// the pixels.
 fn check(bytes: &[u8]) -> Result<Size, DecodeError> {
     let word = |at: usize| {
         let pair = bytes.get(at..at + 2).ok_or_else(truncated)?;
@@ -95,9 +96,9 @@ fn check(bytes: &[u8]) -> Result<Size, DecodeError> {
                 _ => word(at + 2)?,
             });
         let parameters = match marker {
-            SIZE if at > 2 => return Err(damaged("its JPEG 2000 picture has two sizes")),
+            SIZE if at > 2 => return Err(damaged("its JPEG 2000 data have two sizes")),
             CODING_STYLE => Some((bytes.get(at + 4), at + 9)),
-            // The component's number takes two bytes where there are more than 256.
+            // The component index has two bytes only for more than 256 components.
             CODING_STYLE_OF_COMPONENT => Some((bytes.get(at + 5), at + 6)),
             _ => None,
         };
@@ -110,7 +111,7 @@ fn check(bytes: &[u8]) -> Result<Size, DecodeError> {
             let tiny = |precinct: &u8| precinct & 15 < 5 || precinct >> 4 < 5;
             let tiny_precincts = has_precincts && precincts.iter().any(tiny);
             if levels > 12 || width < 2 || height < 2 || tiny_precincts {
-                return Err(unsupported("JPEG 2000 in such small blocks"));
+                return Err(unsupported("JPEG 2000 with very small blocks"));
             }
         }
         at = match marker {
@@ -119,7 +120,7 @@ fn check(bytes: &[u8]) -> Result<Size, DecodeError> {
                 tile_end = (length > 0).then_some(at + length).filter(|end| *end >= next);
                 next
             }
-            // A tile without a length is the last.
+            // A tile part without a length is the last.
             START_OF_DATA => match tile_end {
                 Some(end) if end < bytes.len() => end,
                 _ => return Ok(size),

@@ -1,33 +1,33 @@
-//! Lookup tables: of the modality, of the display, of a palette (PS3.3 C.11.1.1, C.11.2.1).
+//! Lookup tables for modality, display and palette (PS3.3 C.11.1.1, C.11.2.1).
 
 use super::elements::{Elements, Tag};
 
-/// A table from values to values.
+/// Lookup table.
 pub struct Lut {
-    /// The value of the first entry as it is written; lower values have that entry too.
+    /// Value of the first entry, as stored; lower values use that entry, too.
     first: u16,
-    /// Whether `first` is a signed number.
+    /// True if `first` is signed.
     signed: bool,
     entries: Vec<u16>,
-    /// Bits of an entry by the descriptor, which may be wrong.
+    /// Bits per entry according to the descriptor, which may be wrong.
     bits: u16,
-    /// The largest entry.
+    /// Largest entry.
     pub largest: u16,
-    /// Contradictions between the descriptor and the entries, each a clause.
+    /// Notes on contradictions between the descriptor and the entries.
     pub doubts: Vec<String>,
 }
 
 impl Lut {
-    /// The table of `data`, described by `descriptor`: the number of entries (0 for 65,536),
-    /// the value of the first, and the bits of each. `signed` tells whether the table is
-    /// looked up by signed values; `None` if an element is missing.
+    /// Reads the table of `data`. Its `descriptor` states the number of entries (0 for 65,536), the
+    /// value of the first entry, and the bits per entry. `signed` states that the table is looked
+    /// up by signed values. `None` if an element is missing.
     ///
-    /// Entries are words of 16 bits, or bytes where there are as many bytes as entries.
-    /// Descriptors contradict the data in known ways, and the data is believed: one entry in
-    /// sixteen may be missing (values above have the last one), and more may follow.
+    /// Entries are 16-bit words, or bytes if there are as many bytes as entries. If descriptor and
+    /// data contradict each other, the data are used: up to one entry in 16 may be missing (higher
+    /// values use the last entry), and additional bytes are ignored.
     ///
     /// # Errors
-    /// Why the table cannot be used, as a clause.
+    /// The reason why the table cannot be used.
     pub fn read(
         elements: &Elements,
         descriptor: Tag,
@@ -61,9 +61,9 @@ impl Lut {
         Ok(Some(Self { first, signed, entries, bits, largest, doubts }))
     }
 
-    /// The entry that is shown at full brightness: the largest of the descriptor's bits, or,
-    /// if the entries need other bits than these, the largest entry, with a doubt. Some
-    /// computed-radiography systems write 16 for entries of 12 bits, so viewers go by the
+    /// Returns the entry of full brightness: the largest entry that the bits of the descriptor
+    /// allow, or, if the entries need another number of bits, the largest entry, with a note. Some
+    /// computed-radiography systems state 16 bits for entries of 12 bits, so viewers use the
     /// entries (cornerstone's `generateNonLinearVOILUT`).
     pub fn white(&mut self) -> u16 {
         let needed = 16 - self.largest.leading_zeros() as u16;
@@ -71,37 +71,37 @@ impl Lut {
             return ((1_u32 << needed) - 1) as u16;
         }
         self.doubts.push(format!(
-            "the display table says {} bits and its entries have {needed}: scaled by the largest \
-             entry",
+            "the display table says {} bits, its entries have {needed}: scaled by the \
+             largest entry",
             self.bits
         ));
         self.largest.max(1)
     }
 
-    /// Whether the descriptor says that entries have more than 8 bits.
+    /// Returns `true` if the descriptor states more than 8 bits per entry.
     pub fn is_wide(&self) -> bool {
         self.bits > 8
     }
 
-    /// Takes the value of the first entry for signed if it was unsigned, and the reverse;
-    /// false if that changes nothing.
+    /// Exchanges signed and unsigned for the value of the first entry; returns `false` if that
+    /// changes nothing.
     pub fn flip_sign(&mut self) -> bool {
         self.signed = !self.signed;
         self.first >> 15 == 1
     }
 
-    /// The entry of a value; values outside have the nearest.
+    /// Returns the entry of a value; values outside the table use the nearest entry.
     pub fn at(&self, value: f64) -> u16 {
         let first = if self.signed { i32::from(self.first as i16) } else { self.first.into() };
         let last = self.entries.len() - 1;
-        // Saturates.
+        // `as` saturates.
         let index = (value - f64::from(first)).round() as usize;
         self.entries[index.min(last)]
     }
 }
 
-/// Whether bytes rise or fall nearly throughout, as the entries of a table do and the two
-/// halves of words do not.
+/// Returns `true` if the bytes rise or fall nearly throughout, as table entries do and the bytes of
+/// 16-bit words do not.
 fn is_smooth(bytes: &[u8]) -> bool {
     let count = |turns: fn(u8, u8) -> bool| bytes.windows(2).filter(|w| turns(w[0], w[1])).count();
     4 * count(|a, b| a > b).min(count(|a, b| a < b)) < bytes.len()

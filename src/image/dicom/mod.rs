@@ -1,15 +1,13 @@
-//! DICOM images, as a viewer shows them.
+//! Decoder of DICOM images, as a viewer shows them.
 //!
-//! The stored values are unpacked ([`packing`], [`codecs`], [`samples`]), brought to grey levels by the
-//! transforms that the header asks for ([`grey`]) or to colours ([`colour`]), and
-//! the few elements that an index needs are put into fixed words ([`tags`]).
+//! The stored values are unpacked ([`packing`], [`codecs`], [`samples`]) and converted to grey
+//! levels ([`grey`]) or colours ([`colour`]) by the transforms of the header. The few elements that
+//! an index needs become fixed words ([`tags`]).
 //!
-//! The elements are read here ([`reader`], [`elements`]) and not by a library, because of what
-//! may stand in a file from a hospital or from an enemy: the trees of `dicom-object`
-//! hold every name and number of a file and recurse into its sequences, values are
-//! allocated by the length that a file states, and the unpackers of RLE and JPEG
-//! panic where a picture is shorter or larger than its header says. An image needs
-//! three dozen elements and no tree.
+//! No DICOM library is used, since files may be damaged or hostile: `dicom-object` keeps every name
+//! and number of a file, recurses into its sequences and allocates by stated lengths, and unpackers
+//! of RLE and JPEG panic if an image is shorter or larger than its header states. An image needs
+//! about 40 elements and no tree.
 
 mod codecs;
 mod colour;
@@ -42,36 +40,37 @@ use super::{DecodeError, Image, MAX_PIXELS};
 
 const FORMAT: &str = "DICOM";
 
-/// Most bytes that a deflated data set may have: the largest image and a generous header.
+/// Maximum size of an inflated data set in bytes: the largest image and a generous header.
 const MAX_INFLATED: u64 = 2 * MAX_PIXELS + (16 << 20);
 
-/// Whether the bytes are DICOM: by the mark behind the preamble, or, without one, by a
-/// first element as only DICOM has it.
+/// Returns `true` if the bytes are DICOM: by the mark after the preamble, or, without a preamble,
+/// by the first element.
 pub fn is_dicom(bytes: &[u8]) -> bool {
     has_preamble(bytes)
         || bytes.starts_with(LOST_PREAMBLE)
-        || matches!(bytes, [2 | 8, 0, _, 0, kind @ ..] if plausible(kind))
+        || matches!(bytes, [2 | 8, 0, _, 0, kind @ ..] if is_plausible(kind))
 }
 
-/// The start of a file whose preamble of 128 bytes was lost, its mark was not.
+/// Start of a file that lost its preamble of 128 bytes but not its mark.
 const LOST_PREAMBLE: &[u8] = b"DICM\x02\0";
 
 fn has_preamble(bytes: &[u8]) -> bool {
     bytes.get(128..132) == Some(b"DICM")
 }
 
-/// Whether the kind of value, or the length of an implicit one, can be that of the
-/// first element.
-fn plausible(kind: &[u8]) -> bool {
+/// Returns `true` if the bytes can be the value representation of a first element, or its length in
+/// the implicit encoding.
+fn is_plausible(kind: &[u8]) -> bool {
     matches!(kind, [b'U', b'L' | b'I', ..] | [b'C' | b'O', b'S' | b'B', ..])
         || matches!(kind, [length, 0, 0, 0, ..] if *length <= 64 && length % 2 == 0)
 }
 
-/// Decodes a DICOM file of one frame, once `admit` has let it take the memory.
+/// Decodes a DICOM file of one frame. Before decoding, calls `admit` with the memory needed, in
+/// bytes.
 ///
 /// # Errors
-/// [`DecodeError::NotARadiograph`] for what a PACS exports beside images: directories, reports,
-/// other modalities; else as [`super::decode()`]. No text of the file goes into an error.
+/// [`DecodeError::NotARadiograph`] for other files of a PACS export: directories, reports, other
+/// modalities; else as [`super::decode()`]. Errors contain no text of the file.
 pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Image, DecodeError> {
     let bytes = match bytes {
         bytes if has_preamble(bytes) => &bytes[132..],
@@ -81,38 +80,38 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Image, DecodeE
     let (header, body) = Elements::header(bytes)?;
     let class = header.text(tag::SOP_CLASS);
     if class == "1.2.840.10008.1.3.10" {
-        return Err(DecodeError::NotARadiograph { what: "a DICOMDIR, which lists files" });
+        return Err(DecodeError::NotARadiograph { what: "a DICOMDIR (list of files)" });
     }
     if body.starts_with(&[0; 4]) {
-        // No data set begins so; what was not copied whole ends in zeros.
+        // No data set begins with zeros; a partly copied file ends in zeros.
         return Err(truncated());
     }
-    let said = match header.text(tag::TRANSFER_SYNTAX).as_str() {
+    let stated = match header.text(tag::TRANSFER_SYNTAX).as_str() {
         "" => None,
         uid => Some(Packing::of(uid)?),
     };
     let mut notes = Vec::new();
-    if said == Some(Packing::Deflated) && Encoding::find(body).is_none() {
-        // How large it is tells only once it is inflated, by at most so much.
+    if stated == Some(Packing::Deflated) && Encoding::find(body).is_none() {
+        // The size is known only after inflation, which multiplies it by at most 1032.
         admit((4 * MAX_INFLATED.min(1032 * body.len() as u64)).min(MAX_MEMORY));
-        let body = inflated(body)?;
-        return data_set(&body, said, &class, notes, &mut |_| ());
+        let body = inflate(body)?;
+        return data_set(&body, stated, &class, notes, &mut |_| ());
     }
-    if said == Some(Packing::Deflated) {
+    if stated == Some(Packing::Deflated) {
         notes.push("the transfer syntax says deflated, the data set is not".to_owned());
     }
-    data_set(body, said, &class, notes, admit)
+    data_set(body, stated, &class, notes, admit)
 }
 
-/// Decodes a data set in the encoding in which its elements make sense.
+/// Decodes a data set in the encoding that fits its elements.
 fn data_set(
     bytes: &[u8],
-    said: Option<Packing>,
+    stated: Option<Packing>,
     class: &str,
     mut notes: Vec<String>,
     admit: &mut dyn FnMut(u64),
 ) -> Result<Image, DecodeError> {
-    let expected = said.map(Packing::encoding);
+    let expected = stated.map(Packing::encoding);
     let encoding = Encoding::find(bytes).or(expected).unwrap_or(Encoding::IMPLICIT);
     if let Some(expected) = expected.filter(|expected| *expected != encoding) {
         notes.push(format!(
@@ -121,25 +120,25 @@ fn data_set(
             encoding.name()
         ));
     }
-    picture(&Elements::data_set(bytes, encoding)?, said, encoding, class, notes, admit)
+    decode_image(&Elements::data_set(bytes, encoding)?, stated, encoding, class, notes, admit)
 }
 
-fn inflated(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+fn inflate(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut inflated = Vec::new();
     let read = DeflateDecoder::new(bytes).take(MAX_INFLATED + 1).read_to_end(&mut inflated);
     match read {
         Ok(_) if inflated.len() as u64 > MAX_INFLATED => {
-            Err(unsupported("a deflated data set of more bytes than any image has"))
+            Err(unsupported("a deflated data set larger than any image"))
         }
         Ok(_) => Ok(inflated),
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Err(truncated()),
-        Err(_) => Err(damaged("it cannot be inflated")),
+        Err(_) => Err(damaged("its deflated data set is damaged")),
     }
 }
 
-fn picture(
+fn decode_image(
     data: &Elements,
-    said: Option<Packing>,
+    stated: Option<Packing>,
     encoding: Encoding,
     class: &str,
     mut notes: Vec<String>,
@@ -158,20 +157,22 @@ fn picture(
     let pixels = data.bytes(tag::PIXELS).filter(|bytes| !bytes.is_empty());
     let (Some(pixels), Some((rows, columns))) = (pixels, size) else {
         return Err(match pixels {
-            Some(_) => damaged("its rows and columns are not said"),
+            Some(_) => damaged("its rows or columns are missing"),
             None => tags::without_pixels(data, &class, &modality),
         });
     };
     if data.decimal(tag::FRAMES).is_some_and(|frames| frames > 1.0) {
-        return Err(unsupported("several frames in one file; export each as an image of its own"));
+        return Err(unsupported(
+            "several frames in one file; export each frame as a separate image",
+        ));
     }
     let photometric = Photometric::read(data)?;
     let mut layout = layout(data, rows, columns, photometric, pixels.len(), &mut notes)?;
-    let packing = Packing::find(said, data, encoding, layout.bytes(), &mut notes)?;
+    let packing = Packing::find(stated, data, encoding, layout.bytes(), &mut notes)?;
     if matches!(packing, Packing::Native(_) | Packing::Deflated) {
         layout.fit_chroma(pixels.len(), &mut notes);
     }
-    // Of a palette, three levels come out for each value.
+    // A palette yields three levels for each value.
     let palette = if photometric == Photometric::Palette { 2 } else { 0 };
     let cost = photometric.channels() as u64 * packing.cost() + palette;
     let [width, height] = [columns, rows].map(|n| n as u32);
@@ -185,8 +186,8 @@ fn picture(
         }
         Photometric::Palette => (3, colour::of_palette(data, &samples, &mut notes)?),
         Photometric::Rgb => (3, colour::of_rgb(&samples)),
-        // Decoders of JPEG and JPEG 2000 have turned these into RGB; what the latter was
-        // not told of it has not.
+        // The decoders of JPEG and JPEG 2000 have converted these to RGB; YBR_FULL in JPEG 2000 is
+        // still YBR.
         _ if packing == Packing::Jpeg || photometric == Photometric::YbrOfJpeg2000 => {
             (3, colour::of_rgb(&samples))
         }
@@ -194,14 +195,14 @@ fn picture(
     };
     let pixels = Array3::from_shape_vec((rows, columns, channels), pixels);
     Ok(Image {
-        pixels: pixels.map_err(|_| damaged("it has not as many values as pixels"))?,
+        pixels: pixels.map_err(|_| damaged("its number of values does not fit its size"))?,
         mode: mode(photometric, layout.stored),
         tags: Some(Box::new(Tags::new(data, photometric.name()))),
         notes,
     })
 }
 
-/// The layout by the header; `length` bytes of pixels there are.
+/// Layout according to the header; `length` is the number of bytes of PixelData.
 fn layout(
     data: &Elements,
     rows: usize,
@@ -252,7 +253,7 @@ fn layout(
     })
 }
 
-/// What a stored value means (PS3.3 C.7.6.3.1.2).
+/// Meaning of a stored value (PS3.3 C.7.6.3.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Photometric {
     Monochrome1,
@@ -269,7 +270,7 @@ impl Photometric {
     fn read(data: &Elements) -> Result<Self, DecodeError> {
         Ok(match data.text(tag::PHOTOMETRIC).to_uppercase().as_str() {
             "MONOCHROME1" => Self::Monochrome1,
-            // The usual one, where nothing is said.
+            // Missing: the usual one is assumed.
             "MONOCHROME2" | "" => Self::Monochrome2,
             "PALETTE COLOR" => Self::Palette,
             "RGB" => Self::Rgb,
@@ -298,7 +299,7 @@ impl Photometric {
     }
 }
 
-/// The mode by what is stored: `L12` is grey of 12 bits.
+/// Mode by the stored bits: `L12` is grey of 12 bits.
 fn mode(photometric: Photometric, stored: u32) -> &'static str {
     match photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {

@@ -1,4 +1,4 @@
-//! How the pixels of a DICOM file are packed: by its transfer syntax and by their first bytes.
+//! Packing of the pixels of a DICOM file, by its transfer syntax and the first bytes of the pixels.
 
 use super::elements::{Elements, tag};
 use super::reader::Encoding;
@@ -6,11 +6,11 @@ use super::{damaged, unsupported};
 use crate::image::DecodeError;
 use crate::image::jpeg::JPEG_LS_FRAME;
 
-/// How the pixels of an image are packed: its transfer syntax (PS3.5, annex A).
+/// Packing of the pixels of an image: its transfer syntax (PS3.5, annex A).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
     Native(Encoding),
-    /// The whole data set is compressed, its pixels are not.
+    /// The data set is compressed as a whole; the pixels in it are not.
     Deflated,
     Rle,
     Jpeg,
@@ -19,7 +19,10 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// By the transfer syntax's UID.
+    /// Returns the packing of a transfer syntax UID.
+    ///
+    /// # Errors
+    /// [`DecodeError::Unsupported`] for private, video and unknown transfer syntaxes.
     pub fn of(uid: &str) -> Result<Self, DecodeError> {
         let Some(number) = uid.strip_prefix("1.2.840.10008.1.2") else {
             return Err(unsupported("a private transfer syntax"));
@@ -40,8 +43,8 @@ impl Packing {
         })
     }
 
-    /// By the first bytes of what is packed: a codestream of JPEG, JPEG-LS or JPEG 2000, or
-    /// the header of RLE. `None` for anything else.
+    /// Detects the codec by the first bytes: a codestream of JPEG, JPEG-LS or JPEG 2000, or an RLE
+    /// header. `None` for anything else.
     pub fn of_codestream(bytes: &[u8]) -> Option<Self> {
         Some(match bytes {
             [0xff, 0xd8, 0xff, ..] => match frame(bytes) {
@@ -51,27 +54,27 @@ impl Packing {
             [0xff, 0x4f, 0xff, 0x51, ..] | [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => {
                 Self::Jpeg2000
             }
-            // So many segments, the first of them behind the header of 64 bytes.
+            // The number of segments, then the offset of the first, after the header of 64 bytes.
             [1..=15, 0, 0, 0, 64, 0, 0, 0, ..] => Self::Rle,
             _ => return None,
         })
     }
 
-    /// How the pixels of `data` are packed: as the transfer syntax says, if there is one and
-    /// it does not contradict them. `encoding` is that of the data set, and uncompressed
-    /// pixels have `length` bytes.
+    /// Returns the packing of the pixels of `data`: that of the transfer syntax, unless the pixels
+    /// contradict it. `encoding` is that of the data set; `length` is the number of bytes of
+    /// uncompressed pixels.
     ///
     /// # Errors
-    /// If the pixels contradict the transfer syntax and nothing tells what they are.
+    /// If the pixels contradict the transfer syntax and their codec is not detected.
     pub fn find(
-        said: Option<Self>,
+        stated: Option<Self>,
         data: &Elements,
         encoding: Encoding,
         length: usize,
         notes: &mut Vec<String>,
     ) -> Result<Self, DecodeError> {
         let is_compressed = |packing: &Self| !matches!(packing, Self::Native(_) | Self::Deflated);
-        let native = match said {
+        let native = match stated {
             Some(Self::Deflated) => Self::Deflated,
             _ => Self::Native(encoding),
         };
@@ -82,19 +85,19 @@ impl Packing {
             None => (false, vec![whole]),
         };
         let first = fragments.first().copied().unwrap_or_default();
-        let seen = Self::of_codestream(first);
+        let detected = Self::of_codestream(first);
         let found = if is_fragmented {
-            let expected = said.filter(is_compressed);
-            seen.or(expected).ok_or_else(|| {
+            let expected = stated.filter(is_compressed);
+            detected.or(expected).ok_or_else(|| {
                 unsupported(
                     "pixels in fragments whose transfer syntax and first bytes name no codec",
                 )
             })?
-        } else if said.is_some_and(|said| is_compressed(&said)) {
-            match seen {
-                Some(seen) => {
+        } else if stated.is_some_and(|stated| is_compressed(&stated)) {
+            match detected {
+                Some(detected) => {
                     notes.push("the compressed pixels are not in fragments".to_owned());
-                    seen
+                    detected
                 }
                 None if first.len() == length.next_multiple_of(2) => native,
                 None => {
@@ -105,13 +108,14 @@ impl Packing {
                 }
             }
         } else {
-            // Uncompressed pixels may begin with any bytes, so only short ones are looked at.
-            seen.filter(|_| first.len() < length).unwrap_or(native)
+            // Uncompressed pixels may begin with any bytes, so only pixels that are too short are
+            // taken as compressed.
+            detected.filter(|_| first.len() < length).unwrap_or(native)
         };
-        match said {
-            Some(said) if said.name() != found.name() => notes.push(format!(
+        match stated {
+            Some(stated) if stated.name() != found.name() => notes.push(format!(
                 "the transfer syntax says {}, the pixels are {}",
-                said.name(),
+                stated.name(),
                 found.name()
             )),
             None if is_compressed(&found) => notes.push(format!(
@@ -130,7 +134,7 @@ impl Packing {
         Ok(found)
     }
 
-    /// As messages name it.
+    /// Name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Native(_) | Self::Deflated => "uncompressed",
@@ -141,8 +145,8 @@ impl Packing {
         }
     }
 
-    /// Bytes that decoding takes for each value, measured: it is kept in 16 bits and ends
-    /// in 8, and decoders have more of it at once.
+    /// Memory in bytes per value for decoding, measured. A value is kept in 16 bits and reduced to
+    /// 8; decoders may hold further copies.
     pub fn cost(self) -> u64 {
         match self {
             Self::Native(_) | Self::Rle | Self::JpegLs => 4,
@@ -152,7 +156,7 @@ impl Packing {
         }
     }
 
-    /// How the elements of the data set are written.
+    /// Encoding of the elements of the data set.
     pub fn encoding(self) -> Encoding {
         match self {
             Self::Native(encoding) => encoding,
@@ -161,7 +165,7 @@ impl Packing {
     }
 }
 
-/// The marker of the first frame of a JPEG or JPEG-LS, and the bits of its samples.
+/// Returns the marker of the first frame of a JPEG or JPEG-LS, and its bits per sample.
 pub fn frame(bytes: &[u8]) -> Option<(u8, u32)> {
     let mut at = 2;
     loop {

@@ -1,51 +1,52 @@
-//! Reads one element of a DICOM file after the other, and finds how they are written.
+//! Reader of DICOM elements, and detection of their encoding. All errors are
+//! [`DecodeError::Truncated`].
 
 use super::elements::{Tag, tag};
 use super::truncated;
 use crate::image::DecodeError;
 
-/// The kinds of value of PS3.5, 6.2.
+/// Value representations of PS3.5, 6.2.
 #[rustfmt::skip]
-const KINDS: [&[u8; 2]; 34] = [
+const VALUE_REPRESENTATIONS: [&[u8; 2]; 34] = [
     b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"OB", b"OD",
     b"OF", b"OL", b"OV", b"OW", b"PN", b"SH", b"SL", b"SQ", b"SS", b"ST", b"SV", b"TM", b"UC", b"UI",
     b"UL", b"UN", b"UR", b"US", b"UT", b"UV",
 ];
 
-/// Elements that are looked at to find how a data set is written.
+/// Number of elements that are read to detect the encoding of a data set.
 const PROBED: usize = 16;
 
-/// How elements are written.
+/// Encoding of elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoding {
-    /// Each says what kind of value it has.
+    /// True if each element states its value representation.
     pub explicit: bool,
-    /// The most significant byte comes first.
+    /// True if the most significant byte comes first.
     pub big: bool,
 }
 
 impl Encoding {
-    /// The default of PS3.5, and what values of unknown kind hold.
+    /// Default of PS3.5, also used in values of unknown representation.
     pub const IMPLICIT: Self = Self { explicit: false, big: false };
-    /// That of the file's own header, and of nearly all images.
+    /// Encoding of the file header and of nearly all images.
     pub const EXPLICIT: Self = Self { explicit: true, big: false };
-    /// Retired, still met.
+    /// Retired, but still in use.
     pub const BIG: Self = Self { explicit: true, big: true };
 
-    /// The encoding in which the first elements of a data set make sense; `None` if they do
-    /// in none. Kinds of value are the strongest sign, so explicit ones are tried first.
+    /// Returns the encoding in which the first elements of a data set are valid; `None` if there is
+    /// none. Explicit encodings are tried first: value representations are the strongest sign.
     pub fn find(bytes: &[u8]) -> Option<Self> {
-        [Self::EXPLICIT, Self::BIG, Self::IMPLICIT].into_iter().find(|e| e.makes_sense_of(bytes))
+        [Self::EXPLICIT, Self::BIG, Self::IMPLICIT].into_iter().find(|e| e.fits(bytes))
     }
 
-    /// Whether the first elements have known kinds and rising tags from a low group on, and
-    /// end within the file.
-    fn makes_sense_of(self, bytes: &[u8]) -> bool {
+    /// Returns `true` if the first elements have known value representations and rising tags from a
+    /// low group on, and end within the file.
+    fn fits(self, bytes: &[u8]) -> bool {
         let mut reader = Reader::new(bytes, self);
         let mut last = 0;
         for _ in 0..PROBED {
             let Ok(header) = reader.header() else { return last > 0 && self.explicit };
-            let is_known = !self.explicit || KINDS.contains(&&header.vr);
+            let is_known = !self.explicit || VALUE_REPRESENTATIONS.contains(&&header.vr);
             let may_be_first = header.tag >> 16 <= 0x28;
             if !is_known || header.tag <= last || last == 0 && !may_be_first {
                 return false;
@@ -56,7 +57,7 @@ impl Encoding {
                 return true;
             }
             if reader.take(length).is_err() {
-                // The file is cut off; only a kind of value is proof enough.
+                // The file is truncated: only value representations are proof enough.
                 return self.explicit;
             }
             if reader.is_done() {
@@ -66,7 +67,7 @@ impl Encoding {
         true
     }
 
-    /// As messages name it.
+    /// Name in messages.
     pub fn name(self) -> &'static str {
         match (self.explicit, self.big) {
             (false, _) => "implicit",
@@ -80,11 +81,11 @@ impl Encoding {
     }
 }
 
-/// An element's start; its value follows.
+/// Header of an element; the value follows.
 pub struct Header {
     pub tag: Tag,
     pub vr: [u8; 2],
-    /// In bytes; `None` if items follow until their end is said.
+    /// Length of the value in bytes; `None` if items follow up to an end marker.
     pub length: Option<usize>,
 }
 
@@ -110,7 +111,7 @@ impl<'a> Reader<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        Ok(self.take(N)?.try_into().expect("as many as were taken"))
+        Ok(self.take(N)?.try_into().expect("`take` returns N bytes"))
     }
 
     fn u16(&mut self) -> Result<u16, DecodeError> {
@@ -136,7 +137,7 @@ impl<'a> Reader<'a> {
                 self.u32()?
             }
             vr if vr.iter().all(u8::is_ascii_uppercase) => self.u16()?.into(),
-            // Implicit, or an element that some program left so among explicit ones.
+            // Implicit encoding, or a single implicit element among explicit ones.
             _ => {
                 self.at = after;
                 self.u32()?
@@ -145,7 +146,7 @@ impl<'a> Reader<'a> {
         Ok(Header { tag, vr, length: (length != u32::MAX).then_some(length as usize) })
     }
 
-    /// The value of an element.
+    /// Returns the value of an element.
     pub fn value(&mut self, header: &Header) -> Result<&'a [u8], DecodeError> {
         match header.length {
             Some(length) => self.take(length),
@@ -153,11 +154,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The items of an element of undefined length, to the end of its sequence.
+    /// Returns the items of an element of undefined length, up to the end of its sequence.
     pub fn items(&mut self, vr: [u8; 2]) -> Result<&'a [u8], DecodeError> {
         let (start, encoding) = (self.at, self.encoding);
         let mut depth = 1_usize;
-        // Where a value of unknown kind began: PS3.5, 6.2.2, has it implicit.
+        // Depth of a value of unknown representation, whose items are implicit (PS3.5, 6.2.2).
         let mut unknown = None;
         let mut vr = vr;
         loop {

@@ -1,4 +1,4 @@
-//! The stored values of an image, out of whatever they are packed in.
+//! Stored values of an image, unpacked.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::packing::Packing;
 use super::{damaged, jpeg2000, truncated};
 use crate::image::DecodeError;
 
-/// Which values an image has, by its header.
+/// Layout of the values of an image according to its header.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
     pub rows: usize,
@@ -18,14 +18,14 @@ pub struct Layout {
     /// 8 or 16.
     pub allocated: u32,
     pub stored: u32,
-    /// The lowest bit in use.
+    /// Lowest bit in use.
     pub low: u32,
     pub signed: bool,
-    /// Channel after channel, not pixel after pixel.
+    /// True if values are stored channel by channel, not pixel by pixel.
     pub planar: bool,
-    /// Of `photometric`, whether chroma is stored for every second pixel only.
+    /// True if chroma is stored for every second pixel only.
     pub halved: bool,
-    /// Colours are red, green and blue as they stand.
+    /// True if colours are stored as red, green and blue.
     pub rgb: bool,
 }
 
@@ -38,7 +38,7 @@ impl Layout {
         self.pixels() * self.channels
     }
 
-    /// Values that are stored where nothing is compressed.
+    /// Number of stored values of uncompressed pixels.
     pub fn stored_values(&self) -> usize {
         match self.halved {
             true => self.rows * self.columns.div_ceil(2) * 4,
@@ -46,8 +46,7 @@ impl Layout {
         }
     }
 
-    /// Takes chroma to be stored for every pixel, or for every second one, as the header does
-    /// not say, if only that fits the `length` of uncompressed pixels.
+    /// Changes `halved` if only the other layout fits the `length` of uncompressed pixels.
     pub fn fit_chroma(&mut self, length: usize, notes: &mut Vec<String>) {
         let other = Self { halved: !self.halved, ..*self };
         let fits = |layout: &Self| layout.bytes().next_multiple_of(2) == length;
@@ -58,15 +57,15 @@ impl Layout {
         }
     }
 
-    /// Bytes of uncompressed pixels, without the one that makes their number even.
+    /// Number of bytes of uncompressed pixels, without padding to an even number.
     pub fn bytes(&self) -> usize {
         self.stored_values() * self.allocated as usize / 8
     }
 }
 
-/// Stored values, pixel after pixel.
+/// Stored values, pixel by pixel.
 pub struct Samples {
-    /// As they are stored: see [`Self::value`].
+    /// Cells as stored; [`Self::value`] returns their numbers.
     pub cells: Vec<u16>,
     low: u32,
     bits: u32,
@@ -74,14 +73,14 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// The number that a cell holds.
+    /// Number that a cell holds.
     pub fn value(&self, cell: u16) -> i32 {
         let value = i32::from(cell >> self.low) & ((1 << self.bits) - 1);
         let negative = self.signed && value >> (self.bits - 1) == 1;
         if negative { value - (1 << self.bits) } else { value }
     }
 
-    /// Unpacks the pixels of `data`; doubts go into `notes`.
+    /// Unpacks the pixels of `data`; adds to `notes`.
     pub fn read(
         data: &Elements,
         packing: Packing,
@@ -99,19 +98,19 @@ impl Samples {
         };
         let (cells, precision) = match packing {
             Packing::Native(_) | Packing::Deflated => {
-                (native(data, layout, notes)?, layout.allocated)
+                (read_native(data, layout, notes)?, layout.allocated)
             }
             Packing::Rle => (rle(&joined()?, layout)?, layout.allocated),
             Packing::Jpeg => jpeg(&joined()?, layout, notes)?,
             Packing::JpegLs => jpeg_ls(&joined()?, layout)?,
             Packing::Jpeg2000 => jpeg2000::decode(&joined()?, layout)?,
         };
-        let samples = Self::of_cells(cells, precision, layout, data.overlay_bits(), notes);
+        let samples = Self::from_cells(cells, precision, layout, data.overlay_bits(), notes);
         if !matches!(packing, Packing::Jpeg | Packing::JpegLs | Packing::Jpeg2000)
             && samples.looks_exchanged(layout)
         {
             notes.push(
-                "neighbours differ less with rows and columns exchanged; they are kept as the \
+                "the image is smoother with rows and columns exchanged; both are kept as the \
                  header says"
                     .to_owned(),
             );
@@ -119,12 +118,11 @@ impl Samples {
         Ok(samples)
     }
 
-    /// Finds where in its cell a value stands. Cells of `precision` bits, as wide as the high
-    /// bit says or wider, may hold other things around the value, such as an overlay (PS3.5,
-    /// 8.1.1); in narrower ones, which codecs give, it fills the cell. Bits above the value
-    /// that are neither `overlays` nor its sign are noted: they may belong to values that are
-    /// larger than the header says.
-    fn of_cells(
+    /// Finds the position of the value in its cell. Cells of `precision` bits that reach the high
+    /// bit may hold other data around the value, such as an overlay (PS3.5, 8.1.1). In narrower
+    /// cells, which codecs return, the value fills the cell. Bits above the value that are neither
+    /// `overlays` nor its sign are noted: the values may be larger than the header states.
+    fn from_cells(
         cells: Vec<u16>,
         precision: u32,
         layout: Layout,
@@ -139,7 +137,7 @@ impl Samples {
         let used = cells.iter().fold(0, |used, cell| used | cell);
         let below = (1 << low) - 1;
         if used & below != 0 && u32::from(used) >> stored == 0 {
-            notes.push("the high bit is wrong: the values stand in the lower bits".to_owned());
+            notes.push("the high bit is wrong: the values are in the lower bits".to_owned());
             low = 0;
         }
         let mask = |bits: u32| ((1_u32 << bits) - 1) as u16;
@@ -161,8 +159,8 @@ impl Samples {
         Self { cells, low, bits, signed }
     }
 
-    /// Whether a grey image is much smoother from row to row if its rows have as many pixels
-    /// as the header says that it has rows.
+    /// Returns `true` if a grey image is much smoother from row to row with rows and columns
+    /// exchanged.
     fn looks_exchanged(&self, layout: Layout) -> bool {
         let Layout { rows, columns, channels, .. } = layout;
         if channels != 1 || rows == columns || rows.min(columns) < 2 {
@@ -178,12 +176,12 @@ impl Samples {
     }
 }
 
-/// How many times the mean difference from row to row must fall for rows and columns to be
-/// taken for exchanged. In 365 chest radiographs that are not square it is 1.3 to 20 times
-/// larger when they are exchanged, never smaller.
+/// Minimum factor by which the mean difference from row to row must fall for rows and columns to be
+/// regarded as exchanged. In 365 chest radiographs that are not square, exchanging them makes it
+/// 1.3 to 20 times larger, never smaller.
 const EXCHANGED: f64 = 2.0;
 
-fn native(
+fn read_native(
     data: &Elements,
     layout: Layout,
     notes: &mut Vec<String>,
@@ -201,17 +199,17 @@ fn native(
     }
     let stored = layout.stored_values();
     if layout.allocated == 16 {
-        return Ok(interleaved(data.words(tag::PIXELS).take(stored).collect(), layout));
+        return Ok(interleave(data.words(tag::PIXELS).take(stored).collect(), layout));
     }
     let bytes = &bytes[..stored];
     if layout.halved {
-        return Ok(doubled(bytes, layout));
+        return Ok(expand_chroma(bytes, layout));
     }
-    Ok(interleaved(bytes.iter().map(|byte| u16::from(*byte)).collect(), layout))
+    Ok(interleave(bytes.iter().map(|byte| u16::from(*byte)).collect(), layout))
 }
 
-/// Channel after channel to pixel after pixel, if need be.
-fn interleaved(cells: Vec<u16>, layout: Layout) -> Vec<u16> {
+/// Reorders values channel by channel to pixel by pixel, if needed.
+fn interleave(cells: Vec<u16>, layout: Layout) -> Vec<u16> {
     if !layout.planar || layout.channels == 1 {
         return cells;
     }
@@ -219,8 +217,8 @@ fn interleaved(cells: Vec<u16>, layout: Layout) -> Vec<u16> {
     (0..pixels).flat_map(|i| [i, i + pixels, i + 2 * pixels]).map(|i| cells[i]).collect()
 }
 
-/// Two luminances and the chroma of both (YBR_FULL_422) to three values a pixel.
-fn doubled(bytes: &[u8], layout: Layout) -> Vec<u16> {
+/// Expands two luminances and the chroma of both (YBR_FULL_422) to three values per pixel.
+fn expand_chroma(bytes: &[u8], layout: Layout) -> Vec<u16> {
     let row = layout.columns.div_ceil(2) * 4;
     let pixel = |pair: &[u8], i: usize| [pair[i], pair[2], pair[3]].map(u16::from);
     let rows = bytes.chunks_exact(row).flat_map(|row| {

@@ -1,7 +1,7 @@
-//! What a DICOM header says of an image, in words of this module's own.
+//! Facts about an image from its DICOM header, as fixed words.
 //!
-//! Everything but [`Patient`] is one of a few fixed texts: whatever a header's
-//! free text holds, a name cannot pass through.
+//! All texts except those of [`Patient`] are fixed, so that no name in the free text of a header
+//! can pass through.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,27 +10,26 @@ use super::elements::{Elements, tag};
 use super::{truncated, unsupported};
 use crate::image::DecodeError;
 
-/// What an image is, by its DICOM header; empty where that does not say.
+/// Facts about an image from its DICOM header; empty if not stated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tags {
-    /// `CR`, `DX`, `RG`, …: the device.
+    /// `CR`, `DX`, `RG`, …: type of the device.
     pub modality: &'static str,
-    /// `PA`, `AP`, `LL`, …, `LATERAL`: the direction of the beam; `OTHER` for any
-    /// text that is none.
+    /// `PA`, `AP`, `LL`, …, `LATERAL`: direction of the beam; `OTHER` for any other text.
     pub view: &'static str,
-    /// `L`, `R`, `B` or `U`: the part of a pair, not the side of the beam.
+    /// `L`, `R`, `B` or `U`: side of a paired body part, not of the beam.
     pub laterality: &'static str,
-    /// `MONOCHROME1`, `MONOCHROME2`, `RGB`, …: what a stored value means.
+    /// `MONOCHROME1`, `MONOCHROME2`, `RGB`, …: meaning of a stored value.
     pub photometric: &'static str,
-    /// Who is on it, if that is said.
+    /// Patient, if stated.
     pub patient: Option<Patient>,
 }
 
-/// Modalities of plain projection radiographs, and those that tell nothing: `OT`
-/// (other) and `SC` (secondary capture) often are scanned or exported images.
+/// Modalities of projection radiographs, and `OT` (other) and `SC` (secondary capture), which often
+/// are scanned or exported images.
 const IMAGES: [&str; 6] = ["CR", "DX", "RG", "DR", "OT", "SC"];
 
-/// The terms of PS3.3 C.8.11.5.1.1, then the words that stand for them.
+/// Texts and their terms (PS3.3 C.8.11.5.1.1).
 #[rustfmt::skip]
 const VIEWS: [(&str, &str); 27] = [
     ("PA", "PA"), ("AP", "AP"), ("LL", "LL"), ("RL", "RL"), ("LLD", "LLD"), ("RLD", "RLD"),
@@ -45,8 +44,8 @@ const POSTURES: [&str; 8] =
     ["ERECT", "SUPINE", "STANDING", "SITTING", "SEMI", "UPRIGHT", "PORTABLE", "CHEST"];
 const SIDES: [&str; 4] = ["L", "R", "B", "U"];
 
-/// Whether objects of this SOP class have an image in them: computed radiography, digital
-/// X-ray or secondary capture (PS3.4, B.5); by the modality if the class is not said.
+/// Returns `true` if objects of this SOP class contain an image: computed radiography, digital
+/// X-ray or secondary capture (PS3.4, B.5). An empty class is decided by the modality.
 pub fn is_image(class: &str, modality: &str) -> bool {
     if class.is_empty() {
         return IMAGES.contains(&modality);
@@ -55,42 +54,42 @@ pub fn is_image(class: &str, modality: &str) -> bool {
     matches!(kind.split('.').next(), Some("1" | "7"))
 }
 
-/// Why an object of this modality is no image; `None` if it may be one.
+/// Returns the kind of object of this modality; `None` if it may be a radiograph.
 pub fn objection(modality: &str) -> Option<&'static str> {
     Some(match modality {
         "" => return None,
         image if IMAGES.contains(&image) => return None,
-        "CT" => "a CT slice, no projection radiograph",
-        "MR" => "an MR slice, no projection radiograph",
-        "US" | "IVUS" => "an ultrasound picture, no projection radiograph",
-        "NM" | "PT" => "a nuclear medicine picture, no projection radiograph",
-        "MG" => "a mammogram, no chest image",
-        "IO" | "PX" => "a dental image, no chest image",
-        "XA" | "RF" => "fluoroscopy, no projection radiograph",
-        "SR" => "a structured report, no picture",
-        "PR" => "a presentation state, no picture",
-        "KO" => "a list of key objects, no picture",
-        "DOC" => "a document, no picture",
-        "SEG" => "a segmentation, no image",
-        _ => "of a modality that is no projection radiograph",
+        "CT" => "a CT slice",
+        "MR" => "an MR slice",
+        "US" | "IVUS" => "an ultrasound image",
+        "NM" | "PT" => "a nuclear medicine image",
+        "MG" => "a mammogram",
+        "IO" | "PX" => "a dental image",
+        "XA" | "RF" => "a fluoroscopy image",
+        "SR" => "a structured report",
+        "PR" => "a presentation state",
+        "KO" => "a list of key objects",
+        "DOC" => "a document",
+        "SEG" => "a segmentation",
+        _ => "an object of another modality",
     })
 }
 
-/// What objects of this SOP class are that hold no pixels (PS3.4, B.5).
+/// Returns the kind of object of this SOP class; `None` if it may hold pixels (PS3.4, B.5).
 fn other_object(class: &str) -> Option<&'static str> {
     let number = class.strip_prefix("1.2.840.10008.5.1.4.1.1.")?;
     Some(match number.split('.').next()? {
-        "9" => "a waveform, no picture",
-        "11" => "a presentation state, no picture",
-        "66" => "raw data, no picture",
-        "88" => "a structured report, no picture",
-        "104" => "a document, no picture",
-        "481" => "an object of radiotherapy, no picture",
+        "9" => "a waveform",
+        "11" => "a presentation state",
+        "66" => "raw data",
+        "88" => "a structured report",
+        "104" => "a document",
+        "481" => "a radiotherapy object",
         _ => return None,
     })
 }
 
-/// What a data set without pixels is, none of its elements being cut off.
+/// Returns the error for a complete data set without pixels.
 pub(super) fn without_pixels(data: &Elements, class: &str, modality: &str) -> DecodeError {
     let has = |tag| data.bytes(tag).is_some();
     let no_pixels = |what| DecodeError::NoPixels { what };
@@ -112,18 +111,18 @@ pub(super) fn without_pixels(data: &Elements, class: &str, modality: &str) -> De
     if is_image(class, modality) || has(tag::ROWS) {
         return no_pixels("the header of an image without a PixelData element");
     }
-    DecodeError::NotARadiograph { what: "DICOM without a picture" }
+    DecodeError::NotARadiograph { what: "a DICOM object without an image" }
 }
 
 impl Tags {
     pub(super) fn new(data: &Elements, photometric: &'static str) -> Self {
         let modality = data.text(tag::MODALITY).to_uppercase();
-        let mut view = of(&VIEWS, &data.text(tag::VIEW_POSITION));
-        // An image is an image though its codes are damaged.
+        let mut view = find_term(&VIEWS, &data.text(tag::VIEW_POSITION));
+        // Damaged codes are ignored: the image can still be read.
         if view.is_empty()
             && let Ok(Some(code)) = data.item(tag::VIEW_CODES)
         {
-            view = of(&VIEWS, &code.text(tag::CODE_MEANING));
+            view = find_term(&VIEWS, &code.text(tag::CODE_MEANING));
         }
         let [image, body_part] =
             [tag::IMAGE_LATERALITY, tag::LATERALITY].map(|tag| data.text(tag).to_uppercase());
@@ -138,16 +137,16 @@ impl Tags {
     }
 }
 
-/// The term of a text in free words, whatever their case and the marks between them.
-fn of(terms: &[(&str, &'static str)], text: &str) -> &'static str {
+/// Returns the term of a text, whose case and punctuation are ignored; `OTHER` for an unknown text.
+fn find_term(terms: &[(&str, &'static str)], text: &str) -> &'static str {
     let words: Vec<_> = words(text).into_iter().filter(|w| !POSTURES.contains(&&**w)).collect();
     let text = words.join(" ");
     let term = terms.iter().find(|(known, _)| *known == text).map(|(_, term)| *term);
     term.unwrap_or(if text.is_empty() { "" } else { "OTHER" })
 }
 
-/// Who is on an image. Nothing but [`Self::id`] and [`Self::issuer`] gives the texts
-/// away, not even `Debug`.
+/// Patient of an image. Only [`Self::id`] and [`Self::issuer`] return texts of the header; `Debug`
+/// hides them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Patient {
     id: String,
@@ -168,11 +167,10 @@ impl Patient {
         (!id.is_empty() || !name.is_empty()).then_some(Self { id, issuer, name })
     }
 
-    /// The hospital's number; `None` if there is none or it is what programs write
-    /// into every file to make it anonymous, since that would make all images one
-    /// patient's.
+    /// Patient ID; `None` if there is none, or if it is a placeholder that programs write into
+    /// every anonymized file: all images would belong to one patient.
     pub fn id(&self) -> Option<&str> {
-        const NOBODY: [&str; 12] = [
+        const PLACEHOLDERS: [&str; 12] = [
             "",
             "0",
             "NONE",
@@ -187,16 +185,16 @@ impl Patient {
             "N A",
         ];
         let plain = words(&self.id).join(" ");
-        (!NOBODY.contains(&plain.as_str())).then_some(&self.id)
+        (!PLACEHOLDERS.contains(&plain.as_str())).then_some(&self.id)
     }
 
-    /// Who gave the number; often empty.
+    /// Issuer of the patient ID; often empty.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Whether a path tells who it is: by a word of the name with three letters or
-    /// more, or by the number with four characters or more.
+    /// Returns `true` if a path names the patient: by a word of the name with three letters or
+    /// more, or by the ID with four characters or more.
     pub fn is_named_in(&self, path: &str) -> bool {
         let path = words(path);
         let name: BTreeSet<_> =
@@ -208,7 +206,7 @@ impl Patient {
     }
 }
 
-/// The runs of letters and digits, in upper case.
+/// Runs of letters and digits, in upper case.
 fn words(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_uppercase).collect()
@@ -219,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn views_are_one_of_a_few_words_whatever_is_written() {
+    fn views_become_fixed_terms() {
         let cases = [
             ("PA", "PA"),
             (" ap ", "AP"),
@@ -232,12 +230,12 @@ mod tests {
             ("DOE^JOHN", "OTHER"),
         ];
         for (text, term) in cases {
-            assert_eq!(of(&VIEWS, text), term, "{text}");
+            assert_eq!(find_term(&VIEWS, text), term, "{text}");
         }
     }
 
     #[test]
-    fn paths_that_name_a_patient_are_told() {
+    fn paths_that_name_a_patient_are_detected() {
         let [id, issuer, name] = ["AB-12345", "Clinic", "D\u{fc}ro^Anna Li"].map(str::to_owned);
         let patient = Patient { id, issuer, name };
         for path in

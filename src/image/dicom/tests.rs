@@ -1,4 +1,4 @@
-//! Tests over whole files: pydicom's pictures of ours, and what enemies write.
+//! Tests on whole files: equality with pydicom, contradictory files, and hostile files.
 
 use super::part10::{Part10, element, image, sequence};
 use crate::image::testing::{golden, golden_path};
@@ -16,7 +16,7 @@ fn levels_of(case: &serde_json::Value) -> Vec<u8> {
 
 /// Every file is checked before the test fails, so that one run shows all.
 #[test]
-fn odd_files_show_what_they_should_with_a_note_or_are_refused() {
+fn contradictory_files_are_read_with_a_note_or_refused() {
     let mut failures = Vec::new();
     for case in golden("dicom_odd.json").as_array().unwrap() {
         let name = case["file"].as_str().unwrap();
@@ -55,14 +55,14 @@ fn error(bytes: &[u8]) -> String {
     decode(bytes).unwrap_err().to_string()
 }
 
-/// The first row and the last of a grey image.
+/// First and last level of a grey image.
 fn ends(image: &Image) -> [u8; 2] {
     let levels = image.pixels.as_slice().unwrap();
     [levels[0], *levels.last().unwrap()]
 }
 
 #[test]
-fn every_packing_shows_what_pydicom_shows() {
+fn every_packing_equals_pydicom() {
     for case in golden("dicom.json").as_array().unwrap() {
         let name = case["file"].as_str().unwrap();
         let image = decode(&golden_file(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -72,7 +72,7 @@ fn every_packing_shows_what_pydicom_shows() {
         let hex = case["levels"].as_str().unwrap().as_bytes().chunks_exact(2);
         let expected = hex.map(|h| u8::from_str_radix(str::from_utf8(h).unwrap(), 16).unwrap());
         let off = image.pixels.iter().zip(expected).map(|(&a, b)| a.abs_diff(b)).max().unwrap();
-        // Rounding of colours, and of packings with loss.
+        // Rounding of colours and lossy packings.
         let allowed = match name {
             _ if name.starts_with("ybr") => 1,
             "jpeg_baseline.dcm" => 2,
@@ -88,7 +88,7 @@ fn every_packing_shows_what_pydicom_shows() {
 }
 
 #[test]
-fn a_view_may_stand_in_a_code_and_a_side_in_two_places() {
+fn view_codes_and_both_laterality_elements_are_read() {
     let code =
         [element(0x0008_0100, "SH", b"399348003"), element(0x0008_0104, "LO", b"antero-posterior")];
     let coded = image().raw(0x0054_0220, sequence(0x0054_0220, "SQ", &[code.concat()])).text(
@@ -106,7 +106,7 @@ fn a_view_may_stand_in_a_code_and_a_side_in_two_places() {
 }
 
 #[test]
-fn modes_say_the_bits_that_are_stored() {
+fn modes_state_the_stored_bits() {
     let mode = |name: &str| decode(&golden_file(name)).unwrap().mode;
     assert_eq!(mode("grey8.dcm"), "L");
     assert_eq!(mode("grey10_inverted.dcm"), "L10");
@@ -117,8 +117,8 @@ fn modes_say_the_bits_that_are_stored() {
 }
 
 #[test]
-fn all_bits_count_before_the_window() {
-    // A window of 16 of 4096 values: of 8 bits it would leave one level.
+fn the_window_is_applied_before_the_reduction_to_8_bits() {
+    // A window of 64 of 4096 values would leave about four of 256 levels.
     let narrow = image().text(0x0028_1050, "DS", "2048").text(0x0028_1051, "DS", "64");
     let levels = decode(&narrow.file()).unwrap().pixels;
     let distinct: std::collections::BTreeSet<_> = levels.iter().collect();
@@ -126,11 +126,11 @@ fn all_bits_count_before_the_window() {
 }
 
 #[test]
-fn bits_that_are_not_stored_are_ignored() {
+fn bits_outside_the_stored_bits_are_ignored() {
     let plain = decode(&image().file()).unwrap();
     assert_eq!(ends(&plain), [0, 255]);
-    // Overlays in the upper four bits, as old files have them: a header that says so explains
-    // them, else they may belong to larger values.
+    // Overlays in the upper four bits, as in old files. They are noted, unless the header states
+    // overlays: the bits may belong to larger values.
     let cells: Vec<u8> = image().file()[image().file().len() - 2 * 16 * 24..].to_vec();
     let overlaid: Vec<u8> = cells.chunks(2).flat_map(|c| [c[0], c[1] | 0xf0]).collect();
     let noted = decode(&image().bytes(0x7fe0_0010, "OW", &overlaid).file()).unwrap();
@@ -151,7 +151,7 @@ fn bits_that_are_not_stored_are_ignored() {
 
 #[test]
 fn values_of_more_bits_than_are_stored_are_noted() {
-    // Of 0 to 4095, the header says 10 bits: as in pydicom, values from 1024 on wrap.
+    // The values are 0 to 4095, the header states 10 bits: values from 1024 on wrap, as in pydicom.
     let narrow = image().word(0x0028_0101, 10).word(0x0028_0102, 9);
     let notes = decode(&narrow.file()).unwrap().notes;
     assert!(
@@ -159,7 +159,7 @@ fn values_of_more_bits_than_are_stored_are_noted() {
             .ends_with("of more than the 10 bits stored by the header: the bits above are ignored"),
         "{notes:?}"
     );
-    // The sign of negative values is no such bit.
+    // The sign bits of negative values are not noted.
     let signed = |value: i16| {
         let cells: Vec<u8> = (0..16 * 24)
             .map(|i| if i == 7 { value } else { i - 190 })
@@ -173,7 +173,7 @@ fn values_of_more_bits_than_are_stored_are_noted() {
 }
 
 #[test]
-fn windows_that_are_none_leave_the_range_of_the_values() {
+fn invalid_windows_are_replaced_by_the_range_of_the_values() {
     let plain = decode(&image().file()).unwrap();
     for (center, width) in
         [("nan", "100"), ("", ""), ("100", "0"), ("inf", "5"), ("x", "y"), ("2000", "1")]
@@ -192,7 +192,7 @@ fn a_table_of_0_entries_has_65536() {
     let lut = [element(0x0028_3002, "US", &descriptor), element(0x0028_3006, "OW", &entries)];
     let table = sequence(0x0028_3010, "SQ", &[lut.concat()]);
     let shown = decode(&image().raw(0x0028_3010, table).file()).unwrap();
-    // Values up to 4095 have entries from 65535 down to 61440.
+    // Values 0 to 4095 have entries from 65535 down to 61440.
     assert_eq!(ends(&shown), [255, 239]);
     assert_eq!(shown.notes, ["998 of 1000 pixels have levels between 239 and 255 of 255"]);
 }
@@ -206,25 +206,25 @@ fn files_without_a_preamble_are_read() {
 }
 
 #[test]
-fn what_is_no_image_is_told_from_what_is_damaged() {
+fn other_objects_are_distinguished_from_damaged_images() {
     let cases = [
         (Part10::new("1.2.840.10008.1.3.10"), "a DICOMDIR"),
         (image().text(0x0008_0060, "CS", "CT"), "a CT slice"),
         (image().text(0x0008_0060, "CS", "MR").packed("1.2.3"), ""),
         (image().text(0x0008_0060, "CS", "SR").without(0x7fe0_0010), "a structured report"),
-        (image().text(0x0008_0060, "CS", "ZZ"), "of a modality that is no projection"),
-        (Part10::new("1.2.3").text(0x0010_0010, "PN", "Doe"), "DICOM without a picture"),
+        (image().text(0x0008_0060, "CS", "ZZ"), "an object of another modality"),
+        (Part10::new("1.2.3").text(0x0010_0010, "PN", "Doe"), "a DICOM object without an image"),
         // An encapsulated PDF, of the modality of its study.
         (Part10::new("1.2.840.10008.5.1.4.1.1.104.1").text(0x0008_0060, "CS", "DX"), "a document"),
     ];
     for (file, what) in cases {
         let error = decode(&file.file()).unwrap_err();
-        let is_none = matches!(error, DecodeError::NotARadiograph { .. });
-        assert!(what.is_empty() != is_none && error.to_string().contains(what), "{what}: {error}");
+        let is_other = matches!(error, DecodeError::NotARadiograph { .. });
+        assert!(what.is_empty() != is_other && error.to_string().contains(what), "{what}: {error}");
     }
     let error = decode(&image().without(0x7fe0_0010).file()).unwrap_err();
     assert!(matches!(error, DecodeError::NoPixels { .. }), "{error}");
-    // Wherever an image is cut off, it is no other object.
+    // A truncated image is never reported as another object.
     let file = image().file();
     for length in 132..file.len() {
         let error = decode(&file[..length]).unwrap_err();
@@ -240,7 +240,7 @@ fn what_is_no_image_is_told_from_what_is_damaged() {
 }
 
 #[test]
-fn what_is_not_read_is_named() {
+fn unsupported_variants_are_named() {
     let cases = [
         (image().text(0x0028_0008, "IS", "12"), "several frames in one file"),
         (image().packed("1.2.840.10008.1.2.4.201"), "high-throughput JPEG 2000"),
@@ -266,19 +266,19 @@ fn what_is_not_read_is_named() {
         |file: Part10| matches!(decode(&file.file()), Err(DecodeError::TooLarge { .. }));
     let large = image().word(0x0028_0010, 8192).word(0x0028_0011, 8192);
     assert!(!too_large(large.clone()) && too_large(large.clone().word(0x0028_0011, 8193)));
-    // What takes more memory a pixel on the way may have fewer.
+    // Codecs that need more memory per pixel allow fewer pixels.
     let codestream = sequence(0x7fe0_0010, "OB", &[vec![], vec![0xff, 0x4f, 0xff, 0x51]]);
     assert!(too_large(large.packed("1.2.840.10008.1.2.4.90").raw(0x7fe0_0010, codestream)));
 }
 
 #[test]
-fn private_and_nested_elements_are_stepped_over() {
+fn private_and_nested_elements_are_skipped() {
     let plain = decode(&image().file()).unwrap();
     let inner = sequence(0x0009_1002, "SQ", &[element(0x0028_0010, "US", &[9, 0])]);
     let file = image()
         .raw(0x0009_1001, sequence(0x0009_1001, "SQ", &[inner.clone(), vec![]]))
         .raw(0x0009_1003, element(0x0009_1003, "SQ", &inner))
-        // Of unknown kind, so implicit inside: a tag, a length, a value.
+        // Unknown representation, so implicit inside: a tag, a length, a value.
         .raw(
             0x0009_1004,
             sequence(0x0009_1004, "UN", &[vec![8, 0, 0x60, 0, 2, 0, 0, 0, b'C', b'T']]),
@@ -302,19 +302,19 @@ fn no_depth_of_nesting_exhausts_the_stack() {
 #[test]
 fn a_stated_length_allocates_nothing() {
     for length in [0xffff_fffe_u32, 0x7fff_ffff, 1 << 20] {
-        let mut lie = vec![0xe0, 0x7f, 0x10, 0, b'O', b'W', 0, 0];
-        lie.extend(length.to_le_bytes());
-        assert!(error(&image().raw(0x7fe0_0010, lie).file()).starts_with("truncated DICOM"));
+        let mut pixels = vec![0xe0, 0x7f, 0x10, 0, b'O', b'W', 0, 0];
+        pixels.extend(length.to_le_bytes());
+        assert!(error(&image().raw(0x7fe0_0010, pixels).file()).starts_with("truncated DICOM"));
     }
 }
 
 #[test]
-fn bombs_are_refused() {
+fn compression_bombs_are_refused() {
     use std::io::Write;
     let deflated = image().packed("1.2.840.10008.1.2.1.99");
     let mut packer =
         flate2::write::DeflateEncoder::new(deflated.header(), flate2::Compression::fast());
-    // A private element that states to be as long as what follows.
+    // A private element with the length of the zeros that follow.
     let count = super::MAX_INFLATED as usize + 100;
     packer.write_all(&[9, 0, 1, 16, b'O', b'B', 0, 0]).unwrap();
     packer.write_all(&(count as u32).to_le_bytes()).unwrap();
@@ -323,22 +323,24 @@ fn bombs_are_refused() {
         packer.write_all(&zeros).unwrap();
     }
     let bomb = packer.finish().unwrap();
-    assert!(error(&bomb).contains("of more bytes than any image has"), "{}", error(&bomb));
+    assert!(error(&bomb).contains("larger than any image"), "{}", error(&bomb));
 
     let bytes = golden_file("jpeg2000_12.dcm");
-    let at = |mark: [u8; 2]| bytes.windows(2).position(|w| w == mark).unwrap();
-    let (size, style) = (at([0xff, 0x51]), at([0xff, 0x52]));
-    let spoilt = |at: usize, with: &[u8]| {
+    let find = |mark: [u8; 2]| bytes.windows(2).position(|w| w == mark).unwrap();
+    let (size, style) = (find([0xff, 0x51]), find([0xff, 0x52]));
+    let error_with = |at: usize, with: &[u8]| {
         let mut bytes = bytes.clone();
         bytes[at..at + with.len()].copy_from_slice(with);
         error(&bytes)
     };
-    // An image of 1 x 1 tiles, and one of code-blocks of 4 x 4.
+    // Tiles of 1 x 1 pixels, and code-blocks of 4 x 4.
     let (large, small) = ([[0, 0, 32, 0]; 2].concat(), [[0, 0, 0, 1]; 2].concat());
     let tiles = |size: &[u8]| [&large[..], &[0; 8], size].concat();
-    assert!(spoilt(size + 6, &tiles(&small)).contains("more than 4096 tiles"));
-    assert!(spoilt(size + 6, &tiles(&large)).contains("of another size than its header says"));
-    assert!(spoilt(style + 10, &[0, 0]).contains("in such small blocks"));
+    assert!(error_with(size + 6, &tiles(&small)).contains("more than 4096 tiles"));
+    assert!(
+        error_with(size + 6, &tiles(&large)).contains("the size of its compressed image differs")
+    );
+    assert!(error_with(style + 10, &[0, 0]).contains("with very small blocks"));
 }
 
 #[test]
@@ -363,12 +365,12 @@ fn sums_that_overflow_in_a_decoder_do_not_panic() {
 }
 
 #[test]
-fn no_truncated_image_is_taken_for_a_whole_one() {
+fn truncated_images_are_never_accepted_as_complete() {
     for name in names() {
         let bytes = golden_file(&name);
         let whole = decode(&bytes).unwrap();
         for length in 0..bytes.len() {
-            // What pads the end may be missing.
+            // Padding at the end may be missing.
             if let Ok(image) = decode(&bytes[..length]) {
                 assert_eq!(image, whole, "{name} {length}");
             }
@@ -378,7 +380,7 @@ fn no_truncated_image_is_taken_for_a_whole_one() {
 }
 
 #[test]
-fn no_text_of_a_file_is_in_an_error_or_in_what_is_kept() {
+fn texts_of_a_file_reach_neither_errors_nor_tags() {
     let mark = "ZZMARK";
     let marked = |tag: u32, vr: &str| element(tag, vr, mark.as_bytes());
     let full = [
@@ -413,7 +415,7 @@ fn no_text_of_a_file_is_in_an_error_or_in_what_is_kept() {
 }
 
 #[test]
-fn lossless_jpeg_shows_what_the_same_values_uncompressed_show() {
+fn lossless_jpeg_equals_uncompressed_values() {
     for name in ["12_p7_r1", "12_p4_pt2_r3", "16_p1_r32", "16_p6_r1", "16_p6_pt2"] {
         let path = golden_path("lossless_jpeg").join(format!("{name}.jpg"));
         let mut jpeg = std::fs::read(path).unwrap();

@@ -1,6 +1,6 @@
-//! Colours of JPEG components, with the arithmetic of libjpeg and OpenCV.
+//! Colour conversion of JPEG components, with the arithmetic of libjpeg and OpenCV.
 
-/// Red, green and blue of luminance and chroma, in 0..=`max` (ITU-T T.871; the fixed-point
+/// Returns red, green and blue of luminance and chroma, in 0..=`max` (ITU-T T.871; fixed-point
 /// arithmetic of libjpeg's `jdcolor.c`).
 fn rgb([y, cb, cr]: [i32; 3], max: i32) -> [i32; 3] {
     let (cb, cr) = (i64::from(cb - (max + 1) / 2), i64::from(cr - (max + 1) / 2));
@@ -12,7 +12,7 @@ fn rgb([y, cb, cr]: [i32; 3], max: i32) -> [i32; 3] {
     [red, green, blue].map(|add| (y + add as i32).clamp(0, max))
 }
 
-/// YCbCr to RGB, in place.
+/// Converts YCbCr to RGB in place.
 pub fn of_ycc(samples: &mut [u16], bits: u32) {
     let max = (1 << bits) - 1;
     for pixel in samples.as_chunks_mut::<3>().0 {
@@ -20,9 +20,9 @@ pub fn of_ycc(samples: &mut [u16], bits: u32) {
     }
 }
 
-/// CMYK or YCCK, by the color transform in Adobe's segment, to RGB: as libjpeg turns the
-/// latter into the former, and OpenCV that into RGB. CMYK stands inverted in the file (255 is
-/// no ink), as Adobe writes it and OpenCV takes it.
+/// Converts CMYK or YCCK (by the colour transform of the Adobe segment) to RGB: YCCK to CMYK as
+/// libjpeg does, CMYK to RGB as OpenCV does. CMYK is stored inverted (255 is no ink), as Adobe
+/// writes and OpenCV reads it.
 pub fn to_rgb(pixels: &mut Vec<u8>, adobe: Option<u8>) {
     let is_ycck = adobe.is_some_and(|transform| transform != 0);
     let convert = |&[c, m, y, k]: &[u8; 4]| {

@@ -1,15 +1,15 @@
-//! The header of a lossy JPEG, checked for what its decoders do not guard against.
+//! Check of the header of a lossy JPEG, for contents on which decoders fail.
 
 use crate::image::{DecodeError, MAX_PIXELS};
 
-/// What the marker segments before the first scan say.
+/// Facts from the marker segments before the first scan.
 #[derive(Debug)]
 pub struct Header {
     pub width: u32,
     pub height: u32,
     /// 1, 3 or 4.
     pub components: u64,
-    /// As [`super::Jpeg::cost`].
+    /// See [`super::Jpeg::cost`].
     pub cost: u64,
 }
 
@@ -23,14 +23,14 @@ pub struct Header {
 /// [`DecodeError::TooLarge`] for more than [`MAX_PIXELS`] pixels.
 /// [`DecodeError::Unsupported`] for arithmetic coding, hierarchical JPEG and 12 bits, for more
 /// than [`MAX_SCANS`] scans, or more than [`MAX_SCANNED`] pixels in all of them, and for
-/// samplings that no encoder chooses: the decoder panics on some.
+/// unusual sampling factors: the decoder panics on some.
 pub fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
     let truncated = DecodeError::Truncated { format: "JPEG" };
     let unsupported = |what| Err(DecodeError::Unsupported { format: "JPEG", what });
-    let Some((frame, first_scan)) = scan(bytes) else { return Err(truncated) };
+    let Some((frame, first_scan)) = find_first_scan(bytes) else { return Err(truncated) };
     let [height, width] = [frame.height, frame.width].map(u64::from);
     if frame.code == 0 {
-        let what = "it has no header of a frame";
+        let what = "it has no frame header";
         return Err(DecodeError::Contradictory { format: "JPEG", what });
     }
     if let Some(what) = frame.objection() {
@@ -41,12 +41,11 @@ pub fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
         return Err(DecodeError::TooLarge { width, height, limit: MAX_PIXELS });
     }
     let scanned = &bytes[first_scan..];
-    let scans = 1 + scans(scanned);
+    let scans = 1 + count_further_scans(scanned);
     if scans > MAX_SCANS || height * width * scans as u64 > MAX_SCANNED {
         return unsupported(format!("{scans} scans of {width} x {height} pixels"));
     }
-    // Whether the decoder keeps all coefficients until the last scan: the first holds not
-    // all components.
+    // The decoder keeps all coefficients until the last scan if the first scan lacks components.
     let Some(&in_scan) = bytes.get(first_scan + 2) else { return Err(truncated) };
     let keeps_all = frame.progressive || usize::from(in_scan) != frame.samplings.len();
     // The shortest code of a block is one bit.
@@ -55,15 +54,15 @@ pub fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
         return Err(truncated);
     }
     if !frame.is_sampled_as_usual(keeps_all) {
-        return unsupported("its sampling of colours".to_owned());
+        return unsupported("its chroma subsampling".to_owned());
     }
     let names_colours = |w: &[u8]| w[..2] == [0xff, APP_14] && w[4..] == *b"Adobe";
     if keeps_all && scanned.windows(9).any(names_colours) {
-        return unsupported("colours that change between its scans".to_owned());
+        return unsupported("colours that change between scans".to_owned());
     }
     let components = match frame.samplings.len() {
         n @ (1 | 3 | 4) => n as u64,
-        n => return unsupported(format!("{n} colours")),
+        n => return unsupported(format!("{n} components")),
     };
     // Measured.
     let cost = components * if keeps_all { 4 } else { 2 };
@@ -71,27 +70,27 @@ pub fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
     Ok(Header { width, height, components, cost })
 }
 
-/// The most scans of an image; encoders write ten. Each takes a few bytes, and the
-/// decoder goes over all pixels for it.
+/// Maximum number of scans of an image; encoders write ten. A scan may have few bytes, but the
+/// decoder visits all pixels for it.
 const MAX_SCANS: usize = 100;
 
-/// The most pixels in all scans together: ten scans of the largest X-ray detectors.
+/// Maximum number of pixels in all scans together: ten scans of the largest X-ray detectors.
 const MAX_SCANNED: u64 = 1 << 28;
 
 const START_OF_SCAN: u8 = 0xda;
 const APP_0: u8 = 0xe0;
-/// Adobe's, which says what colours the components are.
+/// Adobe segment, which states the colour space of the components.
 const APP_14: u8 = 0xee;
 pub const END_OF_IMAGE: u8 = 0xd9;
-/// The frame of a JPEG-LS (ITU-T T.87, C.1.1). Its file may begin with a segment of SPIFF.
+/// Frame marker of JPEG-LS (ITU-T T.87, C.1.1). Its file may begin with a SPIFF segment.
 pub const JPEG_LS_FRAME: u8 = 0xf7;
 
-/// What a frame header says.
+/// Frame header.
 #[derive(Clone, Copy)]
 struct Frame<'a> {
-    /// Of its marker.
+    /// Code of the marker.
     code: u8,
-    /// Bits of a sample.
+    /// Bits per sample.
     precision: u8,
     height: u16,
     width: u16,
@@ -101,13 +100,13 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// Why a frame is not read, if so.
+    /// Returns the reason why the frame is not supported, if any.
     fn objection(&self) -> Option<&'static str> {
         match (self.code, self.precision) {
             (JPEG_LS_FRAME, _) => Some(
-                "JPEG-LS coding; convert the file: `ffmpeg -i x.jls x.png`; within DICOM it is read",
+                "JPEG-LS; convert the file: `ffmpeg -i x.jls x.png`; it is supported within DICOM",
             ),
-            _ if self.height == 0 => Some("a height that is said behind the pixels (DNL)"),
+            _ if self.height == 0 => Some("a height stated after the pixels (DNL)"),
             (0xc0..=0xc2, 8) => None,
             (0xc0..=0xc2, 12) => Some(
                 "12-bit samples with lossy compression; convert the file with a program that \
@@ -120,39 +119,39 @@ impl Frame<'_> {
         }
     }
 
-    /// Whether colours are sampled as the first component is, or by half or a quarter of
-    /// that; where a scan holds one component of a picture that is not progressive, each
-    /// as often as there are pixels.
+    /// Returns `true` if each sampling factor is that of the first component, or a half or a
+    /// quarter of it. If the scans of an image that is not progressive hold single components, all
+    /// factors must be 1.
     fn is_sampled_as_usual(&self, in_scans: bool) -> bool {
         let sampling = |component: &[u8; 3]| [component[1] >> 4, component[1] & 15];
         let Some([first_h, first_v]) = self.samplings.first().map(sampling) else { return true };
         let fits = |n: u8, first: u8| matches!(n, 1 | 2 | 4) && n <= first && first <= 4;
         self.samplings.iter().map(sampling).all(|[h, v]| {
-            let alone = self.samplings.len() == 1;
+            let is_single = self.samplings.len() == 1;
             let simple = h == 1 && v == 1;
             let separate = in_scans && !self.progressive;
-            simple || alone || (!separate && fits(h, first_h) && fits(v, first_v))
+            simple || is_single || (!separate && fits(h, first_h) && fits(v, first_v))
         })
     }
 }
 
-/// Starts of scans, but for the first.
-fn scans(bytes: &[u8]) -> usize {
+/// Number of scans after the first.
+fn count_further_scans(bytes: &[u8]) -> usize {
     bytes.windows(2).filter(|w| *w == [0xff, START_OF_SCAN]).count()
 }
 
-/// The frame, and where the first scan starts; none if the header ends before, or may be
-/// read otherwise by a decoder.
-fn scan(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
+/// Returns the frame and the position of the first scan; `None` if the header ends before, or if
+/// decoders may read it differently.
+fn find_first_scan(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
     let none =
         Frame { code: 0, precision: 0, height: 0, width: 0, samplings: &[], progressive: false };
     let mut frame = none;
     for (code, segment) in markers(bytes) {
         match code {
             START_OF_SCAN => return Some((frame, segment)),
-            // Behind the frame it comes too late for the decoder, which panics.
+            // After the frame, the decoder panics on this segment.
             APP_14 if !frame.samplings.is_empty() => return None,
-            // Of these the decoder skips a byte too many.
+            // The decoder skips one byte too many of these segments.
             APP_0 if bytes.get(segment..segment + 2) == Some(&[0, 6]) => return None,
             // A frame header (the other codes of the range are DHT, JPG, DAC).
             0xc0..=0xcf | JPEG_LS_FRAME if !matches!(code, 0xc4 | 0xc8 | 0xcc) => {
@@ -160,7 +159,7 @@ fn scan(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
                     bytes.get(segment..)?.split_first_chunk::<8>()?;
                 let [height, width] = [[h1, h0], [w1, w0]].map(u16::from_be_bytes);
                 let samplings = rest.as_chunks::<3>().0.get(..usize::from(components))?;
-                // Of four codes in a row, the third is progressive.
+                // The third of four consecutive codes is progressive.
                 let progressive = code & 3 == 2;
                 frame = Frame { code, precision, height, width, samplings, progressive };
             }
@@ -170,9 +169,9 @@ fn scan(bytes: &[u8]) -> Option<(Frame<'_>, usize)> {
     None
 }
 
-/// The markers of segments before the first scan, and where their segments start; none
-/// behind a marker that stands alone, which is not to be there, and which decoders take
-/// for one with a segment.
+/// Returns the markers of segments before the first scan, and the positions of the segments. Ends
+/// at a marker without a segment, which is invalid here and which decoders read like one with a
+/// segment.
 fn markers(bytes: &[u8]) -> impl Iterator<Item = (u8, usize)> {
     let mut at = 2;
     std::iter::from_fn(move || {

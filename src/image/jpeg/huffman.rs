@@ -1,15 +1,15 @@
-//! Huffman tables and the bits of entropy-coded segments (ITU-T T.81, annexes C and F).
+//! Huffman tables and bit reader of entropy-coded segments (ITU-T T.81, annexes C and F).
 
-/// Why entropy-coded data cannot be read on.
+/// Reason why entropy-coded data cannot be read further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The data end, at a marker or with the file.
+    /// The data end at a marker or with the file.
     Missing,
     /// A code or a value that cannot occur.
     Invalid,
 }
 
-/// Codes of up to this many bits are found with one look-up.
+/// Maximum number of bits of a code that is found with one look-up.
 const FAST: u32 = 9;
 
 /// A Huffman table.
@@ -17,10 +17,9 @@ const FAST: u32 = 9;
 pub struct Table {
     /// By the next [`FAST`] bits: length of the code and its symbol; length 0 for longer codes.
     fast: Box<[(u8, u8); 1 << FAST]>,
-    /// By length: the smallest number of 16 bits that begins with no code of that length or a
-    /// shorter one.
+    /// By length: the smallest 16-bit number that begins with no code of that or a shorter length.
     limits: [u32; 17],
-    /// By length: what is added to a code to get the index of its symbol.
+    /// By length: number that is added to a code to get the index of its symbol.
     offsets: [i32; 17],
     symbols: Vec<u8>,
 }
@@ -28,11 +27,11 @@ pub struct Table {
 impl Table {
     /// A table without codes.
     pub fn none() -> Self {
-        Self::new(&[0; 16], &[]).expect("no code is one too many")
+        Self::new(&[0; 16], &[]).expect("a table without codes is valid")
     }
 
-    /// A table by its number of codes of each length, 1 to 16 bits, and the symbols in order
-    /// of their codes; `None` if there are more codes than bits allow.
+    /// Builds a table from the number of codes of each length, 1 to 16 bits, and the symbols in the
+    /// order of their codes. `None` if there are more codes than the bits allow.
     pub fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
         let mut table = Self {
             fast: Box::new([(0, 0); 1 << FAST]),
@@ -62,31 +61,31 @@ impl Table {
     }
 }
 
-/// Bits that [`Coefficients`] looks up at a time.
+/// Number of bits that [`Coefficients`] looks up at a time.
 const WINDOW: u32 = 12;
 
-/// The codes of AC coefficients, with a table that finds several of them at a time: a walk
-/// that needs no values spends its time on finding where each code ends.
+/// Codes of AC coefficients, with a table that finds several codes at a time: a walk without values
+/// spends its time on finding the end of each code.
 pub struct Coefficients {
-    /// As in the file.
+    /// Table as in the file.
     pub table: Table,
-    /// By the next [`WINDOW`] bits.
+    /// Groups by the next [`WINDOW`] bits.
     groups: Box<[Group; 1 << WINDOW]>,
 }
 
-/// The codes at the start of [`WINDOW`] bits that are there with all bits of their values.
+/// Codes at the start of [`WINDOW`] bits that are complete with all bits of their values.
 #[derive(Clone, Copy, Default)]
 struct Group {
-    /// Of all codes and values; 0 if the first code is longer than what is looked up.
+    /// Number of bits of all codes and values; 0 if the first code exceeds the window.
     bits: u8,
     /// Number of coefficients, at most 63.
     coefficients: u8,
-    /// Whether the last code ends the block.
+    /// True if the last code ends the block.
     is_end: bool,
 }
 
 impl Coefficients {
-    /// The codes of a table, whose symbols are those of annex F.
+    /// Builds the groups of a table with the symbols of annex F.
     pub fn new(table: Table) -> Self {
         let mut groups = Box::new([Group::default(); 1 << WINDOW]);
         for (bits, group) in groups.iter_mut().enumerate() {
@@ -109,8 +108,8 @@ impl Coefficients {
     }
 }
 
-/// Number of coefficients that a symbol stands for: zeros, then one other; `None` for the end
-/// of the block.
+/// Number of coefficients of a symbol: zeros, then one other coefficient; `None` for the end of the
+/// block.
 fn coefficients(symbol: u8) -> Option<u8> {
     match (symbol >> 4, symbol & 15) {
         (0..15, 0) => None,
@@ -118,8 +117,8 @@ fn coefficients(symbol: u8) -> Option<u8> {
     }
 }
 
-/// The tables of annex K, of luminance and of chroma, which files of cameras leave out: counts
-/// and symbols. Both DC tables have the symbols 0 to 11.
+/// Tables of annex K for luminance and chroma, which camera files omit: counts and symbols. Both DC
+/// tables have the symbols 0 to 11.
 const DC: [[u8; 16]; 2] = [
     [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
     [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],
@@ -162,20 +161,20 @@ const AC: [([u8; 16], [u8; 162]); 2] = [
 ];
 
 impl Table {
-    /// The DC table of luminance (0) or chroma that is meant where a file has none.
+    /// Standard DC table of luminance (0) or chroma, for files without tables.
     pub fn standard_dc(id: usize) -> Self {
         let symbols: Vec<u8> = (0..12).collect();
         Self::new(&DC[id.min(1)], &symbols).expect("a table of the standard")
     }
 
-    /// The AC table of luminance (0) or chroma that is meant where a file has none.
+    /// Standard AC table of luminance (0) or chroma, for files without tables.
     pub fn standard_ac(id: usize) -> Self {
         let (counts, symbols) = &AC[id.min(1)];
         Self::new(counts, symbols).expect("a table of the standard")
     }
 }
 
-/// The segment (DHT) that defines these tables, for decoders that do not know them.
+/// DHT segment of the standard tables, for decoders that lack them.
 pub fn standard_segment() -> Vec<u8> {
     let dc_symbols: Vec<u8> = (0..12).collect();
     let mut body = Vec::new();
@@ -191,7 +190,7 @@ pub fn standard_segment() -> Vec<u8> {
     [&[0xff, 0xc4][..], &length[..], &body[..]].concat()
 }
 
-/// Reads the bits of an entropy-coded segment, up to the marker that ends it.
+/// Reader of the bits of an entropy-coded segment, up to the marker that ends it.
 #[derive(Clone, Copy)]
 pub struct Bits<'a> {
     bytes: &'a [u8],
@@ -203,14 +202,14 @@ pub struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// The segment that starts at byte `at`.
+    /// Reader of the segment that starts at byte `at`.
     pub fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at, buffer: 0, count: 0 }
     }
 
     #[inline]
     fn fill(&mut self) {
-        // Four bytes at once where none of them is FF: where the complement has no zero byte.
+        // Reads four bytes at once if none is FF, that is, if the complement has no zero byte.
         let next = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
         match next.filter(|_| self.count <= 32).map(|four| u32::from_be_bytes(*four)) {
             Some(next) if (!next).wrapping_sub(0x0101_0101) & next & 0x8080_8080 == 0 => {
@@ -218,12 +217,12 @@ impl<'a> Bits<'a> {
                 self.count += 32;
                 self.at += 4;
             }
-            _ => *self = self.filled_by_bytes(),
+            _ => *self = self.fill_bytewise(),
         }
     }
 
     #[cold]
-    fn filled_by_bytes(mut self) -> Self {
+    fn fill_bytewise(mut self) -> Self {
         while self.count <= 48 {
             let Some(&byte) = self.bytes.get(self.at) else { return self };
             if byte == 0xff {
@@ -240,7 +239,10 @@ impl<'a> Bits<'a> {
         self
     }
 
-    /// The next `count` bits, 16 at most, as a number.
+    /// Returns the next `count` bits, at most 16, as a number.
+    ///
+    /// # Errors
+    /// [`Fault::Missing`] at the end of the data.
     pub fn bits(&mut self, count: u32) -> Result<u32, Fault> {
         if self.count < count {
             self.fill();
@@ -278,7 +280,7 @@ impl<'a> Bits<'a> {
             if let Some(rest) = bits.count.checked_sub(WINDOW) {
                 let group = codes.groups[(bits.buffer >> rest) as usize & ((1 << WINDOW) - 1)];
                 let next = k + usize::from(group.coefficients);
-                // Behind the last coefficient the next block begins, with another table.
+                // After the last coefficient, the next block begins, with another table.
                 if group.bits > 0 && next < 64 {
                     bits.count -= u32::from(group.bits);
                     k = next;
@@ -302,12 +304,15 @@ impl<'a> Bits<'a> {
         if k > 64 { Err(Fault::Invalid) } else { Ok(()) }
     }
 
-    /// The symbol of the next code.
+    /// Returns the symbol of the next code.
+    ///
+    /// # Errors
+    /// As [`Self::skip_coefficients`].
     pub fn symbol(&mut self, table: &Table) -> Result<u8, Fault> {
         if self.count < 16 {
             self.fill();
         }
-        // With zeros where the data end.
+        // Padded with zeros at the end of the data.
         let next = match self.count.checked_sub(16) {
             Some(rest) => (self.buffer >> rest) as u32 & 0xffff,
             None => (self.buffer << (16 - self.count)) as u32 & 0xffff,
@@ -329,10 +334,13 @@ impl<'a> Bits<'a> {
         Ok(symbol)
     }
 
-    /// Reads the restart marker with this number, from 0 to 7, which must come next.
+    /// Reads the next restart marker, which must have this number (0 to 7).
+    ///
+    /// # Errors
+    /// [`Fault::Missing`] at the end of the data, [`Fault::Invalid`] for another marker.
     pub fn restart(&mut self, number: u8) -> Result<(), Fault> {
         let marker = self.end();
-        // Any number of bytes FF may stand before the code.
+        // Any number of bytes FF may precede the code.
         let fill = self.bytes[marker..].iter().take_while(|byte| **byte == 0xff).count();
         match self.bytes.get(marker + fill) {
             Some(code) if fill > 0 && *code == 0xd0 + number => {
@@ -345,7 +353,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Where the first byte lies of which no bit was read.
+    /// Position of the first byte of which no bit was read.
     pub fn end(&self) -> usize {
         let mut end = self.at;
         for _ in 0..self.count / 8 {
@@ -392,7 +400,7 @@ mod tests {
         assert_eq!(Bits::new(&[0xff, 0xd9], 0).bits(1), Err(Fault::Missing));
     }
 
-    /// Against a walk of one code at a time, over random bits and several tables.
+    /// Compares with a walk of one code at a time, on random bits and several tables.
     #[test]
     fn groups_of_coefficients_end_where_single_codes_do() {
         let mut state = 1_u64;
@@ -437,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_too_many_codes_is_none() {
+    fn a_table_with_too_many_codes_is_refused() {
         let mut counts = [0; 16];
         counts[0] = 3;
         assert!(Table::new(&counts, &[1, 2, 3]).is_none());

@@ -1,8 +1,8 @@
 //! Decoder of lossless JPEG (ITU-T T.81, annex H: process 14), Huffman-coded.
 //!
-//! Predictors 1 to 7, restart intervals, point transforms, 2 to 16 bits, 1 or 3 components,
-//! in one scan or one each. Several components must have sampling factors of 1: medical files
-//! have no others.
+//! Predictors 1 to 7, restart intervals, point transforms, 2 to 16 bits, 1 or 3 components, in one
+//! scan or one scan each. Several components must have sampling factors of 1, as in all medical
+//! files.
 
 use super::huffman::{Bits, Fault, Table};
 use super::stream::{Frame, Scan, Stream, damaged};
@@ -18,31 +18,31 @@ pub struct Lossless {
     pub height: usize,
     /// 1 or 3.
     pub channels: usize,
-    /// Bits of a sample, 2 to 16.
+    /// Bits per sample, 2 to 16.
     pub bits: u32,
-    /// `[height, width, channels]`, the point transform undone.
+    /// Samples `[height, width, channels]` after undoing the point transform.
     pub samples: Vec<u16>,
-    /// Whether three components are luminance and chroma (YCbCr), as Adobe's segment says.
+    /// True if three components are luminance and chroma (YCbCr) according to the Adobe segment.
     pub ycc: bool,
-    /// Doubts about the file, as in [`crate::image::Image::notes`].
+    /// Notes on the file, as in [`crate::image::Image::notes`].
     pub notes: Vec<String>,
 }
 
 impl Lossless {
-    /// Luminance and chroma to red, green and blue.
+    /// Converts luminance and chroma to red, green and blue.
     pub fn convert_to_rgb(&mut self) {
         super::colour::of_ycc(&mut self.samples, self.bits);
     }
 }
 
-/// Whether the first frame header of the file is that of a lossless JPEG.
+/// Returns `true` if the first frame header of the file is that of a lossless JPEG.
 pub fn is_lossless(bytes: &[u8]) -> bool {
     let mut stream = Stream::new(bytes);
     let _ = stream.next_scan();
     stream.frame.is_some_and(|frame| frame.code == FRAME)
 }
 
-/// Width, height and number of components, as the frame header says.
+/// Returns width, height and number of components of the frame header.
 ///
 /// # Errors
 /// As [`decode`].
@@ -54,12 +54,12 @@ pub fn size(bytes: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
     Ok((frame.width as u32, frame.height as u32, frame.components.len() as u64))
 }
 
-/// Decodes a lossless JPEG, exactly. Memory: two bytes per sample.
+/// Decodes a lossless JPEG exactly. Needs two bytes of memory per sample.
 ///
 /// # Errors
-/// [`DecodeError::Truncated`] if samples are missing, [`DecodeError::Contradictory`] for
-/// damaged data or samples of more bits than the frame header says,
-/// [`DecodeError::TooLarge`] and [`DecodeError::Unsupported`] as for any JPEG.
+/// [`DecodeError::Truncated`] if samples are missing, [`DecodeError::Contradictory`] for damaged
+/// data or samples of more bits than the frame header states, [`DecodeError::TooLarge`] and
+/// [`DecodeError::Unsupported`] as for any JPEG.
 pub fn decode(bytes: &[u8]) -> Result<Lossless, DecodeError> {
     let mut stream = Stream::new(bytes);
     let mut scan = stream.next_scan()?.ok_or_else(|| Fault::Missing.error())?;
@@ -78,14 +78,14 @@ pub fn decode(bytes: &[u8]) -> Result<Lossless, DecodeError> {
     loop {
         for (index, ..) in &scan.components {
             if std::mem::replace(&mut seen[*index], true) {
-                return Err(damaged("it has two scans of a component"));
+                return Err(damaged("it has two scans of the same component"));
             }
         }
         let mut bits = Bits::new(stream.bytes, scan.data);
         read(&stream, &frame, &scan, &mut bits, &mut samples)?;
         let unread = stream.skip_data(&bits);
         if seen.iter().all(|seen| *seen) {
-            // What follows the last scan is the end of the image, or is missing.
+            // The end-of-image marker follows, or is missing.
             let _ = stream.next_scan();
             notes.extend(super::end_notes(stream.ended, unread));
             if stream.ended {
@@ -111,16 +111,16 @@ fn check(frame: &Frame) -> Result<(), DecodeError> {
         return Err(DecodeError::TooLarge { width, height, limit: MAX_PIXELS });
     }
     if frame.code != FRAME {
-        return Err(damaged("it is not the lossless JPEG that it claims to be"));
+        return Err(damaged("its frame is not that of a lossless JPEG"));
     }
     if width == 0 {
-        return unsupported("an image without pixels");
+        return unsupported("the image has no pixels");
     }
     if !(2..=16).contains(&frame.precision) {
         return Err(damaged("its samples have fewer than 2 or more than 16 bits"));
     }
     if !matches!(frame.components.len(), 1 | 3) {
-        return unsupported("other than 1 or 3 components");
+        return unsupported("a number of components other than 1 or 3");
     }
     let is_subsampled = frame.components.iter().any(|c| (c.h, c.v) != (1, 1));
     if frame.components.len() > 1 && is_subsampled {
@@ -139,7 +139,7 @@ fn read(
 ) -> Result<(), DecodeError> {
     let (width, channels) = (frame.width, frame.components.len());
     if !(1..=7).contains(&scan.start) || scan.low >= frame.precision {
-        return Err(damaged("its predictor or its point transform cannot be"));
+        return Err(damaged("its predictor or its point transform is invalid"));
     }
     // A restart resets the prediction to that of a first row, so it begins a row (H.1.1).
     if !stream.interval.is_multiple_of(width) {
@@ -155,14 +155,13 @@ fn read(
     let limit = 1 << precision;
     let start = 1 << (precision - 1);
     let stride = width * channels;
-    // Rows since the last restart.
-    let mut since = 0;
+    let mut rows_since_restart = 0;
     let mut restarts = 0_u8;
     for row in 0..frame.height {
-        if rows_between_restarts > 0 && since == rows_between_restarts {
+        if rows_between_restarts > 0 && rows_since_restart == rows_between_restarts {
             bits.restart(restarts % 8).map_err(Fault::error)?;
             restarts = restarts.wrapping_add(1);
-            since = 0;
+            rows_since_restart = 0;
         }
         let (above, this) = samples.split_at_mut(row * stride);
         let above = &above[above.len().saturating_sub(stride)..];
@@ -171,7 +170,7 @@ fn read(
                 let at = column * channels + channel;
                 let shifted = |sample: u16| i32::from(sample >> scan.low);
                 let left = |row: &[u16]| shifted(row[at - channels]);
-                let predicted = match (since, column) {
+                let predicted = match (rows_since_restart, column) {
                     (0, 0) => start,
                     (0, _) => left(this),
                     (_, 0) => shifted(above[at]),
@@ -181,12 +180,12 @@ fn read(
                 let difference = difference(bits, table).map_err(Fault::error)?;
                 let sample = (predicted + difference) & 0xffff;
                 if sample >= limit {
-                    return Err(damaged("it has samples of more bits than its header says"));
+                    return Err(damaged("it has samples of more bits than its header states"));
                 }
                 this[at] = (sample as u16) << scan.low;
             }
         }
-        since += 1;
+        rows_since_restart += 1;
     }
     Ok(())
 }
@@ -204,7 +203,7 @@ fn predict(predictor: usize, a: i32, b: i32, c: i32) -> i32 {
     }
 }
 
-/// The next difference (tables H.2 and F.12).
+/// Reads the next difference (tables H.2 and F.12).
 fn difference(bits: &mut Bits<'_>, table: &Table) -> Result<i32, Fault> {
     match bits.symbol(table)? {
         0 => Ok(0),

@@ -1,8 +1,7 @@
-//! JPEG: what its decoders do not guard against, what they leave out, and the colours of
-//! OpenCV.
+//! Decoder of JPEG files, with checks that libraries lack and the colours of OpenCV.
 //!
-//! Lossy JPEG of 8 bits goes through `zune-jpeg`, after [`check`] has walked its header and
-//! [`scan::walk`] its coded data. Lossless JPEG is decoded here ([`lossless`]).
+//! Lossy JPEG of 8 bits is decoded by `zune-jpeg`, after [`check`] has read its header and
+//! [`scan::walk`] its coded data. Lossless JPEG is decoded by [`lossless`].
 
 mod colour;
 mod header;
@@ -30,40 +29,40 @@ use super::{DecodeError, trailer};
 #[cfg(test)]
 mod tests;
 
-/// A lossy JPEG that can be decoded.
+/// Lossy JPEG that passed all checks.
 #[derive(Debug)]
 pub struct Jpeg<'a> {
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// 1, 3 or 4.
     pub components: u64,
-    /// Bytes of memory that decoding takes for each pixel.
+    /// Memory in bytes per pixel for decoding.
     pub cost: u64,
-    /// The file, with an end-of-image marker.
+    /// Bytes of the file, with an end-of-image marker.
     pub bytes: Cow<'a, [u8]>,
-    /// Doubts about the file, as in [`super::Image::notes`].
+    /// Notes on the file, as in [`super::Image::notes`].
     pub notes: Vec<String>,
 }
 
-/// How the components of a JPEG with three become red, green and blue.
+/// Conversion of three components to RGB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colours {
-    /// As the JPEG says.
+    /// As the JPEG states.
     OfFile,
-    /// As they are stored.
+    /// No conversion.
     Raw,
 }
 
-/// The steps of decoding: checks the file, then asks for memory, then decodes.
+/// Decodes a JPEG. Checks the file, then calls `admit` with the memory needed, then decodes.
 ///
 /// # Errors
 /// As [`super::decode()`].
 pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, DecodeError> {
     if lossless::is_lossless(bytes) {
         let (width, height, components) = lossless::size(bytes)?;
-        // Two bytes of each sample as it is stored, one as it is wanted, and a copy.
+        // Per sample: two bytes as stored, one as converted, and one of a copy.
         admit(super::decode::memory(width, height, 4 * components)?);
         return Ok(lossless::decode(bytes)?.into());
     }
@@ -72,7 +71,7 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, Decode
     pixels(jpeg, Colours::OfFile)
 }
 
-/// Decodes a lossy JPEG that was checked.
+/// Decodes a checked lossy JPEG.
 ///
 /// # Errors
 /// [`DecodeError::Contradictory`] if the decoder fails.
@@ -87,9 +86,9 @@ pub fn pixels(jpeg: Jpeg<'_>, colours: Colours) -> Result<Raster, DecodeError> {
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&*bytes), options);
     decoder.decode_headers().map_err(failed)?;
     if decoder.dimensions() != Some((width as usize, height as usize)) {
-        return Err(damaged("it has two sizes"));
+        return Err(damaged("its headers state two sizes"));
     }
-    let space = decoder.input_colorspace().ok_or_else(|| damaged("it has no colours"))?;
+    let space = decoder.input_colorspace().ok_or_else(|| damaged("its colour space is missing"))?;
     let (out, channels, mode) = match (components, colours) {
         (1, _) => (ColorSpace::Luma, 1, "L"),
         (3, Colours::OfFile) => (ColorSpace::RGB, 3, "RGB"),
@@ -100,7 +99,7 @@ pub fn pixels(jpeg: Jpeg<'_>, colours: Colours) -> Result<Raster, DecodeError> {
     decoder.set_options(options.jpeg_set_out_colorspace(out));
     let mut pixels = decoder.decode().map_err(failed)?;
     if pixels.len() != width as usize * height as usize * channels {
-        return Err(damaged("it has not as many values as pixels"));
+        return Err(damaged("its number of values does not fit its size"));
     }
     if channels == 4 {
         let mut stream = Stream::new(&bytes);
@@ -138,8 +137,8 @@ impl From<lossless::Lossless> for Raster {
     }
 }
 
-/// The file without the zeros at its end, if it has no end-of-image marker behind `scan`:
-/// what was not copied whole often ends in zeros, which read as codes of pixels.
+/// Removes zeros at the end of a file that has no end-of-image marker after position `scan`. Partly
+/// copied files often end in zeros, which would be read as codes of pixels.
 fn without_padding(bytes: &[u8], scan: usize) -> &[u8] {
     if bytes[scan..].windows(2).rev().any(|pair| pair == [0xff, END_OF_IMAGE]) {
         return bytes;
@@ -150,33 +149,33 @@ fn without_padding(bytes: &[u8], scan: usize) -> &[u8] {
     &bytes[..end.clamp(scan, bytes.len())]
 }
 
-/// Notes on how a file ends: whether the end-of-image marker is there, and how many bytes of
-/// coded data no pixel needs.
+/// Notes on the end of a file: a missing end-of-image marker, and bytes of coded data that belong
+/// to no pixel.
 fn end_notes(ended: bool, extra: usize) -> Vec<String> {
     let mut notes = Vec::new();
     if !ended {
-        notes.push("the end-of-image marker is missing; all pixels are there".to_owned());
+        notes.push("the end-of-image marker is missing; all pixels are present".to_owned());
     }
-    // One byte more than needed is how some encoders end their data.
+    // Some encoders write one byte more than needed.
     if ended && extra > 1 {
-        notes.push(format!("{extra} bytes of its coded data belong to no pixel"));
+        notes.push(format!("{extra} bytes of the coded data belong to no pixel"));
     }
     notes
 }
 
-/// A note on the bytes behind the end of the image, which is at `end`. In a file of several
-/// pictures (MPO) the others stand there, as its header says.
+/// Returns a note on the bytes after `end`, the end of the image. In a file of several images (MPO,
+/// by its header), the other images follow there: no note.
 fn trailer_note(bytes: &[u8], end: usize) -> Option<String> {
     let note = trailer::note(&bytes[end..])?;
     let has_index = bytes[..end].windows(4).any(|w| w == b"MPF\0");
     (!has_index).then_some(note)
 }
 
-/// Checks the header and walks the coded data of a lossy JPEG.
+/// Checks the header and the coded data of a lossy JPEG.
 ///
 /// # Errors
-/// As [`header`] and [`scan::walk`]. [`DecodeError::Truncated`] if pixels are missing: a
-/// decoder would fill them with grey, and a model would learn from it.
+/// As [`header`] and [`scan::walk`]. [`DecodeError::Truncated`] if pixels are missing: a decoder
+/// would fill them with grey, and a model would be trained on them.
 pub fn check(bytes: &[u8]) -> Result<Jpeg<'_>, DecodeError> {
     let Header { width, height, components, cost } = header(bytes)?;
     let scan::Whole { end, has_tables, ended, mut notes } = scan::walk(bytes)?;

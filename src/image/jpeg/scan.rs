@@ -1,20 +1,19 @@
-//! Checks that all coded data of a lossy JPEG are there, before a decoder fills what is
-//! missing with grey: walks its Huffman codes (ITU-T T.81, annexes F and G) without
-//! computing pixels.
+//! Check that the coded data of a lossy JPEG are complete, since decoders fill missing pixels with
+//! grey. The Huffman codes (ITU-T T.81, annexes F and G) are walked without computing pixels.
 
 use super::huffman::{Bits, Coefficients, Fault, Table};
 use super::stream::{Frame, Scan, Stream, damaged};
 use crate::image::DecodeError;
 
-/// A JPEG whose pixels are all there.
+/// JPEG whose pixels are complete.
 pub struct Whole {
-    /// Position behind the coded data of the last scan.
+    /// Position after the coded data of the last scan.
     pub end: usize,
-    /// Whether it has Huffman tables of its own.
+    /// True if the file has Huffman tables.
     pub has_tables: bool,
-    /// Whether the end-of-image marker is there.
+    /// True if the end-of-image marker is present.
     pub ended: bool,
-    /// Doubts about the file, as in [`crate::image::Image::notes`].
+    /// Notes on the file, as in [`crate::image::Image::notes`].
     pub notes: Vec<String>,
 }
 
@@ -33,7 +32,7 @@ pub fn walk(bytes: &[u8]) -> Result<Whole, DecodeError> {
     let mut extra = 0;
     loop {
         let mut bits = Bits::new(stream.bytes, scan.data);
-        state.scan(&stream, &frame, &scan, &mut bits)?;
+        state.walk_scan(&stream, &frame, &scan, &mut bits)?;
         let end = bits.end();
         extra += stream.skip_data(&bits);
         if let Some(next) = stream.next_scan()? {
@@ -47,21 +46,21 @@ pub fn walk(bytes: &[u8]) -> Result<Whole, DecodeError> {
             return Err(Fault::Missing.error());
         }
         if !is_whole {
-            notes.push("its progressive scans end before full precision".to_owned());
+            notes.push("the progressive scans end before full precision".to_owned());
         }
         notes.extend(super::end_notes(stream.ended, extra));
         return Ok(Whole { end, has_tables, ended: stream.ended, notes });
     }
 }
 
-/// What the scans so far have coded.
+/// Coefficients coded by the scans so far.
 struct State {
-    /// For each component: blocks in a row, and in a column.
+    /// For each component: number of blocks per row and per column.
     blocks: Vec<(usize, usize)>,
-    /// For each component and block of a progressive JPEG: which of the 64 coefficients are
-    /// not zero.
+    /// For each component and block of a progressive JPEG: mask of the coefficients that are not
+    /// zero.
     nonzero: Vec<Vec<u64>>,
-    /// For each component and coefficient: the lowest bit that is coded.
+    /// For each component and coefficient: lowest coded bit.
     exact: Vec<[Option<u32>; 64]>,
     is_progressive: bool,
 }
@@ -89,7 +88,7 @@ impl State {
     }
 
     /// Walks one scan.
-    fn scan(
+    fn walk_scan(
         &mut self,
         stream: &Stream<'_>,
         frame: &Frame,
@@ -98,9 +97,9 @@ impl State {
     ) -> Result<(), DecodeError> {
         let (start, end) = if self.is_progressive { (scan.start, scan.end) } else { (0, 63) };
         if start > end || end > 63 || (self.is_progressive && start == 0 && end != 0) {
-            return Err(damaged("it has a scan of coefficients that cannot be"));
+            return Err(damaged("a scan has an invalid range of coefficients"));
         }
-        let alone = scan.components.len() == 1;
+        let is_single = scan.components.len() == 1;
         let mut parts = Vec::new();
         for &(index, dc, ac) in &scan.components {
             let component = frame.components[index];
@@ -108,7 +107,7 @@ impl State {
             let uses_ac = end > 0;
             parts.push(Part {
                 index,
-                blocks: if alone { 1 } else { component.h * component.v },
+                blocks: if is_single { 1 } else { component.h * component.v },
                 dc: table(&stream.dc, dc, uses_dc, Table::standard_dc)?,
                 ac: Coefficients::new(table(&stream.ac, ac, uses_ac, Table::standard_ac)?),
             });
@@ -116,8 +115,8 @@ impl State {
                 *coefficient = Some(scan.low);
             }
         }
-        if start > 0 && !alone {
-            return Err(damaged("it has a scan of coefficients that cannot be"));
+        if start > 0 && !is_single {
+            return Err(damaged("a scan has an invalid range of coefficients"));
         }
         let units = match &parts[..] {
             [part] => self.blocks[part.index].0 * self.blocks[part.index].1,
@@ -131,11 +130,11 @@ impl State {
                 columns * rows
             }
         };
-        self.units(stream, scan, &parts, units, bits).map_err(Fault::error)
+        self.walk_units(stream, scan, &parts, units, bits).map_err(Fault::error)
     }
 
-    /// Walks the units of a scan.
-    fn units(
+    /// Walks the units (MCUs) of a scan.
+    fn walk_units(
         &mut self,
         stream: &Stream<'_>,
         scan: &Scan,
@@ -156,18 +155,18 @@ impl State {
                 for _ in 0..part.blocks {
                     match (self.is_progressive, start, scan.high) {
                         (false, ..) => {
-                            part.dc(bits)?;
+                            part.walk_dc(bits)?;
                             bits.skip_coefficients(&part.ac)?;
                         }
-                        (_, 0, 0) => part.dc(bits)?,
+                        (_, 0, 0) => part.walk_dc(bits)?,
                         (_, 0, _) => bits.bits(1).map(drop)?,
                         (_, _, 0) => {
                             let nonzero = &mut self.nonzero[part.index][unit];
-                            part.ac(bits, start, end, &mut run, nonzero)?;
+                            part.walk_ac(bits, start, end, &mut run, nonzero)?;
                         }
                         _ => {
                             let nonzero = &mut self.nonzero[part.index][unit];
-                            part.refined(bits, start, end, &mut run, nonzero)?;
+                            part.walk_refinement(bits, start, end, &mut run, nonzero)?;
                         }
                     }
                 }
@@ -177,8 +176,8 @@ impl State {
     }
 }
 
-/// The table with a number, or that of the standard where the file has none; an empty one if
-/// the scan needs none.
+/// Returns the table `id`, or the standard table if the file has none; an empty table if the scan
+/// does not use it.
 fn table(
     tables: &[Option<Table>; 4],
     id: usize,
@@ -193,17 +192,17 @@ fn table(
     }
 }
 
-/// A component in a scan.
+/// Component in a scan.
 struct Part {
-    /// In the frame.
+    /// Index in the frame.
     index: usize,
-    /// Blocks of 8 x 8 in each unit (MCU).
+    /// Number of blocks of 8 x 8 per unit (MCU).
     blocks: usize,
     dc: Table,
     ac: Coefficients,
 }
 
-/// The bits of a value, whose number a symbol tells.
+/// Skips the bits of a value.
 fn skip(bits: &mut Bits<'_>, count: u8) -> Result<(), Fault> {
     if count > 16 {
         return Err(Fault::Invalid);
@@ -212,14 +211,14 @@ fn skip(bits: &mut Bits<'_>, count: u8) -> Result<(), Fault> {
 }
 
 impl Part {
-    fn dc(&self, bits: &mut Bits<'_>) -> Result<(), Fault> {
+    fn walk_dc(&self, bits: &mut Bits<'_>) -> Result<(), Fault> {
         let size = bits.symbol(&self.dc)?;
         skip(bits, size)
     }
 
-    /// The first scan of a band of coefficients (G.1.2.2); `run` counts the blocks that follow
-    /// without any.
-    fn ac(
+    /// Walks the first scan of a band of coefficients (G.1.2.2). `run` is the number of following
+    /// blocks without coefficients.
+    fn walk_ac(
         &self,
         bits: &mut Bits<'_>,
         start: usize,
@@ -254,8 +253,8 @@ impl Part {
         Ok(())
     }
 
-    /// A further bit of a band of coefficients (G.1.2.3).
-    fn refined(
+    /// Walks a scan of one further bit of a band of coefficients (G.1.2.3).
+    fn walk_refinement(
         &self,
         bits: &mut Bits<'_>,
         start: usize,
@@ -263,7 +262,7 @@ impl Part {
         run: &mut u32,
         nonzero: &mut u64,
     ) -> Result<(), Fault> {
-        // Bits `from` and higher, of the 64 coefficients up to `end`.
+        // Mask of the coefficients `from` to `end`.
         let band = |from: usize| (u64::MAX >> (63 - end)) & (u64::MAX << from);
         let mut k = start;
         while *run == 0 && k <= end {
@@ -281,8 +280,8 @@ impl Part {
                 }
                 _ => return Err(Fault::Invalid),
             };
-            // Passes so many coefficients that are zero, up to the next such; those that are
-            // not zero have a further bit each.
+            // Skips `zeros` zero coefficients, up to the next one. Each coefficient that is not
+            // zero has one further bit.
             let mut zero = !*nonzero & band(k);
             for _ in 0..zeros {
                 zero &= zero.wrapping_sub(1);

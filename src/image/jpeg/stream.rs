@@ -1,9 +1,9 @@
-//! The marker segments of a JPEG, scan by scan (ITU-T T.81, annex B).
+//! Reader of the marker segments of a JPEG, scan by scan (ITU-T T.81, annex B).
 
 use super::huffman::{Bits, Fault, Table};
 use crate::image::DecodeError;
 
-/// A component of the frame.
+/// Component of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Component {
     pub id: u8,
@@ -12,12 +12,12 @@ pub struct Component {
     pub v: usize,
 }
 
-/// The frame header.
+/// Frame header.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Code of its marker, C0 to CF, which names the process.
+    /// Code of the marker, C0 to CF, which states the coding process.
     pub code: u8,
-    /// Bits of a sample.
+    /// Bits per sample.
     pub precision: u32,
     pub height: usize,
     pub width: usize,
@@ -25,7 +25,7 @@ pub struct Frame {
     pub components: Vec<Component>,
 }
 
-/// The header of a scan.
+/// Header of a scan.
 #[derive(Debug, Clone)]
 pub struct Scan {
     /// For each component: its index in the frame, and the numbers of its Huffman tables,
@@ -39,32 +39,32 @@ pub struct Scan {
     pub high: u32,
     /// Bit position of this scan; the point transform in lossless JPEG.
     pub low: u32,
-    /// Where its data begin.
+    /// Position of the coded data.
     pub data: usize,
 }
 
-/// Reads marker segments.
+/// Reader of marker segments.
 pub struct Stream<'a> {
     pub bytes: &'a [u8],
-    /// Where the next segment is looked for.
+    /// Position from which the next segment is searched.
     pub at: usize,
     pub frame: Option<Frame>,
-    /// MCUs between restart markers; 0 for none.
+    /// Number of MCUs between restart markers; 0 for none.
     pub interval: usize,
     pub dc: [Option<Table>; 4],
     pub ac: [Option<Table>; 4],
-    /// The color transform in Adobe's segment.
+    /// Colour transform of the Adobe segment.
     pub adobe: Option<u8>,
-    /// Whether it has the segment of a JFIF file.
+    /// True if the file has a JFIF segment.
     pub jfif: bool,
-    /// Whether the end-of-image marker was read.
+    /// True if the end-of-image marker was read.
     pub ended: bool,
 }
 
 const DAMAGED: &str = "a segment of its header is damaged";
 
 impl<'a> Stream<'a> {
-    /// A stream that begins with the start-of-image marker.
+    /// Reader of bytes that begin with the start-of-image marker.
     pub fn new(bytes: &'a [u8]) -> Self {
         let none = || [None, None, None, None];
         let (frame, adobe) = (None, None);
@@ -72,11 +72,11 @@ impl<'a> Stream<'a> {
         Self { bytes, at: 2, frame, interval: 0, dc: none(), ac: none(), adobe, jfif, ended }
     }
 
-    /// Reads on to the start of the next scan; `None` at the end of the image or the file.
+    /// Reads up to the next scan; `None` at the end of the image or the file.
     ///
     /// # Errors
-    /// [`DecodeError::Contradictory`] for damaged segments,
-    /// [`DecodeError::Unsupported`] for a height that is said only behind the first scan.
+    /// [`DecodeError::Contradictory`] for damaged segments, [`DecodeError::Unsupported`] for a
+    /// height stated after the first scan.
     pub fn next_scan(&mut self) -> Result<Option<Scan>, DecodeError> {
         loop {
             let marker = |w: &[u8]| w[0] == 0xff && !matches!(w[1], 0 | 0xff);
@@ -112,7 +112,7 @@ impl<'a> Stream<'a> {
                     }
                     let frame = frame(code, body).ok_or_else(|| damaged(DAMAGED))?;
                     if frame.height == 0 {
-                        let what = "a height that is said behind the pixels (DNL)".to_owned();
+                        let what = "a height stated after the pixels (DNL)".to_owned();
                         return Err(DecodeError::Unsupported { format: "JPEG", what });
                     }
                     self.frame = Some(frame);
@@ -158,7 +158,7 @@ impl<'a> Stream<'a> {
         })
     }
 
-    /// Reads on behind the data of a scan; says how many bytes nobody has read.
+    /// Moves after the data of a scan. Returns the number of unread bytes.
     pub fn skip_data(&mut self, bits: &Bits<'_>) -> usize {
         let end = bits.end();
         let is_marker = |w: &[u8]| w[0] == 0xff && !matches!(w[1], 0 | 0xff);
@@ -186,13 +186,13 @@ fn frame(code: u8, body: &[u8]) -> Option<Frame> {
     })
 }
 
-/// A JPEG that contradicts itself.
+/// Returns the error for a JPEG that contradicts itself.
 pub fn damaged(what: &'static str) -> DecodeError {
     DecodeError::Contradictory { format: "JPEG", what }
 }
 
 impl Fault {
-    /// As an error of the JPEG.
+    /// Converts to a decoding error.
     pub fn error(self) -> DecodeError {
         match self {
             Self::Missing => DecodeError::Truncated { format: "JPEG" },

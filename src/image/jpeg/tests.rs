@@ -35,7 +35,7 @@ fn lossless_jpeg_equals_libjpeg_turbo_sample_for_sample() {
 }
 
 #[test]
-fn a_bare_lossless_jpeg_is_an_image() {
+fn a_lossless_jpeg_file_is_decoded() {
     let image = decode(&lossless_file("12_p4_r1.jpg")).unwrap();
     let exact = lossless::decode(&lossless_file("12_p4_r1.jpg")).unwrap();
     assert_eq!((image.mode, image.notes.len()), ("L12", 0));
@@ -45,7 +45,7 @@ fn a_bare_lossless_jpeg_is_an_image() {
 }
 
 #[test]
-fn a_cut_or_damaged_lossless_jpeg_is_never_decoded_in_silence() {
+fn truncated_or_damaged_lossless_jpegs_are_refused_or_noted() {
     for name in ["8_p1_r1.jpg", "16_p7_r0.jpg", "rgb8_p6_separate.jpg"] {
         let bytes = lossless_file(name);
         let whole = lossless::decode(&bytes).unwrap();
@@ -67,7 +67,7 @@ fn a_cut_or_damaged_lossless_jpeg_is_never_decoded_in_silence() {
             let _ = decode(&damaged);
         }
     }
-    // Restart markers that are not in their order.
+    // Restart markers in the wrong order.
     let mut bytes = lossless_file("8_p1_r1.jpg");
     let second = bytes.windows(2).position(|w| w == [0xff, 0xd1]).unwrap();
     bytes[second + 1] = 0xd2;
@@ -76,7 +76,7 @@ fn a_cut_or_damaged_lossless_jpeg_is_never_decoded_in_silence() {
 }
 
 #[test]
-fn bytes_behind_a_lossless_jpeg_are_noted() {
+fn bytes_after_a_lossless_jpeg_are_noted() {
     let bytes = lossless_file("8_p1_r1.jpg");
     let followed = [&bytes[..], &[b'x'; 300]].concat();
     let notes = lossless::decode(&followed).unwrap().notes;
@@ -84,7 +84,7 @@ fn bytes_behind_a_lossless_jpeg_are_noted() {
 }
 
 #[test]
-fn a_jpeg_that_lacks_only_its_end_is_read_with_a_note() {
+fn a_jpeg_without_its_end_marker_is_read_with_a_note() {
     for name in ["grey.jpg", "rgb_420.jpg", "rgb_progressive.jpg", "restart.jpg", "cmyk.jpg"] {
         let bytes = image(name);
         let whole = decode(&bytes).unwrap();
@@ -92,9 +92,9 @@ fn a_jpeg_that_lacks_only_its_end_is_read_with_a_note() {
         for end in [&[][..], &[0, 0], &[0; 100]] {
             let image = decode(&[scans, end].concat()).unwrap();
             assert_eq!(image.pixels, whole.pixels, "{name}");
-            assert_eq!(image.notes, ["the end-of-image marker is missing; all pixels are there"]);
+            assert_eq!(image.notes, ["the end-of-image marker is missing; all pixels are present"]);
         }
-        // Half of the data, with an end or with zeros: decoders fill the rest with grey.
+        // Incomplete data, with an end marker or with zeros: decoders fill the rest with grey.
         let half = &bytes[..bytes.len() - 60];
         for end in [&[0xff, 0xd9][..], &[0; 100]] {
             let error = decode(&[half, end].concat()).unwrap_err();
@@ -105,8 +105,8 @@ fn a_jpeg_that_lacks_only_its_end_is_read_with_a_note() {
 }
 
 #[test]
-fn variants_that_are_not_read_are_named() {
-    let frame_of = |code: u8, precision: u8| {
+fn unsupported_variants_are_named() {
+    let error_of_frame = |code: u8, precision: u8| {
         let mut bytes = image("grey.jpg");
         let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
         bytes[frame + 1] = code;
@@ -119,14 +119,14 @@ fn variants_that_are_not_read_are_named() {
         (0xc5, 8, "unsupported JPEG: the hierarchical mode"),
         (0xc0, 16, "unsupported JPEG: samples of other than 8 bits"),
     ] {
-        let error = frame_of(code, precision);
+        let error = error_of_frame(code, precision);
         assert!(error.starts_with(what), "{error}");
     }
 }
 
 #[test]
-fn a_jpeg_ls_file_is_named_with_and_without_a_header_of_spiff() {
-    // ITU-T T.84, annex F: the segment SPIFF begins the file, then the frame and a scan.
+fn a_jpeg_ls_file_is_named_with_and_without_spiff_header() {
+    // ITU-T T.84, annex F: the file begins with a SPIFF segment, then a frame and a scan.
     let frame = [0xff, 0xf7, 0, 11, 8, 0, 13, 0, 22, 1, 1, 0x11, 0];
     let scan = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 0, 0, 1, 2, 3, 0xff, 0xd9];
     let spiff = [&[0xff, 0xe8, 0, 32][..], b"SPIFF\0", &[0; 24]].concat();
@@ -137,7 +137,7 @@ fn a_jpeg_ls_file_is_named_with_and_without_a_header_of_spiff() {
     }
     // Without any frame.
     let error = decode(&[&[0xff, 0xd8], &spiff[..], &scan].concat()).unwrap_err();
-    assert_eq!(error.to_string(), "corrupt JPEG: it has no header of a frame");
+    assert_eq!(error.to_string(), "corrupt JPEG: it has no frame header");
 }
 
 #[test]
@@ -146,14 +146,14 @@ fn a_thumbnail_does_not_hide_truncation() {
     // An application segment that holds an end-of-image marker of its own.
     bytes.splice(2..2, [0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9]);
     assert!(decode(&bytes).is_ok());
-    // More than the marker that ends the image.
+    // Removes more than the end-of-image marker.
     bytes.truncate(bytes.len() - 5);
     let error = decode(&bytes).unwrap_err();
     assert_eq!(error.to_string(), "truncated JPEG: the file ends before the picture does");
 }
 
 #[test]
-fn a_picture_that_is_painted_over_and_over_is_refused() {
+fn an_image_with_too_many_scans_is_refused() {
     let bytes = image("rgb_progressive.jpg");
     let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
     let end = bytes.len() - 2;
@@ -163,7 +163,7 @@ fn a_picture_that_is_painted_over_and_over_is_refused() {
 }
 
 #[test]
-fn samplings_that_no_encoder_chooses_are_refused() {
+fn unusual_sampling_factors_are_refused() {
     let bytes = image("rgb_420.jpg");
     let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     let sampled = |samplings: [u8; 3]| {
@@ -178,39 +178,39 @@ fn samplings_that_no_encoder_chooses_are_refused() {
     }
     for samplings in [[0x11, 0x11, 0x23], [0x11, 0x21, 0x11], [0x33, 0x11, 0x11], [0x10; 3]] {
         let error = sampled(samplings).unwrap_err();
-        assert_eq!(error.to_string(), "unsupported JPEG: its sampling of colours");
+        assert_eq!(error.to_string(), "unsupported JPEG: its chroma subsampling");
     }
     for count in [0, 2, 5] {
         let mut bytes = bytes.clone();
         bytes[frame + 9] = count;
         assert!(header(&bytes).is_err(), "{count}");
     }
-    // A scan of one component, of a picture that is not progressive.
-    let alone = |name: &str| {
+    // A scan of one component, in an image that is not progressive.
+    let single_component_scan = |name: &str| {
         let mut bytes = image(name);
         let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
         let end = scan + 2 + usize::from(bytes[scan + 3]);
         bytes.splice(scan + 2..end, [0, 8, 1, 1, 0, 0, 63, 0]);
         header(&bytes).map(|jpeg| jpeg.cost)
     };
-    assert!(alone("rgb_420.jpg").is_err());
-    assert_eq!(alone("rgb_444.jpg").unwrap(), 12);
+    assert!(single_component_scan("rgb_420.jpg").is_err());
+    assert_eq!(single_component_scan("rgb_444.jpg").unwrap(), 12);
 }
 
 #[test]
-fn no_header_hides_from_the_check() {
+fn headers_that_decoders_misread_are_refused() {
     let bytes = image("rgb_420.jpg");
     let refused = |at: usize, segment: &[u8]| {
         let mut bytes = bytes.clone();
         bytes.splice(at..at, segment.iter().copied());
         check(&bytes).is_err()
     };
-    // Markers that stand alone, which a decoder takes for segments.
+    // Markers without a segment, which decoders read like markers with one.
     for code in [0x01, 0xd0, 0xd8] {
         assert!(refused(2, &[0xff, code, 0, 4, 0, 0]), "{code:x}");
     }
     assert!(refused(2, &[0xff, 0xe0, 0, 6, 0, 0, 0, 0]));
-    // What the colours are, before the frame and behind it.
+    // The colour transform, before and after the frame.
     let adobe = b"\xff\xee\0\x0eAdobe\0d\0\0\0\0\x01";
     let scan = bytes.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
     assert!(!refused(2, adobe) && refused(scan, adobe));
@@ -222,7 +222,7 @@ fn no_header_hides_from_the_check() {
 }
 
 #[test]
-fn a_large_picture_does_not_fit_into_a_few_bytes() {
+fn a_file_too_short_for_its_size_is_truncated() {
     let mut bytes = image("grey.jpg");
     let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     bytes[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);
@@ -232,7 +232,7 @@ fn a_large_picture_does_not_fit_into_a_few_bytes() {
 
 #[test]
 #[cfg_attr(not(shared), ignore = "needs ../shared")]
-fn real_images_decode_as_the_image_crate_does_and_without_notes() {
+fn real_images_equal_the_image_crate_without_notes() {
     let data = shared("data");
     let mut compared = 0;
     for entry in walkdir::WalkDir::new(data).sort_by_file_name() {

@@ -1,4 +1,4 @@
-//! Strips and tiles of a TIFF: where they lie, and their bytes uncompressed.
+//! Strips and tiles of a TIFF: their positions and their decompression.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -12,7 +12,7 @@ use super::page::Page;
 use super::{damaged, truncated, unsupported};
 use crate::image::DecodeError;
 
-/// How the bytes of a strip or tile are compressed.
+/// Compression of a strip or tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     None,
@@ -24,7 +24,10 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// By its number in the directory.
+    /// Returns the compression with a number.
+    ///
+    /// # Errors
+    /// [`DecodeError::Unsupported`] for all other numbers.
     pub fn of(number: u64) -> Result<Self, DecodeError> {
         let name = match number {
             1 => return Ok(Self::None),
@@ -33,15 +36,15 @@ impl Compression {
             7 => return Ok(Self::Jpeg),
             8 | 32946 => return Ok(Self::Deflate),
             32773 => return Ok(Self::PackBits),
-            2 | 3 => "CCITT facsimile, group 3",
-            6 => "JPEG of the old kind",
+            2 | 3 => "CCITT group 3",
+            6 => "old-style JPEG",
             34887 => "LERC",
             34925 => "LZMA",
             34712 | 33003 | 33005 => "JPEG 2000",
             50000 => "Zstandard",
             50001 | 34927 => "WebP",
             50002 | 52546 => "JPEG XL",
-            _ => return Err(unsupported(format!("its compression, number {number}; {SAVE}"))),
+            _ => return Err(unsupported(format!("compression number {number}; {SAVE}"))),
         };
         Err(unsupported(format!("{name} compression; {SAVE}")))
     }
@@ -50,23 +53,23 @@ impl Compression {
 const SAVE: &str =
     "save it without compression, or with LZW or deflate: `tiffcp -c lzw x.tif y.tif`";
 
-/// A strip or a tile.
+/// Strip or tile.
 #[derive(Debug, Clone, Copy)]
 pub struct Chunk {
-    /// Its first pixel.
+    /// Position of the first pixel.
     pub left: usize,
     pub top: usize,
-    /// Pixels as they are coded: tiles reach over the edge of the image.
+    /// Coded size in pixels: tiles may exceed the image.
     pub width: usize,
     pub height: usize,
-    /// Which of the planes it belongs to, where each sample has a plane of its own.
+    /// Index of the plane, if each sample of a pixel has its own plane.
     pub plane: usize,
     offset: u64,
-    /// Bytes in the file; as many as there are where the file does not say.
+    /// Number of bytes in the file; `None` for all up to the end of the file.
     length: Option<u64>,
 }
 
-/// The chunks of a page, in their order.
+/// Lists the chunks of a page in their order.
 pub fn list(
     file: &File<'_>,
     directory: &Directory,
@@ -118,7 +121,7 @@ pub fn list(
 }
 
 impl Chunk {
-    /// Its bytes in the file.
+    /// Returns the bytes of the chunk in the file.
     pub fn stored<'a>(&self, file: &File<'a>) -> Result<&'a [u8], DecodeError> {
         let start = usize::try_from(self.offset).map_err(|_| truncated())?;
         let rest = file.bytes.get(start..).ok_or_else(truncated)?;
@@ -132,7 +135,7 @@ impl Chunk {
     }
 }
 
-/// Uncompresses bytes into `out`, which they fill.
+/// Decompresses `stored` into `out`, which must become full.
 pub fn unpack(
     compression: Compression,
     stored: &[u8],
@@ -156,9 +159,9 @@ pub fn unpack(
             })
         }
         Compression::Lzw => {
-            // Of libtiff before version 4, with the least significant bit first.
+            // Written by libtiff before version 4, with the least significant bit first.
             if stored.first() == Some(&0) && stored.get(1).is_some_and(|byte| byte & 1 == 1) {
-                return Err(unsupported(format!("LZW compression of the old kind; {SAVE}")));
+                return Err(unsupported(format!("old-style LZW compression; {SAVE}")));
             }
             let mut decoder = Configuration::with_tiff_size_switch(BitOrder::Msb, 8)
                 .with_yield_on_full_buffer(true)
@@ -178,7 +181,7 @@ pub fn unpack(
         }
         Compression::PackBits => pack_bits(&stored, out),
         Compression::Fax4 => fax(&stored, width, height, out),
-        Compression::Jpeg => Err(damaged("its JPEG data are not where they should be")),
+        Compression::Jpeg => Err(damaged("its JPEG data are in an unexpected place")),
     }
 }
 
@@ -190,7 +193,7 @@ fn pack_bits(mut stored: &[u8], out: &mut [u8]) -> Result<(), DecodeError> {
         let count;
         (count, stored) = match control {
             128 => (0, rest),
-            // So many bytes as they stand.
+            // Literal run.
             0..=127 => {
                 let (literal, rest) =
                     rest.split_at_checked(usize::from(control) + 1).ok_or_else(truncated)?;
@@ -198,7 +201,7 @@ fn pack_bits(mut stored: &[u8], out: &mut [u8]) -> Result<(), DecodeError> {
                 out[written..written + count].copy_from_slice(&literal[..count]);
                 (count, rest)
             }
-            // One byte so many times.
+            // Repeated byte.
             _ => {
                 let (&byte, rest) = rest.split_first().ok_or_else(truncated)?;
                 let count = (257 - usize::from(control)).min(room);
@@ -211,11 +214,11 @@ fn pack_bits(mut stored: &[u8], out: &mut [u8]) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// Facsimile, group 4 (ITU-T T.6): white is 0.
+/// Decompresses CCITT group 4 (ITU-T T.6): white is 0.
 fn fax(stored: &[u8], width: usize, height: usize, out: &mut [u8]) -> Result<(), DecodeError> {
     let sides = (u16::try_from(width), u16::try_from(height));
     let (Ok(width), Ok(height)) = sides else {
-        return Err(unsupported("a facsimile of more than 65535 pixels a side".to_owned()));
+        return Err(unsupported("CCITT group 4 with more than 65535 pixels per side".to_owned()));
     };
     let mut rows = out.chunks_exact_mut(usize::from(width).div_ceil(8));
     fax::decoder::decode_g4(stored.iter().copied(), width, Some(height), |transitions| {

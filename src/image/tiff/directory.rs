@@ -1,12 +1,11 @@
-//! The directories of a TIFF, one for each of its images (pages): classic and BigTIFF, in
-//! both byte orders.
+//! Directories of a TIFF, one for each image (page): classic and BigTIFF, in both byte orders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{damaged, truncated};
 use crate::image::DecodeError;
 
-/// Tags, by their names in the TIFF 6.0 specification.
+/// Tags, named as in the TIFF 6.0 specification.
 pub mod tag {
     pub const SUBFILE_TYPE: u16 = 254;
     pub const WIDTH: u16 = 256;
@@ -33,19 +32,19 @@ pub mod tag {
     pub const YCC_SUBSAMPLING: u16 = 530;
 }
 
-/// The most pages that are looked at.
+/// Maximum number of pages that are read.
 const MAX_PAGES: usize = 10_000;
 
-/// The bytes of a file and how numbers stand in them.
+/// Bytes of a file and the encoding of its numbers.
 #[derive(Clone, Copy)]
 pub struct File<'a> {
     pub bytes: &'a [u8],
     pub big_endian: bool,
-    /// Whether offsets and counts have 8 bytes.
+    /// True if offsets and counts have 8 bytes.
     is_big: bool,
 }
 
-/// Where the values of a tag lie: their type, number, and position in the file.
+/// Type, number and position of the values of a tag.
 #[derive(Clone, Copy)]
 struct Values {
     kind: u16,
@@ -53,7 +52,7 @@ struct Values {
     at: usize,
 }
 
-/// A directory: the values of its tags.
+/// Directory: the values of its tags.
 pub struct Directory {
     entries: BTreeMap<u16, Values>,
 }
@@ -70,7 +69,7 @@ impl<'a> File<'a> {
         }
     }
 
-    /// The number of `length` bytes, 8 at most, at a position.
+    /// Reads a number of `length` bytes, at most 8.
     fn number(&self, at: usize, length: usize) -> Result<u64, DecodeError> {
         let end = at.checked_add(length).ok_or_else(truncated)?;
         let bytes = self.bytes.get(at..end).ok_or_else(truncated)?;
@@ -86,14 +85,15 @@ impl<'a> File<'a> {
         usize::try_from(offset).map_err(|_| truncated())
     }
 
-    /// All directories in the order of the file, each followed by its sub-directories
+    /// Returns all directories in the order of the file, each followed by its sub-directories
     /// (SubIFDs).
     pub fn directories(&self) -> Result<Vec<Directory>, DecodeError> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         let mut next = self.offset(if self.is_big { 8 } else { 4 })?;
         while next != 0 && seen.insert(next) && found.len() < MAX_PAGES {
-            // What is cut off may be the image, and what is left a thumbnail.
+            // Errors are not ignored: the missing directory may be the image, the others
+            // thumbnails.
             let (directory, following) = self.directory(next)?;
             let subs = directory.numbers(self, tag::SUB_IFDS)?;
             found.push(directory);
@@ -108,13 +108,13 @@ impl<'a> File<'a> {
         Ok(found)
     }
 
-    /// The directory at a position, and where the next one lies; 0 if there is none.
+    /// Reads the directory at a position. Returns it and the position of the next; 0 for none.
     fn directory(&self, at: usize) -> Result<(Directory, usize), DecodeError> {
-        // Lengths of a number of entries, of an entry, and of the value or offset in it.
+        // Bytes of the number of entries, of an entry, and of the value or offset in it.
         let (count_length, entry, value) = if self.is_big { (8, 20, 8) } else { (2, 12, 4) };
         let count = self.number(at, count_length)?;
         let first = at + count_length;
-        // Entries that are not all in the file.
+        // Maximum number of entries in the rest of the file.
         let room = (self.bytes.len().saturating_sub(first) / entry) as u64;
         if count > room {
             return Err(truncated());
@@ -135,7 +135,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// Bytes of a value of a type.
+/// Size in bytes of a value of a type.
 fn size(kind: u16) -> usize {
     match kind {
         3 | 8 => 2,
@@ -146,13 +146,13 @@ fn size(kind: u16) -> usize {
 }
 
 impl Directory {
-    /// The values of a tag as unsigned integers; none if it is not there.
+    /// Returns the values of a tag as unsigned integers; empty if the tag is missing.
     pub fn numbers(&self, file: &File<'_>, tag: u16) -> Result<Vec<u64>, DecodeError> {
         let Some(Values { kind, count, at }) = self.entries.get(&tag).copied() else {
             return Ok(Vec::new());
         };
         if !matches!(kind, 1 | 3 | 4 | 7 | 13 | 16 | 18) {
-            return Err(damaged("a value of its directory is no whole number"));
+            return Err(damaged("a value of its directory is not an integer"));
         }
         let size = size(kind);
         if count > (file.bytes.len() / size) as u64 {
@@ -161,7 +161,7 @@ impl Directory {
         (0..count as usize).map(|i| file.number(at + i * size, size)).collect()
     }
 
-    /// The first value of a tag.
+    /// Returns the first value of a tag.
     pub fn number(&self, file: &File<'_>, tag: u16) -> Result<Option<u64>, DecodeError> {
         Ok(self.numbers(file, tag)?.first().copied())
     }

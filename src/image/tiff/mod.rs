@@ -1,8 +1,8 @@
-//! TIFF and BigTIFF: the largest page, in grey, RGB, palette, CMYK or YCbCr; strips or
+//! Decoder of TIFF and BigTIFF: the largest page, in grey, RGB, palette, CMYK or YCbCr; strips or
 //! tiles; 1 to 16 bits, 32 bits, signed and floating-point samples.
 //!
-//! Read here and not by a library, because none reads palettes or 10, 12 and 14 bits, tells
-//! a thumbnail from the image, and keeps within a limit of memory what it unpacks.
+//! No library is used: none reads palettes and 10, 12 or 14 bits, distinguishes a thumbnail from
+//! the image, and limits the memory of decompression.
 
 mod chunks;
 mod directory;
@@ -20,8 +20,8 @@ use super::jpeg;
 use super::samples::{Raster, Samples};
 use super::{DecodeError, MAX_MEMORY};
 
-/// Decodes the largest page, the first of several as large, once `admit` has let it take the
-/// memory.
+/// Decodes the largest page, the first of equally large pages. Before decoding, calls `admit` with
+/// the memory needed, in bytes.
 ///
 /// # Errors
 /// As [`super::decode()`].
@@ -33,7 +33,7 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, Decode
     let page = Page::read(&file, directory)?;
     let [width, height] =
         [page.width, page.height].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
-    // Each sample twice, as it is stored and as it is wanted, and the level of each pixel.
+    // Per pixel: each sample as stored and as converted, and three levels.
     let sample = if page.is_real() { 4 } else { 2 };
     let pixels = memory(width, height, page.used() as u64 * 2 * sample + 3)?;
     let chunks = list(&file, directory, &page)?;
@@ -50,7 +50,7 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, Decode
     let tables = directory.numbers(&file, tag::JPEG_TABLES)?;
     let tables: Vec<u8> = tables.into_iter().map(|byte| byte as u8).collect();
     for chunk in &chunks {
-        // Planes of alpha and the like.
+        // Planes of alpha and other unused samples.
         if chunk.plane >= page.used() {
             continue;
         }
@@ -69,12 +69,12 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, Decode
         Values::Real(values) => {
             if page.meaning != Meaning::BlackIsZero && page.meaning != Meaning::Rgb {
                 return Err(unsupported(
-                    "signed, 32-bit or floating-point samples of these colours".to_owned(),
+                    "signed, 32-bit or floating-point samples other than grey and RGB".to_owned(),
                 ));
             }
             Samples::Real { values, what: page.kind_in_words() }
         }
-        Values::U16(values) => meant(&file, directory, &page, values)?,
+        Values::U16(values) => convert_colours(&file, directory, &page, values)?,
     };
     Ok(Raster {
         width,
@@ -88,7 +88,7 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, Decode
     })
 }
 
-/// Which directory to read, and what is to be said of that.
+/// Returns the index of the directory of the largest page, and notes on the choice.
 fn largest(
     file: &File<'_>,
     directories: &[Directory],
@@ -98,27 +98,27 @@ fn largest(
     });
     let sizes: Vec<_> = sizes.collect();
     let area = |(_, width, height): &(usize, u64, u64)| width.saturating_mul(*height);
-    // Of several as large, `max_by_key` takes the last.
+    // `max_by_key` returns the last of equal elements.
     let Some(&(index, width, height)) = sizes.iter().rev().max_by_key(|size| area(size)) else {
-        return Err(unsupported("a file without an image".to_owned()));
+        return Err(unsupported("the file has no image".to_owned()));
     };
     let mut notes = Vec::new();
     let same = sizes.iter().filter(|(_, w, h)| (*w, *h) == (width, height)).count();
     let (first, first_width, first_height) = sizes[0];
     if first != index {
         notes.push(format!(
-            "its first page has {first_width} x {first_height} pixels; the largest, {width} x \
-             {height}, is used"
+            "the first page has {first_width} x {first_height} pixels; the largest page, \
+             {width} x {height}, is used"
         ));
     }
     if same > 1 {
-        notes.push(format!("the first of its {same} pages of {width} x {height} pixels is used"));
+        notes.push(format!("only the first of {same} pages of {width} x {height} pixels is used"));
     }
     Ok((index, notes))
 }
 
-/// Stored samples to grey or red, green and blue.
-fn meant(
+/// Converts stored samples to grey, or to red, green and blue.
+fn convert_colours(
     file: &File<'_>,
     directory: &Directory,
     page: &Page,
@@ -134,7 +134,7 @@ fn meant(
     match page.meaning {
         Meaning::WhiteIsZero => values.iter_mut().for_each(|value| *value = max - *value),
         Meaning::BlackIsZero | Meaning::Rgb => {}
-        // The JPEG decoder has made it RGB.
+        // The JPEG decoder has converted these to RGB.
         Meaning::YCbCr if page.compression == Compression::Jpeg => {}
         Meaning::YCbCr => {
             if directory.numbers(file, tag::YCC_SUBSAMPLING)? != [1, 1] {
@@ -148,7 +148,7 @@ fn meant(
             let map = directory.numbers(file, tag::COLOR_MAP)?;
             let colours = 1 << bits;
             if map.len() != 3 * colours {
-                return Err(damaged("its palette has not as many colours as its samples need"));
+                return Err(damaged("the number of its palette colours does not fit its bits"));
             }
             // Some programs write levels of 8 bits instead of 16.
             let shift = if map.iter().all(|level| *level < 256) { 0 } else { 8 };

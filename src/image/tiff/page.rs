@@ -1,4 +1,4 @@
-//! What a directory says of its pixels.
+//! Description of the pixels of a page, read from its directory.
 
 use ::image::metadata::Orientation;
 
@@ -7,7 +7,7 @@ use super::directory::{Directory, File, tag};
 use super::{damaged, unsupported};
 use crate::image::DecodeError;
 
-/// What the samples of a pixel mean (PhotometricInterpretation).
+/// Meaning of the samples of a pixel (PhotometricInterpretation).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     WhiteIsZero,
@@ -18,7 +18,7 @@ pub enum Meaning {
     YCbCr,
 }
 
-/// How a sample is to be read (SampleFormat).
+/// Number format of a sample (SampleFormat).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Unsigned,
@@ -26,28 +26,28 @@ pub enum Kind {
     Float,
 }
 
-/// What a directory says of its pixels.
+/// Description of the pixels of a page.
 #[derive(Debug, Clone)]
 pub struct Page {
     pub width: usize,
     pub height: usize,
-    /// Bits of a sample.
+    /// Bits per sample.
     pub bits: u32,
-    /// Samples of a pixel.
+    /// Samples per pixel.
     pub samples: usize,
     pub kind: Kind,
     pub meaning: Meaning,
     pub compression: Compression,
-    /// Whether samples are differences to their left neighbours.
+    /// True if samples are differences to their left neighbours.
     pub predicted: bool,
-    /// Whether each sample of a pixel has a plane of its own.
+    /// True if each sample of a pixel has its own plane.
     pub planar: bool,
-    /// Whether the first pixel is in the lowest bit of a byte.
+    /// True if the first pixel is in the lowest bit of a byte.
     pub reversed: bool,
     pub orientation: Orientation,
 }
 
-/// Width and height of a page that is an image: none for what is a mask or has no size.
+/// Returns width and height of a page; `None` for a mask or a page without a size.
 pub fn size(file: &File<'_>, directory: &Directory) -> Option<(u64, u64)> {
     let number = |tag| directory.number(file, tag).ok().flatten();
     let is_mask = number(tag::SUBFILE_TYPE).is_some_and(|kind| kind & 4 != 0)
@@ -63,7 +63,7 @@ impl Page {
         };
         let side = |tag| -> Result<usize, DecodeError> {
             match number(tag, 0)? {
-                0 => Err(unsupported("an image without pixels".to_owned())),
+                0 => Err(unsupported("the image has no pixels".to_owned())),
                 // Checked against the limits later.
                 side => Ok(usize::try_from(side).unwrap_or(usize::MAX)),
             }
@@ -72,23 +72,24 @@ impl Page {
         let bits = directory.numbers(file, tag::BITS)?;
         let first_bits = bits.first().copied().unwrap_or(1);
         if bits.iter().any(|bits| *bits != first_bits) {
-            return Err(unsupported("samples of different depth".to_owned()));
+            return Err(unsupported("samples with different numbers of bits".to_owned()));
         }
         let formats = directory.numbers(file, tag::SAMPLE_FORMAT)?;
         let format = formats.first().copied().unwrap_or(1);
         if formats.iter().any(|other| *other != format) {
-            return Err(unsupported("samples of different kinds".to_owned()));
+            return Err(unsupported("samples of different number formats".to_owned()));
         }
         let kind = match format {
-            // 4 is "undefined", which readers take for unsigned.
+            // 4 is "undefined", which readers treat as unsigned.
             1 | 4 => Kind::Unsigned,
             2 => Kind::Signed,
             3 => Kind::Float,
             5 | 6 => return Err(unsupported("complex numbers".to_owned())),
-            _ => return Err(damaged("its sample format is not known")),
+            _ => return Err(damaged("its sample format is unknown")),
         };
         let Some(photometric) = directory.number(file, tag::PHOTOMETRIC)? else {
-            let what = "no photometric interpretation: which value is white is not said";
+            let what =
+                "no photometric interpretation: the file does not state which value is white";
             return Err(unsupported(what.to_owned()));
         };
         let (meaning, least) = match photometric {
@@ -104,14 +105,12 @@ impl Page {
                 ));
             }
             32803 | 34892 => {
-                return Err(unsupported(
-                    "raw data of a camera; develop it to PNG first".to_owned(),
-                ));
+                return Err(unsupported("camera raw data; develop it to PNG first".to_owned()));
             }
             32844 | 32845 => {
                 return Err(unsupported("LogLuv samples; save it as grey or RGB".to_owned()));
             }
-            _ => return Err(unsupported(format!("its photometric interpretation, {photometric}"))),
+            _ => return Err(unsupported(format!("photometric interpretation {photometric}"))),
         };
         if !(least..=16).contains(&samples) {
             return Err(damaged("its number of samples does not fit its colours"));
@@ -128,7 +127,7 @@ impl Page {
                 Kind::Signed => "signed samples",
                 Kind::Float => "floating-point samples",
             };
-            let advice = "save it with 32: `x = tifffile.imread('x.tif'); \
+            let advice = "save it with 32 bits: `x = tifffile.imread('x.tif'); \
                           tifffile.imwrite('y.tif', x.astype('float32'))`";
             return Err(unsupported(match kind {
                 Kind::Unsigned => format!("{samples} of {first_bits} bits"),
@@ -161,7 +160,7 @@ impl Page {
         })
     }
 
-    /// Samples of a pixel that are used: without alpha and the like.
+    /// Number of used samples per pixel, without alpha and other extra samples.
     pub fn used(&self) -> usize {
         match self.meaning {
             Meaning::WhiteIsZero | Meaning::BlackIsZero | Meaning::Palette => 1,

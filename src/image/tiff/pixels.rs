@@ -1,4 +1,4 @@
-//! The samples of a TIFF, strip by strip or tile by tile.
+//! Samples of a TIFF page, assembled from its strips or tiles.
 
 use super::chunks::{Chunk, unpack};
 use super::damaged;
@@ -8,7 +8,7 @@ use crate::image::DecodeError;
 use crate::image::jpeg::{self, Colours};
 use crate::image::samples::{Raster, Samples, mode};
 
-/// The stored samples that are used, `[height, width, used]`.
+/// Stored samples that are used, `[height, width, used]`.
 pub enum Values {
     U16(Vec<u16>),
     Real(Vec<f32>),
@@ -32,7 +32,7 @@ impl Image {
         Self { values, width, height, used }
     }
 
-    /// Puts the samples of a strip or tile where they belong.
+    /// Decompresses a strip or tile and stores its samples.
     pub fn put(&mut self, file: &File<'_>, page: &Page, chunk: &Chunk) -> Result<(), DecodeError> {
         let samples = if page.planar { 1 } else { page.samples };
         let row_bytes = page.row_bytes(chunk);
@@ -64,7 +64,7 @@ impl Image {
         Ok(())
     }
 
-    /// Puts the samples of a strip or tile that is a JPEG file of its own; returns its notes.
+    /// Decodes a strip or tile that is a JPEG file and stores its samples. Returns its notes.
     pub fn put_jpeg(
         &mut self,
         page: &Page,
@@ -73,7 +73,7 @@ impl Image {
         tables: &[u8],
     ) -> Result<Vec<String>, DecodeError> {
         let Values::U16(values) = &mut self.values else {
-            return Err(damaged("its JPEG data have other samples than its directory says"));
+            return Err(damaged("the samples of its JPEG data differ from its directory"));
         };
         // The tables are a JPEG file without pixels.
         let joined = match (tables.strip_suffix(&[0xff, 0xd9]), stored.strip_prefix(&[0xff, 0xd8]))
@@ -83,11 +83,11 @@ impl Image {
         };
         let raster = if jpeg::lossless::is_lossless(&joined) {
             let (width, height, _) = jpeg::lossless::size(&joined)?;
-            page.fits(chunk, width, height)?;
+            page.check_size(chunk, width, height)?;
             Raster::from(jpeg::lossless::decode(&joined)?)
         } else {
             let checked = jpeg::check(&joined)?;
-            page.fits(chunk, checked.width, checked.height)?;
+            page.check_size(chunk, checked.width, checked.height)?;
             let is_ycc = page.meaning == Meaning::YCbCr;
             jpeg::pixels(checked, if is_ycc { Colours::OfFile } else { Colours::Raw })?
         };
@@ -97,7 +97,7 @@ impl Image {
             _ => 8,
         };
         if (raster.channels, bits) != (expected, page.bits) {
-            return Err(damaged("its JPEG data have other samples than its directory says"));
+            return Err(damaged("the samples of its JPEG data differ from its directory"));
         }
         let sample = |i: usize| match &raster.samples {
             Samples::U8(samples) => samples[i].into(),
@@ -118,12 +118,12 @@ impl Image {
 }
 
 impl Page {
-    /// Whether nothing says which of its values is black and which white.
+    /// Returns `true` if the file does not state which values are black and white.
     pub fn is_real(&self) -> bool {
         self.kind != Kind::Unsigned || self.bits > 16
     }
 
-    /// The samples of which that is so, in words.
+    /// Name of the type of such samples.
     pub fn kind_in_words(&self) -> &'static str {
         match self.kind {
             Kind::Float => "floating-point samples",
@@ -137,24 +137,24 @@ impl Page {
         (chunk.width * samples * self.bits as usize).div_ceil(8)
     }
 
-    /// Bytes of a strip or tile, uncompressed.
+    /// Size in bytes of an uncompressed strip or tile.
     pub fn bytes(&self, chunk: &Chunk) -> u64 {
         let samples = if self.planar { 1 } else { self.samples } as u64;
         let bits = (chunk.width as u64).saturating_mul(samples * u64::from(self.bits));
         bits.div_ceil(8).saturating_mul(chunk.height as u64)
     }
 
-    /// Fails if the JPEG of a strip or tile is not of its size.
-    fn fits(&self, chunk: &Chunk, width: u32, height: u32) -> Result<(), DecodeError> {
+    /// Fails if the size of a JPEG is not that of its strip or tile.
+    fn check_size(&self, chunk: &Chunk, width: u32, height: u32) -> Result<(), DecodeError> {
         let rows = chunk.height.min(self.height - chunk.top);
         let (width, height) = (width as usize, height as usize);
         match width == chunk.width && (rows..=chunk.height).contains(&height) {
             true => Ok(()),
-            false => Err(damaged("a JPEG in it is of another size than its strip or tile")),
+            false => Err(damaged("the size of a JPEG in it differs from its strip or tile")),
         }
     }
 
-    /// As [`super::Image::mode`].
+    /// See [`crate::image::Image::mode`].
     pub fn mode(&self) -> &'static str {
         let has_more = self.samples > self.used();
         match (self.meaning, self.kind) {
@@ -179,7 +179,7 @@ impl Page {
     }
 }
 
-/// The sample at an index of a row: most significant bit first, rows begin at a byte.
+/// Returns the sample at an index of a row: most significant bit first; rows begin at a byte.
 fn number(row: &[u8], index: usize, bits: u32, big_endian: bool) -> u32 {
     let bytes = |length: usize| {
         let bytes = &row[index * length..(index + 1) * length];
@@ -203,7 +203,7 @@ fn number(row: &[u8], index: usize, bits: u32, big_endian: bool) -> u32 {
     }
 }
 
-/// The signed, 32-bit or floating-point sample at an index of a row.
+/// Returns the signed, 32-bit or floating-point sample at an index of a row.
 fn real(row: &[u8], index: usize, page: &Page, big_endian: bool) -> f32 {
     match (page.kind, page.bits) {
         (Kind::Float, 64) => {
@@ -216,14 +216,14 @@ fn real(row: &[u8], index: usize, page: &Page, big_endian: bool) -> f32 {
         (Kind::Float, _) => f32::from_bits(number(row, index, 32, big_endian)),
         (Kind::Signed, bits) => {
             let value = number(row, index, bits, big_endian);
-            // With its sign in the upper bits.
+            // Extends the sign.
             ((value << (32 - bits)) as i32 >> (32 - bits)) as f32
         }
         (Kind::Unsigned, bits) => number(row, index, bits, big_endian) as f32,
     }
 }
 
-/// Differences to the left neighbour to samples (Predictor 2), modulo their bits.
+/// Converts differences to the left neighbour to samples (Predictor 2), modulo their bits.
 fn undo_differences(row: &mut [u8], bits: u32, samples: usize, big_endian: bool) {
     let length = bits as usize / 8;
     let count = row.len() / length;

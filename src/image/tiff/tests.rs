@@ -8,7 +8,7 @@ fn file(name: &str) -> Vec<u8> {
     std::fs::read(golden_path("odd_raster").join(name)).unwrap()
 }
 
-fn by_range(bytes: &[u8]) -> Image {
+fn decode_with_range(bytes: &[u8]) -> Image {
     decode_admitted(bytes, Depth::Range, &mut |_| ()).unwrap()
 }
 
@@ -18,17 +18,17 @@ fn the_largest_page_is_the_image() {
     for name in ["thumbnail_first.tif", "sub_ifd.tif"] {
         let image = decode(&file(name)).unwrap();
         assert_eq!(image.pixels, whole.pixels, "{name}");
-        let note = "its first page has 5 x 4 pixels; the largest, 22 x 13, is used";
+        let note = "the first page has 5 x 4 pixels; the largest page, 22 x 13, is used";
         assert_eq!(image.notes, [note], "{name}");
     }
     let image = decode(&file("stack.tif")).unwrap();
     assert_eq!(image.pixels, whole.pixels);
-    assert_eq!(image.notes, ["the first of its 2 pages of 22 x 13 pixels is used"]);
+    assert_eq!(image.notes, ["only the first of 2 pages of 22 x 13 pixels is used"]);
     assert_eq!(whole.notes, [""; 0]);
 }
 
 #[test]
-fn samples_without_a_white_need_the_range() {
+fn samples_without_a_defined_white_need_the_range() {
     for (name, what) in [
         ("float.tif", "floating-point samples"),
         ("float64.tif", "floating-point samples"),
@@ -37,15 +37,15 @@ fn samples_without_a_white_need_the_range() {
         ("uint32.tif", "32-bit samples"),
     ] {
         let error = decode(&file(name)).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("unsupported TIFF: {what}, of which")), "{error}");
-        let image = by_range(&file(name));
+        assert!(error.starts_with(&format!("unsupported TIFF: {what}: the file")), "{error}");
+        let image = decode_with_range(&file(name));
         assert!(image.notes[0].ends_with("are shown as 0 to 255"), "{name}: {:?}", image.notes);
         let levels = image.pixels.iter();
         assert_eq!((levels.clone().min(), levels.max()), (Some(&0), Some(&255)), "{name}");
     }
-    // Of 0 to 255 in steps of 1 / 255, the levels are those of 8 bits.
+    // The floating-point samples are 8-bit levels divided by 255.
     let grey = decode(&file("big.tif")).unwrap();
-    let range = by_range(&file("float.tif"));
+    let range = decode_with_range(&file("float.tif"));
     let level = |level: Option<&u8>| f64::from(*level.unwrap());
     let (low, high) = (level(grey.pixels.iter().min()), level(grey.pixels.iter().max()));
     for (real, level) in range.pixels.iter().zip(&grey.pixels) {
@@ -55,36 +55,36 @@ fn samples_without_a_white_need_the_range() {
 }
 
 #[test]
-fn half_floats_and_odd_signed_samples_are_named() {
+fn half_floats_are_refused_with_a_command() {
     let mut bytes = file("float.tif");
-    // The value of BitsPerSample stands in the entry itself: type SHORT, one value.
+    // BitsPerSample is stored in its entry: type SHORT, one value.
     let entry = [2, 1, 3, 0, 1, 0, 0, 0, 32, 0];
     let at = bytes.windows(entry.len()).position(|w| w == entry).unwrap();
     bytes[at + 8] = 16;
     let error = decode(&bytes).unwrap_err().to_string();
-    let start = "unsupported TIFF: floating-point samples of 16 bits; save it with 32: ";
+    let start = "unsupported TIFF: floating-point samples of 16 bits; save it with 32 bits: ";
     assert!(error.starts_with(start), "{error}");
 }
 
 #[test]
 fn values_that_are_not_finite_are_noted() {
     let mut bytes = file("float.tif");
-    assert_eq!(by_range(&bytes).notes.len(), 1);
+    assert_eq!(decode_with_range(&bytes).notes.len(), 1);
     let file = File::new(&bytes).unwrap();
     let directory = &file.directories().unwrap()[0];
     let start = directory.number(&file, tag::STRIP_OFFSETS).unwrap().unwrap() as usize;
     bytes[start + 4..start + 8].copy_from_slice(&f32::NAN.to_le_bytes());
-    let notes = by_range(&bytes).notes;
+    let notes = decode_with_range(&bytes).notes;
     assert!(notes[1].starts_with("1 of 286 values are not finite: NaN (1)"), "{notes:?}");
 }
 
 #[test]
-fn compressions_that_are_not_read_are_named() {
+fn unsupported_compressions_are_named() {
     for (name, what) in [
         ("zstd.tif", "Zstandard compression"),
         ("lzma.tif", "LZMA compression"),
         ("webp.tif", "WebP compression"),
-        ("fax3.tif", "CCITT facsimile, group 3 compression"),
+        ("fax3.tif", "CCITT group 3 compression"),
         ("lab.tif", "colours in CIE L*a*b*"),
         ("float_predictor.tif", "a floating-point predictor"),
     ] {
@@ -98,7 +98,7 @@ fn a_jpeg_in_a_tiff_is_no_larger_than_its_strip() {
     let bytes = file("jpeg_grey.tif");
     assert!(decode(&bytes).is_ok());
     let mut large = bytes.clone();
-    // The frame header of the strip, behind that of the tables.
+    // The frame header of the strip, after that of the tables.
     let frame = large.windows(3).rposition(|w| w == [0xff, 0xc0, 0]).unwrap();
     large[frame + 5..frame + 9].copy_from_slice(&[0x10, 0, 0x10, 0]);
     assert!(decode(&large).is_err());
@@ -113,7 +113,7 @@ fn notes_on_a_jpeg_in_a_tiff_are_kept() {
     bytes[end..end + 2].fill(0);
     let image = decode(&bytes).unwrap();
     assert_eq!(image.pixels, whole.pixels);
-    assert_eq!(image.notes, ["the end-of-image marker is missing; all pixels are there"]);
+    assert_eq!(image.notes, ["the end-of-image marker is missing; all pixels are present"]);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_tile_larger_than_the_memory_is_refused() {
 }
 
 #[test]
-fn a_cut_or_damaged_file_never_panics_and_never_lies() {
+fn truncated_or_damaged_files_never_panic_or_yield_wrong_pixels() {
     for name in ["palette4.tif", "jpeg_ycc.tif", "sub_ifd.tif", "big_mm16.tif", "fax4.tif"] {
         let bytes = file(name);
         let whole = decode(&bytes).unwrap();
