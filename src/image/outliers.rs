@@ -1,13 +1,13 @@
 //! Range of the values of an image without outliers, such as a bright letter or border.
 
-/// Percentiles between which the bulk of the values lies.
+/// Percentiles that bound the bulk of the values.
 const BULK: [u64; 2] = [5, 95];
 
 /// Minimum distance of an outlier from the bulk, in multiples of the range of the bulk. Of 396
 /// chest radiographs of three public collections, 10 have outliers, at most 0.02 % of their pixels.
 const REACH: f64 = 2.0;
 
-/// Smallest and largest value that is no outlier.
+/// Smallest and largest value without outliers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UsualRange {
     pub low: f64,

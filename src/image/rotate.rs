@@ -20,9 +20,9 @@ pub fn scale(pixels: &[u8], out: &mut [f32]) {
 /// The two axes of an image `[side, side, 3]` in whose plane [`rotate`] rotates.
 ///
 /// Keras' `apply_affine_transform` takes the axes as arguments; its defaults are for images with
-/// the channels first. On images with the channels last, the defaults exchange width and channel,
-/// which is not a rotation of the image: pixels move sideways, by up to 29 of 224 at 15 degrees,
-/// and the outer channels replace the middle one.
+/// the channels first. On images with the channels last, the defaults rotate in the plane of width
+/// and channel, which does not rotate the image: pixels move sideways, by up to 29 of 224 at 15
+/// degrees, and the outer channels replace the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plane {
     /// Height and width: the image rotates about its centre, counter-clockwise on a screen for

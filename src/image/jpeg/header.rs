@@ -56,8 +56,8 @@ pub fn header(bytes: &[u8]) -> Result<Header, DecodeError> {
     if !frame.is_sampled_as_usual(keeps_all) {
         return unsupported("its chroma subsampling".to_owned());
     }
-    let names_colours = |w: &[u8]| w[..2] == [0xff, APP_14] && w[4..] == *b"Adobe";
-    if keeps_all && scanned.windows(9).any(names_colours) {
+    let is_adobe_segment = |w: &[u8]| w[..2] == [0xff, APP_14] && w[4..] == *b"Adobe";
+    if keeps_all && scanned.windows(9).any(is_adobe_segment) {
         return unsupported("colours that change between scans".to_owned());
     }
     let components = match frame.samplings.len() {
