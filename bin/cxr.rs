@@ -1,5 +1,5 @@
-//! `cxr`: main program; see `cxr::umbrella`.
+//! `cxr`: main program; see `cxr::commands`.
 
 fn main() -> std::process::ExitCode {
-    cxr::umbrella::main()
+    cxr::commands::main()
 }

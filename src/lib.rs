@@ -18,7 +18,7 @@
 //!
 //! | layer | modules | contents |
 //! |---|---|---|
-//! | L5 | [`umbrella`] | the command `cxr`: all stages as one pipeline |
+//! | L5 | [`commands`] | the command `cxr`: all stages as one pipeline |
 //! | L4 | [`stages`] | one file per command; connects files and algorithms |
 //! | L3 | [`cli`] | arguments, progress, errors, exit codes; all output to the terminal |
 //! | L2 | [`pipeline`], [`artifact`], [`classifier`] | `pipeline.toml` and the order of the stages; the files between the stages; prediction with a trained model |
@@ -30,6 +30,7 @@ pub mod audit;
 pub mod backbone;
 pub mod classifier;
 pub mod cli;
+pub mod commands;
 pub mod conv;
 pub mod dataset;
 pub mod explain;
@@ -44,4 +45,3 @@ pub mod rng;
 pub mod stages;
 #[cfg(test)]
 mod testing;
-pub mod umbrella;

@@ -25,8 +25,8 @@ use cxr::artifact::selection_log::SelectionLog;
 use cxr::artifact::split::Split;
 use cxr::artifact::{Document, read_csv, write_csv};
 use cxr::backbone::Weights;
-use cxr::classifier::{Bundle, Imported};
-use cxr::dataset::dicom::Naming;
+use cxr::classifier::{Bundle, ImportedModel};
+use cxr::dataset::dicom::PatientIdFormat;
 use cxr::dataset::{identity, metadata, patient_table, source};
 use cxr::head::Head;
 use cxr::image::{MAX_PIXELS, decode};
@@ -246,7 +246,7 @@ pub fn keras(bytes: &[u8]) {
     if let Ok(tensors) = checkpoint::read(&path) {
         check_lengths(&tensors);
     }
-    let _ = Imported::read(&path);
+    let _ = ImportedModel::read(&path);
 }
 
 fn keras_seeds() -> Vec<Vec<u8>> {
@@ -466,7 +466,7 @@ fn image_seeds() -> Vec<Vec<u8>> {
 pub fn dicom(bytes: &[u8]) {
     image(bytes);
     let Some(tags) = decode(bytes).ok().and_then(|image| image.tags) else { return };
-    for naming in [Naming::Hashed(None), Naming::Plain, Naming::None] {
+    for naming in [PatientIdFormat::Hashed(None), PatientIdFormat::Plain, PatientIdFormat::None] {
         assert!(!naming.of(tags.patient.as_ref()).contains(char::is_control));
     }
     let _ = tags.patient.is_some_and(|patient| patient.is_named_in("covid/image.dcm"));

@@ -27,7 +27,7 @@ pub struct Audit {
     pub repeats: usize,
     /// Source of the fold assignment: `audit`, or `crossval`, whose predictions are then the
     /// model's.
-    pub dealt_by: String,
+    pub folds_from: String,
     /// Probes by name: `model` (the whole image), `border` and `centre` (with the same backbone
     /// and head), `border-pixels`, `thumbnail`, `attributes` (with a kernel classifier), and
     /// `shuffled` (labels permuted between groups).
@@ -35,7 +35,7 @@ pub struct Audit {
     /// Upper 97.5 % point of the permutation null of the highest AUC among the probes without
     /// lungs; none if labels were not permuted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub luck: Option<f64>,
+    pub max_auc_null: Option<f64>,
     /// Location of the saliency of the explained images; none without explained images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saliency: Option<Saliency>,

@@ -8,7 +8,7 @@ use crate::io::staging::{RECORD, recover};
 
 /// Reason why a folder is not written to.
 #[derive(Debug, thiserror::Error)]
-pub enum ClaimError {
+pub enum OwnershipError {
     /// The folder has files that the stage did not write.
     #[error("`{}` is not empty and was not made by `cxr-{stage}`", folder.display())]
     Foreign {
@@ -26,8 +26,8 @@ pub enum ClaimError {
 /// an earlier run of `stage`.
 ///
 /// # Errors
-/// See [`ClaimError`].
-pub fn claim(folder: &Path, stage: &str) -> Result<(), ClaimError> {
+/// See [`OwnershipError`].
+pub fn claim(folder: &Path, stage: &str) -> Result<(), OwnershipError> {
     recover(folder)?;
     if !folder.exists() {
         return Ok(());
@@ -42,7 +42,7 @@ pub fn claim(folder: &Path, stage: &str) -> Result<(), ClaimError> {
     if is_empty || is_of_stage() {
         return Ok(());
     }
-    Err(ClaimError::Foreign { folder: folder.to_owned(), stage: stage.to_owned() })
+    Err(OwnershipError::Foreign { folder: folder.to_owned(), stage: stage.to_owned() })
 }
 
 #[cfg(test)]
@@ -77,11 +77,17 @@ mod tests {
         atomic::write(&folder.join("notes.txt"), b"").unwrap();
         assert!(claim(&folder, "build-covid").is_ok(), "a folder of the stage");
         let error = claim(&folder, "sample-normal").unwrap_err();
-        assert!(matches!(error, ClaimError::Foreign { .. }), "a folder of another stage: {error}");
+        assert!(
+            matches!(error, OwnershipError::Foreign { .. }),
+            "a folder of another stage: {error}"
+        );
         std::fs::remove_file(folder.join(RECORD)).unwrap();
         let error = claim(&folder, "build-covid").unwrap_err();
-        assert!(matches!(error, ClaimError::Foreign { .. }), "a folder without record: {error}");
+        assert!(
+            matches!(error, OwnershipError::Foreign { .. }),
+            "a folder without record: {error}"
+        );
         let error = claim(&folder.join("notes.txt"), "build-covid").unwrap_err();
-        assert!(matches!(error, ClaimError::File(_)), "a file: {error}");
+        assert!(matches!(error, OwnershipError::File(_)), "a file: {error}");
     }
 }

@@ -40,7 +40,7 @@ pub struct CrossValidation {
     pub repeats: usize,
     /// Number of heads per repeat and fold.
     pub seeds: usize,
-    /// Training data of the heads: `upright`, images without rotations.
+    /// Training data of the heads: `unrotated`, images without rotations.
     pub trained_on: String,
     /// Rule for positive predictions.
     pub threshold: Threshold,
@@ -87,7 +87,7 @@ impl Document for CrossValidation {
 /// Rule for positive predictions; thresholds are chosen on the training folds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
-    /// `probable` (argmax), `youden` or `sensitivity`.
+    /// `argmax`, `youden` or `sensitivity`.
     pub rule: String,
     /// Target sensitivity of the rule `sensitivity`.
     pub wanted: Option<f64>,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{self, Rate, Undefined};
+use crate::metrics::{self, Rate, UndefinedMetric};
 
 /// Largest number of points per curve; longer curves are thinned evenly and keep both ends.
 const MAX_POINTS: usize = 1000;
@@ -79,14 +79,14 @@ impl OneVsRest<'_> {
     /// # Errors
     ///
     /// If there is no image of the class or none of the rest.
-    pub fn roc(&self) -> Result<RocCurve, Undefined> {
+    pub fn roc(&self) -> Result<RocCurve, UndefinedMetric> {
         let metrics::Roc { fpr, tpr, thresholds } = metrics::Roc::new(self.truth, self.scores)?;
         let positives = self.truth.iter().filter(|positive| **positive).count();
         let patients =
             count_patients((0..self.truth.len()).filter(|i| self.truth[*i]), self.patients);
         let interval = |i: usize| {
             let hits = (tpr[i] * positives as f64).round() as u64;
-            Rate::new(hits, positives as u64).of_groups(patients)
+            Rate::new(hits, positives as u64).with_effective_sample_size(patients)
         };
         let points = thinned(tpr.len());
         Ok(RocCurve {
@@ -103,7 +103,7 @@ impl OneVsRest<'_> {
     /// # Errors
     ///
     /// If there is no image of the class.
-    pub fn precision_recall(&self) -> Result<PrecisionRecallCurve, Undefined> {
+    pub fn precision_recall(&self) -> Result<PrecisionRecallCurve, UndefinedMetric> {
         let curve = metrics::PrecisionRecall::new(self.truth, self.scores)?;
         let metrics::PrecisionRecall { precision, recall, thresholds } = curve;
         let mut intervals = self.precision_intervals(&thresholds);
@@ -133,7 +133,7 @@ impl OneVsRest<'_> {
                     predicted += 1;
                     patients.insert(self.patients[image]);
                 }
-                let rate = Rate::new(hits, predicted).of_groups(patients.len());
+                let rate = Rate::new(hits, predicted).with_effective_sample_size(patients.len());
                 (rate.low, rate.high)
             })
             .collect();
@@ -154,7 +154,8 @@ impl OneVsRest<'_> {
                 from: bin as f64 / BINS as f64,
                 to: (bin + 1) as f64 / BINS as f64,
                 predicted: (!members.is_empty()).then(|| sum / members.len() as f64),
-                observed: Rate::new(hits as u64, members.len() as u64).of_groups(patients),
+                observed: Rate::new(hits as u64, members.len() as u64)
+                    .with_effective_sample_size(patients),
             }
         };
         (0..BINS).map(bin).collect()
@@ -191,13 +192,13 @@ mod tests {
         };
         let roc = curves.roc().unwrap();
         assert_eq!(roc.tpr[3], 0.75);
-        let expected = Rate::new(3, 4).of_groups(2);
+        let expected = Rate::new(3, 4).with_effective_sample_size(2);
         assert_eq!((roc.low[3], roc.high[3]), (expected.low, expected.high));
         assert_eq!((roc.thresholds[0], roc.thresholds[1]), (None, Some(0.9)));
         let pr = curves.precision_recall().unwrap();
         // From 0.6 on: four images of three patients, three of them positive.
         let point = pr.thresholds.iter().position(|t| *t == Some(0.6)).unwrap();
-        let expected = Rate::new(3, 4).of_groups(3);
+        let expected = Rate::new(3, 4).with_effective_sample_size(3);
         assert_eq!(
             (pr.precision[point], pr.low[point], pr.high[point]),
             (0.75, expected.low, expected.high)

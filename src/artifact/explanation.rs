@@ -33,14 +33,14 @@ pub struct Explanation {
     /// Effect of the pixels inside and outside the pooled region; none if the head pools every
     /// cell, and in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blackened: Option<Blackened>,
+    pub blackened: Option<BlackenedRegions>,
     /// Titles of the figures by file name.
     pub pictures: BTreeMap<String, String>,
 }
 
 /// Effect of black pixels inside and outside the pooled region on the predictions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Blackened {
+pub struct BlackenedRegions {
     /// Effect of black pixels of the pooled cells.
     pub pooled: Effect,
     /// Effect of black pixels elsewhere.
@@ -71,7 +71,7 @@ impl Explanation {
              pooled cells"
         );
         let measured = self.blackened.map(|blackened| {
-            let Blackened { pooled, unpooled, reach: (reach, side) } = blackened;
+            let BlackenedRegions { pooled, unpooled, reach: (reach, side) } = blackened;
             format!(
                 ", which cover {reach} of {side} rows and columns; with black pixels in the \
                  other cells, the probability of the predicted class changes by {:.2} on \

@@ -115,7 +115,7 @@ pub fn alone(path: &str) -> String {
 }
 
 /// Whether a group comes from [`alone`].
-pub fn is_alone(group: &str) -> bool {
+pub fn is_single_image_group(group: &str) -> bool {
     group.starts_with("image:")
 }
 

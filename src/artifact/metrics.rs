@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::Document;
 use super::curves::{CalibrationBin, OneVsRest, PrecisionRecallCurve, RocCurve};
 use super::groups::Grouping;
-use super::index::is_alone;
+use super::index::is_single_image_group;
 use super::predictions::Predictions;
 use crate::metrics::{
-    Because, Binary, Bounds, Confusion, Estimate, Fallback, Interval, Method, Rate, Undefined,
-    average_precision, bootstrap, brier, brier_multiclass, expected_calibration_error, log_loss,
-    npv_of, one_vs_rest, ppv_of, roc_auc,
+    Binary, Bounds, Confusion, Estimate, Fallback, Interval, Method, Rate, ReplacementReason,
+    UndefinedMetric, average_precision, bootstrap, brier, brier_multiclass,
+    expected_calibration_error, log_loss, npv_of, one_vs_rest, ppv_of, roc_auc,
 };
 use crate::rng::{Rng, derive};
 
@@ -142,7 +142,7 @@ impl Judge {
         let (positive, [sensitivity, specificity]) = &by_class[name];
         let n_images = images.truth.len() / self.runs;
         let mut scores = BTreeMap::from([
-            ("accuracy".to_owned(), accuracy.estimate(n_images, Undefined::NoImages)),
+            ("accuracy".to_owned(), accuracy.estimate(n_images, UndefinedMetric::NoImages)),
             ("average_precision".to_owned(), positive.average_precision.clone()),
             ("brier".to_owned(), positive.brier.clone()),
             ("roc_auc".to_owned(), positive.roc_auc.clone()),
@@ -161,7 +161,7 @@ impl Judge {
             images: predictions.rows.len(),
             patients: patients(groups),
             grouped_by,
-            unknown: groups.iter().filter(|group| is_alone(group)).count(),
+            unknown: groups.iter().filter(|group| is_single_image_group(group)).count(),
             accuracy: accuracy.rate,
             sensitivity: positive.sensitivity,
             specificity: positive.specificity,
@@ -195,8 +195,8 @@ impl Judge {
         let n_positives = rows().count() / self.runs;
         let n_negatives = images.truth.len() / self.runs - n_positives;
         let estimates = [
-            sensitivity.estimate(n_positives, Undefined::NoPositives),
-            specificity.estimate(n_negatives, Undefined::NoNegatives),
+            sensitivity.estimate(n_positives, UndefinedMetric::NoPositives),
+            specificity.estimate(n_negatives, UndefinedMetric::NoNegatives),
         ];
         let (truth, scores) = (images.is_positive(), images.positive_scores());
         let curves = OneVsRest { truth: &truth, scores: &scores, patients: &images.groups };
@@ -230,7 +230,7 @@ impl Judge {
     ) -> Proportion {
         let rate = rate_of(images);
         let wilson = Proportion {
-            rate: rate.of_groups(patients),
+            rate: rate.with_effective_sample_size(patients),
             method: Method::Wilson,
             because: None,
             patients,
@@ -238,7 +238,7 @@ impl Judge {
         let Some(value) = rate.value.filter(|_| self.runs > 1 && self.resamples > 0) else {
             return wilson;
         };
-        let statistic = |images: &Images| rate_of(images).value.ok_or(Undefined::NoImages);
+        let statistic = |images: &Images| rate_of(images).value.ok_or(UndefinedMetric::NoImages);
         match Fallback::Share(patients).or(value, self.bootstrap(images, statistic)) {
             Ok(Bounds { low, high, method, because }) => {
                 Proportion { rate: Rate { low, high, ..rate }, method, because, ..wilson }
@@ -266,8 +266,8 @@ impl Judge {
     fn bootstrap(
         &self,
         images: &Images,
-        statistic: impl Fn(&Images) -> Result<f64, Undefined> + Sync,
-    ) -> Result<Interval, Undefined> {
+        statistic: impl Fn(&Images) -> Result<f64, UndefinedMetric> + Sync,
+    ) -> Result<Interval, UndefinedMetric> {
         let sample_groups = |resample| {
             let mut rng = Rng::new(derive(self.seed, "evaluate", "bootstrap", resample));
             move |n| rng.index(n)
@@ -282,19 +282,19 @@ impl Judge {
 struct Proportion {
     rate: Rate,
     method: Method,
-    because: Option<Because>,
+    because: Option<ReplacementReason>,
     patients: usize,
 }
 
 impl Proportion {
     /// As the estimate of so many `images`; without images it is undefined for the `reason`.
-    fn estimate(&self, images: usize, reason: Undefined) -> Estimate {
-        let estimate = Estimate::of_rate(&self.rate, self.method, reason);
+    fn estimate(&self, images: usize, reason: UndefinedMetric) -> Estimate {
+        let estimate = Estimate::from_proportion(&self.rate, self.method, reason);
         Estimate { because: self.because, ..estimate }.of(images, self.patients)
     }
 }
 
-type ScoreOf = fn(&Images) -> Result<f64, Undefined>;
+type ScoreOf = fn(&Images) -> Result<f64, UndefinedMetric>;
 type FallbackOf = fn(&Images) -> Fallback;
 
 const NO_FALLBACK: FallbackOf = |_| Fallback::None;
@@ -404,7 +404,7 @@ impl Images {
     }
 
     /// Returns the expected calibration error, averaged over runs.
-    fn calibration_error(&self) -> Result<f64, Undefined> {
+    fn calibration_error(&self) -> Result<f64, UndefinedMetric> {
         let error_of_run = |run: usize| {
             let rows: Vec<usize> =
                 (0..self.run.len()).filter(|row| self.run[*row] == run).collect();
@@ -421,15 +421,17 @@ impl Images {
     }
 
     fn binary(&self) -> Binary {
-        self.confusion().against_rest(self.positive)
+        self.confusion().one_vs_rest_table(self.positive)
     }
 
     /// Returns the fallback interval of a predictive value, computed from the interval ends of
     /// sensitivity and specificity.
     fn predictive(&self, value: fn(f64, f64, f64) -> f64) -> Fallback {
         let rates = [
-            self.sensitivity().of_groups(self.groups_of(|class| class == self.positive)),
-            self.specificity().of_groups(self.groups_of(|class| class != self.positive)),
+            self.sensitivity()
+                .with_effective_sample_size(self.groups_of(|class| class == self.positive)),
+            self.specificity()
+                .with_effective_sample_size(self.groups_of(|class| class != self.positive)),
         ];
         let value_at =
             |end: fn(&Rate) -> f64| value(end(&rates[0]), end(&rates[1]), self.prevalence);
@@ -487,7 +489,7 @@ impl Images {
 
 /// Returns the number of known patients.
 fn patients<'a>(groups: impl IntoIterator<Item = &'a String>) -> usize {
-    let known = groups.into_iter().filter(|group| !is_alone(group));
+    let known = groups.into_iter().filter(|group| !is_single_image_group(group));
     known.collect::<BTreeSet<_>>().len()
 }
 
@@ -573,7 +575,7 @@ mod tests {
         predictions.rows.truncate(5);
         let metrics = judge(JUDGE, &predictions);
         assert_eq!((metrics.specificity.value, metrics.specificity.of), (None, 0));
-        let expected = Estimate::undefined(Undefined::NoNegatives);
+        let expected = Estimate::undefined(UndefinedMetric::NoNegatives);
         assert_eq!(metrics.scores["roc_auc"], expected);
         predictions.rows.truncate(1);
         let estimate = judge(JUDGE, &predictions);

@@ -135,7 +135,7 @@ fn source_of(path: &str) -> &'static str {
     match path.rsplit('/').next().unwrap_or_default() {
         name if phantom::is_phantom(name) => phantom::SOURCE,
         name if KaggleName::parse(name).is_some() => "chest_xray",
-        _ => identity::source_of_path(path),
+        _ => identity::source_from_path(path),
     }
 }
 

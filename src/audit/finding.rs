@@ -137,7 +137,7 @@ pub fn below_chance(words: &str, probe: &Probe) -> Option<Finding> {
 
 /// Reports that permuted labels are predicted, as when folds cross known groups; then no probe
 /// is valid. It cannot detect crossings of unknown patients.
-pub fn not_chance(shuffled: &Probe) -> Option<Finding> {
+pub fn shuffled_labels_predicted(shuffled: &Probe) -> Option<Finding> {
     let (auc, low) = (shuffled.auc?, shuffled.low?);
     let text = format!(
         "labels permuted between patients are predicted with AUC {auc:.2}: folds share \
@@ -184,7 +184,9 @@ mod tests {
         let matched = Probe { high: Some(0.2), ..fair.clone() };
         let text = below_chance("file attributes", &matched).unwrap().text;
         assert!(text.starts_with("the AUC from file attributes is below chance (0.47"));
-        assert_eq!(not_chance(&fair), None);
-        assert!(not_chance(&Probe { auc: Some(0.8), low: Some(0.7), ..fair }).is_some());
+        assert_eq!(shuffled_labels_predicted(&fair), None);
+        assert!(
+            shuffled_labels_predicted(&Probe { auc: Some(0.8), low: Some(0.7), ..fair }).is_some()
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! pixels, the image with its centre blacked out. The cheap probes are a [`Kernel`] classifier
 //! on [`inputs`]. All are evaluated by cross-validation over patients, and scores are compared
 //! only within a fold. A probe without lungs is a shortcut if its AUC is near the model's and
-//! above the maximum-statistic permutation null ([`best_by_luck`]); the result is a
+//! above the maximum-statistic permutation null ([`max_auc_null`]); the result is a
 //! [`Verdict`].
 //!
 //! After Maguolo and Nanni (2021) and DeGrave, Janizek and Lee (2021).
@@ -14,13 +14,13 @@ mod condition;
 pub mod finding;
 pub mod inputs;
 mod kernel;
-mod luck;
+mod permutation_null;
 mod probe;
-mod verdict;
+mod result;
 
 pub use condition::{Condition, ConditionError};
 pub use finding::Finding;
 pub use kernel::Kernel;
-pub use luck::best_by_luck;
+pub use permutation_null::max_auc_null;
 pub use probe::{Deal, Judge, PROBES, Probe};
-pub use verdict::{Answer, LUNG_FREE, Verdict};
+pub use result::{Answer, LUNG_FREE, Verdict};

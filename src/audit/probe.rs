@@ -6,7 +6,9 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use super::Kernel;
-use crate::metrics::{Bounds, Fallback, Method, Undefined, bootstrap, one_vs_rest, roc_auc_within};
+use crate::metrics::{
+    Bounds, Fallback, Method, UndefinedMetric, bootstrap, one_vs_rest, roc_auc_within,
+};
 use crate::rng::{Rng, derive};
 
 /// Names of the probes in the order of the summary, with their inputs.
@@ -132,7 +134,7 @@ pub(super) fn auc_of(
     truth: &[usize],
     deals: &[Deal<'_>],
     rows: &[usize],
-) -> Result<f64, Undefined> {
+) -> Result<f64, UndefinedMetric> {
     let truth: Vec<usize> = deals.iter().flat_map(|_| rows.iter().map(|row| truth[*row])).collect();
     let strata_and_scores = |(number, deal): (usize, &Deal<'_>)| {
         let stratum = |row: &usize| number + deals.len() * deal.folds[*row];
@@ -141,11 +143,11 @@ pub(super) fn auc_of(
     let (strata, scores): (Vec<Vec<usize>>, Vec<_>) =
         deals.iter().enumerate().map(strata_and_scores).unzip();
     let scores: Vec<_> = scores.iter().map(|scores| scores.view()).collect();
-    let scores = concatenate(Axis(0), &scores).map_err(|_| Undefined::NoImages)?;
+    let scores = concatenate(Axis(0), &scores).map_err(|_| UndefinedMetric::NoImages)?;
     auc(&truth, scores.view(), &strata.concat())
 }
 
-fn auc(truth: &[usize], scores: ArrayView2<f64>, strata: &[usize]) -> Result<f64, Undefined> {
+fn auc(truth: &[usize], scores: ArrayView2<f64>, strata: &[usize]) -> Result<f64, UndefinedMetric> {
     one_vs_rest(truth, scores, |truth, scores| roc_auc_within(truth, scores, strata))
 }
 

@@ -6,7 +6,7 @@ use ndarray::{Array3, Array4};
 use serde::Serialize;
 
 use super::{LAYERS, LayerSpec, Weights, weights::Layer};
-use crate::conv::{Algorithm, Extent, Isa, Maps, Scratch, Shallow, Winograd, direct};
+use crate::conv::{Algorithm, Extent, InstructionSet, Maps, RgbConv, Scratch, Winograd, direct};
 
 /// Computation time of one layer with one algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -28,7 +28,12 @@ pub struct LayerTiming {
 ///
 /// # Panics
 /// If `rounds` or `images` is 0, or the processor does not support `isa`.
-pub fn bench_layers(weights: &Weights, isa: Isa, images: usize, rounds: usize) -> Vec<LayerTiming> {
+pub fn bench_layers(
+    weights: &Weights,
+    isa: InstructionSet,
+    images: usize,
+    rounds: usize,
+) -> Vec<LayerTiming> {
     let mut timings = Vec::new();
     let mut side = 224;
     for (spec, layer) in LAYERS.iter().zip(weights.layers()) {
@@ -64,7 +69,7 @@ fn time_winograd(
     layer: &Layer,
     spec: &LayerSpec,
     side: usize,
-    isa: Isa,
+    isa: InstructionSet,
     images: usize,
     rounds: usize,
 ) -> f64 {
@@ -72,7 +77,7 @@ fn time_winograd(
     let (kernel, bias) = (layer.kernel.view(), layer.bias.view());
     let (keep, mut output) = (Extent::square(side), Maps::default());
     let seconds = if spec.inputs == 3 {
-        let layer = Shallow::new(kernel, bias, isa);
+        let layer = RgbConv::new(kernel, bias, isa);
         minimum_time(rounds, || layer.forward(input.view(), keep, &mut output))
     } else {
         let (layer, mut scratch) = (Winograd::new(kernel, bias, isa), Scratch::default());

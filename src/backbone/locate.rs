@@ -20,7 +20,7 @@ const FILE: &str = "vgg16_imagenet_notop.safetensors";
 
 /// Reason why there is no weights file.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum LocateError {
+pub enum LocateWeightsError {
     /// The file does not exist.
     #[error("the weights file `{}` does not exist", path.display())]
     Missing {
@@ -29,17 +29,17 @@ pub enum LocateError {
     },
     /// Neither `CXR_WEIGHTS`, `XDG_CACHE_HOME` nor `HOME` is set.
     #[error("cannot find the weights: neither `{WEIGHTS_VARIABLE}` nor `HOME` is set")]
-    Homeless,
+    NoCachePath,
 }
 
-impl LocateError {
+impl LocateWeightsError {
     /// Hint for the user.
     pub fn hint(&self) -> String {
         match self {
             Self::Missing { .. } => {
                 format!("run `cxr fetch weights`, or set `{WEIGHTS_VARIABLE}` to the file")
             }
-            Self::Homeless => format!(
+            Self::NoCachePath => format!(
                 "run `cxr fetch weights --output FILE`, then set `{WEIGHTS_VARIABLE}` to that file"
             ),
         }
@@ -52,16 +52,16 @@ impl LocateError {
 ///
 /// # Errors
 /// If the file does not exist, or no path is known; see [`LocateError::hint`].
-pub fn weights_file() -> Result<PathBuf, LocateError> {
-    let path = weights_place()?;
-    if path.is_file() { Ok(path) } else { Err(LocateError::Missing { path }) }
+pub fn weights_file() -> Result<PathBuf, LocateWeightsError> {
+    let path = weights_path()?;
+    if path.is_file() { Ok(path) } else { Err(LocateWeightsError::Missing { path }) }
 }
 
 /// Path where [`weights_file`] looks; the file need not exist.
 ///
 /// # Errors
-/// [`LocateError::Homeless`] if no path is known.
-pub fn weights_place() -> Result<PathBuf, LocateError> {
+/// [`LocateError::NoCachePath`] if no path is known.
+pub fn weights_path() -> Result<PathBuf, LocateWeightsError> {
     find_path(|variable| env::var_os(variable))
 }
 
@@ -69,18 +69,18 @@ pub fn weights_place() -> Result<PathBuf, LocateError> {
 /// ignored.
 ///
 /// # Errors
-/// [`LocateError::Homeless`] if no cache folder is known.
-pub fn cached_weights() -> Result<PathBuf, LocateError> {
-    cache_path(|variable| env::var_os(variable)).ok_or(LocateError::Homeless)
+/// [`LocateError::NoCachePath`] if no cache folder is known.
+pub fn cached_weights_path() -> Result<PathBuf, LocateWeightsError> {
+    cache_path(|variable| env::var_os(variable)).ok_or(LocateWeightsError::NoCachePath)
 }
 
 fn cache_path(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     Some(user_cache(variable)?.join("cxr").join(FILE))
 }
 
-fn find_path(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, LocateError> {
+fn find_path(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, LocateWeightsError> {
     let set = variable(WEIGHTS_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set.or_else(|| cache_path(variable)).ok_or(LocateError::Homeless)
+    set.or_else(|| cache_path(variable)).ok_or(LocateWeightsError::NoCachePath)
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
             find_path(|name| set.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
         };
         let home = ("HOME", "/home/ada");
-        assert_eq!(path_with(&[]), Err(LocateError::Homeless));
+        assert_eq!(path_with(&[]), Err(LocateWeightsError::NoCachePath));
         let in_home = PathBuf::from("/home/ada/.cache/cxr/vgg16_imagenet_notop.safetensors");
         assert_eq!(path_with(&[home]).unwrap(), in_home);
         let cache = path_with(&[home, ("XDG_CACHE_HOME", "/cache")]).unwrap();

@@ -11,8 +11,8 @@ mod weights;
 
 pub use bench::{LayerTiming, bench_layers};
 pub use locate::{
-    IMAGENET_FINGERPRINT, LocateError, WEIGHTS_VARIABLE, cached_weights, weights_file,
-    weights_place,
+    IMAGENET_FINGERPRINT, LocateWeightsError, WEIGHTS_VARIABLE, cached_weights_path, weights_file,
+    weights_path,
 };
 pub use pooling::{Pooling, UnknownPooling};
 pub use vgg16::{LAYERS, LayerSpec, Options, Vgg16};

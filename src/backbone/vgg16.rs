@@ -9,7 +9,7 @@ use ndarray::{Array2, Array3, Array4, ArrayView3, ArrayView4, Axis};
 use rayon::prelude::*;
 
 use super::{Pooling, Weights};
-use crate::conv::{Algorithm, Engine, Extent, Maps, Scratch, Shallow, Winograd, direct};
+use crate::conv::{Algorithm, Engine, Extent, Maps, RgbConv, Scratch, Winograd, direct};
 
 /// Description of a 3x3 SAME convolution with ReLU and an optional 2x2 max pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct Vgg16 {
 #[derive(Debug)]
 enum Layers {
     Direct(Weights),
-    Winograd { first: Shallow, others: Vec<Winograd>, memory: Mutex<Vec<Memory>> },
+    Winograd { first: RgbConv, others: Vec<Winograd>, memory: Mutex<Vec<Memory>> },
 }
 
 /// Feature maps and scratch memory, reused for later images and batches.
@@ -111,7 +111,7 @@ impl Vgg16 {
                 let [first, others @ ..] = weights.layers() else { unreachable!("13 layers") };
                 let others = others.iter();
                 Layers::Winograd {
-                    first: Shallow::new(first.kernel.view(), first.bias.view(), isa),
+                    first: RgbConv::new(first.kernel.view(), first.bias.view(), isa),
                     others: others
                         .map(|layer| Winograd::new(layer.kernel.view(), layer.bias.view(), isa))
                         .collect(),
@@ -150,7 +150,7 @@ impl Vgg16 {
     ///
     /// # Panics
     /// As [`Vgg16::pooled`].
-    pub fn last_conv(&self, images: ArrayView4<f32>) -> Array4<f32> {
+    pub fn last_conv_maps(&self, images: ArrayView4<f32>) -> Array4<f32> {
         let (_, rows, cols, _) = images.dim();
         self.run(images, Extent { rows: rows / 16, cols: cols / 16 }, false)
     }
@@ -318,9 +318,9 @@ mod tests {
             let engine = Engine { algorithm, ..Engine::default() };
             Vgg16::new(&weights, Options { engine, ..Options::default() })
         });
-        let expected = direct.last_conv(image.view());
+        let expected = direct.last_conv_maps(image.view());
         assert_eq!(expected.dim(), (1, 4, 2, 512));
-        let error = relative_error(&winograd.last_conv(image.view()), &expected.view());
+        let error = relative_error(&winograd.last_conv_maps(image.view()), &expected.view());
         assert!(error < 1e-5, "{error:e}");
     }
 

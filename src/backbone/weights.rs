@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::LAYERS;
 use crate::io::safetensors::View;
-use crate::io::tensor::{BadWeight, check_weights};
+use crate::io::tensor::{InvalidWeight, check_weights};
 
 /// Error in a weights file.
 #[derive(Debug, Error)]
@@ -65,7 +65,7 @@ pub enum WeightsError {
         /// Name of the tensor in Keras.
         name: String,
         /// The weight.
-        bad: BadWeight,
+        bad: InvalidWeight,
     },
 }
 

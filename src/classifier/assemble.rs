@@ -7,7 +7,7 @@ use ndarray::ArrayView1;
 
 use super::Bundle;
 use super::manifest::{AuditSummary, BackboneRef, Decision, Manifest, Training};
-use super::ood::{Compared, OutOfDistribution};
+use super::ood::{ImageStatistics, OutOfDistribution};
 use crate::artifact::audit::Audit;
 use crate::artifact::crossval::CrossValidation;
 use crate::artifact::index::Index;
@@ -92,7 +92,7 @@ impl Bundle {
             schema: String::new(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             depth: files.depth(&model)?,
-            decision: Decision::probable(positive.or_else(default)),
+            decision: Decision::argmax(positive.or_else(default)),
             temperature: crossval.as_ref().and_then(|c| c.calibration.worthwhile()),
             backbone: BackboneRef {
                 name: model.extractor.backbone.clone(),
@@ -278,14 +278,14 @@ impl Images {
         rows: &[usize],
         side: usize,
         width: usize,
-    ) -> Result<Compared, ArtifactError> {
+    ) -> Result<ImageStatistics, ArtifactError> {
         let images = self.index.rows.len();
         let features = files.of("extract", "features.npy")?;
         let pixels = files.of("preprocess", "images.npy")?;
         let mut feature_rows = open::<f32>("table of features", &features, &[Some(width)], images)?;
         let shape = [Some(side), Some(side), Some(3)];
         let mut pixel_rows = open::<u8>("array of images", &pixels, &shape, images)?;
-        let mut compared = Compared::new(width);
+        let mut compared = ImageStatistics::new(width);
         for &row in rows {
             let error = |e: npy::NpyError, path: &Path| malformed("array", path, e.to_string());
             let features_row = feature_rows.read(row..row + 1).map_err(|e| error(e, &features))?;

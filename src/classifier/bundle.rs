@@ -228,7 +228,7 @@ mod tests {
     use crate::artifact::features::Extractor;
     use crate::artifact::model::{Architecture, Model, Training as Fit};
     use crate::backbone::Pooling;
-    use crate::classifier::{BackboneRef, Compared, Decision, Training};
+    use crate::classifier::{BackboneRef, Decision, ImageStatistics, Training};
     use crate::head::{Dense, Loss};
     use crate::image::Depth;
     use ndarray::{Array1, Array2};
@@ -241,7 +241,7 @@ mod tests {
             bias: Array1::zeros(units),
         };
         let head = Head { hidden: dense(4, 3), output: dense(3, 2) };
-        let mut images = Compared::new(4);
+        let mut images = ImageStatistics::new(4);
         for i in 0..8 {
             let features = Array1::from_shape_fn(4, |j| (1 + i * j) as f32);
             let pixels: Vec<u8> = (0..48).map(|p| (p * (i + 1)) as u8).collect();

@@ -105,7 +105,7 @@ impl Explainer<'_> {
 /// with all characters but letters, digits, `.`, `_` and `-` replaced, and without leading `.`
 /// and `-`. If that differs from the path, or ends like a hash, 16 hexadecimal digits of the
 /// path's hash are appended.
-pub fn picture_name(path: impl AsRef<Path>) -> String {
+pub fn figure_name(path: impl AsRef<Path>) -> String {
     /// Longest name in bytes; leaves room for the hash and an extension in 255 bytes.
     const LONGEST: usize = 120;
     let path = path.as_ref();
@@ -128,14 +128,14 @@ mod tests {
 
     #[test]
     fn picture_names_are_unique() {
-        assert_eq!(picture_name("IM-0001.jpeg"), "IM-0001.jpeg");
+        assert_eq!(figure_name("IM-0001.jpeg"), "IM-0001.jpeg");
         let name = |path: &str| {
-            let name = picture_name(path);
+            let name = figure_name(path);
             let (stem, hash) = name.rsplit_once('-').unwrap();
             assert!(name.len() < 140 && hash.len() == 16, "{name}");
             (stem.to_owned(), hash.to_owned())
         };
-        assert_ne!(picture_name(picture_name("a b")), picture_name("a b"));
+        assert_ne!(figure_name(figure_name("a b")), figure_name("a b"));
         let alike = ["a b/x.png", "a-b/x.png", "-a-b/x.png"].map(name);
         assert!(alike.iter().all(|(stem, _)| stem == "a-b-x.png"));
         assert!(alike[0].1 != alike[1].1 && alike[1].1 != alike[2].1);

@@ -14,7 +14,7 @@ use crate::io::{keras, safetensors};
 
 /// Model with the layers of the tutorial, trained with Keras.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Imported {
+pub struct ImportedModel {
     /// The two dense layers.
     pub head: Head,
     /// Fingerprint of the backbone.
@@ -47,7 +47,7 @@ pub enum ImportError {
     Weights(#[from] WeightsError),
 }
 
-impl Imported {
+impl ImportedModel {
     /// Reads a `.keras` archive, or an `.h5` file of a whole model, from Keras 2 or 3.
     ///
     /// # Errors

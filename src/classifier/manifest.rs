@@ -52,7 +52,7 @@ pub struct Manifest {
 /// not: they were chosen on folds that include the test images, for the heads of the folds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    /// `probable` (argmax), or the method of the threshold: `youden` or `sensitivity`.
+    /// `argmax`, or the method of the threshold: `youden` or `sensitivity`.
     pub rule: String,
     /// Positive class, if any.
     pub positive: Option<String>,
@@ -99,8 +99,8 @@ pub struct AuditSummary {
 
 impl Decision {
     /// Returns the argmax rule.
-    pub fn probable(positive: Option<String>) -> Self {
-        Self { rule: "probable".to_owned(), positive, threshold: None }
+    pub fn argmax(positive: Option<String>) -> Self {
+        Self { rule: "argmax".to_owned(), positive, threshold: None }
     }
 
     /// Returns the predicted class as an index into `classes`: the positive class if its

@@ -18,9 +18,9 @@ mod run;
 
 pub use assemble::Assembled;
 pub use bundle::{Bundle, BundleError};
-pub use explainer::{Explainer, picture_name};
-pub use import::{ImportError, Imported};
+pub use explainer::{Explainer, figure_name};
+pub use import::{ImportError, ImportedModel};
 pub use manifest::{AuditSummary, BackboneRef, Decision, Manifest, Training};
-pub use ood::{Compared, OodScore, OutOfDistribution, Reference};
+pub use ood::{ImageStatistics, OodScore, OutOfDistribution, Reference};
 pub use open::{Backbone, ModelError, backbone, open};
 pub use run::{Classifier, Judged};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Assembled, Bundle, BundleError};
 use crate::artifact::ArtifactError;
-use crate::backbone::{LocateError, Vgg16, Weights, WeightsError, weights_file};
+use crate::backbone::{LocateWeightsError, Vgg16, Weights, WeightsError, weights_file};
 use crate::pipeline::Paths;
 
 /// Reason why no model can be loaded.
@@ -18,7 +18,7 @@ pub enum ModelError {
     Artifact(#[from] ArtifactError),
     /// No weights were found for the backbone.
     #[error(transparent)]
-    Locate(#[from] LocateError),
+    Locate(#[from] LocateWeightsError),
     /// The weights cannot be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -27,13 +27,13 @@ pub enum ModelError {
         "the head has {got} inputs, but the backbone returns {} features per image",
         Vgg16::CHANNELS
     )]
-    OtherNet {
+    InputMismatch {
         /// Number of inputs of the head.
         got: usize,
     },
     /// The weights are not those that the head was trained on.
     #[error("the model was trained with other weights than those in `{}`", path.display())]
-    OtherBackbone {
+    WeightsMismatch {
         /// Weights file.
         path: PathBuf,
     },
@@ -54,8 +54,8 @@ impl ModelError {
             }
             Self::Locate(error) => return error.hint(),
             Self::Weights(_) => "pass another file with `--weights`, or run `cxr fetch weights`",
-            Self::OtherNet { .. } => "use another bundle: this one cannot classify images",
-            Self::OtherBackbone { .. } => {
+            Self::InputMismatch { .. } => "use another bundle: this one cannot classify images",
+            Self::WeightsMismatch { .. } => {
                 "pass the original weights with `--weights`, or use a bundle with an embedded \
                  backbone (`cxr export bundle --embed`)"
             }
@@ -84,7 +84,7 @@ pub fn open(path: Option<&Path>, paths: &Paths, ood_rate: f64) -> Result<Assembl
 /// See [`ModelError`].
 pub fn backbone(bundle: &mut Bundle, file: Option<&Path>) -> Result<Backbone, ModelError> {
     if bundle.head.inputs() != Vgg16::CHANNELS {
-        return Err(ModelError::OtherNet { got: bundle.head.inputs() });
+        return Err(ModelError::InputMismatch { got: bundle.head.inputs() });
     }
     if let Some(weights) = bundle.weights.take() {
         return Ok(Backbone { weights, file: None });
@@ -109,11 +109,11 @@ impl Backbone {
     /// Checks that the weights are those that the head of `bundle` was trained on.
     ///
     /// # Errors
-    /// [`ModelError::OtherBackbone`].
+    /// [`ModelError::WeightsMismatch`].
     pub fn check(&self, bundle: &Bundle) -> Result<(), ModelError> {
         match &self.file {
             Some(path) if self.weights.fingerprint() != bundle.manifest.backbone.fingerprint => {
-                Err(ModelError::OtherBackbone { path: path.clone() })
+                Err(ModelError::WeightsMismatch { path: path.clone() })
             }
             _ => Ok(()),
         }

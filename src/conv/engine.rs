@@ -24,7 +24,7 @@ pub enum EngineError {
         /// `CXR_ISA`.
         variable: &'static str,
         /// Requested instruction set.
-        got: Isa,
+        got: InstructionSet,
         /// Supported instruction sets.
         choices: String,
     },
@@ -42,7 +42,7 @@ pub enum Algorithm {
 
 /// Instruction set of the Winograd kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
+pub enum InstructionSet {
     /// x86-64 with AVX-512 F.
     Avx512,
     /// x86-64 with AVX2 and FMA.
@@ -56,7 +56,7 @@ impl Algorithm {
     pub const ALL: [Self; 2] = [Self::Direct, Self::Winograd];
 }
 
-impl Isa {
+impl InstructionSet {
     /// All instruction sets, the fastest first.
     pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
 
@@ -86,12 +86,12 @@ pub struct Engine {
     /// Algorithm of the convolutions.
     pub algorithm: Algorithm,
     /// Instruction set; ignored by [`Algorithm::Direct`].
-    pub isa: Isa,
+    pub isa: InstructionSet,
 }
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { algorithm: Algorithm::Winograd, isa: Isa::best() }
+        Self { algorithm: Algorithm::Winograd, isa: InstructionSet::best() }
     }
 }
 
@@ -115,7 +115,7 @@ impl Engine {
             engine.isa = isa.parse()?;
         }
         if !engine.isa.is_supported() {
-            let supported = Isa::ALL.into_iter().filter(|isa| isa.is_supported());
+            let supported = InstructionSet::ALL.into_iter().filter(|isa| isa.is_supported());
             let choices = join_quoted(supported);
             return Err(EngineError::Unsupported { variable: "CXR_ISA", got: engine.isa, choices });
         }
@@ -132,7 +132,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-impl fmt::Display for Isa {
+impl fmt::Display for InstructionSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Avx512 => "avx512",
@@ -150,7 +150,7 @@ impl FromStr for Algorithm {
     }
 }
 
-impl FromStr for Isa {
+impl FromStr for InstructionSet {
     type Err = EngineError;
 
     fn from_str(text: &str) -> Result<Self, EngineError> {
@@ -177,17 +177,17 @@ fn join_quoted<T: fmt::Display>(choices: impl Iterator<Item = T>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Algorithm, Engine, Isa};
+    use super::{Algorithm, Engine, InstructionSet};
 
     #[test]
     fn the_default_is_the_fastest_engine() {
-        let engine = Engine { algorithm: Algorithm::Winograd, isa: Isa::best() };
+        let engine = Engine { algorithm: Algorithm::Winograd, isa: InstructionSet::best() };
         assert_eq!(Engine::from_values(None, None), Ok(engine));
     }
 
     #[test]
     fn the_engine_can_be_selected() {
-        let engine = Engine { algorithm: Algorithm::Direct, isa: Isa::Portable };
+        let engine = Engine { algorithm: Algorithm::Direct, isa: InstructionSet::Portable };
         assert_eq!(Engine::from_values(Some("direct"), Some("portable")), Ok(engine));
     }
 

@@ -25,8 +25,8 @@ mod winograd;
 mod x86_64;
 
 pub use buffer::OutOfMemory;
-pub use engine::{Algorithm, Engine, EngineError, Isa};
+pub use engine::{Algorithm, Engine, EngineError, InstructionSet};
 pub use extent::Extent;
 pub use maps::{MapSlot, Maps};
-pub use shallow::Shallow;
+pub use shallow::RgbConv;
 pub use winograd::{Scratch, Winograd};

@@ -6,7 +6,7 @@ use ndarray::{ArrayView1, ArrayView3, ArrayView4, Axis};
 use rayon::prelude::*;
 
 use super::{
-    Extent, Isa, Maps,
+    Extent, InstructionSet, Maps,
     dispatch::dispatch,
     lanes::Lanes,
     simd::{RowLoop, Simd},
@@ -18,20 +18,20 @@ const INPUTS: usize = 3;
 /// 3x3 SAME convolution of RGB images, with bias and ReLU. Computed by definition, several
 /// consecutive pixels at a time in registers.
 #[derive(Debug)]
-pub struct Shallow {
-    isa: Isa,
+pub struct RgbConv {
+    isa: InstructionSet,
     outputs: usize,
     /// [block of `Simd::WIDTH` groups of outputs][tap and input][group in block].
     kernel: Vec<Lanes>,
     bias: Vec<Lanes>,
 }
 
-impl Shallow {
+impl RgbConv {
     /// Prepares `kernel` [3, 3, 3, out] and `bias` `[out]` for `isa`.
     ///
     /// # Panics
     /// If the numbers of channels differ or the processor does not support `isa`.
-    pub fn new(kernel: ArrayView4<f32>, bias: ArrayView1<f32>, isa: Isa) -> Self {
+    pub fn new(kernel: ArrayView4<f32>, bias: ArrayView1<f32>, isa: InstructionSet) -> Self {
         let (_, _, inputs, outputs) = kernel.dim();
         assert_eq!(inputs, INPUTS, "input channels of the kernel");
         assert_eq!(bias.len(), outputs, "one bias per output channel");

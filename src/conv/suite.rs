@@ -5,7 +5,7 @@ use ndarray::{Array1, Array3, Array4, ArrayView3, Axis, concatenate, s};
 use proptest::prelude::*;
 use rayon::ThreadPoolBuilder;
 
-use super::{Extent, Isa, Maps, Scratch, Shallow, Winograd, direct, winograd::Schedule};
+use super::{Extent, InstructionSet, Maps, RgbConv, Scratch, Winograd, direct, winograd::Schedule};
 
 /// Layers of VGG16 with a quarter of the side and an eighth of the channels: side, input
 /// channels, output channels, followed by a pool.
@@ -67,7 +67,7 @@ impl Case {
         concatenate(Axis(0), &maps.iter().map(|map| map.view()).collect::<Vec<_>>()).unwrap()
     }
 
-    fn winograd(&self, isa: Isa, schedule: Schedule, keep: Extent) -> Array4<f32> {
+    fn winograd(&self, isa: InstructionSet, schedule: Schedule, keep: Extent) -> Array4<f32> {
         let mut layer = Winograd::new(self.kernel.view(), self.bias.view(), isa);
         layer.schedule = schedule;
         let (mut output, mut scratch) = (Maps::default(), Scratch::default());
@@ -76,8 +76,8 @@ impl Case {
         output.to_array()
     }
 
-    fn shallow(&self, isa: Isa, keep: Extent) -> Array4<f32> {
-        let layer = Shallow::new(self.kernel.view(), self.bias.view(), isa);
+    fn shallow(&self, isa: InstructionSet, keep: Extent) -> Array4<f32> {
+        let layer = RgbConv::new(self.kernel.view(), self.bias.view(), isa);
         let mut output = Maps::default();
         layer.forward(self.input.view(), keep, &mut output);
         output.to_array()
@@ -90,7 +90,7 @@ fn relative_error(got: &Array4<f32>, expected: &Array4<f64>) -> f64 {
     norm(&(got.mapv(f64::from) - expected)) / if norm_expected > 0.0 { norm_expected } else { 1.0 }
 }
 
-fn vgg_shapes_agree(isa: Isa, schedule: Schedule) {
+fn vgg_shapes_agree(isa: InstructionSet, schedule: Schedule) {
     for (side, inputs, outputs, pool) in VGG {
         for images in [1, 5] {
             let case = Case::new(images, Extent::square(side), inputs, outputs, pool);
@@ -101,7 +101,7 @@ fn vgg_shapes_agree(isa: Isa, schedule: Schedule) {
     }
 }
 
-fn random_shapes_agree(isa: Isa, schedule: Schedule) {
+fn random_shapes_agree(isa: InstructionSet, schedule: Schedule) {
     let shape = (1..3_usize, 1..14_usize, 1..14_usize, 1..40_usize, 1..40_usize, any::<bool>());
     let config = ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() };
     proptest!(config, |((images, rows, cols, inputs, outputs, pool) in shape, cut in 0..4_usize)| {
@@ -114,7 +114,7 @@ fn random_shapes_agree(isa: Isa, schedule: Schedule) {
     });
 }
 
-fn results_do_not_depend_on_batches_and_threads(isa: Isa, schedule: Schedule) {
+fn results_do_not_depend_on_batches_and_threads(isa: InstructionSet, schedule: Schedule) {
     let case = Case::new(5, Extent { rows: 13, cols: 18 }, 24, 40, false);
     let all = case.winograd(isa, schedule, case.extent());
     for threads in [1, 2, 5] {
@@ -130,7 +130,7 @@ fn results_do_not_depend_on_batches_and_threads(isa: Isa, schedule: Schedule) {
     }
 }
 
-fn nan_and_infinity_are_propagated(isa: Isa, schedule: Schedule) {
+fn nan_and_infinity_are_propagated(isa: InstructionSet, schedule: Schedule) {
     for (pool, value) in [(false, f32::NAN), (true, f32::NAN), (false, f32::INFINITY)] {
         let mut case = Case::new(1, Extent::square(10), 20, 20, pool);
         case.input[[0, 6, 5, 17]] = value;
@@ -143,7 +143,7 @@ fn nan_and_infinity_are_propagated(isa: Isa, schedule: Schedule) {
     }
 }
 
-fn denormals_are_kept(isa: Isa, schedule: Schedule) {
+fn denormals_are_kept(isa: InstructionSet, schedule: Schedule) {
     let mut case = Case::new(1, Extent::square(8), 16, 16, false);
     case.input.mapv_inplace(|x| x * 1e-39);
     case.bias.fill(0.0);
@@ -153,7 +153,7 @@ fn denormals_are_kept(isa: Isa, schedule: Schedule) {
 }
 
 /// Small enough for Miri: see [`crate::conv`].
-fn tiny(isa: Isa, schedule: Schedule) {
+fn tiny(isa: InstructionSet, schedule: Schedule) {
     for pool in [false, true] {
         let case = Case::new(2, Extent { rows: 5, cols: 6 }, 3, 18, pool);
         let keep = Extent { rows: 5, cols: 4 };
@@ -162,7 +162,7 @@ fn tiny(isa: Isa, schedule: Schedule) {
     }
 }
 
-fn images(isa: Isa) {
+fn images(isa: InstructionSet) {
     for (rows, cols, outputs) in [(28, 29, 64), (1, 1, 5), (9, 17, 33), (40, 31, 16)] {
         for (images, cut) in [(1, 0), (5, 1)] {
             let case = Case::new(images, Extent { rows, cols }, 3, outputs, false);
@@ -174,11 +174,11 @@ fn images(isa: Isa) {
 }
 
 /// Fused and separate computation of the first two layers give bit-identical maps.
-fn stem(isa: Isa) {
+fn stem(isa: InstructionSet) {
     for (rows, cols, cut, pool) in [(40, 224, 0, true), (29, 37, 3, true), (13, 18, 1, false)] {
         let first = Case::new(2, Extent { rows, cols }, 3, 20, false);
         let second = Case::new(1, Extent::square(1), 20, 33, pool);
-        let stem = Shallow::new(first.kernel.view(), first.bias.view(), isa);
+        let stem = RgbConv::new(first.kernel.view(), first.bias.view(), isa);
         let layer = Winograd::new(second.kernel.view(), second.bias.view(), isa);
         let between = Extent { rows: rows - cut, cols: cols - cut };
         let keep = Extent { rows: between.rows - cut, cols: between.cols };
@@ -221,12 +221,12 @@ macro_rules! suite {
     };
 }
 
-suite!(fused_avx512, Isa::Avx512, Schedule::Fused);
-suite!(fused_avx2, Isa::Avx2, Schedule::Fused);
-suite!(fused_portable, Isa::Portable, Schedule::Fused);
-suite!(staged_avx512, Isa::Avx512, Schedule::Staged);
-suite!(staged_avx2, Isa::Avx2, Schedule::Staged);
-suite!(staged_portable, Isa::Portable, Schedule::Staged);
-suite!(images_avx512, Isa::Avx512,);
-suite!(images_avx2, Isa::Avx2,);
-suite!(images_portable, Isa::Portable,);
+suite!(fused_avx512, InstructionSet::Avx512, Schedule::Fused);
+suite!(fused_avx2, InstructionSet::Avx2, Schedule::Fused);
+suite!(fused_portable, InstructionSet::Portable, Schedule::Fused);
+suite!(staged_avx512, InstructionSet::Avx512, Schedule::Staged);
+suite!(staged_avx2, InstructionSet::Avx2, Schedule::Staged);
+suite!(staged_portable, InstructionSet::Portable, Schedule::Staged);
+suite!(images_avx512, InstructionSet::Avx512,);
+suite!(images_avx2, InstructionSet::Avx2,);
+suite!(images_portable, InstructionSet::Portable,);

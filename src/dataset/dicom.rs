@@ -7,7 +7,7 @@ pub const LEAST_SECRET: usize = 16;
 
 /// Form in which patient IDs are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Naming {
+pub enum PatientIdFormat {
     /// BLAKE3 hash, keyed if a key is given. Without a key, anyone who can list a hospital's
     /// patient IDs can find the ID of a hash by hashing them all.
     Hashed(Option<Key>),
@@ -35,7 +35,7 @@ impl Key {
     }
 }
 
-impl Naming {
+impl PatientIdFormat {
     /// Returns the patient's key in tables, unique over all sources: `dicom:` and 16 hexadecimal
     /// digits, or `dicom:` with issuer and ID; empty if the patient is unknown.
     pub fn of(&self, patient: Option<&Patient>) -> String {

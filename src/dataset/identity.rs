@@ -54,7 +54,7 @@ pub fn from_patient_id(id: &str) -> Option<Identity> {
 }
 
 /// Returns the identity for a patient ID of any other table.
-pub fn from_other_id(id: &str) -> Option<Identity> {
+pub fn from_table_id(id: &str) -> Option<Identity> {
     from_id("metadata", id)
 }
 
@@ -149,7 +149,7 @@ pub fn from_path(path: &str) -> Option<Identity> {
 }
 
 /// Returns the name of the data set whose path convention `path` follows; empty if there is none.
-pub fn source_of_path(path: &str) -> &'static str {
+pub fn source_from_path(path: &str) -> &'static str {
     match_convention(path).map_or("", |(source, _)| source)
 }
 
@@ -346,7 +346,7 @@ mod tests {
         ];
         for (path, expected, source) in known {
             assert_eq!(key(path).as_deref(), Some(expected), "{path}");
-            assert_eq!(source_of_path(path), source, "{path}");
+            assert_eq!(source_from_path(path), source, "{path}");
         }
         for path in [
             "covid/patient1/1.png",

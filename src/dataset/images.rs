@@ -490,13 +490,13 @@ pub enum UnusableImage {
     TooLarge(u64),
     /// A file of a DICOM file-set is not DICOM.
     #[error("not a radiograph: non-DICOM file below a DICOMDIR")]
-    BesideDicom {
+    NotDicomInFileSet {
         /// Whether the file is an image: an icon of a viewer, or a misplaced radiograph.
         picture: bool,
     },
     /// All pixels have the same grey level. The notes of the decoder may tell the reason.
     #[error("every pixel has the same level{}", in_brackets(.0))]
-    Constant(Vec<String>),
+    ConstantImages(Vec<String>),
     /// The file cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -509,8 +509,11 @@ fn in_brackets(notes: &[String]) -> String {
 impl UnusableImage {
     /// Returns whether the file is intact but not a radiograph: PACS exports also contain
     /// directories, reports, slices and viewers.
-    pub fn is_no_image(&self) -> bool {
-        matches!(self, Self::BesideDicom { .. } | Self::Decode(DecodeError::NotARadiograph { .. }))
+    pub fn is_not_a_radiograph(&self) -> bool {
+        matches!(
+            self,
+            Self::NotDicomInFileSet { .. } | Self::Decode(DecodeError::NotARadiograph { .. })
+        )
     }
 }
 
@@ -518,7 +521,7 @@ impl UnusableImage {
 /// images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Constant {
+pub enum ConstantImages {
     /// treat the image as unusable
     Exclude,
     /// use the image, with a note
@@ -545,7 +548,7 @@ pub struct Opened {
 pub fn open(
     file: &Path,
     in_file_set: bool,
-    constant: Constant,
+    constant: ConstantImages,
     depth: Depth,
 ) -> Result<Opened, UnusableImage> {
     if in_file_set {
@@ -553,7 +556,7 @@ pub fn open(
         File::open(file)?.take(132).read_to_end(&mut start)?;
         // An incompletely copied file is empty or zeros, and may have been a radiograph.
         if start.iter().any(|byte| *byte != 0) && !is_dicom(&start) {
-            return Err(UnusableImage::BesideDicom { picture: is_picture(&start) });
+            return Err(UnusableImage::NotDicomInFileSet { picture: is_picture(&start) });
         }
     }
     let size = std::fs::metadata(file)?.len();
@@ -565,9 +568,11 @@ pub fn open(
     let image = decode_admitted(&bytes, depth, &mut |bytes| {
         reservation.get_or_insert_with(|| MEMORY.reserve(bytes));
     })?;
-    if constant == Constant::Exclude && image.is_constant() {
+    if constant == ConstantImages::Exclude && image.is_constant() {
         let is_news = |note: &String| note != CONSTANT;
-        return Err(UnusableImage::Constant(image.notes.into_iter().filter(is_news).collect()));
+        return Err(UnusableImage::ConstantImages(
+            image.notes.into_iter().filter(is_news).collect(),
+        ));
     }
     let reservation = reservation.expect("decoding reserves memory");
     Ok(Opened { bytes, image, _reservation: reservation })

@@ -26,7 +26,7 @@ pub enum KaggleError {
     },
     /// The folder does not contain the data set.
     #[error("no `train/NORMAL` in `{}`, nor up to {MAX_DEPTH} levels below", path.display())]
-    NoTree {
+    NoDataSet {
         /// Path of the folder.
         path: PathBuf,
     },
@@ -90,14 +90,14 @@ pub fn list(source: &Path) -> Result<Vec<Image>, KaggleError> {
     if !root.is_dir() {
         return Err(missing());
     }
-    let tree = find_tree(&root).ok_or_else(|| KaggleError::NoTree { path: source.into() })?;
+    let tree = find_tree(&root).ok_or_else(|| KaggleError::NoDataSet { path: source.into() })?;
     let mut images = Vec::new();
     for entry in WalkDir::new(&tree) {
         let entry =
             entry.map_err(|e| KaggleError::Unlistable { path: source.into(), source: e })?;
         let name = entry.file_name().to_string_lossy();
         // `._x.jpeg` is listed too, as an archive leftover.
-        let listed = source::looks_like_an_image(name.trim_start_matches("._"));
+        let listed = source::has_image_name(name.trim_start_matches("._"));
         if !entry.file_type().is_dir() && listed {
             images.push(image(&root, &tree, entry.path()));
         }
@@ -146,7 +146,7 @@ pub fn misfiled(class: &str, path: &str) -> bool {
 
 /// Set of images to sample from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pool {
+pub enum SamplingFrame {
     /// Normal images: in `<split>/NORMAL/`, with a file name that does not say pneumonia.
     Normal {
         /// `train`, `test` or `val`.
@@ -157,7 +157,7 @@ pub enum Pool {
     AsTutorial,
 }
 
-impl fmt::Display for Pool {
+impl fmt::Display for SamplingFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Normal { split } => write!(f, "`{split}/NORMAL`"),
@@ -166,7 +166,7 @@ impl fmt::Display for Pool {
     }
 }
 
-impl Pool {
+impl SamplingFrame {
     fn exclusion(&self, image: &Image) -> Option<Reason> {
         let split = match self {
             Self::Normal { split } => split,
@@ -242,7 +242,7 @@ mod tests {
         folder
     }
 
-    fn sampled(pool: &Pool, count: usize) -> Vec<(String, String)> {
+    fn sampled(pool: &SamplingFrame, count: usize) -> Vec<(String, String)> {
         let folder = unzipped();
         let images = list(folder.path()).unwrap();
         let results = pool.draw(&images, count, |candidates| candidates.reverse());
@@ -278,13 +278,15 @@ mod tests {
             ("train/NORMAL/person1_bacteria_2.jpeg", "pneumonia"),
             ("train/PNEUMONIA/person378_virus_761.jpeg", "pneumonia"),
         ];
-        assert_eq!(sampled(&Pool::Normal { split: "train".into() }, 1), pairs(&expected));
+        assert_eq!(sampled(&SamplingFrame::Normal { split: "train".into() }, 1), pairs(&expected));
     }
 
     #[test]
     fn the_tutorial_samples_from_all_images_below_train() {
-        let kept: Vec<_> =
-            sampled(&Pool::AsTutorial, 4).into_iter().filter(|(_, r)| r == "kept").collect();
+        let kept: Vec<_> = sampled(&SamplingFrame::AsTutorial, 4)
+            .into_iter()
+            .filter(|(_, r)| r == "kept")
+            .collect();
         let expected = [
             ("train/NORMAL/NORMAL2-IM-0995-0001-0001.jpeg", "kept"),
             ("train/NORMAL/more/a.jpeg", "kept"),
@@ -296,7 +298,7 @@ mod tests {
 
     #[test]
     fn all_candidates_are_kept_if_there_are_too_few() {
-        let kept = sampled(&Pool::Normal { split: "test".into() }, 9)
+        let kept = sampled(&SamplingFrame::Normal { split: "test".into() }, 9)
             .iter()
             .filter(|(_, f)| f == "kept")
             .count();
@@ -312,7 +314,7 @@ mod tests {
         let missing = list(&folder.path().join("nowhere")).unwrap_err();
         assert!(matches!(missing, KaggleError::Missing { .. }), "{missing}");
         let leaf = list(&folder.path().join("chest_xray/train/NORMAL")).unwrap_err();
-        assert!(matches!(leaf, KaggleError::NoTree { .. }), "{leaf}");
+        assert!(matches!(leaf, KaggleError::NoDataSet { .. }), "{leaf}");
     }
 
     #[cfg(unix)]

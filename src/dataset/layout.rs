@@ -59,7 +59,7 @@ pub enum Exclusion {
     /// A file in a part, but not in a class folder.
     NoClass,
     /// A file outside the parts.
-    BesideParts,
+    OutsideParts,
 }
 
 impl Exclusion {
@@ -70,7 +70,7 @@ impl Exclusion {
             Self::MaskByName => "a mask by its name",
             Self::NestedCopy => "nested copy of the data set",
             Self::NoClass => "in no class folder",
-            Self::BesideParts => "outside the parts of the data set",
+            Self::OutsideParts => "outside the parts of the data set",
         }
     }
 
@@ -172,7 +172,7 @@ impl Layout {
         let root = self.roots.iter().find(|root| starts_with(&parts, &root.path));
         let Some(root) = root else {
             let is_mask = parts.iter().rev().skip(1).any(|folder| words::is_mask(folder));
-            return Err(if is_mask { Exclusion::MaskByFolder } else { Exclusion::BesideParts });
+            return Err(if is_mask { Exclusion::MaskByFolder } else { Exclusion::OutsideParts });
         };
         let below = &parts[root.path.len()..];
         match below {
@@ -321,8 +321,9 @@ impl Folder {
         let finding_inside = all.iter().any(|name| words::is_finding(name));
         let equal = all.len() >= 2 && inner.iter().all(|set| set.len() == all.len());
         let overlap = all.iter().any(|name| inner.iter().all(|set| set.contains(*name)));
-        let numbered =
-            |names: &[&str]| names.windows(2).all(|pair| words::differ_in_digits(pair[0], pair[1]));
+        let numbered = |names: &[&str]| {
+            names.windows(2).all(|pair| words::differ_in_digits_only(pair[0], pair[1]))
+        };
         let outside: Vec<&str> = children.iter().map(|(name, _)| *name).collect();
         let inside: Vec<&str> = all.iter().map(|name| name.as_str()).collect();
         let are_parts = match (finding_outside, finding_inside) {

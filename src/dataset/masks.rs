@@ -63,7 +63,7 @@ fn mark_class(candidates: &mut [Candidate], rows: &[usize], named_mask: bool) {
     let (named, plain): (Vec<usize>, Vec<usize>) =
         others.iter().partition(|row| !named_mask && words::is_mask(stems(row)));
     let (perhaps, images): (Vec<usize>, Vec<usize>) =
-        plain.iter().partition(|row| any_folder(row, words::is_perhaps_mask));
+        plain.iter().partition(|row| any_folder(row, words::is_possible_mask));
     let subjects: BTreeSet<String> = images.iter().map(|row| words::subject(stems(row))).collect();
     let has_image = |row: &&usize| subjects.contains(&words::subject(stems(row)));
     let mut by_folder = masks;

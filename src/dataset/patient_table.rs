@@ -182,7 +182,7 @@ impl PatientTable {
             let Some(file) = table::cell(record, file) else { return };
             let known = match table::cell(record, patient) {
                 Some(id) if is_cohen => identity::from_patient_id(id),
-                Some(id) => identity::from_other_id(id),
+                Some(id) => identity::from_table_id(id),
                 // CheXpert's table has no column of patients.
                 None if patient.is_none() => identity_from_path(file),
                 None => None,
@@ -294,7 +294,7 @@ fn common_suffix(row: &[String], image: &[String]) -> Option<usize> {
     let equal = row.iter().rev().zip(image.iter().rev()).take_while(|(a, b)| a == b).count();
     let differing = |path: &[String]| path.len().checked_sub(equal + 1).map(|i| path[i].clone());
     match (differing(&row), differing(&image)) {
-        (Some(a), Some(b)) if words::differ_in_digits(&a, &b) => None,
+        (Some(a), Some(b)) if words::differ_in_digits_only(&a, &b) => None,
         _ => Some(equal + 1),
     }
 }

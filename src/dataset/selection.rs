@@ -14,7 +14,7 @@ const UNLABELLED: [&str; 3] = ["todo", "unknown", "?"];
 ///
 /// Names are compared without regard to case and blanks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Criteria {
+pub struct SelectionCriteria {
     /// Wanted findings. `COVID-19` matches the list `COVID-19, ARDS` and the path
     /// `Pneumonia/Viral/COVID-19`, but never a part of a word. It also matches `SARS-CoV-2`, the
     /// spelling of the first version of the file (2020-03-01). Unlabelled rows never match.
@@ -37,7 +37,7 @@ pub struct Judged<'a> {
     pub image: Option<PathBuf>,
 }
 
-impl Criteria {
+impl SelectionCriteria {
     /// Evaluates a row by its cells, without its file.
     pub fn judge(&self, row: &Row) -> Verdict {
         match self.exclusion(row) {
@@ -82,7 +82,7 @@ impl Criteria {
 /// excluded. If several rows have the same file, the first one is kept.
 pub fn select<'a>(
     metadata: &'a Metadata,
-    criteria: &Criteria,
+    criteria: &SelectionCriteria,
     root: &Path,
     images: &Path,
 ) -> Vec<Judged<'a>> {
@@ -153,12 +153,12 @@ mod tests {
     use super::super::metadata;
     use super::*;
 
-    fn criteria(finding: &str, view: &str, modality: &str) -> Criteria {
+    fn criteria(finding: &str, view: &str, modality: &str) -> SelectionCriteria {
         let list = |s: &str| s.split(';').filter(|s| !s.is_empty()).map(String::from).collect();
-        Criteria { findings: list(finding), views: list(view), modalities: list(modality) }
+        SelectionCriteria { findings: list(finding), views: list(view), modalities: list(modality) }
     }
 
-    fn covid_pa() -> Criteria {
+    fn covid_pa() -> SelectionCriteria {
         criteria("COVID-19", "PA", "X-ray")
     }
 

@@ -9,7 +9,7 @@ use crate::io::place::is_formula;
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 
 /// Returns whether a file name has an image extension and is not hidden.
-pub fn looks_like_an_image(name: &str) -> bool {
+pub fn has_image_name(name: &str) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
     !name.starts_with('.') && extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str()))
 }
@@ -31,7 +31,7 @@ pub fn image(root: &Path, images: &Path, name: &str) -> Result<PathBuf, Reason> 
     if is_formula(name) || name.contains(char::is_control) {
         return Err(Reason::UnsafeName);
     }
-    if !looks_like_an_image(name) {
+    if !has_image_name(name) {
         return Err(Reason::NotAnImage);
     }
     inside(root, &images.join(name))

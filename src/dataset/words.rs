@@ -144,7 +144,7 @@ pub fn is_mask(name: &str) -> bool {
 }
 
 /// Returns whether a name may be that of a mask: `labels`, `seg`.
-pub fn is_perhaps_mask(name: &str) -> bool {
+pub fn is_possible_mask(name: &str) -> bool {
     words(name).iter().any(|word| POSSIBLE_MASKS.contains(&word.as_str()))
 }
 
@@ -178,7 +178,7 @@ pub fn subject(stem: &str) -> String {
 }
 
 /// Returns whether both names contain digits and are equal without them.
-pub fn differ_in_digits(a: &str, b: &str) -> bool {
+pub fn differ_in_digits_only(a: &str, b: &str) -> bool {
     let text = |name: &str| {
         let parts = name.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty());
         parts.map(str::to_owned).collect::<Vec<_>>()
@@ -244,7 +244,7 @@ mod tests {
         for name in ["masked", "unmasked lungs", "segmented", "damask", "label", "images"] {
             assert!(!is_mask(name), "{name}");
         }
-        assert!(is_mask("label map") && is_mask("Ground-Truth") && is_perhaps_mask("labels"));
+        assert!(is_mask("label map") && is_mask("Ground-Truth") && is_possible_mask("labels"));
         for name in ["images", "CXR_png", "images_001", "IMG"] {
             assert!(is_images(name), "{name}");
         }
@@ -268,7 +268,9 @@ mod tests {
             assert_eq!(subject(image), subject(mask), "{mask}");
         }
         assert_ne!(subject("COVID-1"), subject("COVID-11_mask"));
-        assert!(differ_in_digits("patient01", "patient2") && !differ_in_digits("a1", "b2"));
-        assert!(!differ_in_digits("train", "train"));
+        assert!(
+            differ_in_digits_only("patient01", "patient2") && !differ_in_digits_only("a1", "b2")
+        );
+        assert!(!differ_in_digits_only("train", "train"));
     }
 }

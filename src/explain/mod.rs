@@ -15,4 +15,4 @@ mod share;
 pub use blackened::{Effect, Region};
 pub use grad_cam::grad_cam;
 pub use occlusion::Occlusion;
-pub use share::{even_outside, outside_centre};
+pub use share::{outside_centre, uniform_outside_centre};

@@ -19,7 +19,7 @@ pub fn outside_centre(saliency: ArrayView2<f32>, side: usize) -> Option<f64> {
 
 /// Returns [`outside_centre`] of a map that is uniform over the upper left `seen` x `seen` of
 /// `cells` x `cells` cells, and 0 elsewhere.
-pub fn even_outside(seen: usize, cells: usize, side: usize) -> f64 {
+pub fn uniform_outside_centre(seen: usize, cells: usize, side: usize) -> f64 {
     let saliency =
         Array2::from_shape_fn((cells, cells), |(y, x)| f32::from(u8::from(y.max(x) < seen)));
     outside_centre(saliency.view(), side).unwrap_or(0.0)
@@ -56,8 +56,8 @@ mod tests {
 
     #[test]
     fn uniform_map_is_outside_in_proportion_to_area() {
-        assert!((even_outside(7, 7, 224) - 0.4375).abs() < 1e-12);
+        assert!((uniform_outside_centre(7, 7, 224) - 0.4375).abs() < 1e-12);
         let tutorial = 1.0 - (100.0 / 128.0f64).powi(2);
-        assert!((even_outside(4, 7, 224) - tutorial).abs() < 1e-12);
+        assert!((uniform_outside_centre(4, 7, 224) - tutorial).abs() < 1e-12);
     }
 }

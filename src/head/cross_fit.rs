@@ -8,7 +8,7 @@ use crate::io::decimal::widen;
 
 /// Out-of-fold predictions of [`cross_fit`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct OutOfFold {
+pub struct OutOfFoldPredictions {
     /// Probabilities `[images, classes]`: each image is predicted by the head trained on all
     /// folds except its own.
     pub probabilities: Array2<f64>,
@@ -40,7 +40,7 @@ pub fn cross_fit(
     folds: usize,
     settings: &FitSettings,
     seed: impl Fn(usize, usize) -> u64 + Sync,
-) -> Result<OutOfFold, FitError> {
+) -> Result<OutOfFoldPredictions, FitError> {
     assert!(folds >= 3, "at least 3 folds, got {folds}");
     let pairs: Vec<_> = (0..folds).flat_map(|a| (a..folds).map(move |b| (a, b))).collect();
     let fit_and_predict = |&(a, b): &(usize, usize)| -> Result<_, FitError> {
@@ -78,7 +78,7 @@ pub fn cross_fit(
         (rows, selected)
     };
     let tuning = tuning.into_iter().enumerate().map(select_outside).collect();
-    Ok(OutOfFold { probabilities, tuning })
+    Ok(OutOfFoldPredictions { probabilities, tuning })
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
         FitSettings { epochs: 3, batch_size: 4, hidden: 3, ..FitSettings::default() }
     }
 
-    fn cross_fit_data(features: &Array2<f32>, labels: &[usize]) -> OutOfFold {
+    fn cross_fit_data(features: &Array2<f32>, labels: &[usize]) -> OutOfFoldPredictions {
         let seed = |a, b| (10 * a + b) as u64;
         cross_fit(features.view(), labels, 2, &FOLD_OF, 3, &settings(), seed).unwrap()
     }

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{Dense, Head};
 use crate::io::safetensors::{self, View};
-use crate::io::tensor::{self, BadWeight, Tensor, check_weights};
+use crate::io::tensor::{self, InvalidWeight, Tensor, check_weights};
 
 /// Error in a head's safetensors file.
 #[derive(Debug, Error)]
@@ -24,7 +24,7 @@ pub enum HeadError {
         /// Name of the tensor.
         name: String,
         /// The weight.
-        bad: BadWeight,
+        bad: InvalidWeight,
     },
     /// The shape of a tensor does not fit the other tensors.
     #[error("tensor `{name}` has shape {got:?}, expected {expected}")]

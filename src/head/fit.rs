@@ -23,7 +23,7 @@ pub struct Epoch {
 
 /// Trained head with its training history.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fitted {
+pub struct FittedHead {
     /// Head after the last step.
     pub head: Head,
     /// Loss and accuracy of each epoch.
@@ -45,7 +45,7 @@ pub fn fit(
     settings: &FitSettings,
     seed: u64,
     on_epoch: impl FnMut(usize, &Epoch),
-) -> Result<Fitted, FitError> {
+) -> Result<FittedHead, FitError> {
     settings.check()?;
     inputs.check(settings.batch_size)?;
     let [mut initial, mut shuffle, mut dropout] = ["initial", "shuffle", "dropout"]
@@ -66,7 +66,7 @@ fn train(
     mut reorder: impl FnMut(&mut Vec<usize>),
     mut keep_unit: impl FnMut() -> bool,
     mut on_epoch: impl FnMut(usize, &Epoch),
-) -> Result<Fitted, FitError> {
+) -> Result<FittedHead, FitError> {
     let FitSettings { batch_size, hidden, dropout, learning_rate, loss, .. } = *settings;
     let decay = learning_rate / settings.epochs as f32;
     let mut adam = Adam::new(learning_rate, decay, head.parameters_mut().map(|p| p.len()));
@@ -105,7 +105,7 @@ fn train(
         on_epoch(number, &epoch);
         history.push(epoch);
     }
-    Ok(Fitted { head, history })
+    Ok(FittedHead { head, history })
 }
 
 /// Returns an error if a loss of `epoch` (`number` counts from 0) is not finite, or a weight is
@@ -276,7 +276,7 @@ mod tests {
         (augmented, labels)
     }
 
-    fn fit_data(settings: &FitSettings, seed: u64) -> Fitted {
+    fn fit_data(settings: &FitSettings, seed: u64) -> FittedHead {
         let (augmented, labels) = data();
         let inputs = FitInputs {
             augmented: augmented.view(),

@@ -13,9 +13,9 @@ mod loss;
 mod mlp;
 mod optimizer;
 
-pub use cross_fit::{OutOfFold, cross_fit};
+pub use cross_fit::{OutOfFoldPredictions, cross_fit};
 pub use file::HeadError;
-pub use fit::{Epoch, Fitted, fit};
+pub use fit::{Epoch, FittedHead, fit};
 pub use inputs::{FitError, FitInputs, FitSettings};
 pub use loss::{Loss, UnknownLoss};
 pub use mlp::{Dense, Head};

@@ -98,7 +98,7 @@ pub enum Error {
 
 /// Result of [`Archive::extract`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Extracted {
+pub struct ExtractSummary {
     /// Number of files.
     pub files: usize,
     /// Number of bytes.
@@ -176,8 +176,8 @@ impl Archive {
         plan: &BTreeMap<String, PathBuf>,
         into: &Path,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<Extracted, Error> {
-        let mut done = Extracted::default();
+    ) -> Result<ExtractSummary, Error> {
+        let mut done = ExtractSummary::default();
         for (name, relative) in plan {
             if !is_plain(relative) {
                 let problem = "would be written outside the folder";
@@ -288,7 +288,7 @@ mod tests {
         let into = folder.path().join("into");
         let mut seen = Vec::new();
         let done = archive.extract(&plan, &into, &mut |bytes| seen.push(bytes)).unwrap();
-        assert_eq!((done, seen), (Extracted { files: 1, bytes: 2 }, vec![2]));
+        assert_eq!((done, seen), (ExtractSummary { files: 1, bytes: 2 }, vec![2]));
         assert_eq!(fs::read(into.join("deep/er/a")).unwrap(), b"AA");
         assert_eq!(fs::read_dir(&into).unwrap().count(), 1);
         // Existing files are not replaced.

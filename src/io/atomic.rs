@@ -75,7 +75,7 @@ fn replace(
         builder.permissions(fs::Permissions::from_mode(0o666)); // less the umask
     }
     let temporary = builder.tempfile_in(folder)?;
-    // Tells other processes, also those in other containers, that the writer is alive.
+    // Tells other processes, also those in other containers, that the writer is running.
     let _ = temporary.as_file().try_lock();
     let mut out = BufWriter::new(temporary);
     {

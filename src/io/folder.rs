@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::atomic::{FileError, at, parent};
-use super::staging::alive;
+use super::staging::is_running;
 
 /// Temporary folder beside its target; removed when dropped.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ fn recover(target: &Path) -> Result<(), FileError> {
         for entry in at("list", parent(target), fs::read_dir(parent(target)))?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let pid = name.strip_prefix(&prefix).and_then(|rest| rest.split('-').next());
-            if pid.and_then(|pid| pid.parse().ok()).is_none_or(alive) {
+            if pid.and_then(|pid| pid.parse().ok()).is_none_or(is_running) {
                 continue;
             }
             if is_previous && !target.exists() {

@@ -24,7 +24,7 @@ pub struct Staging {
 }
 
 /// Temporary folder beside a target. Its lock shows other processes, also in other containers,
-/// that its owner is alive.
+/// that its owner is running.
 #[derive(Debug)]
 pub struct Temporary {
     folder: TempDir,
@@ -289,7 +289,7 @@ pub fn is_half_written(path: &Path) -> bool {
 fn is_left(path: &Path, prefix: &str) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let pid = name.strip_prefix(prefix).and_then(|rest| rest.split('-').next()?.parse().ok());
-    pid.is_some_and(|pid| !alive(pid)) && !is_locked(path)
+    pid.is_some_and(|pid| !is_running(pid)) && !is_locked(path)
 }
 
 /// Returns true if a running process has locked `path`, possibly in another container.
@@ -299,9 +299,9 @@ fn is_locked(path: &Path) -> bool {
 }
 
 /// Whether a process with this ID is running.
-pub fn alive(pid: i32) -> bool {
+pub fn is_running(pid: i32) -> bool {
     let Some(pid) = rustix::process::Pid::from_raw(pid) else { return false };
-    // `permission denied` means that the process of another user is alive.
+    // `permission denied` means that the process of another user is running.
     rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
 }
 

@@ -26,7 +26,7 @@ pub const MAX_WEIGHT: f32 = 1e10;
 #[error(
     "{value:?} at position {position}, expected finite numbers of magnitude at most {MAX_WEIGHT:e}"
 )]
-pub struct BadWeight {
+pub struct InvalidWeight {
     /// Position in row-major order, from 0.
     pub position: usize,
     /// Invalid value.
@@ -44,9 +44,9 @@ pub fn is_plausible(value: f32) -> bool {
 /// # Errors
 ///
 /// The first invalid weight.
-pub fn check_weights(data: &[f32]) -> Result<(), BadWeight> {
+pub fn check_weights(data: &[f32]) -> Result<(), InvalidWeight> {
     let bad = data.iter().position(|value| !is_plausible(*value));
-    bad.map_or(Ok(()), |position| Err(BadWeight { position, value: data[position] }))
+    bad.map_or(Ok(()), |position| Err(InvalidWeight { position, value: data[position] }))
 }
 
 /// Tensor of f32 elements.

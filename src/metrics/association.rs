@@ -1,6 +1,6 @@
 //! Association of two categorical variables: Cramér's V.
 
-use super::Undefined;
+use super::UndefinedMetric;
 
 /// Cramér's V (1946) of a contingency table: 0 if rows and columns are
 /// independent, 1 if one determines the other. Empty rows and columns are
@@ -13,15 +13,15 @@ use super::Undefined;
 /// # Panics
 ///
 /// If the rows differ in length.
-pub fn cramers_v(table: &[Vec<u64>]) -> Result<f64, Undefined> {
+pub fn cramers_v(table: &[Vec<u64>]) -> Result<f64, UndefinedMetric> {
     let width = table.first().map_or(0, Vec::len);
     assert!(table.iter().all(|row| row.len() == width), "all rows must have the same length");
     let rows: Vec<u64> = table.iter().map(|row| row.iter().sum()).collect();
     let columns: Vec<u64> = (0..width).map(|c| table.iter().map(|row| row[c]).sum()).collect();
     let count_nonempty = |sums: &[u64]| sums.iter().filter(|s| **s > 0).count();
     let degrees_of_freedom = match (count_nonempty(&rows), count_nonempty(&columns)) {
-        (0, _) => return Err(Undefined::NoImages),
-        (1, _) | (_, 1) => return Err(Undefined::OneClass),
+        (0, _) => return Err(UndefinedMetric::NoImages),
+        (1, _) | (_, 1) => return Err(UndefinedMetric::OneClass),
         (r, c) => r.min(c) - 1,
     };
     // chi² / n = Σ count² / (row · column) - 1
@@ -53,8 +53,8 @@ mod tests {
 
     #[test]
     fn undefined_cases_are_reported() {
-        assert_eq!(cramers_v(&[]), Err(Undefined::NoImages));
-        assert_eq!(cramers_v(&[vec![0, 0]]), Err(Undefined::NoImages));
-        assert_eq!(cramers_v(&[vec![4, 0], vec![3, 0]]), Err(Undefined::OneClass));
+        assert_eq!(cramers_v(&[]), Err(UndefinedMetric::NoImages));
+        assert_eq!(cramers_v(&[vec![0, 0]]), Err(UndefinedMetric::NoImages));
+        assert_eq!(cramers_v(&[vec![4, 0], vec![3, 0]]), Err(UndefinedMetric::OneClass));
     }
 }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Undefined;
+use super::UndefinedMetric;
 
 /// Bootstrap interval of a statistic.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,16 +41,16 @@ pub fn bootstrap<D>(
     resamples: usize,
     level: f64,
     draws: impl Fn(u64) -> D + Sync,
-    statistic: impl Fn(&[usize]) -> Result<f64, Undefined> + Sync,
-) -> Result<Interval, Undefined>
+    statistic: impl Fn(&[usize]) -> Result<f64, UndefinedMetric> + Sync,
+) -> Result<Interval, UndefinedMetric>
 where
     D: FnMut(usize) -> usize,
 {
     assert!((0.0..1.0).contains(&level), "level must be in [0, 1), got {level}");
     let images_by_patient = images_by_patient(patients);
     match images_by_patient.len() {
-        0 => return Err(Undefined::NoImages),
-        1 => return Err(Undefined::OnePatient),
+        0 => return Err(UndefinedMetric::NoImages),
+        1 => return Err(UndefinedMetric::OnePatient),
         _ => {}
     }
     let mut values: Vec<f64> = (0..resamples as u64)
@@ -66,7 +66,7 @@ where
         .flatten_iter()
         .collect();
     if values.is_empty() {
-        return Err(Undefined::NoResample);
+        return Err(UndefinedMetric::NoResample);
     }
     values.sort_unstable_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
@@ -117,7 +117,7 @@ mod tests {
         }
     }
 
-    fn mean_of(values: &[f64]) -> impl Fn(&[usize]) -> Result<f64, Undefined> {
+    fn mean_of(values: &[f64]) -> impl Fn(&[usize]) -> Result<f64, UndefinedMetric> {
         |rows| Ok(rows.iter().map(|r| values[*r]).sum::<f64>() / rows.len() as f64)
     }
 
@@ -180,10 +180,16 @@ mod tests {
 
     #[test]
     fn undefined_cases_are_reported() {
-        let none = |_: &[usize]| Err(Undefined::OneClass);
-        assert_eq!(bootstrap(&[], 10, 0.95, index_generator, none), Err(Undefined::NoImages));
-        assert_eq!(bootstrap(&[5, 5], 10, 0.95, index_generator, none), Err(Undefined::OnePatient));
-        assert_eq!(bootstrap(&[0, 1], 10, 0.95, index_generator, none), Err(Undefined::NoResample));
+        let none = |_: &[usize]| Err(UndefinedMetric::OneClass);
+        assert_eq!(bootstrap(&[], 10, 0.95, index_generator, none), Err(UndefinedMetric::NoImages));
+        assert_eq!(
+            bootstrap(&[5, 5], 10, 0.95, index_generator, none),
+            Err(UndefinedMetric::OnePatient)
+        );
+        assert_eq!(
+            bootstrap(&[0, 1], 10, 0.95, index_generator, none),
+            Err(UndefinedMetric::NoResample)
+        );
     }
 
     #[test]

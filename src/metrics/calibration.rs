@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::{Undefined, check_finite, pairwise_sum, predicted, summation::mean};
+use super::{UndefinedMetric, check_finite, pairwise_sum, predicted, summation::mean};
 
 /// Brier score (1950): mean squared difference between the probability of the
 /// positive class and the outcome, from 0 (best) to 1. `truth` and `probabilities`
@@ -11,7 +11,7 @@ use super::{Undefined, check_finite, pairwise_sum, predicted, summation::mean};
 /// # Errors
 ///
 /// If there are no images, or a probability is not finite.
-pub fn brier(truth: &[bool], probabilities: &[f64]) -> Result<f64, Undefined> {
+pub fn brier(truth: &[bool], probabilities: &[f64]) -> Result<f64, UndefinedMetric> {
     assert_eq!(truth.len(), probabilities.len(), "one probability per image");
     check_finite(probabilities)?;
     let squared_error = |(t, p): (&bool, &f64)| {
@@ -19,7 +19,7 @@ pub fn brier(truth: &[bool], probabilities: &[f64]) -> Result<f64, Undefined> {
         ((1.0 - t) - (1.0 - p)).powi(2) + (t - p).powi(2)
     };
     let squares: Vec<f64> = truth.iter().zip(probabilities).map(squared_error).collect();
-    if squares.is_empty() { Err(Undefined::NoImages) } else { Ok(0.5 * mean(&squares)) }
+    if squares.is_empty() { Err(UndefinedMetric::NoImages) } else { Ok(0.5 * mean(&squares)) }
 }
 
 /// Multiclass Brier score: squared error summed over the classes, averaged over the
@@ -30,7 +30,10 @@ pub fn brier(truth: &[bool], probabilities: &[f64]) -> Result<f64, Undefined> {
 /// # Errors
 ///
 /// If there are no images, or a probability is not finite.
-pub fn brier_multiclass(truth: &[usize], probabilities: ArrayView2<f64>) -> Result<f64, Undefined> {
+pub fn brier_multiclass(
+    truth: &[usize],
+    probabilities: ArrayView2<f64>,
+) -> Result<f64, UndefinedMetric> {
     assert_eq!(truth.len(), probabilities.nrows(), "one row of probabilities per image");
     check_finite(probabilities)?;
     let square = |(&t, row): (&usize, ndarray::ArrayView1<f64>)| {
@@ -39,7 +42,7 @@ pub fn brier_multiclass(truth: &[usize], probabilities: ArrayView2<f64>) -> Resu
     };
     let squares: Vec<f64> = truth.iter().zip(probabilities.outer_iter()).map(square).collect();
     let scale = if probabilities.ncols() < 3 { 0.5 } else { 1.0 };
-    if squares.is_empty() { Err(Undefined::NoImages) } else { Ok(scale * mean(&squares)) }
+    if squares.is_empty() { Err(UndefinedMetric::NoImages) } else { Ok(scale * mean(&squares)) }
 }
 
 /// Log loss: mean of `-ln p` over the images, where `p` is the probability of the
@@ -49,14 +52,14 @@ pub fn brier_multiclass(truth: &[usize], probabilities: ArrayView2<f64>) -> Resu
 /// # Errors
 ///
 /// If there are no images, or a probability is not finite.
-pub fn log_loss(truth: &[usize], probabilities: ArrayView2<f64>) -> Result<f64, Undefined> {
+pub fn log_loss(truth: &[usize], probabilities: ArrayView2<f64>) -> Result<f64, UndefinedMetric> {
     assert_eq!(truth.len(), probabilities.nrows(), "one row of probabilities per image");
     check_finite(probabilities)?;
     let negative_log = |(i, &t): (usize, &usize)| {
         -probabilities[[i, t]].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
     };
     let losses: Vec<f64> = truth.iter().enumerate().map(negative_log).collect();
-    if losses.is_empty() { Err(Undefined::NoImages) } else { Ok(mean(&losses)) }
+    if losses.is_empty() { Err(UndefinedMetric::NoImages) } else { Ok(mean(&losses)) }
 }
 
 /// One bin of a reliability diagram.
@@ -85,7 +88,7 @@ pub fn reliability(
     truth: &[usize],
     probabilities: ArrayView2<f64>,
     bins: usize,
-) -> Result<Vec<Bin>, Undefined> {
+) -> Result<Vec<Bin>, UndefinedMetric> {
     assert_eq!(truth.len(), probabilities.nrows(), "one row of probabilities per image");
     assert!(bins > 0, "at least one bin");
     check_finite(probabilities)?;
@@ -121,9 +124,9 @@ pub fn expected_calibration_error(
     truth: &[usize],
     probabilities: ArrayView2<f64>,
     bins: usize,
-) -> Result<f64, Undefined> {
+) -> Result<f64, UndefinedMetric> {
     if truth.is_empty() {
-        return Err(Undefined::NoImages);
+        return Err(UndefinedMetric::NoImages);
     }
     let weighted = |bin: &Bin| bin.images as f64 * (bin.confidence - bin.accuracy).abs();
     let errors: Vec<f64> = reliability(truth, probabilities, bins)?.iter().map(weighted).collect();
@@ -175,11 +178,17 @@ mod tests {
     #[test]
     fn undefined_cases_are_reported() {
         let none = Array2::zeros((0, 2));
-        assert_eq!(brier(&[], &[]), Err(Undefined::NoImages));
-        assert_eq!(brier_multiclass(&[], none.view()), Err(Undefined::NoImages));
-        assert_eq!(log_loss(&[], none.view()), Err(Undefined::NoImages));
-        assert_eq!(expected_calibration_error(&[], none.view(), 15), Err(Undefined::NoImages));
-        assert_eq!(brier(&[true], &[f64::NAN]), Err(Undefined::NotFinite));
-        assert_eq!(log_loss(&[0], arr2(&[[f64::NAN, 0.5]]).view()), Err(Undefined::NotFinite));
+        assert_eq!(brier(&[], &[]), Err(UndefinedMetric::NoImages));
+        assert_eq!(brier_multiclass(&[], none.view()), Err(UndefinedMetric::NoImages));
+        assert_eq!(log_loss(&[], none.view()), Err(UndefinedMetric::NoImages));
+        assert_eq!(
+            expected_calibration_error(&[], none.view(), 15),
+            Err(UndefinedMetric::NoImages)
+        );
+        assert_eq!(brier(&[true], &[f64::NAN]), Err(UndefinedMetric::NotFinite));
+        assert_eq!(
+            log_loss(&[0], arr2(&[[f64::NAN, 0.5]]).view()),
+            Err(UndefinedMetric::NotFinite)
+        );
     }
 }

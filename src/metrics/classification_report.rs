@@ -58,7 +58,7 @@ struct Row {
 
 impl Row {
     fn from_class(confusion: &Confusion, class: usize) -> Self {
-        let binary = confusion.against_rest(class);
+        let binary = confusion.one_vs_rest_table(class);
         Self {
             precision: binary.ppv().value.unwrap_or(0.0),
             recall: binary.sensitivity().value.unwrap_or(0.0),

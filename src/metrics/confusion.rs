@@ -3,7 +3,7 @@
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use super::{Rate, Undefined, summation::mean};
+use super::{Rate, UndefinedMetric, summation::mean};
 
 /// Confusion matrix: row = true class, column = predicted class, as scikit-learn's
 /// `confusion_matrix`. Serialises to its rows.
@@ -42,7 +42,7 @@ impl Confusion {
     }
 
     /// Two-by-two table of class `positive` against the rest.
-    pub fn against_rest(&self, positive: usize) -> Binary {
+    pub fn one_vs_rest_table(&self, positive: usize) -> Binary {
         let tp = self.0[positive][positive];
         let (actual, predicted) = (self.actual(positive), self.predicted(positive));
         Binary {
@@ -64,10 +64,15 @@ impl Confusion {
     /// # Errors
     ///
     /// If there are no images.
-    pub fn balanced_accuracy(&self) -> Result<f64, Undefined> {
-        let sensitivities: Vec<f64> =
-            (0..self.classes()).filter_map(|c| self.against_rest(c).sensitivity().value).collect();
-        if sensitivities.is_empty() { Err(Undefined::NoImages) } else { Ok(mean(&sensitivities)) }
+    pub fn balanced_accuracy(&self) -> Result<f64, UndefinedMetric> {
+        let sensitivities: Vec<f64> = (0..self.classes())
+            .filter_map(|c| self.one_vs_rest_table(c).sensitivity().value)
+            .collect();
+        if sensitivities.is_empty() {
+            Err(UndefinedMetric::NoImages)
+        } else {
+            Ok(mean(&sensitivities))
+        }
     }
 
     /// Unweighted mean of the F1 scores of the classes.
@@ -75,10 +80,11 @@ impl Confusion {
     /// # Errors
     ///
     /// If the F1 score of a class is undefined, or there are no classes.
-    pub fn macro_f1(&self) -> Result<f64, Undefined> {
-        let f1: Vec<f64> =
-            (0..self.classes()).map(|c| self.against_rest(c).f1()).collect::<Result<_, _>>()?;
-        if f1.is_empty() { Err(Undefined::NoImages) } else { Ok(mean(&f1)) }
+    pub fn macro_f1(&self) -> Result<f64, UndefinedMetric> {
+        let f1: Vec<f64> = (0..self.classes())
+            .map(|c| self.one_vs_rest_table(c).f1())
+            .collect::<Result<_, _>>()?;
+        if f1.is_empty() { Err(UndefinedMetric::NoImages) } else { Ok(mean(&f1)) }
     }
 
     /// Matthews correlation coefficient, from -1 to 1, for any number of classes
@@ -87,7 +93,7 @@ impl Confusion {
     /// # Errors
     ///
     /// If all images or all predictions belong to one class.
-    pub fn mcc(&self) -> Result<f64, Undefined> {
+    pub fn mcc(&self) -> Result<f64, UndefinedMetric> {
         let images = self.images() as f64;
         let actual = |c| self.actual(c) as f64;
         let predicted = |c| self.predicted(c) as f64;
@@ -96,7 +102,11 @@ impl Confusion {
         let truth_variance = images * images - sum(&|c| actual(c) * actual(c));
         let prediction_variance = images * images - sum(&|c| predicted(c) * predicted(c));
         let product = prediction_variance * truth_variance;
-        if product == 0.0 { Err(Undefined::OneClass) } else { Ok(covariance / product.sqrt()) }
+        if product == 0.0 {
+            Err(UndefinedMetric::OneClass)
+        } else {
+            Ok(covariance / product.sqrt())
+        }
     }
 
     /// Number of images of class `c`.
@@ -156,9 +166,13 @@ impl Binary {
     /// # Errors
     ///
     /// If no image is positive or predicted positive.
-    pub fn f1(&self) -> Result<f64, Undefined> {
+    pub fn f1(&self) -> Result<f64, UndefinedMetric> {
         let all = 2 * self.tp + self.fp + self.fn_;
-        if all == 0 { Err(Undefined::NoPositives) } else { Ok(2.0 * self.tp as f64 / all as f64) }
+        if all == 0 {
+            Err(UndefinedMetric::NoPositives)
+        } else {
+            Ok(2.0 * self.tp as f64 / all as f64)
+        }
     }
 
     /// Positive predictive value at a `prevalence` (0 to 1) of the positive class, by
@@ -167,10 +181,10 @@ impl Binary {
     /// # Errors
     ///
     /// If sensitivity or specificity is undefined, or no image is predicted positive.
-    pub fn ppv_at(&self, prevalence: f64) -> Result<f64, Undefined> {
+    pub fn ppv_at(&self, prevalence: f64) -> Result<f64, UndefinedMetric> {
         let (sensitivity, specificity) = self.sensitivity_and_specificity()?;
         let ppv = ppv_of(sensitivity, specificity, prevalence);
-        if ppv.is_nan() { Err(Undefined::NonePredictedPositive) } else { Ok(ppv) }
+        if ppv.is_nan() { Err(UndefinedMetric::NonePredictedPositive) } else { Ok(ppv) }
     }
 
     /// Negative predictive value at a `prevalence` (0 to 1) of the positive class, by
@@ -179,16 +193,16 @@ impl Binary {
     /// # Errors
     ///
     /// If sensitivity or specificity is undefined, or no image is predicted negative.
-    pub fn npv_at(&self, prevalence: f64) -> Result<f64, Undefined> {
+    pub fn npv_at(&self, prevalence: f64) -> Result<f64, UndefinedMetric> {
         let (sensitivity, specificity) = self.sensitivity_and_specificity()?;
         let npv = npv_of(sensitivity, specificity, prevalence);
-        if npv.is_nan() { Err(Undefined::NonePredictedNegative) } else { Ok(npv) }
+        if npv.is_nan() { Err(UndefinedMetric::NonePredictedNegative) } else { Ok(npv) }
     }
 
-    fn sensitivity_and_specificity(&self) -> Result<(f64, f64), Undefined> {
+    fn sensitivity_and_specificity(&self) -> Result<(f64, f64), UndefinedMetric> {
         Ok((
-            self.sensitivity().value.ok_or(Undefined::NoPositives)?,
-            self.specificity().value.ok_or(Undefined::NoNegatives)?,
+            self.sensitivity().value.ok_or(UndefinedMetric::NoPositives)?,
+            self.specificity().value.ok_or(UndefinedMetric::NoNegatives)?,
         ))
     }
 }
@@ -255,7 +269,7 @@ mod tests {
             assert_eq!(confusion.balanced_accuracy(), Ok(case.number("balanced_accuracy")));
             assert_close(confusion.mcc().unwrap(), case.number("mcc"), 1e-15);
             if case.classes == 2 {
-                let covid = confusion.against_rest(0);
+                let covid = confusion.one_vs_rest_table(0);
                 assert_eq!(covid.f1(), Ok(case.number("f1")));
                 assert_eq!(covid.ppv().value, Some(case.number("precision")));
                 assert_eq!(covid.sensitivity().value, Some(case.number("recall")));
@@ -270,7 +284,7 @@ mod tests {
         let predicted = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
         let confusion = Confusion::new(&truth, &predicted, 2);
         assert_eq!(confusion.accuracy().value, Some(0.9));
-        let covid = confusion.against_rest(0);
+        let covid = confusion.one_vs_rest_table(0);
         assert_eq!(covid, Binary { tp: 5, fn_: 0, fp: 1, tn: 4 });
         assert_eq!(covid.sensitivity().value, Some(1.0));
         assert_eq!(covid.specificity().value, Some(0.8));
@@ -283,16 +297,16 @@ mod tests {
     #[test]
     fn undefined_cases_are_reported() {
         let normal_only = Confusion::new(&[1, 1], &[1, 1], 2);
-        assert_eq!(normal_only.mcc(), Err(Undefined::OneClass));
+        assert_eq!(normal_only.mcc(), Err(UndefinedMetric::OneClass));
         assert_eq!(normal_only.balanced_accuracy(), Ok(1.0));
-        assert_eq!(normal_only.against_rest(0).f1(), Err(Undefined::NoPositives));
-        assert_eq!(normal_only.against_rest(0).sensitivity().value, None);
-        assert_eq!(normal_only.against_rest(0).ppv_at(0.1), Err(Undefined::NoPositives));
-        assert_eq!(normal_only.against_rest(1).npv_at(0.1), Err(Undefined::NoNegatives));
-        assert_eq!(Confusion::new(&[], &[], 2).balanced_accuracy(), Err(Undefined::NoImages));
+        assert_eq!(normal_only.one_vs_rest_table(0).f1(), Err(UndefinedMetric::NoPositives));
+        assert_eq!(normal_only.one_vs_rest_table(0).sensitivity().value, None);
+        assert_eq!(normal_only.one_vs_rest_table(0).ppv_at(0.1), Err(UndefinedMetric::NoPositives));
+        assert_eq!(normal_only.one_vs_rest_table(1).npv_at(0.1), Err(UndefinedMetric::NoNegatives));
+        assert_eq!(Confusion::new(&[], &[], 2).balanced_accuracy(), Err(UndefinedMetric::NoImages));
         let never_positive = Binary { tp: 0, fn_: 3, fp: 0, tn: 4 };
-        assert_eq!(never_positive.ppv_at(0.1), Err(Undefined::NonePredictedPositive));
+        assert_eq!(never_positive.ppv_at(0.1), Err(UndefinedMetric::NonePredictedPositive));
         let never_negative = Binary { tp: 3, fn_: 0, fp: 4, tn: 0 };
-        assert_eq!(never_negative.npv_at(0.1), Err(Undefined::NonePredictedNegative));
+        assert_eq!(never_negative.npv_at(0.1), Err(UndefinedMetric::NonePredictedNegative));
     }
 }

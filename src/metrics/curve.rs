@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::{Undefined, check_finite, pairwise_sum, summation::mean};
+use super::{UndefinedMetric, check_finite, pairwise_sum, summation::mean};
 
 /// Receiver operating characteristic: the point (0, 0) at an infinite threshold, then
 /// one point per distinct score, in descending order. Equals scikit-learn's
@@ -23,7 +23,7 @@ impl Roc {
     /// # Errors
     ///
     /// If no image is positive or no image is negative, or a score is not finite.
-    pub fn new(truth: &[bool], scores: &[f64]) -> Result<Self, Undefined> {
+    pub fn new(truth: &[bool], scores: &[f64]) -> Result<Self, UndefinedMetric> {
         let counts = CumulativeCounts::new(truth, scores)?;
         counts.count_pairs()?;
         let rates = |counts: &[u64], total: u64| {
@@ -56,10 +56,10 @@ impl PrecisionRecall {
     /// # Errors
     ///
     /// If no image is positive, or a score is not finite.
-    pub fn new(truth: &[bool], scores: &[f64]) -> Result<Self, Undefined> {
+    pub fn new(truth: &[bool], scores: &[f64]) -> Result<Self, UndefinedMetric> {
         let counts = CumulativeCounts::new(truth, scores)?;
         if counts.positives == 0 {
-            return Err(Undefined::NoPositives);
+            return Err(UndefinedMetric::NoPositives);
         }
         let ratio = |part: u64, whole: u64| part as f64 / whole as f64;
         let ascending = || counts.tp.iter().zip(&counts.fp).rev();
@@ -85,9 +85,9 @@ impl PrecisionRecall {
 /// // One of four pairs is in the wrong order.
 /// let auc = cxr::metrics::roc_auc(&[false, false, true, true], &[0.1, 0.4, 0.35, 0.8])?;
 /// assert_eq!(auc, 0.75);
-/// # Ok::<(), cxr::metrics::Undefined>(())
+/// # Ok::<(), cxr::metrics::UndefinedMetric>(())
 /// ```
-pub fn roc_auc(truth: &[bool], scores: &[f64]) -> Result<f64, Undefined> {
+pub fn roc_auc(truth: &[bool], scores: &[f64]) -> Result<f64, UndefinedMetric> {
     let counts = CumulativeCounts::new(truth, scores)?;
     let pairs = counts.count_pairs()?;
     Ok(counts.twice_wins() as f64 / (2 * pairs) as f64)
@@ -105,7 +105,11 @@ pub fn roc_auc(truth: &[bool], scores: &[f64]) -> Result<f64, Undefined> {
 /// # Errors
 ///
 /// If no stratum has both a positive and a negative image, or a score is not finite.
-pub fn roc_auc_within(truth: &[bool], scores: &[f64], strata: &[usize]) -> Result<f64, Undefined> {
+pub fn roc_auc_within(
+    truth: &[bool],
+    scores: &[f64],
+    strata: &[usize],
+) -> Result<f64, UndefinedMetric> {
     assert_eq!(truth.len(), strata.len(), "one stratum per image");
     let mut images: Vec<usize> = (0..truth.len()).collect();
     images.sort_unstable_by_key(|image| strata[*image]);
@@ -121,10 +125,10 @@ pub fn roc_auc_within(truth: &[bool], scores: &[f64], strata: &[usize]) -> Resul
         negatives += counts.negatives;
     }
     match (positives, negatives, pairs) {
-        (0, 0, _) => Err(Undefined::NoImages),
-        (0, _, _) => Err(Undefined::NoPositives),
-        (_, 0, _) => Err(Undefined::NoNegatives),
-        (_, _, 0) => Err(Undefined::NoPairs),
+        (0, 0, _) => Err(UndefinedMetric::NoImages),
+        (0, _, _) => Err(UndefinedMetric::NoPositives),
+        (_, 0, _) => Err(UndefinedMetric::NoNegatives),
+        (_, _, 0) => Err(UndefinedMetric::NoPairs),
         _ => Ok(twice_wins as f64 / (2 * pairs) as f64),
     }
 }
@@ -142,9 +146,9 @@ pub fn roc_auc_within(truth: &[bool], scores: &[f64], strata: &[usize]) -> Resul
 /// let truth = [false, false, true, true];
 /// let ap = cxr::metrics::average_precision(&truth, &[0.1, 0.4, 0.35, 0.8])?;
 /// assert!((ap - 5.0 / 6.0).abs() < 1e-15);
-/// # Ok::<(), cxr::metrics::Undefined>(())
+/// # Ok::<(), cxr::metrics::UndefinedMetric>(())
 /// ```
-pub fn average_precision(truth: &[bool], scores: &[f64]) -> Result<f64, Undefined> {
+pub fn average_precision(truth: &[bool], scores: &[f64]) -> Result<f64, UndefinedMetric> {
     let PrecisionRecall { precision, recall, .. } = PrecisionRecall::new(truth, scores)?;
     let terms: Vec<f64> =
         recall.windows(2).zip(&precision).map(|(r, p)| (r[1] - r[0]) * p).collect();
@@ -161,17 +165,17 @@ pub fn average_precision(truth: &[bool], scores: &[f64]) -> Result<f64, Undefine
 pub fn one_vs_rest(
     truth: &[usize],
     probabilities: ArrayView2<f64>,
-    metric: impl Fn(&[bool], &[f64]) -> Result<f64, Undefined>,
-) -> Result<f64, Undefined> {
+    metric: impl Fn(&[bool], &[f64]) -> Result<f64, UndefinedMetric>,
+) -> Result<f64, UndefinedMetric> {
     let class_metric = |class: usize| {
         let is_class: Vec<bool> = truth.iter().map(|t| *t == class).collect();
         if !is_class.contains(&true) {
-            return Err(Undefined::EmptyClass(class));
+            return Err(UndefinedMetric::EmptyClass(class));
         }
         metric(&is_class, &probabilities.column(class).to_vec())
     };
     let values = (0..probabilities.ncols()).map(class_metric).collect::<Result<Vec<f64>, _>>()?;
-    if values.is_empty() { Err(Undefined::NoImages) } else { Ok(mean(&values)) }
+    if values.is_empty() { Err(UndefinedMetric::NoImages) } else { Ok(mean(&values)) }
 }
 
 /// Cumulative counts of images by descending score.
@@ -187,7 +191,7 @@ struct CumulativeCounts {
 }
 
 impl CumulativeCounts {
-    fn new(truth: &[bool], scores: &[f64]) -> Result<Self, Undefined> {
+    fn new(truth: &[bool], scores: &[f64]) -> Result<Self, UndefinedMetric> {
         assert_eq!(truth.len(), scores.len(), "one score per image");
         check_finite(scores)?;
         let mut images: Vec<(f64, bool)> =
@@ -218,11 +222,11 @@ impl CumulativeCounts {
     }
 
     /// Number of pairs of a positive and a negative image; an error if there are none.
-    fn count_pairs(&self) -> Result<u64, Undefined> {
+    fn count_pairs(&self) -> Result<u64, UndefinedMetric> {
         match (self.positives, self.negatives) {
-            (0, 0) => Err(Undefined::NoImages),
-            (0, _) => Err(Undefined::NoPositives),
-            (_, 0) => Err(Undefined::NoNegatives),
+            (0, 0) => Err(UndefinedMetric::NoImages),
+            (0, _) => Err(UndefinedMetric::NoPositives),
+            (_, 0) => Err(UndefinedMetric::NoNegatives),
             (positives, negatives) => Ok(positives * negatives),
         }
     }
@@ -241,7 +245,7 @@ mod tests {
             let p = case.probabilities();
             let covid: Vec<bool> = case.y.iter().map(|y| *y == 0).collect();
             let scores = p.column(0).to_vec();
-            let evaluate = |metric: fn(&[bool], &[f64]) -> Result<f64, Undefined>| {
+            let evaluate = |metric: fn(&[bool], &[f64]) -> Result<f64, UndefinedMetric>| {
                 if case.classes == 2 {
                     metric(&covid, &scores)
                 } else {
@@ -266,13 +270,13 @@ mod tests {
 
     #[test]
     fn undefined_cases_are_reported() {
-        assert_eq!(roc_auc(&[], &[]), Err(Undefined::NoImages));
-        assert_eq!(roc_auc(&[true], &[0.5]), Err(Undefined::NoNegatives));
-        assert_eq!(roc_auc(&[false], &[0.5]), Err(Undefined::NoPositives));
-        assert_eq!(roc_auc(&[true, false], &[0.5, f64::NAN]), Err(Undefined::NotFinite));
-        assert_eq!(average_precision(&[false], &[0.5]), Err(Undefined::NoPositives));
+        assert_eq!(roc_auc(&[], &[]), Err(UndefinedMetric::NoImages));
+        assert_eq!(roc_auc(&[true], &[0.5]), Err(UndefinedMetric::NoNegatives));
+        assert_eq!(roc_auc(&[false], &[0.5]), Err(UndefinedMetric::NoPositives));
+        assert_eq!(roc_auc(&[true, false], &[0.5, f64::NAN]), Err(UndefinedMetric::NotFinite));
+        assert_eq!(average_precision(&[false], &[0.5]), Err(UndefinedMetric::NoPositives));
         let p = ndarray::arr2(&[[0.5, 0.2, 0.3]]);
-        assert_eq!(one_vs_rest(&[2], p.view(), roc_auc), Err(Undefined::EmptyClass(0)));
+        assert_eq!(one_vs_rest(&[2], p.view(), roc_auc), Err(UndefinedMetric::EmptyClass(0)));
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Because, Bounds, Method, Rate, Undefined};
+use super::{Bounds, Method, Rate, ReplacementReason, UndefinedMetric};
 
 /// Value of a metric with its 95 % interval and sample sizes. Computed once, when
 /// predictions are evaluated; reports and plots read the stored estimate.
@@ -19,7 +19,7 @@ pub struct Estimate {
     pub method: Option<Method>,
     /// Reason why the bootstrap interval was replaced, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub because: Option<Because>,
+    pub because: Option<ReplacementReason>,
     /// Number of images in the denominator: for a sensitivity, the positive images.
     #[serde(default)]
     pub images: usize,
@@ -39,7 +39,7 @@ impl Estimate {
     }
 
     /// Creates an estimate without a value.
-    pub fn undefined(reason: Undefined) -> Self {
+    pub fn undefined(reason: UndefinedMetric) -> Self {
         Self { undefined: reason.to_string(), ..Self::default() }
     }
 
@@ -52,7 +52,7 @@ impl Estimate {
 
     /// Creates an estimate from a proportion; `method` computed its interval. If the
     /// proportion is undefined, `reason` is stored instead.
-    pub fn of_rate(rate: &Rate, method: Method, reason: Undefined) -> Self {
+    pub fn from_proportion(rate: &Rate, method: Method, reason: UndefinedMetric) -> Self {
         let Some(value) = rate.value else { return Self::undefined(reason) };
         Self::bounded(value, Bounds { low: rate.low, high: rate.high, method, because: None })
     }
@@ -106,14 +106,19 @@ mod tests {
     #[test]
     fn estimates_are_formatted_with_their_interval() {
         let all_correct = Rate::new(5, 5);
-        let estimate = Estimate::of_rate(&all_correct, Method::Wilson, Undefined::NoPositives);
+        let estimate =
+            Estimate::from_proportion(&all_correct, Method::Wilson, UndefinedMetric::NoPositives);
         assert_eq!(estimate.text(2), "1.00 (95 % CI 0.57 to 1.00)");
         assert_eq!(estimate.brief(3), "1.000 (0.566 to 1.000)");
-        let none = Estimate::of_rate(&Rate::new(0, 0), Method::Wilson, Undefined::NoPositives);
+        let none = Estimate::from_proportion(
+            &Rate::new(0, 0),
+            Method::Wilson,
+            UndefinedMetric::NoPositives,
+        );
         assert_eq!((none.text(2).as_str(), none.interval()), ("undefined", None));
         assert_eq!(none.undefined, "no image is positive");
         assert_eq!(estimate.method_text().unwrap(), "Wilson's method");
-        let because = Some(Because::AtAnEnd);
+        let because = Some(ReplacementReason::AtAnEnd);
         let how = Estimate { method: Some(Method::Newcombe), because, ..estimate }.method_text();
         let stated = "Newcombe's method, because the bootstrap interval reaches 0 or 1";
         assert_eq!(how.as_deref(), Some(stated));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rate::{Z, wilson};
-use super::{Interval, Undefined};
+use super::{Interval, UndefinedMetric};
 
 /// Method that computed a confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ impl Method {
 /// Reason why the bootstrap interval is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Because {
+pub enum ReplacementReason {
     /// A bound of the bootstrap interval is 0 or 1, the limits of the metric.
     AtAnEnd,
     /// The bootstrap interval has zero width.
@@ -41,7 +41,7 @@ pub enum Because {
     CertainPart,
 }
 
-impl Because {
+impl ReplacementReason {
     /// Returns the reason as a clause.
     pub fn text(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ pub struct Bounds {
     /// Method that computed the bounds.
     pub method: Method,
     /// Reason why the bootstrap interval was replaced, if it was.
-    pub because: Option<Because>,
+    pub because: Option<ReplacementReason>,
 }
 
 /// Interval to use if the bootstrap interval is degenerate. If the predictions have no
@@ -107,19 +107,19 @@ impl Fallback {
     pub fn or(
         self,
         value: f64,
-        bootstrapped: Result<Interval, Undefined>,
-    ) -> Result<Bounds, Undefined> {
+        bootstrapped: Result<Interval, UndefinedMetric>,
+    ) -> Result<Bounds, UndefinedMetric> {
         let Interval { low, high, .. } = bootstrapped?;
         // The mean of ones may differ from 1 by rounding.
         let best = high >= 1.0 - 1e-12;
         let failed = match (low <= 0.0 || best, low >= high) {
-            (true, _) => Some(Because::AtAnEnd),
-            (false, true) => Some(Because::NoWidth),
+            (true, _) => Some(ReplacementReason::AtAnEnd),
+            (false, true) => Some(ReplacementReason::NoWidth),
             (false, false) => None,
         };
         let instead = |(low, high), method, because| Bounds { low, high, method, because };
         match (self, failed) {
-            (Self::Area { positives, negatives }, Some(Because::AtAnEnd)) => {
+            (Self::Area { positives, negatives }, Some(ReplacementReason::AtAnEnd)) => {
                 let ends = auc_interval(value, positives, negatives)?;
                 Ok(instead(ends, Method::Newcombe, failed))
             }
@@ -127,14 +127,14 @@ impl Fallback {
                 Ok(instead(wilson(value, groups as f64), Method::Wilson, failed))
             }
             (Self::Ends { low, high, certain: true }, _) if low < high => {
-                Ok(instead((low, high), Method::Wilson, Some(Because::CertainPart)))
+                Ok(instead((low, high), Method::Wilson, Some(ReplacementReason::CertainPart)))
             }
             (Self::Ends { low, high, .. }, Some(_)) if low < high => {
                 Ok(instead((low, high), Method::Wilson, failed))
             }
-            (Self::Omit, _) if best => Err(Undefined::ReachesBest),
+            (Self::Omit, _) if best => Err(UndefinedMetric::ReachesBest),
             _ if low < high => Ok(instead((low, high), Method::Bootstrap, None)),
-            _ => Err(Undefined::OneValue),
+            _ => Err(UndefinedMetric::OneValue),
         }
     }
 }
@@ -147,12 +147,16 @@ impl Fallback {
 /// # Errors
 ///
 /// If `auc` is not finite, or `positives` or `negatives` is 0.
-pub fn auc_interval(auc: f64, positives: usize, negatives: usize) -> Result<(f64, f64), Undefined> {
+pub fn auc_interval(
+    auc: f64,
+    positives: usize,
+    negatives: usize,
+) -> Result<(f64, f64), UndefinedMetric> {
     match (positives, negatives) {
-        _ if !auc.is_finite() => return Err(Undefined::NotFinite),
-        (0, 0) => return Err(Undefined::NoImages),
-        (0, _) => return Err(Undefined::NoPositives),
-        (_, 0) => return Err(Undefined::NoNegatives),
+        _ if !auc.is_finite() => return Err(UndefinedMetric::NotFinite),
+        (0, 0) => return Err(UndefinedMetric::NoImages),
+        (0, _) => return Err(UndefinedMetric::NoPositives),
+        (_, 0) => return Err(UndefinedMetric::NoNegatives),
         _ => {}
     }
     let (m, n) = (positives as f64, negatives as f64);
@@ -230,17 +234,26 @@ mod tests {
         assert_eq!(Fallback::None.or(0.9, bootstrapped(0.8, 1.0)), bootstrap(0.8, 1.0));
         let Bounds { low, high, method, because } = area.or(1.0, bootstrapped(1.0, 1.0)).unwrap();
         assert!((0.5..0.9).contains(&low) && (high, method) == (1.0, Method::Newcombe));
-        assert_eq!(because, Some(Because::AtAnEnd));
+        assert_eq!(because, Some(ReplacementReason::AtAnEnd));
         // Many errors do not keep an interval from the end of the scale.
         let found = area.or(0.7, bootstrapped(0.3, 1.0)).unwrap();
-        assert_eq!((found.method, found.because), (Method::Newcombe, Some(Because::AtAnEnd)));
+        assert_eq!(
+            (found.method, found.because),
+            (Method::Newcombe, Some(ReplacementReason::AtAnEnd))
+        );
         let Bounds { low, high, method, because } =
             Fallback::Share(5).or(1.0, bootstrapped(1.0, 1.0)).unwrap();
         assert_close(low, 0.565_517_535_216_825_4, 1e-12);
-        assert_eq!((high, method, because), (1.0, Method::Wilson, Some(Because::AtAnEnd)));
+        assert_eq!(
+            (high, method, because),
+            (1.0, Method::Wilson, Some(ReplacementReason::AtAnEnd))
+        );
         let found = Fallback::Share(5).or(0.5, bootstrapped(0.5, 0.5)).unwrap();
-        assert_eq!((found.method, found.because), (Method::Wilson, Some(Because::NoWidth)));
-        assert_eq!(Fallback::None.or(1.0, bootstrapped(1.0, 1.0)), Err(Undefined::OneValue));
+        assert_eq!(
+            (found.method, found.because),
+            (Method::Wilson, Some(ReplacementReason::NoWidth))
+        );
+        assert_eq!(Fallback::None.or(1.0, bootstrapped(1.0, 1.0)), Err(UndefinedMetric::OneValue));
         let Bounds { low, high, method, .. } =
             Fallback::Share(18).or(29.0 / 30.0, bootstrapped(0.87, 1.0)).unwrap();
         assert_close(low, 0.773_217_128_978_401_1, 1e-12);
@@ -249,12 +262,24 @@ mod tests {
         let ends = |certain| Fallback::Ends { low: 0.17, high: 1.0, certain };
         let wilson = |because| bounds(0.17, 1.0, Method::Wilson, Some(because));
         assert_eq!(ends(false).or(0.6, bootstrapped(0.5, 0.7)), bootstrap(0.5, 0.7));
-        assert_eq!(ends(true).or(0.6, bootstrapped(0.5, 0.7)), wilson(Because::CertainPart));
-        assert_eq!(ends(false).or(0.8, bootstrapped(0.5, 1.0)), wilson(Because::AtAnEnd));
+        assert_eq!(
+            ends(true).or(0.6, bootstrapped(0.5, 0.7)),
+            wilson(ReplacementReason::CertainPart)
+        );
+        assert_eq!(ends(false).or(0.8, bootstrapped(0.5, 1.0)), wilson(ReplacementReason::AtAnEnd));
         assert_eq!(Fallback::Omit.or(0.9, bootstrapped(0.8, 0.97)), bootstrap(0.8, 0.97));
-        assert_eq!(Fallback::Omit.or(0.9, bootstrapped(0.8, 1.0)), Err(Undefined::ReachesBest));
-        assert_eq!(Fallback::Share(0).or(1.0, bootstrapped(1.0, 1.0)), Err(Undefined::OneValue));
-        assert_eq!(area.or(1.0, Err(Undefined::OnePatient)), Err(Undefined::OnePatient));
-        assert_eq!(auc_interval(1.0, 0, 3), Err(Undefined::NoPositives));
+        assert_eq!(
+            Fallback::Omit.or(0.9, bootstrapped(0.8, 1.0)),
+            Err(UndefinedMetric::ReachesBest)
+        );
+        assert_eq!(
+            Fallback::Share(0).or(1.0, bootstrapped(1.0, 1.0)),
+            Err(UndefinedMetric::OneValue)
+        );
+        assert_eq!(
+            area.or(1.0, Err(UndefinedMetric::OnePatient)),
+            Err(UndefinedMetric::OnePatient)
+        );
+        assert_eq!(auc_interval(1.0, 0, 3), Err(UndefinedMetric::NoPositives));
     }
 }

@@ -1,6 +1,6 @@
 //! Exact two-sample Kolmogorov-Smirnov test.
 
-use super::{Undefined, check_finite};
+use super::{UndefinedMetric, check_finite};
 
 /// Result of a two-sample Kolmogorov-Smirnov test.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,9 +18,9 @@ pub struct KolmogorovSmirnov {
 /// # Errors
 ///
 /// If a sample is empty or has a value that is not finite.
-pub fn ks_two_sample(a: &[f64], b: &[f64]) -> Result<KolmogorovSmirnov, Undefined> {
+pub fn ks_two_sample(a: &[f64], b: &[f64]) -> Result<KolmogorovSmirnov, UndefinedMetric> {
     if a.is_empty() || b.is_empty() {
-        return Err(Undefined::NoImages);
+        return Err(UndefinedMetric::NoImages);
     }
     check_finite(a.iter().chain(b))?;
     let (a, b) = if a.len() < b.len() { (b, a) } else { (a, b) };
@@ -92,8 +92,8 @@ mod tests {
 
     #[test]
     fn undefined_cases_are_reported() {
-        assert_eq!(ks_two_sample(&[], &[1.0]), Err(Undefined::NoImages));
-        assert_eq!(ks_two_sample(&[1.0], &[f64::INFINITY]), Err(Undefined::NotFinite));
+        assert_eq!(ks_two_sample(&[], &[1.0]), Err(UndefinedMetric::NoImages));
+        assert_eq!(ks_two_sample(&[1.0], &[f64::INFINITY]), Err(UndefinedMetric::NotFinite));
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 //! length.
 //!
 //! Results equal scikit-learn's, with one exception: a metric without a value is
-//! [`Undefined`], with the reason, never 0 or NaN.
+//! [`UndefinedMetric`], with the reason, never 0 or NaN.
 
 mod association;
 mod bootstrap;
@@ -31,16 +31,16 @@ pub use classification_report::classification_report;
 pub use confusion::{Binary, Confusion, called, npv_of, ppv_of, predicted};
 pub use curve::{PrecisionRecall, Roc, average_precision, one_vs_rest, roc_auc, roc_auc_within};
 pub use estimate::Estimate;
-pub use interval::{Because, Bounds, Fallback, Method, auc_interval};
+pub use interval::{Bounds, Fallback, Method, ReplacementReason, auc_interval};
 pub use ks::{KolmogorovSmirnov, ks_two_sample};
 pub use rate::Rate;
 pub use summation::pairwise_sum;
 pub use temperature::Temperature;
-pub use threshold::{OperatingPoint, for_sensitivity, youden};
+pub use threshold::{OperatingPoint, threshold_for_sensitivity, youden_threshold};
 
 /// Reason why a metric is undefined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Undefined {
+pub enum UndefinedMetric {
     /// There are no images.
     #[error("there are no images")]
     NoImages,
@@ -86,8 +86,8 @@ pub enum Undefined {
 }
 
 /// Returns [`Undefined::NotFinite`] unless all scores are finite.
-fn check_finite<'a>(scores: impl IntoIterator<Item = &'a f64>) -> Result<(), Undefined> {
-    if scores.into_iter().all(|s| s.is_finite()) { Ok(()) } else { Err(Undefined::NotFinite) }
+fn check_finite<'a>(scores: impl IntoIterator<Item = &'a f64>) -> Result<(), UndefinedMetric> {
+    if scores.into_iter().all(|s| s.is_finite()) { Ok(()) } else { Err(UndefinedMetric::NotFinite) }
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Rate {
     /// Returns the same proportion with the interval for an effective sample size of
     /// `groups` (patients). This is conservative: the images of a patient carry at least
     /// as much information as one image. Unchanged if `groups` is 0.
-    pub fn of_groups(self, groups: usize) -> Self {
+    pub fn with_effective_sample_size(self, groups: usize) -> Self {
         let Some(value) = self.value.filter(|_| groups > 0) else { return self };
         let (low, high) = wilson(value, groups as f64);
         Self { low, high, ..self }
@@ -81,12 +81,12 @@ mod tests {
 
     #[test]
     fn the_interval_widens_with_fewer_patients() {
-        let rate = Rate::new(29, 30).of_groups(18);
+        let rate = Rate::new(29, 30).with_effective_sample_size(18);
         assert_eq!((rate.value, rate.hits, rate.of), (Some(29.0 / 30.0), 29, 30));
         assert_close(rate.low, 0.773_217_128_978_401_1, 1e-12);
         assert_close(rate.high, 0.995_962_262_284_718_6, 1e-12);
-        assert_eq!(Rate::new(29, 30).of_groups(30), Rate::new(29, 30));
-        assert_eq!(Rate::new(0, 0).of_groups(0), Rate::new(0, 0));
+        assert_eq!(Rate::new(29, 30).with_effective_sample_size(30), Rate::new(29, 30));
+        assert_eq!(Rate::new(0, 0).with_effective_sample_size(0), Rate::new(0, 0));
     }
 
     #[test]

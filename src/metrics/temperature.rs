@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::{Undefined, check_finite};
+use super::{UndefinedMetric, check_finite};
 
 /// Temperature of temperature scaling (Guo et al. 2017). The logits (logarithms of the
 /// probabilities) are divided by the temperature before the softmax. A temperature above
@@ -19,11 +19,11 @@ impl Temperature {
     ///
     /// If there are no images, a probability is not finite, or the log loss has no minimum
     /// in this range.
-    pub fn fit(truth: &[usize], probabilities: ArrayView2<f64>) -> Result<Self, Undefined> {
+    pub fn fit(truth: &[usize], probabilities: ArrayView2<f64>) -> Result<Self, UndefinedMetric> {
         const LARGEST: f64 = 100.0;
         assert_eq!(truth.len(), probabilities.nrows(), "one row of probabilities per image");
         if truth.is_empty() {
-            return Err(Undefined::NoImages);
+            return Err(UndefinedMetric::NoImages);
         }
         check_finite(probabilities)?;
         let logits = logits(probabilities);
@@ -38,7 +38,7 @@ impl Temperature {
         };
         let (mut low, mut high) = (1.0 / LARGEST, LARGEST);
         if slope(low) >= 0.0 || slope(high) <= 0.0 {
-            return Err(Undefined::NoTemperature);
+            return Err(UndefinedMetric::NoTemperature);
         }
         loop {
             let middle = 0.5 * (low + high);
@@ -114,8 +114,11 @@ mod tests {
     #[test]
     fn undefined_cases_are_reported() {
         let p = arr2(&[[0.9, 0.1], [0.2, 0.8]]);
-        assert_eq!(Temperature::fit(&[0, 1], p.view()), Err(Undefined::NoTemperature));
-        assert_eq!(Temperature::fit(&[1, 0], p.view()), Err(Undefined::NoTemperature));
-        assert_eq!(Temperature::fit(&[], Array2::zeros((0, 2)).view()), Err(Undefined::NoImages));
+        assert_eq!(Temperature::fit(&[0, 1], p.view()), Err(UndefinedMetric::NoTemperature));
+        assert_eq!(Temperature::fit(&[1, 0], p.view()), Err(UndefinedMetric::NoTemperature));
+        assert_eq!(
+            Temperature::fit(&[], Array2::zeros((0, 2)).view()),
+            Err(UndefinedMetric::NoImages)
+        );
     }
 }

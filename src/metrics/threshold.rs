@@ -1,6 +1,6 @@
 //! Decision thresholds: Youden's J, and a given sensitivity.
 
-use super::{Roc, Undefined};
+use super::{Roc, UndefinedMetric};
 
 /// Threshold with the sensitivity and specificity on the images it was chosen on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,11 +26,11 @@ impl OperatingPoint {
 /// # Errors
 ///
 /// If no image is positive or no image is negative, or a score is not finite.
-pub fn youden(truth: &[bool], scores: &[f64]) -> Result<OperatingPoint, Undefined> {
+pub fn youden_threshold(truth: &[bool], scores: &[f64]) -> Result<OperatingPoint, UndefinedMetric> {
     let best = operating_points(truth, scores)?
         .into_iter()
         .reduce(|best, point| if point.j() > best.j() { point } else { best });
-    best.ok_or(Undefined::NoImages)
+    best.ok_or(UndefinedMetric::NoImages)
 }
 
 /// Highest threshold with a sensitivity of at least `wanted` (0 to 1); its specificity is
@@ -43,18 +43,21 @@ pub fn youden(truth: &[bool], scores: &[f64]) -> Result<OperatingPoint, Undefine
 /// # Panics
 ///
 /// If `wanted` is not in [0, 1].
-pub fn for_sensitivity(
+pub fn threshold_for_sensitivity(
     truth: &[bool],
     scores: &[f64],
     wanted: f64,
-) -> Result<OperatingPoint, Undefined> {
+) -> Result<OperatingPoint, UndefinedMetric> {
     assert!((0.0..=1.0).contains(&wanted), "sensitivity must be in [0, 1], got {wanted}");
     let points = operating_points(truth, scores)?;
-    points.into_iter().find(|point| point.sensitivity >= wanted).ok_or(Undefined::NoImages)
+    points.into_iter().find(|point| point.sensitivity >= wanted).ok_or(UndefinedMetric::NoImages)
 }
 
 /// One point per distinct score, in descending order.
-fn operating_points(truth: &[bool], scores: &[f64]) -> Result<Vec<OperatingPoint>, Undefined> {
+fn operating_points(
+    truth: &[bool],
+    scores: &[f64],
+) -> Result<Vec<OperatingPoint>, UndefinedMetric> {
     let Roc { fpr, tpr, thresholds } = Roc::new(truth, scores)?;
     let point = |i: usize| OperatingPoint {
         threshold: thresholds[i],
@@ -86,8 +89,8 @@ mod tests {
             let images: Vec<(bool, f64)> = samples.iter().map(|&(t, s)| (t, f64::from(s) / 8.0)).collect();
             let (truth, scores): (Vec<bool>, Vec<f64>) = images.iter().copied().unzip();
             prop_assume!(truth.contains(&true) && truth.contains(&false));
-            let best = youden(&truth, &scores).unwrap();
-            let safe = for_sensitivity(&truth, &scores, wanted).unwrap();
+            let best = youden_threshold(&truth, &scores).unwrap();
+            let safe = threshold_for_sensitivity(&truth, &scores, wanted).unwrap();
             for point in [best, safe] {
                 let (sensitivity, specificity) = sensitivity_and_specificity(&images, point.threshold);
                 prop_assert_eq!(point.sensitivity, sensitivity);
@@ -104,7 +107,10 @@ mod tests {
 
     #[test]
     fn one_class_has_no_threshold() {
-        assert_eq!(youden(&[true, true], &[0.1, 0.2]), Err(Undefined::NoNegatives));
-        assert_eq!(for_sensitivity(&[false], &[0.1], 0.9), Err(Undefined::NoPositives));
+        assert_eq!(youden_threshold(&[true, true], &[0.1, 0.2]), Err(UndefinedMetric::NoNegatives));
+        assert_eq!(
+            threshold_for_sensitivity(&[false], &[0.1], 0.9),
+            Err(UndefinedMetric::NoPositives)
+        );
     }
 }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use super::check::Check;
-use super::collected::{Collected, Force};
-use super::upstream::table_file;
+use super::output_folder::{Force, OutputSummary};
+use super::stage_inputs::table_file;
 use super::{Stage, uses};
 use crate::artifact::selection_log::{self, SelectionLog, SelectionLogRow, Status};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, settings};
 use crate::dataset::metadata::{self, Metadata, MetadataError, Row};
-use crate::dataset::selection::{Criteria, Judged, select, tally};
+use crate::dataset::selection::{Judged, SelectionCriteria, select, tally};
 use crate::dataset::{identity, phantom};
 use crate::io::atomic;
 use crate::pipeline::Input;
@@ -105,7 +105,7 @@ impl Stage for BuildCovid {
         let selection_log = SelectionLog { rows, notes: Vec::new() };
         selection_log.write(&job.path(selection_log::FILE)?)?;
         job.publish()?;
-        Ok(Outcome::new(&Collected::new(folder, &selection_log)))
+        Ok(Outcome::new(&OutputSummary::new(folder, &selection_log)))
     }
 }
 
@@ -145,7 +145,7 @@ impl Source {
             [any] if any.eq_ignore_ascii_case("any") => Vec::new(),
             names => names.to_vec(),
         };
-        let criteria = Criteria {
+        let criteria = SelectionCriteria {
             findings: list(&settings.finding),
             views: list(&settings.view),
             modalities: list(&settings.modality),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Table;
 
-use super::{Entry, upstream};
+use super::{Entry, stage_inputs};
 use crate::artifact::index::Index;
 use crate::backbone::Weights;
 use crate::cli::{Context, Failure, Kind, ResultExt};
@@ -73,7 +73,7 @@ impl<'a> Check<'a> {
     /// Checks that the positive class is one of the classes.
     pub fn positive(&mut self, wanted: &str) {
         let Some(classes) = self.classes.clone() else { return };
-        if let Some(class) = self.expect(upstream::positive(wanted, &classes))
+        if let Some(class) = self.expect(stage_inputs::positive(wanted, &classes))
             && wanted.is_empty()
             && classes[class] != COVID
         {
@@ -105,7 +105,7 @@ impl<'a> Check<'a> {
 
     /// Checks that the weights file exists and contains the weights of VGG16.
     pub fn weights(&mut self, wanted: &str) {
-        let Some(path) = self.expect(upstream::weights_file(self.ctx, wanted)) else { return };
+        let Some(path) = self.expect(stage_inputs::weights_file(self.ctx, wanted)) else { return };
         if self.weights.insert(path.clone()) {
             let read = Weights::read(&path)
                 .hint("name another file with `--weights`, or run `cxr fetch weights`");

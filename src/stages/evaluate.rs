@@ -6,7 +6,7 @@ use ndarray::{Array2, Axis};
 use serde::Serialize;
 
 use super::check::Check;
-use super::{Stage, upstream, uses};
+use super::{Stage, stage_inputs, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::Index;
 use crate::artifact::metrics::{ClassMetrics, Judge, Metrics};
@@ -72,7 +72,7 @@ impl Stage for Evaluate {
             ctx.input("train", "model.json"),
             ctx.input("train", "model.safetensors"),
         ];
-        inputs.extend(upstream::links(ctx, settings.groups));
+        inputs.extend(stage_inputs::links(ctx, settings.groups));
         Ok(inputs)
     }
 
@@ -85,12 +85,12 @@ impl Stage for Evaluate {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
         let mut job = Self::begin(ctx, &settings)?;
-        let index = upstream::index(ctx)?;
-        let positive = upstream::positive(&settings.positive, &index.classes)?;
-        let split = upstream::split(ctx, &job, &index)?;
+        let index = stage_inputs::index(ctx)?;
+        let positive = stage_inputs::positive(&settings.positive, &index.classes)?;
+        let split = stage_inputs::split(ctx, &job, &index)?;
         let rows = sorted(&split.test);
         let predictions = predict(ctx, &job, &index, &rows)?;
-        let groups = upstream::groups(ctx, &job, &index, settings.groups)?;
+        let groups = stage_inputs::groups(ctx, &job, &index, settings.groups)?;
         let groups: Vec<String> = rows.iter().map(|row| groups[*row].clone()).collect();
         let evaluation = Judge {
             positive,
@@ -159,7 +159,7 @@ fn predict(
 ) -> Result<Predictions, Failure> {
     let head = head(ctx, job, index)?;
     let shape = [index.rows.len(), head.inputs()];
-    let features: Array2<f32> = upstream::array(ctx, "features.npy", &shape)?;
+    let features: Array2<f32> = stage_inputs::array(ctx, "features.npy", &shape)?;
     let probabilities = head.predict(features.select(Axis(0), rows).view()).mapv(widen);
     if let Some(image) = probabilities.outer_iter().position(|p| p.iter().any(|p| p.is_nan())) {
         let path = &index.rows[rows[image]].path;
@@ -181,7 +181,7 @@ fn predict(
 /// Reads the model's head. Fails if the model was trained from other images, features or another
 /// split: test images might be its training images.
 fn head(ctx: &Context, job: &Job, index: &Index) -> Result<Head, Failure> {
-    let model = upstream::trained(ctx, job)?;
+    let model = stage_inputs::trained(ctx, job)?;
     ctx.read("train", "model.safetensors", |path| {
         let head = model.head(path)?;
         match (head.classes(), index.classes.len()) {

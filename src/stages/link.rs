@@ -10,12 +10,14 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::check::Check;
-use super::{Stage, upstream, uses};
+use super::{Stage, stage_inputs, uses};
 use crate::artifact::groups::{GroupRow, LinkRow, Linked};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, write_csv};
 use crate::cli::{Context, Failure, Flag, Outcome, in_range};
-use crate::dataset::link::{Groups, Image, Link, Relation, Thumbnail, by_picture, by_record};
+use crate::dataset::link::{
+    Groups, Image, Link, Relation, Thumbnail, link_by_record, link_near_duplicates,
+};
 use crate::pipeline::Input;
 
 /// `cxr-link`.
@@ -70,11 +72,16 @@ impl Stage for LinkImages {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
         let job = Self::begin(ctx, &settings)?;
-        let index = upstream::index(ctx)?;
+        let index = stage_inputs::index(ctx)?;
         let thumbnails = thumbnails(ctx, &index)?;
         let images: Vec<Image<'_>> = index.rows.iter().map(image).collect();
-        let mut links = by_record(&images);
-        links.extend(by_picture(&images, &thumbnails, settings.neighbours, settings.correlation));
+        let mut links = link_by_record(&images);
+        links.extend(link_near_duplicates(
+            &images,
+            &thumbnails,
+            settings.neighbours,
+            settings.correlation,
+        ));
         links.sort_by_key(|link| (link.a, link.b, link.kind));
         let groups = Groups::new(&images, &links);
 
@@ -107,7 +114,7 @@ impl Settings {
 
 /// Computes the thumbnail of each image.
 fn thumbnails(ctx: &Context, index: &Index) -> Result<Vec<Thumbnail>, Failure> {
-    let mut images = upstream::images(ctx, index)?;
+    let mut images = stage_inputs::images(ctx, index)?;
     let (count, side) = (index.rows.len(), images.shape()[1]);
     let bar = ctx.ui.progress("thumbnails", count, "images");
     let mut thumbnails = Vec::with_capacity(count);

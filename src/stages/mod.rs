@@ -7,13 +7,12 @@
 //!
 //! A stage reads its inputs through [`Context::read`], writes through a [`Job`] from
 //! [`Stage::begin`], returns its results as an [`Outcome`], and neither prints nor exits. Stages
-//! never use each other. Their shared code is in `upstream` (inputs), in `collected` (output
+//! never use each other. Their shared code is in `stage_inputs` (inputs), in `output_folder` (output
 //! folders of the user), or in a lower layer.
 
 pub mod audit;
 pub mod build_covid;
 pub mod check;
-mod collected;
 pub mod crossval;
 pub mod evaluate;
 pub mod explain;
@@ -21,6 +20,7 @@ pub mod export;
 pub mod extract;
 pub mod fetch;
 pub mod link;
+mod output_folder;
 pub mod phantom;
 pub mod plot;
 pub mod predict;
@@ -28,8 +28,8 @@ pub mod preprocess;
 pub mod report;
 pub mod sample_normal;
 pub mod split;
+mod stage_inputs;
 pub mod train;
-mod upstream;
 
 use std::path::PathBuf;
 

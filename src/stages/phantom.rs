@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
-use super::collected::Force;
+use super::output_folder::Force;
 use super::{Stage, uses};
 use crate::cli::{Context, Failure, Flag, Outcome, in_range, settings};
 use crate::dataset::phantom::{Condition, Image, Plan, metadata_csv};

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::check::Check;
-use super::collected::{Collected, Force};
+use super::output_folder::{Force, OutputSummary};
 use super::{Stage, uses};
 use crate::artifact::selection_log::{self, SelectionLog, SelectionLogRow, Status};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range, settings};
-use crate::dataset::kaggle::{self, Image, KaggleError, Pool};
+use crate::dataset::kaggle::{self, Image, KaggleError, SamplingFrame};
 use crate::dataset::verdict::Verdict;
 use crate::dataset::{identity, phantom};
 use crate::io::atomic;
@@ -105,7 +105,10 @@ impl Stage for SampleNormal {
                 settings.count
             ));
         }
-        Ok(Outcome::new(&Summary { collected: Collected::new(folder, &selection_log), pneumonia }))
+        Ok(Outcome::new(&Summary {
+            collected: OutputSummary::new(folder, &selection_log),
+            pneumonia,
+        }))
     }
 }
 
@@ -119,8 +122,8 @@ impl Settings {
 fn sample(ctx: &Context, settings: &Settings) -> Result<Vec<(Image, Verdict)>, Failure> {
     let source = ctx.paths.expand(&settings.source);
     let pool = match settings.as_tutorial {
-        true => Pool::AsTutorial,
-        false => Pool::Normal { split: settings.split.clone() },
+        true => SamplingFrame::AsTutorial,
+        false => SamplingFrame::Normal { split: settings.split.clone() },
     };
     settings.check()?;
     let images = kaggle::list(&source);
@@ -191,7 +194,7 @@ fn log_row(
 #[derive(Debug, Serialize)]
 struct Summary {
     #[serde(flatten)]
-    collected: Collected,
+    collected: OutputSummary,
     pneumonia: usize,
 }
 

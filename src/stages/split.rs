@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use self::copied::copied;
 use super::check::{Check, Listed};
-use super::{Stage, upstream, uses};
+use super::{Stage, stage_inputs, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, split};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, shell_word};
 use crate::dataset::split::{
-    ClassOrder, Copies, Given, SplitError, TrainTest, copies, given, hold_out, is_given, leaks,
-    set_aside, stratified_group_split, train_test_split,
+    ClassOrder, Copies, PublishedSplit, SplitError, TrainTest, copies, given, has_published_split,
+    hold_out, leaks, set_aside, stratified_group_split, train_test_split,
 };
 use crate::dataset::words;
 use crate::pipeline::Input;
@@ -108,7 +108,7 @@ impl Stage for Split {
 
     fn inputs(ctx: &Context, settings: &Settings) -> Result<Vec<Input>, Failure> {
         let mut inputs = vec![ctx.input("preprocess", "index.csv")];
-        inputs.extend(upstream::links(ctx, settings.groups));
+        inputs.extend(stage_inputs::links(ctx, settings.groups));
         Ok(inputs)
     }
 
@@ -124,13 +124,13 @@ impl Stage for Split {
         let settings: Settings = ctx.settings(Self::NAME, &args.flags)?;
         settings.check()?;
         let job = Self::begin(ctx, &settings)?;
-        let index = upstream::index(ctx)?;
+        let index = stage_inputs::index(ctx)?;
         if let [class] = index.classes.as_slice() {
             return Err(Failure::new(format_args!("all images are of one class, `{class}`"))
                 .hint("the dataset needs at least two class folders"));
         }
         let hash = &job.inputs()["preprocess/index.csv"];
-        let patients = upstream::patients(ctx, &job, &index, settings.groups)?;
+        let patients = stage_inputs::patients(ctx, &job, &index, settings.groups)?;
         let explain = |error| explain(error, &index, &settings);
         let given = published_split(&index, &settings).transpose().map_err(explain)?;
         let with_validation =
@@ -172,15 +172,18 @@ impl Stage for Split {
 }
 
 /// Returns the split that the data set was published with, if it is to be kept.
-fn published_split(index: &Index, settings: &Settings) -> Option<Result<Given, SplitError>> {
+fn published_split(
+    index: &Index,
+    settings: &Settings,
+) -> Option<Result<PublishedSplit, SplitError>> {
     let parts: Vec<_> = index.rows.iter().map(|image| words::part(&image.part)).collect();
     let kept = settings.method == Method::Image && settings.parts == Parts::Keep;
     let classes: Vec<&str> = index.rows.iter().map(|image| image.class.as_str()).collect();
-    (kept && is_given(&parts)).then(|| given(&classes, &parts))
+    (kept && has_published_split(&parts)).then(|| given(&classes, &parts))
 }
 
 /// Reports that the parts of the data set are the split.
-fn report_kept_parts(ctx: &Context, given: &Given) {
+fn report_kept_parts(ctx: &Context, given: &PublishedSplit) {
     let sets = match given.test_is_validation {
         true => "no part is a test set, so the validation part is the test set",
         false if given.validation.is_empty() => "its parts are training and test set",
@@ -222,7 +225,7 @@ impl Settings {
         if self.test_size > 0.0 && self.test_size < 1.0 {
             return Ok(());
         }
-        Err(SplitError::TestShare(self.test_size)).hint(TEST_SIZE).usage()
+        Err(SplitError::TestSize(self.test_size)).hint(TEST_SIZE).usage()
     }
 
     /// Fails if the method holds out a source or folder and none is given.
@@ -230,7 +233,7 @@ impl Settings {
         match self.method {
             Method::Source | Method::Folder if self.hold_out.is_empty() => {
                 let hint = "give the source or folder of the test set with `--hold-out NAME`";
-                Err(SplitError::NothingHeldOut).hint(hint).usage()
+                Err(SplitError::EmptyTestSet).hint(hint).usage()
             }
             _ => Ok(()),
         }
@@ -264,7 +267,7 @@ struct Rows {
 
 impl Rows {
     /// Returns the split of the data set, with its validation part.
-    fn from_published(given: &Given) -> Self {
+    fn from_published(given: &PublishedSplit) -> Self {
         let TrainTest { train, test } = given.sides.clone();
         Self { train, validation: given.validation.clone(), test }
     }
@@ -346,10 +349,10 @@ fn hold_out_name(image: &IndexRow, method: Method) -> Option<&str> {
 /// Returns the error with a hint.
 fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
     let hint = match error {
-        SplitError::TestShare(_) | SplitError::GroupTestShare(_) => {
+        SplitError::TestSize(_) | SplitError::GroupTestSize(_) => {
             return Err::<(), _>(error).hint(TEST_SIZE).usage().expect_err("it is an error");
         }
-        SplitError::ValidationShare(_) => {
+        SplitError::ValidationSize(_) => {
             return Err::<(), _>(error)
                 .hint("`--validation` is a proportion of the training images, such as 0.1")
                 .usage()
@@ -359,12 +362,12 @@ fn explain(error: SplitError, index: &Index, settings: &Settings) -> Failure {
             "add images of more patients, or validate on the test images with `--validation 0`"
         }
         SplitError::TooFewImages { .. } => "add images of this class, or remove its folder",
-        SplitError::TooSmall { .. } => "add images, or change `--test-size`",
-        SplitError::TooFewGroups { .. } | SplitError::OneSided => {
+        SplitError::SetTooSmall { .. } => "add images, or change `--test-size`",
+        SplitError::TooFewGroups { .. } | SplitError::NoGroupSplit => {
             "add images of more patients, try another `--seed`, or split by image with `--method \
              image`: patients may then be in both training and test set"
         }
-        SplitError::NothingHeldOut => {
+        SplitError::EmptyTestSet => {
             let rows = index.rows.iter();
             let mut names: Vec<_> =
                 rows.filter_map(|image| hold_out_name(image, settings.method)).collect();

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::check::Check;
-use super::{Stage, upstream, uses};
+use super::{Stage, stage_inputs, uses};
 use crate::artifact::features::Features;
 use crate::artifact::history::{self, SeedEpoch};
 use crate::artifact::index::Index;
@@ -18,7 +18,7 @@ use crate::artifact::model::{Architecture, Model, Training};
 use crate::artifact::split::Split;
 use crate::artifact::{Document, write_csv};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
-use crate::head::{Epoch, FitError, FitInputs, FitSettings, Fitted, Loss, fit};
+use crate::head::{Epoch, FitError, FitInputs, FitSettings, FittedHead, Loss, fit};
 use crate::io::atomic::at;
 use crate::io::decimal::widen;
 use crate::io::hash;
@@ -145,7 +145,7 @@ impl Stage for Train {
         let shown = |number| {
             ctx.ui.verbosity() > 0 || !progress.shows() && is_shown(number, settings.epochs)
         };
-        let fitted: Result<Vec<Fitted>, FitError> = seeds
+        let fitted: Result<Vec<FittedHead>, FitError> = seeds
             .par_iter()
             .map(|&seed| {
                 images.fit(&settings.fit(), seed, |number, epoch| {
@@ -168,7 +168,7 @@ impl Stage for Train {
             seeds.iter().zip(&fitted).map(|(s, f)| SeedResult::new(*s, f)).collect();
         if settings.seeds > 1 {
             write_csv(&job.path("seeds.csv")?, &last)?;
-            let seed_history = |(seed, fitted): (&u64, &Fitted)| {
+            let seed_history = |(seed, fitted): (&u64, &FittedHead)| {
                 let epochs = history(fitted).into_iter();
                 epochs.map(|epoch| SeedEpoch::new(*seed, epoch)).collect::<Vec<_>>()
             };
@@ -233,9 +233,9 @@ struct Images {
 impl Images {
     /// Reads the artifacts and checks that they belong together.
     fn read(ctx: &Context, job: &Job) -> Result<Self, Failure> {
-        let index = upstream::index(ctx)?;
-        let split = upstream::split(ctx, job, &index)?;
-        let description = upstream::features(ctx, job)?;
+        let index = stage_inputs::index(ctx)?;
+        let split = stage_inputs::split(ctx, job, &index)?;
+        let description = stage_inputs::features(ctx, job)?;
         let labels = index.labels();
         let pick = |rows: &[usize]| rows.iter().map(|&row| labels[row]).collect::<Vec<_>>();
         let (train_labels, validation_labels) = (pick(&split.train), pick(split.validated()));
@@ -246,9 +246,9 @@ impl Images {
             }
         }
         let (count, width) = (index.rows.len(), description.extractor.width);
-        let features: Array2<f32> = upstream::array(ctx, "features.npy", &[count, width])?;
+        let features: Array2<f32> = stage_inputs::array(ctx, "features.npy", &[count, width])?;
         let shape = [description.rotations, split.train.len(), width];
-        let augmented = upstream::array(ctx, "augmented.npy", &shape)?;
+        let augmented = stage_inputs::array(ctx, "augmented.npy", &shape)?;
         let validation = features.select(Axis(0), split.validated());
         Ok(Self {
             index,
@@ -266,7 +266,7 @@ impl Images {
         settings: &FitSettings,
         seed: u64,
         on_epoch: impl FnMut(usize, &Epoch),
-    ) -> Result<Fitted, FitError> {
+    ) -> Result<FittedHead, FitError> {
         let inputs = FitInputs {
             augmented: self.augmented.view(),
             labels: &self.train_labels,
@@ -347,7 +347,7 @@ fn format_epoch(number: usize, epochs: usize, epoch: &Epoch) -> String {
     format!("Epoch {}/{epochs} - loss: {loss:.4} - accuracy: {accuracy:.4}{validation}", number + 1)
 }
 
-fn history(fitted: &Fitted) -> Vec<history::Epoch> {
+fn history(fitted: &FittedHead) -> Vec<history::Epoch> {
     let epochs = fitted.history.iter().enumerate();
     epochs
         .map(|(number, epoch)| history::Epoch {
@@ -361,7 +361,7 @@ fn history(fitted: &Fitted) -> Vec<history::Epoch> {
 }
 
 impl SeedResult {
-    fn new(seed: u64, fitted: &Fitted) -> Self {
+    fn new(seed: u64, fitted: &FittedHead) -> Self {
         let last = history(fitted).pop().expect("at least one epoch");
         let history::Epoch { loss, accuracy, val_loss, val_accuracy, .. } = last;
         Self { seed, loss, accuracy, val_loss, val_accuracy }

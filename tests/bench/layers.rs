@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use cxr::{
     backbone::LAYERS,
-    conv::{Extent, Isa, Maps, Scratch, Winograd},
+    conv::{Extent, InstructionSet, Maps, Scratch, Winograd},
 };
 use ndarray::{Array1, Array4};
 
@@ -22,7 +22,7 @@ fn layers(criterion: &mut Criterion) {
         let bias = Array1::zeros(spec.outputs);
         let input = Array4::from_elem((IMAGES, side, side, spec.inputs), 0.5);
         let (input, extent) = (Maps::from_array(input.view()), Extent::square(side));
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+        for isa in InstructionSet::ALL.into_iter().filter(|isa| isa.is_supported()) {
             let layer = Winograd::new(kernel.view(), bias.view(), isa);
             let (mut output, mut scratch) = (Maps::default(), Scratch::default());
             group.bench_function(isa.to_string(), |bencher| {

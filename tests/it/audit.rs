@@ -145,7 +145,7 @@ fn a_planted_marker_is_found_and_nothing_where_nothing_is() {
     // The marker lies in a corner: the border tells the class, the centre does not.
     let auc = |probe: &str| marked["probes"][probe]["auc"].as_f64().unwrap();
     assert!(auc("border") > 0.75 && auc("border") > auc("centre") + 0.2, "{marked:#}");
-    assert!(auc("border") > marked["luck"].as_f64().unwrap(), "{marked:#}");
+    assert!(auc("border") > marked["max_auc_null"].as_f64().unwrap(), "{marked:#}");
 }
 
 #[test]
@@ -199,12 +199,15 @@ fn the_saliency_outside_the_centre_can_be_bounded() {
 #[test]
 fn the_model_is_what_the_cross_validation_says_on_its_folds() {
     let sandbox = images();
-    let text = sandbox.transcript("cxr-audit --artifacts a --dealt-by crossval");
+    let text = sandbox.transcript("cxr-audit --artifacts a --folds-from crossval");
     assert!(text.contains("exit: 1") && text.contains("hint: run `cxr crossval"), "{text}");
     sandbox.ok(CROSSVAL);
-    let said = sandbox.ok("cxr-audit --artifacts a --dealt-by crossval");
+    let said = sandbox.ok("cxr-audit --artifacts a --folds-from crossval");
     let audit = sandbox.json(format!("{A}/audit/audit.json"));
-    assert_eq!((&audit["dealt_by"], &audit["grouped_by"]), (&"crossval".into(), &"patient".into()));
+    assert_eq!(
+        (&audit["folds_from"], &audit["grouped_by"]),
+        (&"crossval".into(), &"patient".into())
+    );
     assert_eq!((&audit["folds"], &audit["repeats"]), (&3.into(), &2.into()));
     let groups: std::collections::BTreeSet<_> = (0..IMAGES).map(patient).collect();
     assert_eq!(audit["groups"], groups.len());
@@ -245,18 +248,24 @@ fn the_model_is_what_the_cross_validation_says_on_its_folds() {
     }
 
     // Luck is that of the best of three, of which two know something to go by.
-    let luck = audit["luck"].as_f64().unwrap();
-    assert!(luck > audit["probes"]["shuffled"]["auc"].as_f64().unwrap() && luck < 1.0, "{luck}");
-    assert!(said.contains(&format!("permutation null, without lungs   up to {luck:.2}")), "{said}");
+    let max_auc_null = audit["max_auc_null"].as_f64().unwrap();
+    assert!(
+        max_auc_null > audit["probes"]["shuffled"]["auc"].as_f64().unwrap() && max_auc_null < 1.0,
+        "{max_auc_null}"
+    );
+    assert!(
+        said.contains(&format!("permutation null, without lungs   up to {max_auc_null:.2}")),
+        "{said}"
+    );
 
     let first = sandbox.tree(&format!("{A}/audit"));
-    sandbox.ok("cxr-audit --artifacts a --dealt-by crossval --threads 1");
+    sandbox.ok("cxr-audit --artifacts a --folds-from crossval --threads 1");
     assert!(first == sandbox.tree(&format!("{A}/audit")), "the same bytes on one thread");
     let crossval = format!("{A}/crossval/predictions.csv");
     let torn: Vec<String> =
         sandbox.read(&crossval).lines().take(IMAGES).map(str::to_owned).collect();
     std::fs::remove_file(sandbox.path(format!("{A}/crossval/record.json"))).unwrap();
     sandbox.write(&crossval, torn.join("\n"));
-    let text = sandbox.transcript("cxr-audit --artifacts a --dealt-by crossval");
+    let text = sandbox.transcript("cxr-audit --artifacts a --folds-from crossval");
     assert!(text.contains("the runs do not match the images of `index.csv`"), "{text}");
 }

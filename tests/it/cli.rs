@@ -15,7 +15,7 @@ fn an_unknown_command_is_a_usage_error_with_a_suggestion() {
 #[test]
 fn usage_lines_name_the_command_as_it_is_typed() {
     let sandbox = Sandbox::new();
-    for command in cxr::umbrella::command().get_subcommands() {
+    for command in cxr::commands::command().get_subcommands() {
         let name = command.get_name();
         let line = format!("cxr {name}");
         let usage = format!("Usage: {line} ");

@@ -140,7 +140,7 @@ fn every_image_is_predicted_once_a_run_and_no_patient_is_torn() {
         let of_run: Vec<&Line> = lines.iter().filter(|line| line.repeat == repeat).collect();
         for (row, line) in of_run.iter().enumerate() {
             assert_eq!(line.path, format!("{}/{row:02}.png", class(row)));
-            assert_eq!((line.fold, &line.group), (folds.of_images()[row], &patient(row)));
+            assert_eq!((line.fold, &line.group), (folds.test_folds()[row], &patient(row)));
             assert_eq!(line.patient, line.group);
         }
         let folds_of = |group: &str| {

@@ -45,10 +45,10 @@ fn audit(sandbox: &Sandbox, answer: Answer) {
         groups: 0,
         grouped_by: Grouping::Patient,
         repeats: 1,
-        dealt_by: "audit".into(),
+        folds_from: "audit".into(),
         folds: 5,
         probes: Default::default(),
-        luck: None,
+        max_auc_null: None,
         saliency: None,
         cramers_v: None,
         within_source: Default::default(),
@@ -84,7 +84,7 @@ fn crossval(sandbox: &Sandbox, scaled: f64) {
     let document = json!({
         "schema": "cxr.crossval/3", "by_class": {}, "confusion": [], "classes": ["covid", "normal"], "positive": "covid",
         "images": 12, "groups": 12, "grouped_by": "patient", "folds": 5, "repeats": 1, "seeds": 1,
-        "trained_on": "upright", "index": "",
+        "trained_on": "unrotated", "index": "",
         "threshold": { "rule": "youden", "wanted": null, "chosen": chosen },
         "pooled": {}, "across_folds": {}, "across_runs": {}, "by_fold": [],
         "calibration": {

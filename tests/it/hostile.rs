@@ -13,7 +13,7 @@ use cxr::artifact::MAX_FILE;
 use serde_json::json;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-use cxr::classifier::picture_name;
+use cxr::classifier::figure_name;
 
 use crate::support::{Sandbox, random_weights, trained};
 
@@ -554,7 +554,7 @@ fn outputs_replace_links_and_not_what_they_lead_to() {
     assert!(!sandbox.path("m.cxr").is_symlink(), "the bundle stands in place of the link");
     // A folder that is named may be a link; a picture in it that is one is replaced.
     let image = sandbox.path("dataset/covid/a.jpg");
-    let picture = format!("real/{}.png", picture_name(&image));
+    let picture = format!("real/{}.png", figure_name(&image));
     sandbox.write("real/other", "");
     symlink(&victim, sandbox.path(&picture)).unwrap();
     symlink(sandbox.path("real"), sandbox.path("saliency")).unwrap();

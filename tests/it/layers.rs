@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline", "artifact", "classifier"],
     &["cli"],
     &["stages"],
-    &["umbrella"],
+    &["commands"],
 ];
 
 fn layer(module: &str) -> usize {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use cxr::artifact::predictions::{Prediction, Predictions};
-use cxr::classifier::picture_name;
+use cxr::classifier::figure_name;
 use serde_json::{Value, json};
 
 use crate::support::{Sandbox, random_weights, trained};
@@ -203,7 +203,7 @@ fn saliency_is_a_picture_a_image() {
     let (image, folder) = (&images()[0], out.path().join("saliency"));
     trained().ok(&format!("cxr-predict {image} --saliency {}", folder.display()));
     let pictures: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
-    let name = format!("{}.png", picture_name(image));
+    let name = format!("{}.png", figure_name(image));
     assert_eq!(pictures, [folder.join(name)]);
     let picture = image::open(&pictures[0]).unwrap();
     assert!(picture.width() > 500 && picture.height() > 300);

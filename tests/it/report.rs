@@ -198,7 +198,8 @@ fn make_again(sandbox: &Sandbox, profile: &str, folders: &[&str]) {
         copy(&sandbox.path(folder), &other.path(folder));
     }
     let page = sandbox.read(format!("{report}/report.html"));
-    let (_, commands) = page.split_once("aria-label=\"Commands that reproduce this report\"").unwrap();
+    let (_, commands) =
+        page.split_once("aria-label=\"Commands that reproduce this report\"").unwrap();
     let (_, commands) = commands.split_once("<code>").unwrap();
     for line in commands.split_once("</code>").unwrap().0.lines() {
         other.ok(line);

@@ -89,7 +89,7 @@ fn strict_figures_are_of_other_patients_and_of_normals_only() {
     let crossval = sandbox.json(artifact("crossval/crossval.json"));
     assert_eq!(crossval["grouped_by"], "link");
     let audit = sandbox.json(artifact("audit/audit.json"));
-    assert_eq!((&audit["dealt_by"], &audit["grouped_by"]), (&"crossval".into(), &"link".into()));
+    assert_eq!((&audit["folds_from"], &audit["grouped_by"]), (&"crossval".into(), &"link".into()));
     let page = sandbox.read(artifact("report/report.html"));
     assert!(
         page.contains("Cross-validation")

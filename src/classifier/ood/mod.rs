@@ -84,14 +84,14 @@ const PARTS: [&str; 4] = ["features", NAMES[0], NAMES[1], NAMES[2]];
 
 /// Features and statistics of images.
 #[derive(Debug, Clone, Default)]
-pub struct Compared {
+pub struct ImageStatistics {
     /// Features `[images, width]`.
     pub features: Array2<f32>,
     /// Brightness, contrast and sharpness per image.
     statistics: Vec<[f64; 3]>,
 }
 
-impl Compared {
+impl ImageStatistics {
     /// Returns an empty collection for features of `width` columns.
     pub fn new(width: usize) -> Self {
         Self { features: Array2::zeros((0, width)), statistics: Vec::new() }
@@ -164,7 +164,7 @@ impl OutOfDistribution {
     /// # Panics
     /// If the number of patients differs from the number of images, or `rate` is not between 0
     /// and 1.
-    pub fn fit(images: &Compared, patients: &[Option<String>], rate: f64) -> Option<Self> {
+    pub fn fit(images: &ImageStatistics, patients: &[Option<String>], rate: f64) -> Option<Self> {
         assert_eq!(images.features.nrows(), patients.len(), "one patient per image");
         assert!((0.0..=1.0).contains(&rate), "the rate must be 0 to 1, got {rate}");
         let n = patients.len();
@@ -234,7 +234,7 @@ impl OutOfDistribution {
     }
 
     /// Returns the proportion of `images` that are out of distribution.
-    pub fn measure(&self, images: &Compared) -> Rate {
+    pub fn measure(&self, images: &ImageStatistics) -> Rate {
         let rows = images.features.outer_iter().zip(&images.statistics);
         let out = rows
             .filter(|(features, statistics)| self.score_statistics(*features, **statistics).is_out);
@@ -286,8 +286,8 @@ mod tests {
     use crate::rng::Rng;
 
     /// Two kinds of images: features around different directions, smooth grey levels.
-    fn images(rng: &mut Rng, n: usize, far: bool) -> Compared {
-        let mut images = Compared::new(16);
+    fn images(rng: &mut Rng, n: usize, far: bool) -> ImageStatistics {
+        let mut images = ImageStatistics::new(16);
         for _ in 0..n {
             let base = |j: usize| f32::from(u8::from(if far { j < 4 } else { j >= 8 }));
             let features = Array1::from_shape_fn(16, |j| base(j) + 0.3 * rng.f32());
@@ -354,7 +354,7 @@ mod tests {
     fn images_of_one_patient_are_not_compared_with_each_other() {
         let mut rng = Rng::new(3);
         let single = images(&mut rng, 30, false);
-        let mut repeated = Compared::new(16);
+        let mut repeated = ImageStatistics::new(16);
         for i in 0..120 {
             repeated.push(single.features.row(i % 30), &levels(&mut rng, 1.0, 1), 32);
         }

@@ -10,7 +10,7 @@ use super::{
     Multiply, POSITIONS, TILE,
     layer::{Pass, Products, Scratch},
 };
-use crate::conv::{Extent, Maps, Shallow, lanes::Lanes, simd::Simd};
+use crate::conv::{Extent, Maps, RgbConv, lanes::Lanes, simd::Simd};
 
 /// Maximum size in bytes of the intermediate results of a strip; fits into a core's cache.
 const STRIP_BYTES: usize = 1 << 20;
@@ -42,7 +42,7 @@ impl Pass<'_> {
     pub fn fused_after_stem<S: Simd>(
         &self,
         simd: S,
-        stem: &Shallow,
+        stem: &RgbConv,
         images: ArrayView4<f32>,
         keep: Extent,
         output: &mut Maps,

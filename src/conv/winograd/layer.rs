@@ -4,7 +4,8 @@ use ndarray::{ArrayView1, ArrayView4, Axis};
 
 use super::{InputTransform, OutputTransform, POSITIONS, TILE, kernel_transform};
 use crate::conv::{
-    Extent, Isa, Maps, Shallow, buffer::Buffer, dispatch::dispatch, lanes::Lanes, simd::Simd,
+    Extent, InstructionSet, Maps, RgbConv, buffer::Buffer, dispatch::dispatch, lanes::Lanes,
+    simd::Simd,
 };
 
 /// Maximum size in bytes of transformed kernels that fit into a core's cache.
@@ -23,7 +24,7 @@ pub(in crate::conv) enum Schedule {
 /// transformed kernels.
 #[derive(Debug)]
 pub struct Winograd {
-    isa: Isa,
+    isa: InstructionSet,
     inputs: usize,
     outputs: usize,
     /// See [`kernel_transform()`]; `width` is `Simd::WIDTH`.
@@ -69,7 +70,7 @@ impl Winograd {
     ///
     /// # Panics
     /// If the numbers of channels differ or the processor does not support `isa`.
-    pub fn new(kernel: ArrayView4<f32>, bias: ArrayView1<f32>, isa: Isa) -> Self {
+    pub fn new(kernel: ArrayView4<f32>, bias: ArrayView1<f32>, isa: InstructionSet) -> Self {
         let (_, _, inputs, outputs) = kernel.dim();
         assert_eq!(bias.len(), outputs, "one bias per output channel");
         let kernel = dispatch!(isa, simd => kernel_transform(kernel, width(simd)));
@@ -118,7 +119,7 @@ impl Winograd {
     /// larger than `between`.
     pub fn forward_after(
         &self,
-        stem: &Shallow,
+        stem: &RgbConv,
         images: ArrayView4<f32>,
         between: Extent,
         keep: Extent,

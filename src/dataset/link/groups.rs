@@ -72,7 +72,7 @@ impl Groups {
             *classes.entry(group).or_default().entry(image.class.to_owned()).or_default() += 1;
         }
         let crosses_classes = |link: &&Link| {
-            link.kind.is_of_the_image() && images[link.a].class != images[link.b].class
+            link.kind.is_same_image() && images[link.a].class != images[link.b].class
         };
         let with_copies: BTreeSet<&str> =
             links.iter().filter(crosses_classes).map(|l| self.of[l.a].as_str()).collect();

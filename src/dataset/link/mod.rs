@@ -1,7 +1,7 @@
 //! Patient linkage and near-duplicate detection.
 //!
-//! [`by_record`] links images by patient ID, file name of the Kaggle set, and file hash.
-//! [`by_picture`] detects near-duplicates: coarse descriptors give candidate pairs, which are
+//! [`link_by_record`] links images by patient ID, file name of the Kaggle set, and file hash.
+//! [`link_near_duplicates`] detects near-duplicates: coarse descriptors give candidate pairs, which are
 //! aligned by an affine map and accepted by their correlation. Copies are found if they are
 //! cropped, framed, mirrored, inverted, slightly rotated or annotated. [`Groups`] joins all links.
 
@@ -57,7 +57,7 @@ impl Kind {
     }
 
     /// Returns whether the link joins copies of one image, not only images of one patient.
-    pub fn is_of_the_image(self) -> bool {
+    pub fn is_same_image(self) -> bool {
         matches!(self, Self::SameFile | Self::NearDuplicate)
     }
 }
@@ -85,7 +85,7 @@ pub struct Link {
 
 /// Links images with the same patient ID, the same patient number in Kaggle file names, or the
 /// same file hash. Each image is linked to the first image with the same value, in row order.
-pub fn by_record(images: &[Image<'_>]) -> Vec<Link> {
+pub fn link_by_record(images: &[Image<'_>]) -> Vec<Link> {
     let mut first: BTreeMap<(Kind, String), usize> = BTreeMap::new();
     let mut links = Vec::new();
     for (row, image) in images.iter().enumerate() {
@@ -121,7 +121,7 @@ fn link_keys(image: &Image<'_>) -> Vec<(Kind, String)> {
 /// Links near-duplicates: each image is aligned with its `neighbours` nearest images, and pairs
 /// with a correlation of at least `least` are linked. Of files with equal hashes, only the first
 /// is compared. Constant images are not compared.
-pub fn by_picture(
+pub fn link_near_duplicates(
     images: &[Image<'_>],
     thumbnails: &[Thumbnail],
     neighbours: usize,
@@ -168,7 +168,7 @@ mod tests {
             image("normal/copy.png", "", "2"),
             image("normal/d.png", "", "6"),
         ];
-        let links = by_record(&images);
+        let links = link_by_record(&images);
         let rows: Vec<_> =
             links.iter().map(|l| (l.a, l.b, l.kind.text(), l.detail.as_str())).collect();
         assert_eq!(
@@ -232,7 +232,7 @@ mod tests {
         ];
         let thumbnails =
             [shapes(1, WHOLE, false), shapes(2, WHOLE, false), shapes(1, WHOLE, false)];
-        let links = by_picture(&images, &thumbnails, 10, 0.88);
+        let links = link_near_duplicates(&images, &thumbnails, 10, 0.88);
         assert_eq!(links.len(), 1);
         assert_eq!((links[0].a, links[0].b, &*links[0].detail), (0, 2, "correlation 1.0000"));
         assert_eq!(links[0].relation.unwrap().text(), "same");
@@ -248,7 +248,7 @@ mod tests {
         let images: Vec<_> = paths.iter().map(|path| image(path, "", "")).collect();
         let mut thumbnails: Vec<_> = (0..40).map(|i| shapes(i, WHOLE, false)).collect();
         thumbnails[20] = shapes(7, [0.1, 0.02, 0.97, 0.95], true);
-        let links = by_picture(&images, &thumbnails, 10, 0.88);
+        let links = link_near_duplicates(&images, &thumbnails, 10, 0.88);
         assert_eq!(links.len(), 1, "{links:?}");
         let relation = links[0].relation.unwrap();
         assert_eq!((links[0].a, links[0].b, &*relation.text()), (7, 20, "mirrored cropped"));

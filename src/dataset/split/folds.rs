@@ -14,7 +14,7 @@ pub struct Folds {
 
 impl Folds {
     /// Returns the test fold of each image, from 0.
-    pub fn of_images(&self) -> &[usize] {
+    pub fn test_folds(&self) -> &[usize] {
         &self.fold_of
     }
 

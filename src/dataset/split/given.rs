@@ -7,7 +7,7 @@ use crate::dataset::words::Part;
 
 /// Published split of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct PublishedSplit {
     /// Rows of the training and test part, ascending.
     pub sides: TrainTest,
     /// Rows of the validation part, ascending; empty if the validation part is the test set.
@@ -20,7 +20,7 @@ pub struct Given {
 
 /// Returns whether a data set has a published split: a training part, and a test or validation
 /// part.
-pub fn is_given(parts: &[Option<Part>]) -> bool {
+pub fn has_published_split(parts: &[Option<Part>]) -> bool {
     let has = |part| parts.contains(&Some(part));
     has(Part::Train) && (has(Part::Test) || has(Part::Validation))
 }
@@ -29,7 +29,10 @@ pub fn is_given(parts: &[Option<Part>]) -> bool {
 ///
 /// # Errors
 /// As [`hold_out`].
-pub fn given<C: Ord + Display>(labels: &[C], parts: &[Option<Part>]) -> Result<Given, SplitError> {
+pub fn given<C: Ord + Display>(
+    labels: &[C],
+    parts: &[Option<Part>],
+) -> Result<PublishedSplit, SplitError> {
     assert_eq!(labels.len(), parts.len(), "one part per image");
     let test_is_validation = !parts.contains(&Some(Part::Test));
     let test = if test_is_validation { Part::Validation } else { Part::Test };
@@ -42,7 +45,7 @@ pub fn given<C: Ord + Display>(labels: &[C], parts: &[Option<Part>]) -> Result<G
     let TrainTest { train, test } = hold_out(&side_labels, &held_out)?;
     let to_rows = |side: Vec<usize>| side.into_iter().map(|i| rows[i]).collect();
     let sides = TrainTest { train: to_rows(train), test: to_rows(test) };
-    Ok(Given { sides, validation, others, test_is_validation })
+    Ok(PublishedSplit { sides, validation, others, test_is_validation })
 }
 
 #[cfg(test)]
@@ -54,8 +57,8 @@ mod tests {
         use Part::*;
         let labels = ["a", "b", "a", "b", "a", "b", "a"];
         let parts = [Test, Test, Train, Train, Validation, Train, Fold].map(Some);
-        assert!(is_given(&parts));
-        let expected = Given {
+        assert!(has_published_split(&parts));
+        let expected = PublishedSplit {
             sides: TrainTest { train: vec![2, 3, 5], test: vec![0, 1] },
             validation: vec![4],
             others: vec![6],
@@ -65,7 +68,10 @@ mod tests {
         let parts = [Validation, Train, Train, Train, Train, Train, Train].map(Some);
         let found = given(&labels, &parts).unwrap();
         assert!(found.test_is_validation && found.sides.test == [0] && found.others.is_empty());
-        assert!(!is_given(&[Some(Train), None]) && !is_given(&[Some(Test), Some(Fold)]));
+        assert!(
+            !has_published_split(&[Some(Train), None])
+                && !has_published_split(&[Some(Test), Some(Fold)])
+        );
         let parts = [Test, Train, Test, Train, Test, Train, Test].map(Some);
         assert_eq!(given(&labels, &parts), Err(SplitError::AllHeldOut { class: "a".into() }));
     }

@@ -31,9 +31,9 @@ fn equals_scikit_learn() {
         let split = |order| train_test_split(&labels, test_share, seed, order).unwrap();
         assert_eq!(split(ClassOrder::Labels), train_test(case.plain));
         assert_eq!(split(ClassOrder::OneHot), train_test(case.one_hot));
-        assert_eq!(stratified_kfold(&labels, folds, seed).unwrap().of_images(), case.stratified);
+        assert_eq!(stratified_kfold(&labels, folds, seed).unwrap().test_folds(), case.stratified);
         let grouped = stratified_group_kfold(&labels, &groups, folds, seed).unwrap();
-        assert_eq!(grouped.of_images(), case.stratified_group);
+        assert_eq!(grouped.test_folds(), case.stratified_group);
     }
 }
 

@@ -19,7 +19,7 @@ pub fn hold_out<C: Ord + Display>(
         return Err(SplitError::NoImages);
     }
     if test.is_empty() {
-        return Err(SplitError::NothingHeldOut);
+        return Err(SplitError::EmptyTestSet);
     }
     let (classes, class_of) = unique(labels);
     let untrained =
@@ -41,7 +41,7 @@ mod tests {
         assert_eq!(split, TrainTest { train: vec![0, 1], test: vec![2, 3] });
         let one_class = hold_out(&labels, &[true, false, false, false]).unwrap();
         assert_eq!(one_class.test, [0]);
-        assert_eq!(hold_out(&labels, &[false; 4]), Err(SplitError::NothingHeldOut));
+        assert_eq!(hold_out(&labels, &[false; 4]), Err(SplitError::EmptyTestSet));
         let all = Err(SplitError::AllHeldOut { class: "b".into() });
         assert_eq!(hold_out(&labels, &[false, true, false, true]), all);
         assert_eq!(hold_out::<&str>(&[], &[]), Err(SplitError::NoImages));

@@ -6,18 +6,18 @@
 mod copies;
 mod folds;
 mod given;
-mod halves;
 mod held_out;
 mod leak;
+mod train_test;
 
 use std::fmt::Display;
 
 pub use copies::{Copies, copies};
 pub use folds::{Folds, stratified_group_kfold, stratified_kfold};
-pub use given::{Given, given, is_given};
-pub use halves::{ClassOrder, TrainTest, set_aside, stratified_group_split, train_test_split};
+pub use given::{PublishedSplit, given, has_published_split};
 pub use held_out::hold_out;
 pub use leak::{Leak, leaks};
+pub use train_test::{ClassOrder, TrainTest, set_aside, stratified_group_split, train_test_split};
 
 /// Error of splitting.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -27,13 +27,13 @@ pub enum SplitError {
     NoImages,
     /// The test proportion is not between 0 and 1.
     #[error("`test-size` is {0}, expected more than 0 and less than 1")]
-    TestShare(f64),
+    TestSize(f64),
     /// The test proportion of a group split is above 0.5: the test set is one of at least 2 folds.
     #[error("`test-size` is {0}, expected at most 0.5 for a split by group")]
-    GroupTestShare(f64),
+    GroupTestSize(f64),
     /// The validation proportion is not between 0 and 0.5.
     #[error("the proportion for validation is `{0}`, expected 0 to 0.5")]
-    ValidationShare(f64),
+    ValidationSize(f64),
     /// No split of the training images by group has every class in both parts.
     #[error("no validation set by patient leaves every class in both training and validation set")]
     NoValidation,
@@ -54,7 +54,7 @@ pub enum SplitError {
     #[error(
         "the {side} set has too few images: {images}, expected at least 1 for each of {classes} classes"
     )]
-    TooSmall {
+    SetTooSmall {
         /// `training` or `test`.
         side: &'static str,
         /// Number of images in the set.
@@ -72,10 +72,10 @@ pub enum SplitError {
     },
     /// No fold has every class in both training and test set.
     #[error("no split by group has every class in both training and test set")]
-    OneSided,
+    NoGroupSplit,
     /// No image is held out.
     #[error("the test set is empty: no image is held out")]
-    NothingHeldOut,
+    EmptyTestSet,
     /// All images of a class are held out.
     #[error("all images of class `{class}` are held out, none is left for training")]
     AllHeldOut {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3, Axis};
 
-use super::super::upstream;
+use super::super::stage_inputs;
 use super::Settings;
 use super::folds::FoldAssignment;
 use super::images::Images;
@@ -41,20 +41,20 @@ pub struct Data {
 impl Data {
     /// Reads the artifacts and checks that they belong together.
     pub fn read(ctx: &Context, job: &Job, settings: &Settings) -> Result<Self, Failure> {
-        let index = upstream::index(ctx)?;
-        let split = upstream::split(ctx, job, &index)?;
-        let description = upstream::features(ctx, job)?;
-        let features = upstream::table(ctx, &index, &description)?;
+        let index = stage_inputs::index(ctx)?;
+        let split = stage_inputs::split(ctx, job, &index)?;
+        let description = stage_inputs::features(ctx, job)?;
+        let features = stage_inputs::table(ctx, &index, &description)?;
         let masks = description.masks.len();
         let shape = [masks, index.rows.len(), description.extractor.width];
         let masked = match masks {
             0 => Array3::zeros(shape),
-            _ => upstream::array(ctx, "masked.npy", &shape)?,
+            _ => stage_inputs::array(ctx, "masked.npy", &shape)?,
         };
-        let model = upstream::trained(ctx, job)?;
+        let model = stage_inputs::trained(ctx, job)?;
         let lineage = ctx.lineage(&["preprocess", "split", "extract", "train", "explain"]);
         let read = Explanation::read;
-        let explanation = upstream::optional(ctx, &lineage, "explain", "explain.json", read)?;
+        let explanation = stage_inputs::optional(ctx, &lineage, "explain", "explain.json", read)?;
         let assignment = FoldAssignment::read(ctx, job, &index, settings)?;
         Ok(Self { index, assignment, split, description, features, masked, model, explanation })
     }
@@ -115,7 +115,7 @@ impl Data {
         let centre_finding =
             |saliency: Saliency| finding::saliency_outside(saliency.outside, saliency.even);
         findings.extend(self.saliency().and_then(centre_finding));
-        findings.extend(probes.get("shuffled").and_then(finding::not_chance));
+        findings.extend(probes.get("shuffled").and_then(finding::shuffled_labels_predicted));
         let below_chance =
             |(name, words): &(&str, &str)| finding::below_chance(words, probes.get(*name)?);
         findings.extend(LUNG_FREE.iter().filter_map(below_chance));

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Axis};
 
-use super::super::upstream;
+use super::super::stage_inputs;
 use super::{FoldSource, Settings};
 use crate::artifact::crossval::{CrossValidation, Run, read_runs};
 use crate::artifact::groups::Grouping;
@@ -22,15 +22,15 @@ pub struct FoldAssignment {
 }
 
 impl FoldAssignment {
-    /// Reads the groups, and with `dealt-by = "crossval"` the runs of the cross-validation.
+    /// Reads the groups, and with `folds-from = "crossval"` the runs of the cross-validation.
     pub fn read(
         ctx: &Context,
         job: &Job,
         index: &Index,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        if settings.dealt_by == FoldSource::Audit {
-            let groups = upstream::groups(ctx, job, index, settings.groups)?;
+        if settings.folds_from == FoldSource::Audit {
+            let groups = stage_inputs::groups(ctx, job, index, settings.groups)?;
             return Ok(Self { groups, grouped_by: settings.groups, runs: None });
         }
         let hash = &job.inputs()["preprocess/index.csv"];

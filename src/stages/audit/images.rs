@@ -75,7 +75,7 @@ impl Images {
             (_, Some(folds)) => Ok(folds),
             (least, None) => {
                 stratified_group_kfold(&truth, &groups, settings.folds.min(least), seed)
-                    .map(|folds| vec![folds.of_images().to_vec()])
+                    .map(|folds| vec![folds.test_folds().to_vec()])
                     .map_err(|e| e.to_string())
             }
         };

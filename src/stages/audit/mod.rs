@@ -18,7 +18,7 @@ use self::data::Data;
 use self::images::Images;
 use self::summary::Summary;
 use super::check::Check;
-use super::{Stage, upstream, uses};
+use super::{Stage, stage_inputs, uses};
 use crate::artifact::Document;
 use crate::artifact::audit::Audit;
 use crate::artifact::groups::Grouping;
@@ -44,10 +44,10 @@ crate::settings! {
     /// Settings of `cxr-audit`: `[audit]` in `pipeline.toml`.
     pub struct Settings {
         /// Source of the fold assignment: `audit`, or `crossval`, whose predictions then evaluate the model
-        dealt_by: FoldSource = FoldSource::Audit,
-        /// Number of folds with `dealt-by = "audit"`; all images of a patient are in one fold
+        folds_from: FoldSource = FoldSource::Audit,
+        /// Number of folds with `folds-from = "audit"`; all images of a patient are in one fold
         folds: usize = 5,
-        /// Source of the patient groups with `dealt-by = "audit"`: `patient` (patient IDs) or `link` (patient linkage by cxr-link)
+        /// Source of the patient groups with `folds-from = "audit"`: `patient` (patient IDs) or `link` (patient linkage by cxr-link)
         groups: Grouping = Grouping::Patient,
         /// Maximum number of images; larger datasets are sampled by patient
         images: usize = 1000,
@@ -71,7 +71,7 @@ impl Stage for AuditStage {
     const NAME: &'static str = "audit";
     const ABOUT: &'static str = "Test whether shortcuts predict the class without the lungs";
     const READS: &'static str = "index.csv, images.npy, split.json, features.npy, masked.npy, model.json, explain.json; \
-         crossval.json and its predictions.csv with `dealt-by = \"crossval\"`";
+         crossval.json and its predictions.csv with `folds-from = \"crossval\"`";
     const WRITES: &'static str = "audit.json";
     const AFTER: &'static [&'static str] =
         &["preprocess", "link", "split", "extract", "train", "crossval", "explain"];
@@ -96,9 +96,9 @@ impl Stage for AuditStage {
             ctx.input("extract", "features.npy"),
             ctx.input("train", "model.json"),
         ];
-        match settings.dealt_by {
+        match settings.folds_from {
             FoldSource::Audit => {
-                inputs.extend(upstream::links(ctx, settings.groups));
+                inputs.extend(stage_inputs::links(ctx, settings.groups));
             }
             FoldSource::Crossval => {
                 let files = ["crossval.json", "predictions.csv"];
@@ -122,8 +122,9 @@ impl Stage for AuditStage {
         let mut job = Self::begin(ctx, &settings)?;
         let data = Data::read(ctx, &job, &settings)?;
         let images = Images::sample(&data.index, &data.assignment, &settings, ctx.seed);
-        let (probes, luck) = probes::evaluate(ctx, &data, &images, &settings)?;
-        let fold_source = settings.dealt_by.to_possible_value().expect("every variant has a name");
+        let (probes, max_auc_null) = probes::evaluate(ctx, &data, &images, &settings)?;
+        let fold_source =
+            settings.folds_from.to_possible_value().expect("every variant has a name");
         let audit = Audit {
             schema: Audit::SCHEMA.to_owned(),
             images: images.rows.len(),
@@ -131,13 +132,13 @@ impl Stage for AuditStage {
             grouped_by: data.assignment.grouped_by,
             folds: images.fold_count(),
             repeats: images.repeats(),
-            dealt_by: fold_source.get_name().to_owned(),
+            folds_from: fold_source.get_name().to_owned(),
             within_source: probes::evaluate_by_source(ctx, &data, &images, &settings)?,
             cramers_v: images.cramers_v(),
-            verdict: Verdict::of(&probes, luck),
+            verdict: Verdict::of(&probes, max_auc_null),
             findings: data.findings(ctx, &images, &probes)?,
             saliency: data.saliency(),
-            luck,
+            max_auc_null,
             probes,
         };
         let figures = audit.figures();

@@ -5,13 +5,13 @@ use std::convert::Infallible;
 
 use ndarray::{Array2, Axis};
 
-use super::super::upstream;
+use super::super::stage_inputs;
 use super::Settings;
 use super::data::Data;
 use super::folds::scored_folds;
 use super::heads::Heads;
 use super::images::Images;
-use crate::audit::{Kernel, LUNG_FREE, Probe, best_by_luck};
+use crate::audit::{Kernel, LUNG_FREE, Probe, max_auc_null};
 use crate::cli::{Context, Failure};
 use crate::image::Part;
 
@@ -59,9 +59,9 @@ fn permutation_null(
         data.region_features(Part::Border).map(|features| feature_kernel(&features, images));
     let null_aucs = |(name, _): (&str, &str)| {
         let kernel = if name == "border" { border.as_ref() } else { kernels.get(name) };
-        Some(images.evaluation.by_luck(kernel?, folds, shuffles))
+        Some(images.evaluation.permutation_aucs(kernel?, folds, shuffles))
     };
-    best_by_luck(&LUNG_FREE.into_iter().filter_map(null_aucs).collect::<Vec<_>>())
+    max_auc_null(&LUNG_FREE.into_iter().filter_map(null_aucs).collect::<Vec<_>>())
 }
 
 /// Gaussian kernel of `features` `[images of the index, width]`.
@@ -111,7 +111,7 @@ fn kernels(
     data: &Data,
     images: &Images,
 ) -> Result<BTreeMap<&'static str, Kernel>, Failure> {
-    let mut reader = upstream::images(ctx, &data.index)?;
+    let mut reader = stage_inputs::images(ctx, &data.index)?;
     let (borders, thumbnails) = images.pixels(&mut reader)?;
     let inputs = [
         ("attributes", images.attributes(&data.index)),

@@ -24,11 +24,19 @@ const SCREEN: usize = 96;
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Audit { images, groups, grouped_by, folds, repeats, dealt_by, .. } = &self.audit;
-        let Audit { probes, luck, saliency, cramers_v, within_source, verdict, findings, .. } =
-            &self.audit;
+        let Audit { images, groups, grouped_by, folds, repeats, folds_from, .. } = &self.audit;
+        let Audit {
+            probes,
+            max_auc_null,
+            saliency,
+            cramers_v,
+            within_source,
+            verdict,
+            findings,
+            ..
+        } = &self.audit;
         paragraph(f, "", &verdict.text)?;
-        let assignment = match dealt_by.as_str() {
+        let assignment = match folds_from.as_str() {
             "crossval" => format!("{folds} folds of cxr-crossval, {repeats} repeats"),
             _ => format!("{folds} folds"),
         };
@@ -39,8 +47,8 @@ impl fmt::Display for Summary {
                 write_probe(f, words, probe)?;
             }
         }
-        if let Some(luck) = luck {
-            writeln!(f, "{:WIDTH$}  up to {luck:.2}", "permutation null, without lungs")?;
+        if let Some(max_auc_null) = max_auc_null {
+            writeln!(f, "{:WIDTH$}  up to {max_auc_null:.2}", "permutation null, without lungs")?;
         }
         if let Some(Saliency { outside, even }) = saliency {
             let words = "saliency outside the centre";

@@ -80,11 +80,11 @@ impl Images {
             folds: settings.folds,
             repeats: settings.repeats,
             seeds: settings.seeds,
-            trained_on: "upright".into(),
+            trained_on: "unrotated".into(),
             threshold: Threshold {
                 rule: value_name(settings.threshold),
                 wanted: (settings.threshold == Rule::Sensitivity).then_some(settings.sensitivity),
-                chosen: (settings.threshold != Rule::Probable)
+                chosen: (settings.threshold != Rule::Argmax)
                     .then(|| Spread::of(by_fold.iter().map(|fold| fold.threshold))),
             },
             across_folds: spreads(&by_fold.iter().map(|fold| &fold.scores).collect::<Vec<_>>()),

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::super::upstream;
+use super::super::stage_inputs;
 use super::Settings;
 use crate::artifact::Document;
 use crate::artifact::crossval::OutOfFoldRow;
@@ -12,7 +12,7 @@ use crate::artifact::model::Model;
 use crate::artifact::predictions::Prediction;
 use crate::cli::{Context, Failure, ResultExt};
 use crate::dataset::split::{Folds, SplitError, stratified_group_kfold};
-use crate::head::{FitError, FitSettings, OutOfFold, cross_fit};
+use crate::head::{FitError, FitSettings, OutOfFoldPredictions, cross_fit};
 use crate::metrics::{Temperature, called, predicted};
 use crate::pipeline::Job;
 use crate::rng::derive;
@@ -35,7 +35,7 @@ pub struct Run {
     pub repeat: usize,
     pub seed: usize,
     pub folds: Folds,
-    /// Threshold of each fold; none with the rule `probable` (argmax).
+    /// Threshold of each fold; none with the rule `argmax`.
     pub thresholds: Vec<Option<f64>>,
     /// Predicted class of each image.
     pub predicted: Vec<usize>,
@@ -50,15 +50,15 @@ pub struct Run {
 impl Images {
     /// Reads the artifacts and checks that they belong together.
     pub fn read(ctx: &Context, job: &Job, settings: &Settings) -> Result<Self, Failure> {
-        let index = upstream::index(ctx)?;
-        upstream::split(ctx, job, &index)?;
-        let features = upstream::features(ctx, job)?;
+        let index = stage_inputs::index(ctx)?;
+        stage_inputs::split(ctx, job, &index)?;
+        let features = stage_inputs::features(ctx, job)?;
         let model = ctx.read("train", "model.json", Model::read)?;
         Ok(Self {
-            positive: upstream::positive(&settings.positive, &index.classes)?,
-            groups: upstream::groups(ctx, job, &index, settings.groups)?,
+            positive: stage_inputs::positive(&settings.positive, &index.classes)?,
+            groups: stage_inputs::groups(ctx, job, &index, settings.groups)?,
             labels: index.labels(),
-            features: upstream::table(ctx, &index, &features)?,
+            features: stage_inputs::table(ctx, &index, &features)?,
             training: model.fit_settings(),
             index,
         })
@@ -85,7 +85,7 @@ impl Images {
                 derive(ctx.seed, "crossval", &purpose, 0)
             };
             let (labels, classes) = (&self.labels, self.index.classes.len());
-            let fold_of = folds.of_images();
+            let fold_of = folds.test_folds();
             let out_of_fold = cross_fit(
                 self.features.view(),
                 labels,
@@ -110,7 +110,7 @@ impl Images {
         repeat: usize,
         seed: usize,
         folds: Folds,
-        out_of_fold: OutOfFold,
+        out_of_fold: OutOfFoldPredictions,
     ) -> Result<Run, Failure> {
         let mut calibrated = out_of_fold.probabilities.clone();
         let mut classes = predicted(out_of_fold.probabilities.view());
@@ -167,7 +167,7 @@ impl Images {
             group: self.groups[row].clone(),
             repeat: run.repeat,
             seed: run.seed,
-            fold: run.folds.of_images()[row],
+            fold: run.folds.test_folds()[row],
         };
         (0..self.labels.len()).map(csv_row).collect()
     }

@@ -4,7 +4,7 @@
 //! Threshold and temperature are chosen on the training folds only, from predictions of heads
 //! that were not trained on the images they predict.
 //!
-//! Heads are trained on unrotated images (`trained_on: upright` in `crossval.json`): `cxr extract`
+//! Heads are trained on unrotated images (`trained_on: unrotated` in `crossval.json`): `cxr extract`
 //! rotates the training images of the split only. Rotating all images would multiply the time of
 //! the backbone by the number of rotations.
 
@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 use self::images::Images;
 use self::summary::Summary;
 use super::check::Check;
-use super::{Stage, upstream, uses};
+use super::{Stage, stage_inputs, uses};
 use crate::artifact::Document;
 use crate::artifact::crossval::{OutOfFoldRow, write_predictions};
 use crate::artifact::groups::Grouping;
 use crate::cli::{Context, Failure, Flag, Outcome, in_range};
-use crate::metrics::{Undefined, for_sensitivity, youden};
+use crate::metrics::{UndefinedMetric, threshold_for_sensitivity, youden_threshold};
 use crate::pipeline::Input;
 
 /// `cxr-crossval`.
@@ -35,7 +35,7 @@ pub struct Crossval;
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// The positive class has the highest probability (argmax).
-    Probable,
+    Argmax,
     /// The probability reaches the threshold with the highest Youden's J.
     Youden,
     /// The probability reaches the highest threshold with the required sensitivity.
@@ -53,8 +53,8 @@ crate::settings! {
         seeds: usize = 1,
         /// Source of the patient groups: `patient` (patient IDs) or `link` (patient linkage by cxr-link)
         groups: Grouping = Grouping::Patient,
-        /// Decision rule: `probable` (argmax), or a threshold by `youden` or `sensitivity`
-        threshold: Rule = Rule::Probable,
+        /// Decision rule: `argmax`, or a threshold by `youden` or `sensitivity`
+        threshold: Rule = Rule::Argmax,
         /// Required sensitivity, from 0 to 1, with `threshold = "sensitivity"`
         sensitivity: f64 = 0.9,
         /// Positive class, for sensitivity and all binary metrics; else `positive` of `pipeline.toml`, or the only class with a finding
@@ -98,7 +98,7 @@ impl Stage for Crossval {
             ctx.input("extract", "features.npy"),
             ctx.input("train", "model.json"),
         ];
-        inputs.extend(upstream::links(ctx, settings.groups));
+        inputs.extend(stage_inputs::links(ctx, settings.groups));
         Ok(inputs)
     }
 
@@ -133,11 +133,11 @@ impl Settings {
     }
 
     /// Chooses the threshold from out-of-fold `scores` of the positive class; none for argmax.
-    fn choose(&self, truth: &[bool], scores: &[f64]) -> Result<Option<f64>, Undefined> {
+    fn choose(&self, truth: &[bool], scores: &[f64]) -> Result<Option<f64>, UndefinedMetric> {
         let point = match self.threshold {
-            Rule::Probable => return Ok(None),
-            Rule::Youden => youden(truth, scores)?,
-            Rule::Sensitivity => for_sensitivity(truth, scores, self.sensitivity)?,
+            Rule::Argmax => return Ok(None),
+            Rule::Youden => youden_threshold(truth, scores)?,
+            Rule::Sensitivity => threshold_for_sensitivity(truth, scores, self.sensitivity)?,
         };
         Ok(Some(point.threshold))
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Array4};
 
-use super::super::upstream;
+use super::super::stage_inputs;
 use super::{Settings, scaled, stack};
 use crate::artifact::explanation::Line;
 use crate::artifact::index::{Index, IndexRow};
@@ -90,17 +90,17 @@ pub struct Images {
 impl Images {
     /// Reads the artifacts and checks that they belong together.
     pub fn read(ctx: &Context, job: &Job) -> Result<Self, Failure> {
-        let index = upstream::index(ctx)?;
-        let split = upstream::split(ctx, job, &index)?;
-        let model = upstream::trained(ctx, job)?;
+        let index = stage_inputs::index(ctx)?;
+        let split = stage_inputs::split(ctx, job, &index)?;
+        let model = stage_inputs::trained(ctx, job)?;
         let head = ctx.read("train", "model.safetensors", |path| model.head(path))?;
-        let description = upstream::features(ctx, job)?;
+        let description = stage_inputs::features(ctx, job)?;
         if description.extractor != model.extractor || model.classes != index.classes {
             let error = Failure::new("the model was trained on other features or classes");
             return Err(error.hint(ctx.rerun("train")));
         }
-        let features = upstream::table(ctx, &index, &description)?;
-        let images = upstream::images(ctx, &index)?;
+        let features = stage_inputs::table(ctx, &index, &description)?;
+        let images = stage_inputs::images(ctx, &index)?;
         if images.shape()[1] != model.extractor.side {
             let error = Failure::new("the model was trained on images of another size");
             return Err(error.hint(ctx.rerun("train")));

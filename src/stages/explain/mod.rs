@@ -18,14 +18,14 @@ use ndarray_npy::WriteNpyExt;
 use self::images::{Image, Images};
 use self::summary::Summary;
 use super::check::Check;
-use super::{Stage, upstream, uses};
-use crate::artifact::explanation::{Blackened, Explanation, Line};
+use super::{Stage, stage_inputs, uses};
+use crate::artifact::explanation::{BlackenedRegions, Explanation, Line};
 use crate::artifact::{Document, write_csv};
 use crate::backbone::{Options, Vgg16, Weights};
-use crate::classifier::{Explainer, picture_name};
+use crate::classifier::{Explainer, figure_name};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
 use crate::conv::Engine;
-use crate::explain::{Occlusion, Region, even_outside, outside_centre};
+use crate::explain::{Occlusion, Region, outside_centre, uniform_outside_centre};
 use crate::head::Head;
 use crate::image::scale;
 use crate::io::atomic::{self, at};
@@ -92,7 +92,7 @@ impl Stage for Explain {
             ctx.input("extract", "features.npy"),
             ctx.input("train", "model.json"),
             ctx.input("train", "model.safetensors"),
-            Input::file("weights", upstream::weights_file(ctx, &settings.weights)?),
+            Input::file("weights", stage_inputs::weights_file(ctx, &settings.weights)?),
         ])
     }
 
@@ -106,7 +106,7 @@ impl Stage for Explain {
         let dataset = read.as_ref().unwrap_or(&ctx.paths).dataset.clone();
         if let Some(requested) = &mut args.flags.image {
             // Makes the paths in the record independent of the location of the dataset.
-            let index = upstream::index(ctx)?;
+            let index = stage_inputs::index(ctx)?;
             for path in requested {
                 let row = images::find(&index, &dataset, path)?;
                 *path = PathBuf::from(&index.rows[row].path);
@@ -131,7 +131,7 @@ impl Stage for Explain {
         let (pooled, cells) = explainer.cells();
         let partial = pooled < cells;
         let reach = (Vgg16::reach(pooled, explainer.side), explainer.side);
-        let mut effects = Blackened { reach, ..Blackened::default() };
+        let mut effects = BlackenedRegions { reach, ..BlackenedRegions::default() };
         let mut lines = Vec::new();
         let mut means: BTreeMap<usize, Mean> = BTreeMap::new();
         let mut pictures = BTreeMap::new();
@@ -139,7 +139,7 @@ impl Stage for Explain {
         let mut occluded = 0;
         for batch in chosen.chunks(BATCH) {
             let inputs = images.load(batch)?;
-            let maps = net.last_conv(inputs.view());
+            let maps = net.last_conv_maps(inputs.view());
             let black = partial.then(|| {
                 [Region::Pooled, Region::Unpooled]
                     .map(|region| explainer.blackened(&images.head, &inputs, region))
@@ -166,7 +166,7 @@ impl Stage for Explain {
                     let covered = (occluded < settings.occlude)
                         .then(|| occlude(&net, &images.head, image, input, settings.grid));
                     occluded += usize::from(covered.is_some());
-                    let name = picture_name(images.path(image));
+                    let name = figure_name(images.path(image));
                     let overlays = overlays(&explainer, &saliency, covered.as_ref());
                     let titles = (images.path(image).to_owned(), images.caption(image));
                     let picture = explainer.picture(&name, input, titles, overlays);
@@ -283,7 +283,7 @@ fn explanation(
         pooling: explainer.pooling,
         cells: (pooled * pooled, all * all),
         outside: mean(lines.iter().filter_map(|line| line.outside).collect()),
-        even: even_outside(pooled, all, explainer.side),
+        even: uniform_outside_centre(pooled, all, explainer.side),
         by_class: means.iter().filter_map(class_outside).collect(),
         blackened: None,
         pictures,

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use self::verify::{TOLERANCE, Verified, verify};
-use super::{Stage, upstream, uses};
+use super::{Stage, stage_inputs, uses};
 use crate::backbone::Weights;
 use crate::classifier::{Assembled, Bundle, ModelError, Reference, backbone};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, hinted};
@@ -106,7 +106,7 @@ impl Stage for Export {
             ));
         }
         let hint = hinted(ModelError::hint);
-        let Assembled { mut bundle, missing } = upstream::model(
+        let Assembled { mut bundle, missing } = stage_inputs::model(
             ctx,
             args.bundle.as_deref(),
             settings.ood_false_positive_rate,

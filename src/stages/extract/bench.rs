@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::backbone::{LAYERS, LayerTiming, Weights, bench_layers};
-use crate::conv::{Algorithm, Isa};
+use crate::conv::{Algorithm, InstructionSet};
 
 /// Number of images per batch.
 const BATCH: usize = 8;
@@ -22,7 +22,7 @@ pub struct Timings {
 
 impl Timings {
     /// Measures all layers with `weights`, on the threads of this process.
-    pub fn measure(weights: &Weights, isa: Isa) -> Self {
+    pub fn measure(weights: &Weights, isa: InstructionSet) -> Self {
         Self {
             isa: isa.to_string(),
             threads: rayon::current_num_threads(),

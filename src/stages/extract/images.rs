@@ -3,7 +3,7 @@
 use ndarray::{Array4, ArrayViewMut3, Axis};
 use rayon::prelude::*;
 
-use super::super::upstream;
+use super::super::stage_inputs;
 use super::{Axes, Settings, WIDTH};
 use crate::artifact::index::Index;
 use crate::artifact::split::Split;
@@ -56,13 +56,13 @@ pub struct Source {
 impl Source {
     /// Opens the artifacts and checks that they belong together.
     pub fn open(ctx: &Context, job: &Job, axes: Axes) -> Result<Self, Failure> {
-        let index = upstream::index(ctx)?;
-        let split = upstream::split(ctx, job, &index)?;
+        let index = stage_inputs::index(ctx)?;
+        let split = stage_inputs::split(ctx, job, &index)?;
         let plane = match axes {
             Axes::HeightWidth => Plane::HeightWidth,
             Axes::WidthChannel => Plane::WidthChannel,
         };
-        let images = upstream::images(ctx, &index)?;
+        let images = stage_inputs::images(ctx, &index)?;
         Ok(Self { side: images.shape()[1], index, split, images, plane })
     }
 

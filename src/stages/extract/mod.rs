@@ -16,7 +16,7 @@ use self::compute::Extraction;
 use self::images::Source;
 use self::store::Store;
 use super::check::Check;
-use super::{Stage, upstream, uses};
+use super::{Stage, stage_inputs, uses};
 use crate::artifact::Document;
 use crate::artifact::features::{Extractor, Features};
 use crate::backbone::{Options, Pooling, Vgg16, Weights};
@@ -107,7 +107,7 @@ impl Stage for Extract {
             ctx.input("preprocess", "index.csv"),
             ctx.input("preprocess", "images.npy"),
             ctx.input("split", "split.json"),
-            Input::file("weights", upstream::weights_file(ctx, &settings.weights)?),
+            Input::file("weights", stage_inputs::weights_file(ctx, &settings.weights)?),
         ])
     }
 
@@ -122,7 +122,7 @@ impl Stage for Extract {
         settings.check()?;
         let engine = Engine::from_env().usage()?;
         let weights = || {
-            Weights::read(&upstream::weights_file(ctx, &settings.weights)?)
+            Weights::read(&stage_inputs::weights_file(ctx, &settings.weights)?)
                 .hint("name another file with `--weights`, or run `cxr fetch weights`")
         };
         if args.bench_layers {

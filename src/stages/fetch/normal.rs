@@ -9,7 +9,7 @@ use serde_json::json;
 use super::kaggle::Token;
 use super::{Summary, byte_bar, details, lock, source_folder};
 use crate::cli::{Context, Failure, ResultExt};
-use crate::io::archive::{Archive, Extracted, Limits};
+use crate::io::archive::{Archive, ExtractSummary, Limits};
 use crate::io::atomic;
 use crate::io::download::{self, Error, Request};
 use crate::io::folder::Folder;
@@ -101,7 +101,7 @@ fn fetch(ctx: &Context, url: &str, zip: &Path) -> Result<(), Failure> {
 }
 
 /// Unpacks the dataset to `target`; after an error, `target` is unchanged.
-fn unpack(ctx: &Context, zip: &Path, target: &Path) -> Result<(Plan, Extracted), Failure> {
+fn unpack(ctx: &Context, zip: &Path, target: &Path) -> Result<(Plan, ExtractSummary), Failure> {
     let context = || format!("cannot unpack `{}`", zip.display());
     let hint = format!("download the archive from {PAGE}");
     let mut archive = Archive::open(zip, LIMITS).context(context()).hint(&hint)?;

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::{Summary, byte_bar, details, lock, program};
 use crate::backbone::{
-    IMAGENET_FINGERPRINT, LocateError, WEIGHTS_VARIABLE, Weights, cached_weights, names,
-    weights_place,
+    IMAGENET_FINGERPRINT, LocateWeightsError, WEIGHTS_VARIABLE, Weights, cached_weights_path,
+    names, weights_path,
 };
 use crate::cli::{Context, Failure, ResultExt, hinted};
 use crate::io::checksum::Checksum;
@@ -65,7 +65,7 @@ pub fn run(ctx: &Context, args: &Args, url: &str) -> Result<Summary, Failure> {
     }
     let target = match &args.output {
         Some(file) => file.clone(),
-        None => cached_weights().map_err(hinted(LocateError::hint))?,
+        None => cached_weights_path().map_err(hinted(LocateWeightsError::hint))?,
     };
     let _lock = match args.output {
         Some(_) => None,
@@ -105,8 +105,8 @@ fn summary(path: PathBuf, mut metadata: BTreeMap<String, String>, fetched: bool)
 /// The file of `CXR_WEIGHTS`, unless it is the one in the cache. Such a file may be shared with
 /// other users: it is read, and never written.
 fn external_file() -> Option<PathBuf> {
-    let file = weights_place().ok()?;
-    (cached_weights().ok().as_ref() != Some(&file)).then_some(file)
+    let file = weights_path().ok()?;
+    (cached_weights_path().ok().as_ref() != Some(&file)).then_some(file)
 }
 
 /// Checks existing weights and returns their metadata (provenance).

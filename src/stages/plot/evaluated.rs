@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::upstream;
+use super::super::stage_inputs;
 use super::Settings;
 use crate::artifact::Document;
 use crate::artifact::crossval::{self, CrossValidation, Spread};
@@ -49,7 +49,7 @@ impl Evaluated {
         if settings.positive.is_empty() {
             return Ok(evaluated);
         }
-        let positive = upstream::positive(&settings.positive, &evaluated.predictions.classes)?;
+        let positive = stage_inputs::positive(&settings.positive, &evaluated.predictions.classes)?;
         Ok(Self { positive, ..evaluated })
     }
 

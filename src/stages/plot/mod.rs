@@ -14,7 +14,7 @@ use serde::Serialize;
 use self::evaluated::Evaluated;
 use self::sheets::Images;
 use super::check::Check;
-use super::upstream::optional;
+use super::stage_inputs::optional;
 use super::{Stage, uses};
 use crate::artifact::crossval::{self, CrossValidation};
 use crate::artifact::history::Epoch;

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::super::upstream;
+use super::super::stage_inputs;
 use super::{Drawing, Drawn, optional};
 use crate::artifact::Document;
 use crate::artifact::explanation::{Explanation, ImageSaliency, read_saliency};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::predictions::{Prediction, Predictions};
-use crate::classifier::picture_name;
+use crate::classifier::figure_name;
 use crate::cli::{Context, Failure};
 use crate::io::npy::Reader;
 use crate::pipeline::Lineage;
@@ -83,7 +83,7 @@ impl<'a> Images<'a> {
         if !ctx.artifact("preprocess", "images.npy").exists() {
             return Ok(None);
         }
-        let pixels = upstream::images(ctx, &index)?;
+        let pixels = stage_inputs::images(ctx, &index)?;
         let side = pixels.shape()[1];
         let explanation = optional(ctx, lineage, "explain", "explain.json", Explanation::read)?;
         let saliency =
@@ -215,7 +215,7 @@ fn file_name(path: &str) -> String {
 /// Returns the file stem of the sheet of a class. It is unique: a hash is added if a character
 /// is replaced.
 fn samples_name(class: &str) -> String {
-    format!("samples-{}", picture_name(class))
+    format!("samples-{}", figure_name(class))
 }
 
 #[cfg(test)]

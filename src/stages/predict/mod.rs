@@ -16,14 +16,14 @@ use rayon::prelude::*;
 
 use self::format::{Format, Said};
 use self::sources::{Candidate, Found, Sources};
-use super::{Stage, upstream, uses};
+use super::{Stage, stage_inputs, uses};
 use crate::classifier::{
-    Assembled, Bundle, Classifier, Explainer, ModelError, backbone, picture_name,
+    Assembled, Bundle, Classifier, Explainer, ModelError, backbone, figure_name,
 };
 use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, Stream, hinted};
 use crate::conv::Engine;
-use crate::dataset::images::{self, Constant};
+use crate::dataset::images::{self, ConstantImages};
 use crate::dataset::masks;
 use crate::io::atomic;
 use crate::io::decimal::widen;
@@ -44,7 +44,7 @@ crate::settings! {
         /// Weights file [default: `CXR_WEIGHTS`, else the file of `cxr fetch weights`]
         weights: String = String::new(),
         /// Images whose pixels are all equal: `exclude` them as unusable, or `keep` them, with a note
-        constant: Constant = Constant::Exclude,
+        constant: ConstantImages = ConstantImages::Exclude,
         /// Follow symbolic links to files outside a given folder
         follow_links: bool = false,
     }
@@ -101,7 +101,7 @@ impl Stage for Predict {
         let sources = Sources::new(args.images, settings.follow_links)?;
         let started = Instant::now();
         let hint = hinted(ModelError::hint);
-        let Assembled { mut bundle, missing } = upstream::model(
+        let Assembled { mut bundle, missing } = stage_inputs::model(
             ctx,
             args.bundle.as_deref(),
             settings.ood_false_positive_rate,
@@ -167,7 +167,7 @@ struct Run<'a> {
     classifier: Classifier,
     format: Format,
     saliency: Option<PathBuf>,
-    constant: Constant,
+    constant: ConstantImages,
 }
 
 /// A decoded image.
@@ -276,7 +276,7 @@ impl Run<'_> {
                 let pixels = image.to_rgb(side, side).into_raw_vec_and_offset().0;
                 Ok(Image { path, pixels, notes: image.notes })
             }
-            Err(error) if error.is_no_image() && !named => {
+            Err(error) if error.is_not_a_radiograph() && !named => {
                 Err(Unread::NoImage(format!("skipped `{}`: {error}", one_line(path.display()))))
             }
             Err(error) => {
@@ -355,7 +355,7 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let chosen: Vec<_> = images.iter().map(|(row, _)| pixels[*row].clone()).collect();
         let inputs = self.classifier.scaled(&chosen);
-        let maps = self.classifier.net.last_conv(inputs.view());
+        let maps = self.classifier.net.last_conv_maps(inputs.view());
         let explainer = self.explainer();
         for (((row, image), input), maps) in
             images.iter().zip(inputs.outer_iter()).zip(maps.outer_iter())
@@ -365,7 +365,7 @@ impl Run<'_> {
             let overlay = explainer.overlay(&explainer.note(&saliency), &saliency);
             let file = image.path.file_name().unwrap_or_default().to_string_lossy();
             let titles = (file.into_owned(), self.title(image));
-            let name = picture_name(image.path);
+            let name = figure_name(image.path);
             let figure = explainer.picture(&name, input, titles, vec![overlay]);
             atomic::write(&folder.join(format!("{name}.png")), &figure)
                 .hint("choose another folder with `--saliency`")?;

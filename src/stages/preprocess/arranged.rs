@@ -87,7 +87,7 @@ impl Arranged {
                  treats them as images"
             ));
         }
-        for exclusion in [Exclusion::NoClass, Exclusion::BesideParts] {
+        for exclusion in [Exclusion::NoClass, Exclusion::OutsideParts] {
             if let Some(files) = self.left_out.get(exclusion.text()) {
                 ctx.ui.warn(format_args!(
                     "{files} files are excluded ({}), see `selection.csv`",

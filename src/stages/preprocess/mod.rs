@@ -14,15 +14,15 @@ use self::arranged::Arranged;
 use self::patients::Patients;
 use self::summary::Summary;
 use super::check::{Check, Listed};
-use super::upstream::table_file;
+use super::stage_inputs::table_file;
 use super::{Stage, uses};
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::provenance::{Provenance, ProvenanceError};
 use crate::artifact::selection::{self, SelectionRow};
 use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, in_range};
-use crate::dataset::dicom::Naming;
-use crate::dataset::images::{self, Candidate, Constant, ImagesError, UnusableImage};
+use crate::dataset::dicom::PatientIdFormat;
+use crate::dataset::images::{self, Candidate, ConstantImages, ImagesError, UnusableImage};
 use crate::dataset::layout::{Choice, Layout};
 use crate::dataset::metadata::MetadataError;
 use crate::dataset::patient_table::Columns;
@@ -71,7 +71,7 @@ crate::settings! {
         /// Maximum proportion of unusable files, from 0 to 1
         max_skipped: f64 = 0.05,
         /// Images whose pixels are all equal: `exclude` them as unusable, or `keep` them, with a note
-        constant: Constant = Constant::Exclude,
+        constant: ConstantImages = ConstantImages::Exclude,
         /// Stop at the first unusable file
         fail_first: bool = false,
         /// Follow symbolic links to files outside the dataset folder
@@ -344,7 +344,7 @@ struct Reader<'a> {
     ctx: &'a Context,
     settings: &'a Settings,
     provenance: &'a Provenance,
-    naming: &'a Naming,
+    naming: &'a PatientIdFormat,
 }
 
 impl Reader<'_> {
@@ -428,8 +428,8 @@ impl Reader<'_> {
         let Settings { constant, depth, .. } = *self.settings;
         let opened = images::open(&image.file, image.in_file_set, constant, depth);
         let images::Opened { bytes, image: decoded, .. } = &opened.map_err(|error| {
-            let no_image = error.is_no_image();
-            let beside_dicom = matches!(error, UnusableImage::BesideDicom { picture: true });
+            let no_image = error.is_not_a_radiograph();
+            let beside_dicom = matches!(error, UnusableImage::NotDicomInFileSet { picture: true });
             Refusal {
                 // `{:#}` appends the causes.
                 reason: format!("{:#}", anyhow::Error::from(error)),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use crate::cli::{Context, Failure, ResultExt};
-use crate::dataset::dicom::{Key, LEAST_SECRET, Naming};
+use crate::dataset::dicom::{Key, LEAST_SECRET, PatientIdFormat};
 use crate::image::Patient;
 use crate::io::bounded;
 
@@ -37,12 +37,12 @@ const MAX_SECRET: u64 = 1 << 16;
 ///
 /// # Errors
 /// If the key file cannot be read or is too short.
-pub fn naming(ctx: &Context, settings: &Settings) -> Result<Naming, Failure> {
+pub fn naming(ctx: &Context, settings: &Settings) -> Result<PatientIdFormat, Failure> {
     let hint = "create a key with `head -c 32 /dev/urandom > key`, and keep it secret";
     Ok(match (settings.patients, key(ctx, settings)) {
-        (Patients::None, _) => Naming::None,
-        (Patients::Plain, _) => Naming::Plain,
-        (Patients::Hashed, None) => Naming::Hashed(None),
+        (Patients::None, _) => PatientIdFormat::None,
+        (Patients::Plain, _) => PatientIdFormat::Plain,
+        (Patients::Hashed, None) => PatientIdFormat::Hashed(None),
         (Patients::Hashed, Some(path)) => {
             let secret = bounded::read(&path, MAX_SECRET)
                 .context(format!("cannot read the key file `{}`", path.display()))
@@ -52,7 +52,7 @@ pub fn naming(ctx: &Context, settings: &Settings) -> Result<Naming, Failure> {
                 let error = format!("the key file `{path}` has fewer than {LEAST_SECRET} bytes");
                 Failure::new(error).hint(hint)
             })?;
-            Naming::Hashed(Some(key))
+            PatientIdFormat::Hashed(Some(key))
         }
     })
 }
@@ -83,8 +83,8 @@ impl Seen {
     }
 
     /// Warns if patients can be identified from the index.
-    pub fn warn(&self, ctx: &Context, naming: &Naming) {
-        if self.named > 0 && *naming == Naming::Hashed(None) {
+    pub fn warn(&self, ctx: &Context, naming: &PatientIdFormat) {
+        if self.named > 0 && *naming == PatientIdFormat::Hashed(None) {
             ctx.ui.warn(
                 "the patient IDs are hashed without a key: anyone who can list the IDs can \
                  identify the patients; give a file of secret bytes with `--patient-key`",

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
-use super::super::upstream;
+use super::super::stage_inputs;
 use super::{Files, Settings, optional};
 use crate::artifact::explanation::{Explanation, ImageSaliency, read_saliency};
 use crate::artifact::index::Index;
@@ -194,7 +194,7 @@ struct Images {
 
 impl Images {
     fn open(ctx: &Context, index: &Index) -> Result<Self, Failure> {
-        let reader = upstream::images(ctx, index)?;
+        let reader = stage_inputs::images(ctx, index)?;
         let side = reader.shape()[1];
         Ok(Self { reader, side })
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::images::Pictures;
 use super::check::Check;
-use super::upstream::optional;
+use super::stage_inputs::optional;
 use super::{Stage, uses};
 use crate::artifact::audit::Audit;
 use crate::artifact::crossval::CrossValidation;

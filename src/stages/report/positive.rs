@@ -1,6 +1,6 @@
 //! Exclusion of stages with another positive class than the report's.
 
-use super::super::upstream::optional;
+use super::super::stage_inputs::optional;
 use crate::artifact::Document;
 use crate::artifact::crossval::CrossValidation;
 use crate::artifact::metrics::Metrics;

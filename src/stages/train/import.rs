@@ -9,7 +9,7 @@ use super::{Images, Settings};
 use crate::artifact::model::{Architecture, Model, Training};
 use crate::artifact::{Document, history, write_csv};
 use crate::backbone::IMAGENET_FINGERPRINT;
-use crate::classifier::Imported;
+use crate::classifier::ImportedModel;
 use crate::cli::{Context, Failure, Outcome, ResultExt};
 use crate::head::Loss;
 use crate::io::atomic::at;
@@ -37,7 +37,7 @@ pub fn run(
 ) -> Result<Outcome, Failure> {
     let path = ctx.paths.expand(&settings.from);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let imported = Imported::read(&path)
+    let imported = ImportedModel::read(&path)
         .hint("save the whole model, with the tutorial's layers: `model.save(\"model.keras\")`")
         .context(format!("cannot import the head of `{}`", path.display()))?;
     let imagenet = imported.backbone == IMAGENET_FINGERPRINT;
@@ -83,7 +83,7 @@ pub fn run(
 }
 
 /// Checks that backbone, pooling, image size and classes of the model fit the features.
-fn check(imported: &Imported, images: &Images, imagenet: bool) -> Result<(), Failure> {
+fn check(imported: &ImportedModel, images: &Images, imagenet: bool) -> Result<(), Failure> {
     let extractor = &images.description.extractor;
     if imported.backbone != extractor.weights {
         let which = if imagenet {
@@ -96,7 +96,7 @@ fn check(imported: &Imported, images: &Images, imagenet: bool) -> Result<(), Fai
             .hint("then, with the same `CXR_WEIGHTS`, run `cxr extract` and this command again"));
     }
     if (imported.pooling, imported.side) != (extractor.pooling, extractor.side) {
-        let Imported { pooling, side, .. } = imported;
+        let ImportedModel { pooling, side, .. } = imported;
         let failure = Failure::new(format_args!(
             "the model has the pooling `{pooling}` and images of {side} pixels per side, the features \
              `{}` and {}",

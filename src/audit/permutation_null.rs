@@ -13,7 +13,12 @@ impl Judge {
     /// Returns the AUC of `kernel` for each of `times` permutations of the labels between
     /// groups, pooled over all `deals` (fold of each image). None where undefined. The
     /// permutations depend only on the seed and `deals`, so that all kernels get the same ones.
-    pub fn by_luck(&self, kernel: &Kernel, deals: &[Vec<usize>], times: usize) -> Vec<Option<f64>> {
+    pub fn permutation_aucs(
+        &self,
+        kernel: &Kernel,
+        deals: &[Vec<usize>],
+        times: usize,
+    ) -> Vec<Option<f64>> {
         let labels = self.permuted_labels(deals, times);
         let n = self.truth.len();
         let targets = Array2::from_shape_fn((n, times * self.classes), |(image, column)| {
@@ -38,7 +43,7 @@ impl Judge {
     /// Returns the mean AUC and the 95 % range of `kernel` under permuted labels. The range
     /// should include 0.5; if it does not, folds cross groups.
     pub fn shuffled(&self, kernel: &Kernel, deals: &[Vec<usize>], times: usize) -> Probe {
-        let areas = sorted(self.by_luck(kernel, deals, times));
+        let areas = sorted(self.permutation_aucs(kernel, deals, times));
         let n = self.truth.len();
         if areas.is_empty() {
             return Probe::undefined(n, "no labels were shuffled");
@@ -86,8 +91,8 @@ impl Judge {
 }
 
 /// Returns the 97.5 % quantile of the highest AUC of several probes under permuted labels; each
-/// element of `probes` is a result of [`Judge::by_luck`]. None if all are undefined.
-pub fn best_by_luck(probes: &[Vec<Option<f64>>]) -> Option<f64> {
+/// element of `probes` is a result of [`Judge::permutation_aucs`]. None if all are undefined.
+pub fn max_auc_null(probes: &[Vec<Option<f64>>]) -> Option<f64> {
     let times = probes.iter().map(Vec::len).min()?;
     let highest = |time| probes.iter().filter_map(|areas| areas[time]).reduce(f64::max);
     quantile(&sorted((0..times).map(highest).collect()), 0.975)
@@ -168,12 +173,13 @@ mod tests {
             let mut rng = Rng::new(set);
             let kernels = [5, 40, 40].map(|columns| kernel(&judge, columns, 0.5, &mut rng));
             let folds = vec![judge.groups.iter().map(|group| group / 4).collect::<Vec<_>>()];
-            let null_aucs = kernels.each_ref().map(|kernel| judge.by_luck(kernel, &folds, 100));
-            let luck = best_by_luck(&null_aucs).unwrap();
+            let null_aucs =
+                kernels.each_ref().map(|kernel| judge.permutation_aucs(kernel, &folds, 100));
+            let limit = max_auc_null(&null_aucs).unwrap();
             let auc = |kernel| judge.judge(&[judge.deal(kernel, &folds[0])]).auc.unwrap();
             let aucs = kernels.each_ref().map(auc);
-            exceeding += usize::from(aucs.iter().any(|auc| *auc > luck));
-            let exceeds = |(auc, own): (&f64, Vec<_>)| Some(*auc) > best_by_luck(&[own]);
+            exceeding += usize::from(aucs.iter().any(|auc| *auc > limit));
+            let exceeds = |(auc, own): (&f64, Vec<_>)| Some(*auc) > max_auc_null(&[own]);
             exceeding_own += usize::from(aucs.iter().zip(null_aucs).any(exceeds));
         }
         assert!(exceeding <= 6 && exceeding < exceeding_own, "{exceeding}, {exceeding_own}");
@@ -184,9 +190,9 @@ mod tests {
     fn null_is_that_of_the_highest_auc() {
         let low: Vec<_> = (0..41).map(|i| Some(f64::from(i) / 100.0)).collect();
         let high: Vec<_> = (0..41).map(|i| (i < 2).then(|| f64::from(i + 1))).collect();
-        assert_eq!(best_by_luck(&[low.clone(), high]), Some(1.0));
-        assert_eq!(best_by_luck(&[low]), Some(0.39));
-        assert_eq!(best_by_luck(&[]), None);
-        assert_eq!(best_by_luck(&[vec![]]), None);
+        assert_eq!(max_auc_null(&[low.clone(), high]), Some(1.0));
+        assert_eq!(max_auc_null(&[low]), Some(0.39));
+        assert_eq!(max_auc_null(&[]), None);
+        assert_eq!(max_auc_null(&[vec![]]), None);
     }
 }

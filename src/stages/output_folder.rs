@@ -51,14 +51,14 @@ impl Force {
 
 /// Printed summary of the images in an output folder and of the dropped ones.
 #[derive(Debug, Serialize)]
-pub struct Collected {
+pub struct OutputSummary {
     folder: PathBuf,
     synthetic: bool,
     #[serde(flatten)]
     counts: Counts,
 }
 
-impl Collected {
+impl OutputSummary {
     /// Summary of the selection log `selection log` of `folder`.
     pub fn new(folder: PathBuf, selection_log: &SelectionLog) -> Self {
         let synthetic = selection_log.kept().any(|row| row.source == phantom::SOURCE);
@@ -66,7 +66,7 @@ impl Collected {
     }
 }
 
-impl fmt::Display for Collected {
+impl fmt::Display for OutputSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { folder, synthetic, counts } = self;
         let synthetic = if *synthetic { ", synthetic" } else { "" };

@@ -78,20 +78,20 @@ impl LungFree {
 impl Verdict {
     /// Compares the [`LUNG_FREE`] among `probes` with the probe named `model`.
     ///
-    /// A probe counts only if its interval lies above 0.5 and its AUC above `luck`, the upper
-    /// bound of the permutation null of the best probe ([`best_by_luck`](super::best_by_luck)).
+    /// A probe counts only if its interval lies above 0.5 and its AUC above `max_auc_null`, the upper
+    /// bound of the permutation null of the best probe ([`max_auc_null`](super::max_auc_null)).
     /// The interval alone is too narrow: it covers neither the variation of the training images
     /// nor the choice of the best of several probes. The model's AUC must lie above the
     /// interval of `shuffled` labels.
-    pub fn of(probes: &BTreeMap<String, Probe>, luck: Option<f64>) -> Self {
+    pub fn of(probes: &BTreeMap<String, Probe>, max_auc_null: Option<f64>) -> Self {
         let verdict = |answer, text| Self { answer, text };
-        let above = |probe: &Probe, luck: Option<f64>| {
-            let luck = luck.unwrap_or(CHANCE);
-            probe.low.unwrap_or(0.0) > CHANCE && probe.auc.is_some_and(|auc| auc > luck)
+        let above = |probe: &Probe, max_auc_null: Option<f64>| {
+            let max_auc_null = max_auc_null.unwrap_or(CHANCE);
+            probe.low.unwrap_or(0.0) > CHANCE && probe.auc.is_some_and(|auc| auc > max_auc_null)
         };
         let lung_free = LUNG_FREE.into_iter().filter_map(|(name, words)| {
             let probe = probes.get(name)?;
-            Some(LungFree { auc: probe.auc?, significant: above(probe, luck), words })
+            Some(LungFree { auc: probe.auc?, significant: above(probe, max_auc_null), words })
         });
         // Ties go to the first probe.
         let higher = |best: LungFree, next: LungFree| if next.auc > best.auc { next } else { best };
@@ -142,7 +142,7 @@ mod tests {
         verdict_with_null(aucs, None)
     }
 
-    fn verdict_with_null(aucs: &[(&str, f64, f64)], luck: Option<f64>) -> Verdict {
+    fn verdict_with_null(aucs: &[(&str, f64, f64)], max_auc_null: Option<f64>) -> Verdict {
         let probe = |&(name, auc, low): &(&str, f64, f64)| {
             let probe = Probe {
                 auc: Some(auc),
@@ -153,7 +153,7 @@ mod tests {
             };
             (name.to_owned(), probe)
         };
-        Verdict::of(&aucs.iter().map(probe).collect(), luck)
+        Verdict::of(&aucs.iter().map(probe).collect(), max_auc_null)
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn insignificant_best_probe_does_not_hide_a_significant_one() {
         let probes = [("model", 0.88, 0.63), ("border", 0.78, 0.46), ("attributes", 0.76, 0.55)];
-        let result = |luck| verdict_with_null(&probes, Some(luck));
+        let result = |max_auc_null| verdict_with_null(&probes, Some(max_auc_null));
         assert_eq!(result(0.74).answer, Answer::Shortcut);
         assert!(result(0.74).text.starts_with("file attributes alone reach AUC 0.76, retrained"));
         assert_eq!(result(0.77).answer, Answer::NoShortcut);

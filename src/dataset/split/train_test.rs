@@ -54,7 +54,7 @@ pub fn train_test_split<C: Ord + Display>(
         return Err(SplitError::NoImages);
     }
     if !(test_size > 0.0 && test_size < 1.0) {
-        return Err(SplitError::TestShare(test_size));
+        return Err(SplitError::TestSize(test_size));
     }
     let (mut classes, inverse) = unique(labels);
     let mut members = rows_by_value(&inverse, classes.len());
@@ -63,7 +63,7 @@ pub fn train_test_split<C: Ord + Display>(
     let n_train = images - n_test;
     for (side, images) in [("training", n_train), ("test", n_test)] {
         if images < classes.len() {
-            return Err(SplitError::TooSmall { side, images, classes: classes.len() });
+            return Err(SplitError::SetTooSmall { side, images, classes: classes.len() });
         }
     }
     if order == ClassOrder::OneHot {
@@ -103,10 +103,10 @@ pub fn stratified_group_split<C: Ord + Display, G: Ord>(
     seed: u64,
 ) -> Result<TrainTest, SplitError> {
     if !(test_size > 0.0 && test_size < 1.0) {
-        return Err(SplitError::TestShare(test_size));
+        return Err(SplitError::TestSize(test_size));
     }
     if test_size > 0.5 {
-        return Err(SplitError::GroupTestShare(test_size));
+        return Err(SplitError::GroupTestSize(test_size));
     }
     let folds = stratified_group_kfold(labels, groups, (1.0 / test_size).round() as usize, seed)?;
     let (classes, inverse) = unique(labels);
@@ -116,7 +116,7 @@ pub fn stratified_group_split<C: Ord + Display, G: Ord>(
     let mut splits = (0..folds.count()).map(|fold| folds.split(fold));
     splits
         .find(|split| has_all_classes(&split.train) && has_all_classes(&split.test))
-        .ok_or(SplitError::OneSided)
+        .ok_or(SplitError::NoGroupSplit)
 }
 
 /// Splits a validation set of whole groups off the rows `train`.
@@ -127,7 +127,7 @@ pub fn stratified_group_split<C: Ord + Display, G: Ord>(
 /// folds as there are groups and images of the smallest class, so that few images suffice.
 ///
 /// # Errors
-/// [`SplitError::ValidationShare`] if `share` is not above 0 and at most 0.5;
+/// [`SplitError::ValidationSize`] if `share` is not above 0 and at most 0.5;
 /// [`SplitError::NoValidation`] if no fold leaves every class in both sets.
 pub fn set_aside<C: Ord + Display, G: Ord>(
     train: &[usize],
@@ -137,7 +137,7 @@ pub fn set_aside<C: Ord + Display, G: Ord>(
     seed: u64,
 ) -> Result<(Vec<usize>, Vec<usize>), SplitError> {
     if !(share > 0.0 && share <= 0.5) {
-        return Err(SplitError::ValidationShare(share));
+        return Err(SplitError::ValidationSize(share));
     }
     let labels: Vec<&C> = train.iter().map(|row| &labels[*row]).collect();
     let groups: Vec<&G> = train.iter().map(|row| &groups[*row]).collect();
@@ -193,12 +193,12 @@ mod tests {
         let split =
             |labels: &[&str], share| train_test_split(labels, share, 42, ClassOrder::Labels);
         assert_eq!(split(&[], 0.2), Err(SplitError::NoImages));
-        assert_eq!(split(&["a", "a"], 1.0), Err(SplitError::TestShare(1.0)));
+        assert_eq!(split(&["a", "a"], 1.0), Err(SplitError::TestSize(1.0)));
         let few = SplitError::TooFewImages { class: "b".into(), images: 1, needed: 2 };
         assert_eq!(split(&["a", "a", "b"], 0.5), Err(few));
-        let small = SplitError::TooSmall { side: "test", images: 1, classes: 2 };
+        let small = SplitError::SetTooSmall { side: "test", images: 1, classes: 2 };
         assert_eq!(split(&["a", "a", "b", "b"], 0.2), Err(small));
-        let small = SplitError::TooSmall { side: "training", images: 1, classes: 2 };
+        let small = SplitError::SetTooSmall { side: "training", images: 1, classes: 2 };
         assert_eq!(split(&["a", "a", "b", "b"], 0.7), Err(small));
     }
 
@@ -206,7 +206,7 @@ mod tests {
     fn impossible_validation_sets_are_errors() {
         let (labels, groups) = (["a", "a", "b", "b"], [0, 1, 2, 3]);
         let set_aside = |rows: &[usize], share| set_aside(rows, &labels, &groups, share, 42);
-        assert_eq!(set_aside(&[0, 1, 2, 3], 0.6), Err(SplitError::ValidationShare(0.6)));
+        assert_eq!(set_aside(&[0, 1, 2, 3], 0.6), Err(SplitError::ValidationSize(0.6)));
         assert_eq!(set_aside(&[0, 2, 3], 0.1), Err(SplitError::NoValidation));
         let (train, validation) = set_aside(&[3, 1, 2, 0], 0.1).unwrap();
         assert_eq!((train.len(), validation.len()), (2, 2), "2 folds: 2 images per class");
@@ -216,7 +216,7 @@ mod tests {
     fn impossible_group_splits_are_errors() {
         let labels = ["a", "a", "b", "b"];
         let split = |groups: &[u32], share| stratified_group_split(&labels, groups, share, 42);
-        assert_eq!(split(&[0, 1, 2, 3], 0.6), Err(SplitError::GroupTestShare(0.6)));
+        assert_eq!(split(&[0, 1, 2, 3], 0.6), Err(SplitError::GroupTestSize(0.6)));
         assert_eq!(
             split(&[0, 1, 2, 3], f64::NAN).unwrap_err().to_string(),
             "`test-size` is NaN, expected more than 0 and less than 1"
@@ -225,7 +225,7 @@ mod tests {
             split(&[0, 0, 0, 0], 0.5),
             Err(SplitError::TooFewGroups { groups: 1, folds: 2 })
         );
-        assert_eq!(split(&[0, 0, 2, 3], 0.5), Err(SplitError::OneSided));
+        assert_eq!(split(&[0, 0, 2, 3], 0.5), Err(SplitError::NoGroupSplit));
     }
 
     proptest! {
