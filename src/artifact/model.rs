@@ -53,6 +53,7 @@ pub struct Training {
     /// Seed of initialisation, shuffling and dropout.
     pub seed: u64,
     /// Number of training images.
+    #[serde(alias = "films")] // In bundles of version 1.
     pub images: usize,
     /// Number of epochs.
     pub epochs: usize,

@@ -116,7 +116,7 @@ fn a_failed_run_keeps_the_former_set_and_a_good_one_replaces_it() {
     sandbox.ok("cxr-build-covid --source source --finding ARDS");
     assert_eq!(
         names(&sandbox, "dataset/covid"),
-        ["b.png", "selection.csv", "notes.txt", "record.json"]
+        ["b.png", "notes.txt", "record.json", "selection.csv"]
     );
 }
 
@@ -204,7 +204,7 @@ fn no_name_and_no_link_leads_out_of_the_source() {
     ");
     assert_eq!(
         names(&sandbox, "dataset"),
-        ["covid/a.png", "covid/selection.csv", "covid/record.json"]
+        ["covid/a.png", "covid/record.json", "covid/selection.csv"]
     );
     assert_eq!(sandbox.read("secret.png"), "secret");
 }

@@ -26,7 +26,7 @@ fn a_class_that_no_name_tells_is_asked_for_before_the_first_stage() {
         let text = sandbox.transcript(line);
         assert!(text.contains("exit: 2"), "{text}");
         assert!(text.contains("error: the positive class is not set"), "{text}");
-        assert!(text.contains("the class names do not tell: they are `a`, `b c`"), "{text}");
+        assert!(text.contains("cannot be inferred from the class names: `a`, `b c`"), "{text}");
         assert!(text.contains("`--positive a` or `--positive 'b c'`"), "{text}");
         assert!(!sandbox.path("artifacts/tutorial").exists(), "nothing was run");
     }
@@ -117,7 +117,7 @@ fn a_split_that_cannot_work_is_told_before_the_first_stage() {
     for set in ["", "--set split.hold-out=extrenal"] {
         let line = format!("cxr run --set split.method=folder {set}");
         let text = sandbox.transcript(&line);
-        assert!(text.contains("exit: 2") && text.contains("nothing is held out"), "{text}");
+        assert!(text.contains("exit: 2") && text.contains("no image is held out"), "{text}");
         assert!(text.contains(hint), "{text}");
     }
     // Sources are not known before the images are read.
@@ -131,7 +131,7 @@ fn a_split_that_cannot_work_is_told_before_the_first_stage() {
     sandbox.ok("cxr run --until preprocess");
     for hold_out in ["", "--set split.hold-out=x"] {
         let text = sandbox.transcript(&format!("cxr run --set split.method=source {hold_out}"));
-        assert!(text.contains("exit: 2") && text.contains("nothing is held out"), "{text}");
+        assert!(text.contains("exit: 2") && text.contains("no image is held out"), "{text}");
         assert!(text.contains("`--set split.method=folder` holds out a folder"), "{text}");
     }
     assert!(!sandbox.path("artifacts/tutorial/split").exists());

@@ -243,7 +243,7 @@ fn a_metadata_file_names_and_fills_nothing_but_its_class() {
     let ended = run(&sandbox, "cxr-build-covid --source source");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let files: Vec<_> = sandbox.tree("dataset").into_iter().map(|(name, _)| name).collect();
-    assert_eq!(files, ["covid/a.png", "covid/selection.csv", "covid/record.json"]);
+    assert_eq!(files, ["covid/a.png", "covid/record.json", "covid/selection.csv"]);
     let selection_log = sandbox.read("dataset/covid/selection.csv");
     assert!(
         selection_log.contains(",\"'=HYPERLINK(") && !selection_log.contains(",\"=HYPERLINK"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 const LAYERS: &[&[&str]] = &[
-    &["conv", "metrics", "image", "io", "rng"],
+    &["conv", "metrics", "image", "io", "rng", "testing"],
     &["backbone", "head", "dataset", "explain", "plot", "report", "audit"],
     &["pipeline", "artifact", "classifier"],
     &["cli"],

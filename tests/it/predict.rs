@@ -214,7 +214,7 @@ fn without_images_or_a_model_the_way_to_them_is_named() {
     let sandbox = Sandbox::new();
     let said = sandbox.transcript("cxr-predict image.png");
     assert!(said.contains("exit: 1") && said.contains("there is no model at"), "{said}");
-    assert!(said.contains("hint: train a model with `cxr run`, or name one"), "{said}");
+    assert!(said.contains("hint: train a model with `cxr run`, or pass one"), "{said}");
     assert!(sandbox.transcript("cxr-predict").contains("exit: 2"));
     let said = sandbox.transcript("cxr-predict x --ood-false-positive-rate 5");
     let text = "`ood-false-positive-rate` is 5, expected 0 to 1";

@@ -63,7 +63,7 @@ fn ends_with_what_matters(stdout: &str) {
 fn one_line_a_stage(stderr: &str) {
     for (stage, result) in [
         ("preprocess", "16 images read"),
-        ("train", "3 heads of covid, normal"),
+        ("train", "3 heads for covid, normal"),
         ("evaluate", "acc "),
         ("plot", " figures as PNG and SVG"),
         ("report", PAGE),

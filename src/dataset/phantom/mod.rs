@@ -74,7 +74,8 @@ impl Plan {
                     },
                     marker: self.marker && condition == Condition::Covid,
                     body_seed: seed(&format!("{group} body"), *patient),
-                    image_seed: seed(&format!("{group} image"), i),
+                    // Names of purposes are part of the seeds: renaming one changes the images.
+                    image_seed: seed(&format!("{group} film"), i),
                 });
             }
         }
