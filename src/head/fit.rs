@@ -108,12 +108,16 @@ fn train(
     Ok(FittedHead { head, history })
 }
 
-/// Returns an error if a loss of `epoch` (`number` counts from 0) is not finite, or a weight is
-/// not finite or implausibly large.
+/// Largest plausible loss. Cross-entropy of clipped probabilities is at most 16; of logits it
+/// exceeds this value only if the weights have diverged.
+const MAX_LOSS: f32 = 1e4;
+
+/// Returns an error if a loss of `epoch` (`number` counts from 0) is not finite or implausibly
+/// large, or a weight is.
 fn check_convergence(number: usize, epoch: &Epoch, head: &mut Head) -> Result<(), FitError> {
     let bad = head.parameters_mut().into_iter().find_map(|p| check_weights(p).err());
     let losses = [Some(epoch.loss), epoch.val_loss];
-    if bad.is_none() && losses.into_iter().flatten().all(f32::is_finite) {
+    if bad.is_none() && losses.into_iter().flatten().all(|loss| loss <= MAX_LOSS) {
         return Ok(());
     }
     let weights = bad.map_or("are finite".to_owned(), |bad| format!("hold {:?}", bad.value));

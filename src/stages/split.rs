@@ -14,6 +14,7 @@ use super::{Stage, stage_inputs, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::{Index, IndexRow};
 use crate::artifact::{Document, split};
+use crate::cli::ui::one_line;
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, shell_word};
 use crate::dataset::split::{
     ClassOrder, Copies, PublishedSplit, SplitError, TrainTest, copies, given, has_published_split,
@@ -222,10 +223,19 @@ const TEST_SIZE: &str = "`--test-size` is the proportion of test images, such as
 
 impl Settings {
     fn check(&self) -> Result<(), Failure> {
-        if self.test_size > 0.0 && self.test_size < 1.0 {
-            return Ok(());
+        if !(self.test_size > 0.0 && self.test_size < 1.0) {
+            return Err(SplitError::TestSize(self.test_size)).hint(TEST_SIZE).usage();
         }
-        Err(SplitError::TestSize(self.test_size)).hint(TEST_SIZE).usage()
+        if matches!(self.method, Method::Image | Method::Group) && !self.hold_out.is_empty() {
+            let method = self.method.to_possible_value().expect("every method has a name");
+            let error = format!(
+                "`hold-out` is `{}`, but the method `{}` holds out no source or folder",
+                one_line(&self.hold_out),
+                method.get_name()
+            );
+            return Err(Failure::usage(error).hint("use `--method source` or `--method folder`"));
+        }
+        Ok(())
     }
 
     /// Fails if the method holds out a source or folder and none is given.

@@ -172,3 +172,16 @@ fn the_cache_counts_entries_and_clean_takes_a_data_set_where_stages_write_into_i
     let demo = sandbox.transcript("cxr clean --profile demo --dataset other");
     assert!(demo.contains("exit: 0"), "{demo}");
 }
+
+#[test]
+fn settings_without_effect_are_refused_before_the_first_stage() {
+    let sandbox = classes(["covid", "normal"]);
+    for (setting, error) in [
+        ("split.hold-out=foo", "`hold-out` is `foo`, but the method `image` holds out no source"),
+        ("crossval.folds=3", "the profile has no stage `crossval`"),
+    ] {
+        let text = sandbox.transcript(&format!("cxr run --set {setting}"));
+        assert!(text.contains("exit: 2") && text.contains(error), "{text}");
+        assert!(!sandbox.path("artifacts/tutorial").exists(), "nothing was run");
+    }
+}

@@ -30,17 +30,27 @@ fn check_classes(evaluated: &Evaluated) -> Result<(), String> {
     }
 }
 
+/// The curves of a figure.
+struct ClassCurves {
+    curves: Vec<ClassCurve>,
+    /// Evaluated images, and the classes that have no curve.
+    on: String,
+    /// True if every class to draw has a curve.
+    is_complete: bool,
+}
+
 /// Returns the curves of the classes with enough images.
 fn class_curves<'a>(
     evaluated: &'a Evaluated,
     curve: impl Fn(&'a str, &'a ClassMetrics) -> Option<ClassCurve>,
-) -> Result<Vec<ClassCurve>, String> {
+) -> Result<ClassCurves, String> {
     check_classes(evaluated)?;
-    let mut curves = Vec::new();
+    let (mut curves, mut omitted) = (Vec::new(), Vec::new());
     let mut reason = "no class has a curve".to_owned();
     for class in evaluated.drawn() {
         let (name, metrics) = evaluated.class(class);
         let rest = evaluated.images.saturating_sub(metrics.images);
+        let has_curves = curves.len();
         if metrics.images < MIN_OF_CLASS {
             reason = format!("`{name}` has {} images, fewer than {MIN_OF_CLASS}", metrics.images);
         } else if rest < MIN_OF_CLASS {
@@ -48,8 +58,17 @@ fn class_curves<'a>(
         } else {
             curves.extend(curve(name, metrics));
         }
+        if curves.len() == has_curves {
+            omitted.push(name);
+        }
     }
-    if curves.is_empty() { Err(reason) } else { Ok(curves) }
+    let on = match &omitted[..] {
+        _ if curves.is_empty() => return Err(reason),
+        [] => evaluated.on.clone(),
+        [name] => format!("{}, without a curve for {name}", evaluated.on),
+        names => format!("{}, without curves for {} classes", evaluated.on, names.len()),
+    };
+    Ok(ClassCurves { curves, on, is_complete: omitted.is_empty() })
 }
 
 fn prevalence(evaluated: &Evaluated, metrics: &ClassMetrics) -> f64 {
@@ -77,12 +96,10 @@ pub fn roc(evaluated: &Evaluated) -> Result<Drawing<'static>, String> {
             prevalence: prevalence(evaluated, metrics),
         })
     };
-    let curves = class_curves(evaluated, curve)?;
-    Ok(Box::new(Roc {
-        on: evaluated.on.clone(),
-        curves,
-        mean: macro_average(evaluated, "macro_roc_auc"),
-    }))
+    let ClassCurves { curves, on, is_complete } = class_curves(evaluated, curve)?;
+    // The mean is of all classes, so it would not describe some of the curves.
+    let mean = macro_average(evaluated, "macro_roc_auc").filter(|_| is_complete);
+    Ok(Box::new(Roc { on, curves, mean }))
 }
 
 /// Plots precision against sensitivity.
@@ -103,9 +120,9 @@ pub fn precision_recall(evaluated: &Evaluated) -> Result<Drawing<'static>, Strin
             prevalence: prevalence(evaluated, metrics),
         })
     };
-    let curves = class_curves(evaluated, curve)?;
-    let mean = macro_average(evaluated, "macro_average_precision");
-    Ok(Box::new(PrecisionRecall { on: evaluated.on.clone(), curves, mean }))
+    let ClassCurves { curves, on, is_complete } = class_curves(evaluated, curve)?;
+    let mean = macro_average(evaluated, "macro_average_precision").filter(|_| is_complete);
+    Ok(Box::new(PrecisionRecall { on, curves, mean }))
 }
 
 /// Plots observed proportion against predicted probability.
