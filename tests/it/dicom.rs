@@ -70,7 +70,7 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
     --- stdout
     6 images read, 0 unusable files excluded
     10 also excluded: files of DICOM exports that are not images
-    class    images  patients  unknown
+    class   images  patients  unknown
     covid        3         2        1
     normal       3         2        1
     --- stderr

@@ -333,7 +333,7 @@ fn keras_agrees_and_what_it_saves_comes_back() {
 /// Imports a file of the trained model and evaluates it: nothing changes.
 fn comes_back(sandbox: &Sandbox, file: &str) {
     let text = sandbox.ok(&format!("cxr-train --from {file}"));
-    assert!(text.contains("not trained here"), "{text}");
+    assert!(text.contains("imported the head of"), "{text}");
     sandbox.ok("cxr-evaluate --resamples 20");
     let predictions = "artifacts/tutorial/evaluate/predictions.csv";
     assert_eq!(sandbox.read(predictions), trained().read(predictions), "{file}");

@@ -47,7 +47,7 @@ fn images_of_any_kind_become_one_array_and_one_table() {
     exit: 0
     --- stdout
     6 images read, 0 unusable files excluded
-    class    images  patients  unknown
+    class   images  patients  unknown
     covid        2         0        2
     normal       2         2        0
     viral        2         0        2

@@ -128,7 +128,7 @@ fn a_stage_declares_exactly_the_global_flags_that_it_reads() {
             assert!(uses(flag), "{name}: --{}", flag.name());
         }
     }
-    for shared in ["src/stages/stage_inputs.rs", "src/stages/collected.rs"] {
+    for shared in ["src/stages/stage_inputs.rs", "src/stages/output_folder.rs"] {
         let source = text(shared);
         assert!(!source.contains("ctx.seed") && !source.contains("paths.dataset"), "{shared}");
     }

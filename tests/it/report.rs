@@ -278,7 +278,7 @@ fn a_run_on_a_narrow_terminal_shows_bars_and_with_json_a_document() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let shown = script(&run, true);
-    assert!(shown.contains("cross-validate") && shown.contains(" left "), "a bar: {shown}");
+    assert!(shown.contains("cross-validat") && shown.contains(" left "), "a bar: {shown}");
     let bar = shown.split(['\r', '\n']).find(|line| line.contains(" left ")).unwrap();
     let width = |line: &str| line.chars().filter(|c| !c.is_control()).count();
     assert!(width(bar.split('\x1b').next().unwrap()) <= 40, "{bar:?}");
