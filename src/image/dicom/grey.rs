@@ -5,8 +5,6 @@
 //! The level depends on one stored value of at most 16 bits, so it is computed once for each value
 //! that occurs.
 
-use std::collections::BTreeSet;
-
 use super::damaged;
 use super::elements::{Elements, tag};
 use super::lut::Lut;
@@ -133,7 +131,7 @@ impl Modality {
 
 impl Voi {
     /// Returns the display table, else the first window, else the range of the values. A table or
-    /// window must show more than two levels of the measured values.
+    /// window that [hides](Shown::objection) the measured values is not used.
     fn choose(
         data: &Elements,
         signed: bool,
@@ -162,25 +160,26 @@ impl Voi {
             Ok(Some(mut lut)) => {
                 let white = lut.white();
                 let mut table = Self::Table { lut, white };
-                let mut shows = table.shows(measured);
-                if !shows
+                let mut shown = Shown::new(&table, measured);
+                if shown.objection().is_some()
                     && let Self::Table { lut, .. } = &mut table
                     && lut.flip_sign()
                 {
-                    shows = table.shows(measured);
+                    shown = Shown::new(&table, measured);
                     let doubt = "signed and unsigned are exchanged for the display table";
-                    notes.extend(shows.then(|| doubt.to_owned()));
+                    notes.extend(shown.objection().is_none().then(|| doubt.to_owned()));
                 }
-                match table {
-                    Self::Table { ref lut, .. } if shows => {
+                match (table, shown.objection()) {
+                    (Self::Table { lut, white }, None) => {
                         notes.extend(lut.doubts.iter().cloned());
-                        return Some(table);
+                        notes.extend(shown.note("display table"));
+                        return Some(Self::Table { lut, white });
                     }
-                    _ => "it shows at most two levels of the values",
+                    (_, objection) => format!("it {}", objection.unwrap_or_default()),
                 }
             }
-            Ok(None) => "one of its elements is missing",
-            Err(what) => what,
+            Ok(None) => "one of its elements is missing".to_owned(),
+            Err(what) => what.to_owned(),
         };
         notes.push(format!("the display table is not used: {refused}"));
         None
@@ -198,25 +197,23 @@ impl Voi {
             _ => (Function::Linear, 1.0),
         };
         let windows = data.decimals(tag::WINDOW_CENTER).zip(data.decimals(tag::WINDOW_WIDTH));
-        let mut refused = "the window has no center or no width that is allowed";
+        let mut refused = "has no center or no width that is allowed";
         for (i, window) in windows.map(|(center, width)| center.zip(width)).enumerate() {
             let Some((center, width)) = window.filter(|(_, width)| *width >= least) else {
                 continue;
             };
             let window = Self::Window { function, center, width };
-            let shows = window.shows(measured);
-            if shows && !window.is_flat(measured) {
+            let shown = Shown::new(&window, measured);
+            let Some(objection) = shown.objection() else {
                 if i > 0 {
-                    notes.push(format!("{refused}: window {} is used", i + 1));
+                    notes.push(format!("the window {refused}: window {} is used", i + 1));
                 }
+                notes.extend(shown.note("window"));
                 return Some(window);
-            }
-            refused = match shows {
-                true => "the window shows 99 of 100 pixels at one level",
-                false => "the window shows at most two levels of the values",
             };
+            refused = objection;
         }
-        notes.push(format!("{refused}: the range of the values is used"));
+        notes.push(format!("the window {refused}: the range of the values is used"));
         None
     }
 
@@ -225,25 +222,6 @@ impl Voi {
         let range = UsualRange::new(measured.iter().copied());
         notes.extend(range.note("pixels"));
         Self::Range { low: range.low, high: range.high }
-    }
-
-    /// Returns `true` if more than two levels result, or as many levels as distinct values.
-    fn shows(&self, measured: &Histogram) -> bool {
-        let levels: BTreeSet<u8> =
-            measured.iter().map(|(value, _)| level(self.apply(*value))).collect();
-        levels.len() > 2 || levels.len() == measured.len()
-    }
-
-    /// Returns `true` if 99 of 100 pixels get one level, although fewer have one value.
-    fn is_flat(&self, measured: &Histogram) -> bool {
-        let (mut counts, mut pixels, mut most_of_a_value) = ([0; 256], 0, 0);
-        for &(value, count) in measured.iter() {
-            counts[usize::from(level(self.apply(value)))] += count;
-            pixels += count;
-            most_of_a_value = count.max(most_of_a_value);
-        }
-        let is_most = |count: u64| 100 * count >= 99 * pixels;
-        counts.into_iter().any(is_most) && !is_most(most_of_a_value)
     }
 
     fn apply(&self, value: f64) -> f64 {
@@ -272,9 +250,82 @@ impl Voi {
     }
 }
 
+/// Effect of a display table or window on the measured values.
+struct Shown {
+    /// Number of pixels of each level.
+    levels: [u64; 256],
+    pixels: u64,
+    /// Number of distinct values.
+    values: usize,
+    /// Number of distinct values between black and white.
+    values_between: usize,
+    /// Number of pixels of the most frequent value, such as that of a collimated border.
+    most_frequent: u64,
+    /// Number of pixels that have neither the smallest, the largest nor the most frequent value:
+    /// borders and saturated pixels may be most of an image. They tell nothing about a window.
+    others: u64,
+    /// Number of these pixels between black and white.
+    others_between: u64,
+}
+
+impl Shown {
+    fn new(voi: &Voi, measured: &Histogram) -> Self {
+        let most = (0..measured.len()).max_by_key(|i| measured[*i].1).unwrap_or(0);
+        let mut shown = Self {
+            levels: [0; 256],
+            pixels: 0,
+            values: measured.len(),
+            values_between: 0,
+            most_frequent: measured.get(most).map_or(0, |(_, count)| *count),
+            others: 0,
+            others_between: 0,
+        };
+        for (i, &(value, count)) in measured.iter().enumerate() {
+            let level = level(voi.apply(value));
+            let is_between = !matches!(level, 0 | 255);
+            shown.levels[usize::from(level)] += count;
+            shown.pixels += count;
+            shown.values_between += usize::from(is_between);
+            if i != 0 && i != measured.len() - 1 && i != most {
+                shown.others += count;
+                shown.others_between += if is_between { count } else { 0 };
+            }
+        }
+        shown
+    }
+
+    /// Returns the reason why the image is hidden, if it is.
+    fn objection(&self) -> Option<&'static str> {
+        let levels = self.levels.iter().filter(|count| **count > 0).count();
+        let has_most = |count: u64| 100 * count >= 99 * self.pixels;
+        if levels <= 2 && levels < self.values {
+            Some("shows at most two levels of the values")
+        } else if self.levels.into_iter().any(has_most) && !has_most(self.most_frequent) {
+            Some("shows 99 of 100 pixels at one level")
+        } else if self.values_between < 2 && self.values > 3 {
+            Some("shows at most one value between black and white")
+        } else if 20 * self.others_between < self.others {
+            Some("shows fewer than 5 of 100 pixels between black and white")
+        } else {
+            None
+        }
+    }
+
+    /// Returns a note if more than 90 of 100 pixels are at one end of the levels, although fewer
+    /// have one value; `what` shows them.
+    fn note(&self, what: &str) -> Option<String> {
+        let is_most = |count: u64| 10 * count > 9 * self.pixels;
+        let (end, count) = [("lowest", self.levels[0]), ("highest", self.levels[255])]
+            .into_iter()
+            .find(|(_, count)| is_most(*count) && !is_most(self.most_frequent))?;
+        let percent = 100 * count / self.pixels;
+        Some(format!("the {what} shows {percent} of 100 pixels at its {end} level"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Function, Voi};
+    use super::{Function, Shown, Voi};
 
     #[test]
     fn a_bright_letter_or_border_does_not_darken_the_range() {
@@ -295,15 +346,64 @@ mod tests {
         }
     }
 
+    fn window(function: Function, center: f64, width: f64) -> Voi {
+        Voi::Window { function, center, width }
+    }
+
     #[test]
-    fn a_window_outside_nearly_all_values_is_flat() {
-        let window = |center| Voi::Window { function: Function::Linear, center, width: 400.0 };
+    fn a_window_outside_nearly_all_values_is_not_used() {
+        let objection = |center, measured| {
+            Shown::new(&window(Function::Linear, center, 400.0), measured).objection()
+        };
         let mut measured: Vec<(f64, u64)> = (0..4096).map(|value| (value.into(), 12)).collect();
         measured.extend((0..20).map(|i| (19_990.0 + f64::from(i), 5)));
-        assert!(window(20_000.0).shows(&measured) && window(20_000.0).is_flat(&measured));
-        assert!(!window(2000.0).is_flat(&measured));
+        assert_eq!(objection(20_000.0, &measured), Some("shows 99 of 100 pixels at one level"));
+        assert_eq!(objection(2000.0, &measured), None);
         // Collimation: most pixels have the same value.
         let collimated = [(0.0, 99_500), (2000.0, 200), (2050.0, 200), (2100.0, 100)].to_vec();
-        assert!(!window(2000.0).is_flat(&collimated));
+        assert_eq!(objection(2000.0, &collimated), None);
+    }
+
+    #[test]
+    fn a_window_that_makes_nearly_all_values_black_or_white_is_not_used() {
+        // PS3.3 C.11.2.1.2: a linear window of `width` has levels between for `width - 1` values.
+        let measured: Vec<(f64, u64)> = (0..4096).map(|value| (value.into(), 12)).collect();
+        let few = Some("shows fewer than 5 of 100 pixels between black and white");
+        let one = Some("shows at most one value between black and white");
+        for (function, width, expected) in [
+            (Function::Linear, 1.0, Some("shows at most two levels of the values")),
+            (Function::LinearExact, 1.0, one),
+            (Function::Sigmoid, 0.5, one),
+            (Function::Sigmoid, 1.0, few),
+            (Function::Linear, 3.0, few),
+            (Function::LinearExact, 200.0, few),
+            (Function::Linear, 210.0, None),
+            (Function::Sigmoid, 200.0, None),
+        ] {
+            let shown = Shown::new(&window(function, 2000.0, width), &measured);
+            assert_eq!(shown.objection(), expected, "{width}");
+        }
+        // Rescaled values may be much closer than 1.
+        let fine: Vec<_> = measured.iter().map(|(value, n)| (value / 4096.0, *n)).collect();
+        assert_eq!(Shown::new(&window(Function::LinearExact, 0.5, 1.0), &fine).objection(), None);
+        // A black border, a saturated background, and a body in the window.
+        let mut body: Vec<_> = (1800..2200).map(|value| (value.into(), 10)).collect();
+        body.insert(0, (0.0, 40_000));
+        body.push((4095.0, 60_000));
+        assert_eq!(Shown::new(&window(Function::Linear, 2000.0, 400.0), &body).objection(), None);
+    }
+
+    #[test]
+    fn a_window_with_most_pixels_at_one_end_is_noted() {
+        let measured: Vec<(f64, u64)> = (0..1000).map(|value| (value.into(), 1)).collect();
+        let note = |center| {
+            let shown = Shown::new(&window(Function::LinearExact, center, 100.0), &measured);
+            assert_eq!(shown.objection(), None);
+            shown.note("window")
+        };
+        assert_eq!(note(500.0), None);
+        let shows = |level| Some(format!("the window shows 92 of 100 pixels at its {level} level"));
+        assert_eq!(note(970.0), shows("lowest"));
+        assert_eq!(note(30.0), shows("highest"));
     }
 }
