@@ -26,9 +26,9 @@ struct Size {
     signed: bool,
 }
 
-/// Decodes a codestream. Returns its values, in two's complement if signed, and the bits per value,
-/// at most 16.
-pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeError> {
+/// Decodes a codestream. Returns its values, in two's complement if signed, the bits per value, at
+/// most 16, and `true` if the values are signed.
+pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32, bool), DecodeError> {
     // Some programs write a JP2 file around the codestream, which DICOM ignores.
     let start = bytes.windows(4).position(|four| four == START);
     let codestream = &bytes[start.ok_or_else(|| damaged("its JPEG 2000 data have no start"))?..];
@@ -38,6 +38,9 @@ pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeErr
         return Err(unsupported(
             "JPEG 2000 with more than 16 bits, or other channels than the header",
         ));
+    }
+    if size.signed && layout.channels > 1 {
+        return Err(unsupported("signed colours in JPEG 2000"));
     }
     let failed = |_| damaged("its JPEG 2000 data cannot be decoded");
     let settings = DecodeSettings { strict: true, ..DecodeSettings::default() };
@@ -56,7 +59,7 @@ pub fn decode(bytes: &[u8], layout: Layout) -> Result<(Vec<u16>, u32), DecodeErr
         if size.signed { (value - lift) as u16 } else { value as u16 }
     };
     let cells = (0..pixels).flat_map(|i| planes.iter().map(move |plane| plane[i])).map(cell);
-    Ok((cells.collect(), size.bits))
+    Ok((cells.collect(), size.bits, size.signed))
 }
 
 /// Walks the markers of all headers (annex A). Refuses thousands of tiny tiles, code-blocks or

@@ -196,7 +196,7 @@ fn decode_image(
     let pixels = Array3::from_shape_vec((rows, columns, channels), pixels);
     Ok(Image {
         pixels: pixels.map_err(|_| damaged("its number of values does not fit its size"))?,
-        mode: mode(photometric, layout.stored),
+        mode: mode(photometric, layout.stored.max(samples.bits)),
         tags: Some(Box::new(Tags::new(data, photometric.name()))),
         notes,
     })

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::codecs::{jpeg, jpeg_ls, rle};
 use super::elements::{Elements, tag};
 use super::packing::Packing;
-use super::{damaged, jpeg2000, truncated};
+use super::{damaged, jpeg2000, truncated, unsupported};
 use crate::image::DecodeError;
 
 /// Layout of the values of an image according to its header.
@@ -68,7 +68,8 @@ pub struct Samples {
     /// Cells as stored; [`Self::value`] returns their numbers.
     pub cells: Vec<u16>,
     low: u32,
-    bits: u32,
+    /// Bits per value.
+    pub bits: u32,
     pub signed: bool,
 }
 
@@ -84,7 +85,7 @@ impl Samples {
     pub fn read(
         data: &Elements,
         packing: Packing,
-        layout: Layout,
+        mut layout: Layout,
         notes: &mut Vec<String>,
     ) -> Result<Self, DecodeError> {
         let joined = || -> Result<Cow<[u8]>, DecodeError> {
@@ -103,8 +104,23 @@ impl Samples {
             Packing::Rle => (rle(&joined()?, layout)?, layout.allocated),
             Packing::Jpeg => jpeg(&joined()?, layout, notes)?,
             Packing::JpegLs => jpeg_ls(&joined()?, layout)?,
-            Packing::Jpeg2000 => jpeg2000::decode(&joined()?, layout)?,
+            Packing::Jpeg2000 => {
+                let (cells, precision, signed) = jpeg2000::decode(&joined()?, layout)?;
+                let has_negative = signed && cells.iter().any(|cell| (*cell as i16) < 0);
+                if has_negative && !layout.signed && layout.channels == 1 {
+                    notes.push(
+                        "the header says unsigned values, the JPEG 2000 data signed ones: they \
+                         are read as signed"
+                            .to_owned(),
+                    );
+                    layout.signed = true;
+                }
+                (cells, precision)
+            }
         };
+        if layout.channels == 3 && precision > 8 {
+            return Err(unsupported("colours of more than 8 bits"));
+        }
         let samples = Self::from_cells(cells, precision, layout, data.overlay_bits(), notes);
         if !matches!(packing, Packing::Jpeg | Packing::JpegLs | Packing::Jpeg2000)
             && samples.looks_exchanged(layout)
@@ -121,7 +137,9 @@ impl Samples {
     /// Finds the position of the value in its cell. Cells of `precision` bits that reach the high
     /// bit may hold other data around the value, such as an overlay (PS3.5, 8.1.1). In narrower
     /// cells, which codecs return, the value fills the cell. Bits above the value that are neither
-    /// `overlays` nor its sign are noted: the values may be larger than the header states.
+    /// `overlays` nor its sign are noted: the values may be larger than the header states. They are
+    /// larger if most values have such bits and `precision` is not that of whole cells: then the
+    /// codec was told the bits of the values.
     fn from_cells(
         cells: Vec<u16>,
         precision: u32,
@@ -149,6 +167,14 @@ impl Samples {
             used != value_bits && !(is_negative && used == known)
         };
         let larger = cells.iter().filter(is_larger).count();
+        if 2 * larger > cells.len() && precision != layout.allocated {
+            notes.push(format!(
+                "the header says {bits} bits, the compressed pixels have {precision}: {larger} of \
+                 {} pixels need more than {bits}, {precision} are used",
+                cells.len()
+            ));
+            return Self { cells, low: 0, bits: precision, signed };
+        }
         if larger > 0 {
             notes.push(format!(
                 "{larger} of {} pixels have values of more than the {bits} bits stored by the \

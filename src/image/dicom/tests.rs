@@ -174,6 +174,53 @@ fn values_of_more_bits_than_are_stored_are_noted() {
 }
 
 #[test]
+fn a_codestream_of_more_bits_than_the_header_states_is_read_by_its_own_bits() {
+    let jpeg = golden_path("lossless_jpeg").join("12_p7_r1.jpg");
+    let mut jpeg = std::fs::read(jpeg).unwrap();
+    // The values themselves are compared with those of libjpeg-turbo elsewhere.
+    let exact = crate::image::jpeg::lossless::decode(&jpeg).unwrap();
+    jpeg.resize(jpeg.len().next_multiple_of(2), 0);
+    let header = |allocated, stored| {
+        image()
+            .word(0x0028_0010, exact.height as u16)
+            .word(0x0028_0011, exact.width as u16)
+            .word(0x0028_0100, allocated)
+            .word(0x0028_0101, stored)
+            .word(0x0028_0102, stored - 1)
+            .packed("1.2.840.10008.1.2.4.57")
+            .raw(0x7fe0_0010, sequence(0x7fe0_0010, "OB", &[Vec::new(), jpeg.clone()]))
+    };
+    let right = decode(&header(16, 12).file()).unwrap();
+    assert_eq!(right.notes, [""; 0]);
+    for (allocated, stored) in [(8, 8), (16, 8), (16, 10)] {
+        let larger = exact.samples.iter().filter(|value| **value >> stored > 0).count();
+        let read = decode(&header(allocated, stored).file()).unwrap();
+        assert_eq!((&read.pixels, read.mode), (&right.pixels, "L12"), "{allocated} {stored}");
+        let note = format!(
+            "the header says {stored} bits, the compressed pixels have 12: {larger} of {} pixels \
+             need more than {stored}, 12 are used",
+            exact.samples.len()
+        );
+        assert_eq!(read.notes, [note]);
+    }
+}
+
+#[test]
+fn a_signed_codestream_under_an_unsigned_header_is_read_as_signed() {
+    let right = golden_file("jpeg2000_signed.dcm");
+    let whole = decode(&right).unwrap();
+    let mut bytes = right.clone();
+    let representation = element(0x0028_0103, "US", &[1, 0]);
+    let at = bytes.windows(representation.len()).position(|w| w == representation).unwrap();
+    bytes[at + representation.len() - 2] = 0;
+    let read = decode(&bytes).unwrap();
+    assert_eq!(read.pixels, whole.pixels);
+    let note = "the header says unsigned values, the JPEG 2000 data signed ones: they are read as \
+                signed";
+    assert_eq!(read.notes, [note]);
+}
+
+#[test]
 fn invalid_windows_are_replaced_by_the_range_of_the_values() {
     let plain = decode(&image().file()).unwrap();
     for (center, width) in
