@@ -150,7 +150,17 @@ fn decode_with_image_crate(
         what: "floating-point samples; save it with 8 or 16 bits".to_owned(),
     })?;
     let significant = significant.flatten();
-    Ok(Raster { width, height, channels, samples, mode, orientation, significant, notes })
+    Ok(Raster {
+        width,
+        height,
+        channels,
+        samples,
+        inverted: false,
+        mode,
+        orientation,
+        significant,
+        notes,
+    })
 }
 
 /// Returns the memory in bytes of `width` x `height` pixels at `cost` bytes per pixel.

@@ -90,6 +90,8 @@ pub struct Raster {
     /// 1, or 3 in the order red, green, blue.
     pub channels: usize,
     pub samples: Samples,
+    /// True if the smallest value is white: `WhiteIsZero` of TIFF.
+    pub inverted: bool,
     /// See [`Image::mode`].
     pub mode: &'static str,
     /// Orientation that is still to be applied.
@@ -108,20 +110,19 @@ impl Raster {
     /// [`Depth::Range`]; [`DecodeError::Contradictory`] if there are not as many samples as
     /// pixels.
     pub fn image(self, format: &'static str, depth: Depth) -> Result<Image, DecodeError> {
-        let Self { width, height, channels, samples, mode, orientation, significant, mut notes } =
-            self;
-        let levels = match samples {
+        let Self { width, height, channels, samples, inverted, .. } = self;
+        let Self { mode, orientation, significant, mut notes, .. } = self;
+        let mut levels = match samples {
             Samples::U8(levels) => levels,
             Samples::U16 { values, bits } => {
                 // Samples of up to 8 bits need no range.
                 let range = (bits > 8).then(|| range(&values));
-                notes.extend(
-                    range.iter().flat_map(|r| depth_notes(&values, r, bits, significant, depth)),
-                );
+                let shown = Shown { bits, significant, inverted, depth };
+                notes.extend(range.iter().flat_map(|range| shown.notes(&values, range)));
                 levels(&values, bits, depth, range)
             }
             Samples::Real { values, .. } if depth == Depth::Range => {
-                real_levels(&values, &mut notes)
+                real_levels(&values, inverted, &mut notes)
             }
             Samples::Real { what, .. } => {
                 let what = format!(
@@ -131,6 +132,9 @@ impl Raster {
                 return Err(DecodeError::Unsupported { format, what });
             }
         };
+        if inverted {
+            levels.iter_mut().for_each(|level| *level = 255 - *level);
+        }
         let image = match channels {
             1 => ImageBuffer::from_raw(width, height, levels).map(DynamicImage::ImageLuma8),
             _ => ImageBuffer::from_raw(width, height, levels).map(DynamicImage::ImageRgb8),
@@ -169,70 +173,95 @@ fn levels(values: &[u16], bits: u32, depth: Depth, range: Option<UsualRange>) ->
 }
 
 /// Converts values to 8-bit levels, from the smallest to the largest finite value that is no
-/// outlier. NaN and negative infinity become 0.
-fn real_levels(values: &[f32], notes: &mut Vec<String>) -> Vec<u8> {
+/// outlier. Values that are not finite become 0, or 255 for infinity; if the levels are `inverted`
+/// later, NaN becomes 255.
+fn real_levels(values: &[f32], inverted: bool, notes: &mut Vec<String>) -> Vec<u8> {
     let mut finite: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
     finite.sort_unstable_by(f32::total_cmp);
     let range = UsualRange::new(finite.iter().map(|value| (f64::from(*value), 1)));
     let UsualRange { low, high, .. } = range;
-    notes.push(format!("the values {low} to {high} are shown as 0 to 255"));
+    // `low` and `high` are `f32` values, which have shorter texts as `f32`.
+    let (first, last) = if inverted { (255, 0) } else { (0, 255) };
+    notes.push(format!(
+        "the values {} to {} are shown as {first} to {last}",
+        low as f32, high as f32
+    ));
     notes.extend(range.note("values"));
     if finite.len() < values.len() {
         let nan = values.iter().filter(|value| value.is_nan()).count();
+        let (black, white) = match inverted {
+            false => ("negative infinity", "infinity"),
+            true => ("infinity", "negative infinity"),
+        };
         notes.push(format!(
-            "{} of {} values are not finite: NaN ({nan}) and negative infinity are shown as black, \
-             infinity as white",
+            "{} of {} values are not finite: NaN ({nan}) and {black} are shown as black, {white} \
+             as white",
             values.len() - finite.len(),
             values.len()
         ));
     }
     let scale = if high > low { 255.0 / (high - low) } else { 0.0 };
-    values.iter().map(|value| ((f64::from(*value) - low) * scale).round() as u8).collect()
+    let level = |value: &f32| match value.is_nan() && inverted {
+        true => 255,
+        false => ((f64::from(*value) - low) * scale).round() as u8,
+    };
+    values.iter().map(level).collect()
 }
 
-/// Returns notes on values that do not fit the chosen depth; `range` is their range.
-fn depth_notes(
-    values: &[u16],
-    range: &UsualRange,
+/// Conversion of values of more than 8 bits to levels.
+#[derive(Clone, Copy)]
+struct Shown {
+    /// Bits per value of the file.
     bits: u32,
+    /// See [`Raster::significant`].
     significant: Option<u32>,
+    /// See [`Raster::inverted`].
+    inverted: bool,
     depth: Depth,
-) -> Vec<String> {
-    let chosen = match depth {
-        Depth::Bits(chosen) => chosen,
-        Depth::File => bits,
-        Depth::Range => return range.note("values").into_iter().collect(),
-    };
-    let mut notes = Vec::new();
-    let too_large = values.iter().filter(|value| u32::from(**value) >> chosen > 0).count();
-    if too_large > 0 {
-        let (low, high) = values
-            .iter()
-            .fold((u16::MAX, 0), |(low, high), value| (low.min(*value), high.max(*value)));
-        notes.push(format!(
-            "{too_large} of {} values exceed the {chosen} bits of the setting `depth` and become \
-             white (the values range from {low} to {high})",
-            values.len()
-        ));
-    }
-    let UsualRange { low, high, outliers, .. } = *range;
-    let used = (16 - (high as u16).leading_zeros()).max(1);
-    if used < chosen {
-        let without_outliers = match outliers {
-            0 => String::new(),
-            _ => format!(", without {outliers} outliers,"),
+}
+
+impl Shown {
+    /// Returns notes on values that do not fit the chosen depth; `range` is their range.
+    fn notes(self, values: &[u16], range: &UsualRange) -> Vec<String> {
+        let Self { bits, significant, inverted, depth } = self;
+        let chosen = match depth {
+            Depth::Bits(chosen) => chosen,
+            Depth::File => bits,
+            Depth::Range => return range.note("values").into_iter().collect(),
         };
-        let sbit = match significant.filter(|significant| *significant < bits) {
-            Some(significant) => format!(" (the sBIT chunk states {significant})"),
-            None => String::new(),
-        };
-        notes.push(format!(
-            "the values range from {low} to {high}{without_outliers} and use {used} of {chosen} \
-             bits{sbit}: the image is dark, see the setting `depth` (\"{}\" or \"range\")",
-            used.max(8)
-        ));
+        let (white, dark) = if inverted { ("black", "bright") } else { ("white", "dark") };
+        let mut notes = Vec::new();
+        let too_large = values.iter().filter(|value| u32::from(**value) >> chosen > 0).count();
+        if too_large > 0 {
+            let (low, high) = values
+                .iter()
+                .fold((u16::MAX, 0), |(low, high), value| (low.min(*value), high.max(*value)));
+            notes.push(format!(
+                "{too_large} of {} values exceed the {chosen} bits of the setting `depth` and \
+                 become {white} (the values range from {low} to {high})",
+                values.len()
+            ));
+        }
+        let UsualRange { low, high, outliers, .. } = *range;
+        let used = (16 - (high as u16).leading_zeros()).max(1);
+        if used < chosen {
+            let without_outliers = match outliers {
+                0 => String::new(),
+                _ => format!(", without {outliers} outliers,"),
+            };
+            let sbit = match significant.filter(|significant| *significant < bits) {
+                Some(significant) => format!(" (the sBIT chunk states {significant})"),
+                None => String::new(),
+            };
+            notes.push(format!(
+                "the values range from {low} to {high}{without_outliers} and use {used} of \
+                 {chosen} bits{sbit}: the image is {dark}, see the setting `depth` (\"{}\" or \
+                 \"range\")",
+                used.max(8)
+            ));
+        }
+        notes
     }
-    notes
 }
 
 /// Range of the values without outliers.
@@ -275,7 +304,8 @@ mod tests {
     }
 
     fn notes_of(values: &[u16], bits: u32, significant: Option<u32>, depth: Depth) -> Vec<String> {
-        depth_notes(values, &range(values), bits, significant, depth)
+        let shown = Shown { bits, significant, inverted: false, depth };
+        shown.notes(values, &range(values))
     }
 
     /// Values 0 to 4095, and a marker of 0.3 % at the largest value of 16 bits.
@@ -332,10 +362,49 @@ mod tests {
     }
 
     #[test]
+    fn the_smallest_value_of_an_inverted_image_is_white() {
+        let image = |samples, depth| {
+            let raster = Raster {
+                width: 4,
+                height: 1,
+                channels: 1,
+                samples,
+                inverted: true,
+                mode: "L16",
+                orientation: Orientation::NoTransforms,
+                significant: None,
+                notes: Vec::new(),
+            };
+            let image = raster.image("TIFF", depth).unwrap();
+            (image.pixels.into_raw_vec_and_offset().0, image.notes)
+        };
+        // The level is that of the largest value of the depth minus the value.
+        let words = |values: [u16; 4]| Samples::U16 { values: values.to_vec(), bits: 16 };
+        let values = [0, 100, 2048, 4095];
+        let (levels, notes) = image(words(values), Depth::Bits(12));
+        assert_eq!(levels, values.map(|value| ((4095 - value) >> 4) as u8));
+        assert_eq!(notes, [""; 0]);
+        let (levels, notes) = image(words(values), Depth::File);
+        assert_eq!(levels, values.map(|value| ((65535 - value) >> 8) as u8));
+        assert!(notes[0].contains("use 12 of 16 bits: the image is bright, see"), "{notes:?}");
+        let (levels, notes) = image(words(values), Depth::Bits(11));
+        assert_eq!(levels, [255, 243, 0, 0]);
+        assert!(notes[0].starts_with("2 of 4 values exceed the 11 bits"), "{notes:?}");
+        assert!(notes[0].contains("become black"), "{notes:?}");
+        assert_eq!(image(words([100, 200, 300, 610]), Depth::Range).0, [255, 205, 155, 0]);
+
+        let real = |values: [f32; 4]| Samples::Real { values: values.to_vec(), what: "" };
+        let (levels, notes) = image(real([-1.0, f32::NAN, f32::INFINITY, 0.996_078_4]), Depth::Range);
+        assert_eq!(levels, [255, 0, 0, 0]);
+        assert_eq!(notes[0], "the values -1 to 0.9960784 are shown as 255 to 0");
+        assert!(notes[1].ends_with("NaN (1) and infinity are shown as black, negative infinity as white"));
+    }
+
+    #[test]
     fn values_that_are_not_finite_are_counted() {
         let mut notes = Vec::new();
         let values = [0.0, 1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.5];
-        assert_eq!(real_levels(&values, &mut notes), [0, 255, 0, 255, 0, 128]);
+        assert_eq!(real_levels(&values, false, &mut notes), [0, 255, 0, 255, 0, 128]);
         assert_eq!(
             notes,
             [
@@ -346,12 +415,12 @@ mod tests {
         );
         notes.clear();
         let marked: Vec<f32> = (0..1000).map(|i| if i == 0 { 1e6 } else { i as f32 }).collect();
-        let levels = real_levels(&marked, &mut notes);
+        let levels = real_levels(&marked, false, &mut notes);
         assert_eq!((levels[0], levels[250], levels[999]), (255, 64, 255));
         assert_eq!(
             notes[1],
             "1 of 1000 values are outliers: the range of the other values is used"
         );
-        assert_eq!(real_levels(&[f32::NAN; 2], &mut Vec::new()), [0, 0]);
+        assert_eq!(real_levels(&[f32::NAN; 2], false, &mut Vec::new()), [0, 0]);
     }
 }

@@ -67,7 +67,10 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, Decode
     }
     let samples = match image.values {
         Values::Real(values) => {
-            if page.meaning != Meaning::BlackIsZero && page.meaning != Meaning::Rgb {
+            if !matches!(
+                page.meaning,
+                Meaning::WhiteIsZero | Meaning::BlackIsZero | Meaning::Rgb
+            ) {
                 return Err(unsupported(
                     "signed, 32-bit or floating-point samples other than grey and RGB".to_owned(),
                 ));
@@ -81,6 +84,7 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, Decode
         height,
         channels: if page.used() == 1 && page.meaning != Meaning::Palette { 1 } else { 3 },
         samples,
+        inverted: page.meaning == Meaning::WhiteIsZero,
         mode: page.mode(),
         orientation: page.orientation,
         significant: None,
@@ -132,8 +136,8 @@ fn convert_colours(
         _ => ((u32::from(value) * 255 + u32::from(max) / 2) / u32::from(max)) as u8,
     };
     match page.meaning {
-        Meaning::WhiteIsZero => values.iter_mut().for_each(|value| *value = max - *value),
-        Meaning::BlackIsZero | Meaning::Rgb => {}
+        // `WhiteIsZero` is inverted with the levels, since the depth may state another white.
+        Meaning::WhiteIsZero | Meaning::BlackIsZero | Meaning::Rgb => {}
         // The JPEG decoder has converted these to RGB.
         Meaning::YCbCr if page.compression == Compression::Jpeg => {}
         Meaning::YCbCr => {

@@ -54,6 +54,39 @@ fn samples_without_a_defined_white_need_the_range() {
     }
 }
 
+/// Position of the value of PhotometricInterpretation in the directory of a file.
+fn photometric(bytes: &[u8]) -> usize {
+    let entry = [6, 1, 3, 0, 1, 0, 0, 0];
+    bytes.windows(entry.len()).position(|w| w == entry).unwrap() + entry.len()
+}
+
+#[test]
+fn white_is_zero_inverts_the_levels_of_every_depth_and_kind() {
+    for (name, depth) in [
+        ("holds12.tif", Depth::File),
+        ("holds12.tif", Depth::Bits(12)),
+        ("holds12.tif", Depth::Bits(10)),
+        ("holds12.tif", Depth::Range),
+        ("grey12_packed.tif", Depth::File),
+        ("float.tif", Depth::Range),
+        ("int16.tif", Depth::Range),
+        ("uint32.tif", Depth::Range),
+    ] {
+        let mut bytes = file(name);
+        let black = decode_admitted(&bytes, depth, &mut |_| ()).unwrap();
+        let at = photometric(&bytes);
+        assert_eq!(std::mem::take(&mut bytes[at]), 1, "{name}");
+        let white = decode_admitted(&bytes, depth, &mut |_| ()).unwrap();
+        assert_eq!(white.pixels, black.pixels.mapv(|level| 255 - level), "{name} {depth}");
+        assert_eq!(white.notes.len(), black.notes.len(), "{name} {depth}");
+    }
+    let mut bytes = file("float.tif");
+    let at = photometric(&bytes);
+    bytes[at] = 0;
+    let error = decode(&bytes).unwrap_err().to_string();
+    assert!(error.ends_with("or use `depth = \"range\"`"), "{error}");
+}
+
 #[test]
 fn half_floats_are_refused_with_a_command() {
     let mut bytes = file("float.tif");
