@@ -16,6 +16,7 @@ use super::layout::{Choice, Exclusion, Layout, NoClasses};
 use super::masks;
 use crate::image::{
     CONSTANT, DecodeError, Depth, Image, MAX_MEMORY, decode_admitted, is_dicom, is_picture,
+    objection_to_raw_values,
 };
 use crate::io::bounded;
 use crate::io::place::is_formula;
@@ -567,6 +568,10 @@ pub fn open(
     let bytes = bounded::read(file, MAX_BYTES)?;
     let image = decode_admitted(&bytes, depth, &mut |bytes| {
         reservation.get_or_insert_with(|| MEMORY.reserve(bytes));
+    });
+    let image = image.map_err(|error| match error {
+        DecodeError::NotAnImage => objection_to_raw_values(&bytes, file).unwrap_or(error),
+        error => error,
     })?;
     if constant == ConstantImages::Exclude && image.is_constant() {
         let is_news = |note: &String| note != CONSTANT;

@@ -1,6 +1,8 @@
 //! Detection of file formats by their first bytes: supported formats, and common other formats with
 //! a command that converts them.
 
+use std::path::Path;
+
 use super::DecodeError;
 
 /// Supported format other than DICOM.
@@ -155,7 +157,52 @@ pub fn objection(bytes: &[u8]) -> DecodeError {
     };
     match FOREIGN.iter().find(has_signature) {
         Some((_, _, format, advice)) => unsupported(format, advice),
+        None if square(bytes).is_some() && is_binary(bytes) => raw_values(bytes),
         None => DecodeError::NotAnImage,
+    }
+}
+
+/// Minimum side of a square of raw values.
+const MIN_SQUARE: usize = 64;
+
+/// Returns side and bytes per value of a square image that has as many bytes, if there is one.
+fn square(bytes: &[u8]) -> Option<(usize, usize)> {
+    [1, 2].into_iter().find_map(|width| {
+        let side = (bytes.len() / width).isqrt();
+        (side >= MIN_SQUARE && side * side * width == bytes.len()).then_some((side, width))
+    })
+}
+
+/// Returns `true` if the bytes are not text. Zeros, as in a partly copied file, count as text.
+fn is_binary(bytes: &[u8]) -> bool {
+    str::from_utf8(bytes).is_err()
+}
+
+/// Returns the error for a file of no known format whose name has the extension of raw values, such
+/// as `JPCLN001.IMG` of the JSRT database.
+pub fn objection_to_raw_values(bytes: &[u8], name: &Path) -> Option<DecodeError> {
+    let extension = name.extension()?.to_str()?;
+    let is_raw = ["img", "raw", "dat", "bin"].iter().any(|e| extension.eq_ignore_ascii_case(e));
+    (is_raw && is_binary(bytes)).then(|| raw_values(bytes))
+}
+
+/// Returns the error for raw values, with a command that converts them.
+fn raw_values(bytes: &[u8]) -> DecodeError {
+    let (shape, width) = match square(bytes) {
+        Some((side, width)) => (format!("{side}, {side}"), width),
+        None => ("HEIGHT, WIDTH".to_owned(), 2),
+    };
+    let (kind, order) = match width {
+        1 => ("u1", ""),
+        _ => (">u2", "; if the result is noise, the byte order is `<u2`"),
+    };
+    DecodeError::Unsupported {
+        format: "raw values without a header",
+        what: format!(
+            "the file does not state its size and bits; convert it: `python3 -c \"import numpy, \
+             cv2; cv2.imwrite('x.png', numpy.fromfile('FILE', '{kind}').reshape({shape})\
+             .astype('u{width}'))\"`{order}"
+        ),
     }
 }
 
@@ -170,6 +217,35 @@ mod tests {
             let bytes = [&vec![b' '; *at], *start, &[b' '; 400]].concat();
             let error = decode(&bytes).unwrap_err().to_string();
             assert_eq!(error, format!("unsupported {format}: the format is not read; {advice}"));
+        }
+    }
+
+    #[test]
+    fn raw_values_are_named_with_a_command() {
+        // The size of an image of JSRT, and values of 12 bits, most significant byte first.
+        let jsrt: Vec<u8> = (0..2048 * 2048_u32).flat_map(|i| [(i >> 8) as u8 & 15, i as u8]).collect();
+        let error = decode(&jsrt).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "unsupported raw values without a header: the file does not state its size and bits; \
+             convert it: `python3 -c \"import numpy, cv2; cv2.imwrite('x.png', \
+             numpy.fromfile('FILE', '>u2').reshape(2048, 2048).astype('u2'))\"`; if the result is \
+             noise, the byte order is `<u2`"
+        );
+        let bytes = decode(&[200; 256 * 256]).unwrap_err().to_string();
+        assert!(bytes.contains("'u1').reshape(256, 256).astype('u1'))\"`"), "{bytes}");
+        // Other sizes are recognised by the extension.
+        let other = [200; 300 * 200];
+        assert!(matches!(decode(&other), Err(DecodeError::NotAnImage)));
+        let error = |name: &str, bytes| objection_to_raw_values(bytes, Path::new(name));
+        for name in ["x.IMG", "a/x.raw", "x.dat", "x.bin"] {
+            let error = error(name, &other).unwrap().to_string();
+            assert!(error.contains(".reshape(HEIGHT, WIDTH)"), "{error}");
+        }
+        assert!(error("x.txt", &other).is_none() && error("img", &other).is_none());
+        assert!(error("x.dat", b"1 2 3\n").is_none());
+        for text in [[b'a'; 64 * 64], [0; 64 * 64]] {
+            assert!(matches!(decode(&text), Err(DecodeError::NotAnImage)));
         }
     }
 

@@ -29,6 +29,7 @@ mod trailer;
 pub use decode::{MAX_MEMORY, MAX_PIXELS, decode, decode_admitted, is_picture};
 pub use dicom::{Patient, Tags, is_dicom};
 pub use error::DecodeError;
+pub use format::objection_to_raw_values;
 pub use levels::CONSTANT;
 pub use mask::{Part, centre};
 pub use resize::resize;
