@@ -74,6 +74,11 @@ pub fn jpeg(
     if jpeg::lossless::is_lossless(bytes) {
         return lossless(bytes, layout, notes);
     }
+    if matches!(frame(bytes), Some((0xc0..=0xc2, 12))) {
+        return Err(unsupported(
+            "lossy JPEG of 12 bits; decompress it with DCMTK: `dcmdjpeg x.dcm y.dcm`",
+        ));
+    }
     let checked = jpeg::check(bytes)?;
     notes.extend(checked.notes.iter().cloned());
     let mut decoder = Decoder::new(&*checked.bytes);
@@ -89,10 +94,9 @@ pub fn jpeg(
         decoder.set_color_transform(transform);
     }
     let failed = |error| match error {
-        // In real images, only lossy JPEG of 12 bits.
-        ::jpeg_decoder::Error::Unsupported(_) => unsupported(
-            "lossy JPEG of 12 bits; export it uncompressed or with lossless compression",
-        ),
+        ::jpeg_decoder::Error::Unsupported(_) => {
+            unsupported("a variant of JPEG; decompress it with DCMTK: `dcmdjpeg x.dcm y.dcm`")
+        }
         _ => damaged("its JPEG data cannot be decoded"),
     };
     decoder.read_info().map_err(failed)?;

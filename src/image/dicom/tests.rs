@@ -301,6 +301,13 @@ fn unsupported_variants_are_named() {
         let error = error(&file.file());
         assert!(error.starts_with("unsupported DICOM: ") && error.contains(what), "{error}");
     }
+    let mut lossy = std::fs::read(golden_path("odd_raster").join("lossy12.jpg")).unwrap();
+    lossy.resize(lossy.len().next_multiple_of(2), 0);
+    let lossy = image()
+        .packed("1.2.840.10008.1.2.4.51")
+        .raw(0x7fe0_0010, sequence(0x7fe0_0010, "OB", &[Vec::new(), lossy]));
+    let advice = "unsupported DICOM: lossy JPEG of 12 bits; decompress it with DCMTK: `dcmdjpeg";
+    assert!(error(&lossy.file()).starts_with(advice), "{}", error(&lossy.file()));
     let damaged = [
         image().word(0x0028_0010, 0),
         image().word(0x0028_0102, 3),
