@@ -15,7 +15,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::layout::{Choice, Exclusion, Layout, NoClasses};
 use super::masks;
 use crate::image::{
-    CONSTANT, DecodeError, Depth, Image, MAX_MEMORY, decode_admitted, is_dicom, is_picture,
+    CONSTANT, ChosenDepth, DecodeError, Image, MAX_MEMORY, decode_admitted, is_dicom, is_picture,
     objection_to_raw_values,
 };
 use crate::io::bounded;
@@ -550,7 +550,7 @@ pub fn open(
     file: &Path,
     in_file_set: bool,
     constant: ConstantImages,
-    depth: Depth,
+    depth: impl Into<ChosenDepth>,
 ) -> Result<Opened, UnusableImage> {
     if in_file_set {
         let mut start = Vec::new();

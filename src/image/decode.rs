@@ -1,8 +1,8 @@
 //! Decoder of image files of all supported formats into 8-bit pixels.
 
 use super::format::{Format, objection};
-use super::samples::{Depth, Raster, Samples};
-use super::{DecodeError, Image, dicom, frames, jpeg, png, tiff};
+use super::samples::{Raster, Samples};
+use super::{ChosenDepth, DecodeError, Depth, Image, dicom, frames, jpeg, png, tiff};
 use ::image::{
     ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits,
 };
@@ -58,15 +58,15 @@ pub fn is_picture(bytes: &[u8]) -> bool {
 /// As [`decode`].
 pub fn decode_admitted(
     bytes: &[u8],
-    depth: Depth,
+    depth: impl Into<ChosenDepth>,
     admit: &mut dyn FnMut(u64),
 ) -> Result<Image, DecodeError> {
-    decode_format(bytes, depth, admit).map(Image::with_level_notes)
+    decode_format(bytes, depth.into(), admit).map(Image::with_level_notes)
 }
 
 fn decode_format(
     bytes: &[u8],
-    depth: Depth,
+    depth: ChosenDepth,
     admit: &mut dyn FnMut(u64),
 ) -> Result<Image, DecodeError> {
     if bytes.is_empty() {

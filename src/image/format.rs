@@ -223,7 +223,8 @@ mod tests {
     #[test]
     fn raw_values_are_named_with_a_command() {
         // The size of an image of JSRT, and values of 12 bits, most significant byte first.
-        let jsrt: Vec<u8> = (0..2048 * 2048_u32).flat_map(|i| [(i >> 8) as u8 & 15, i as u8]).collect();
+        let jsrt: Vec<u8> =
+            (0..2048 * 2048_u32).flat_map(|i| [(i >> 8) as u8 & 15, i as u8]).collect();
         let error = decode(&jsrt).unwrap_err().to_string();
         assert_eq!(
             error,

@@ -10,6 +10,7 @@
 //! value, since the steps treat channels alike.
 
 mod decode;
+mod depth;
 mod dicom;
 pub mod encode;
 mod error;
@@ -27,6 +28,7 @@ mod tiff;
 mod trailer;
 
 pub use decode::{MAX_MEMORY, MAX_PIXELS, decode, decode_admitted, is_picture};
+pub use depth::{ChosenDepth, Depth};
 pub use dicom::{Patient, Tags, is_dicom};
 pub use error::DecodeError;
 pub use format::objection_to_raw_values;
@@ -34,7 +36,6 @@ pub use levels::CONSTANT;
 pub use mask::{Part, centre};
 pub use resize::resize;
 pub use rotate::{Plane, rotate, scale};
-pub use samples::Depth;
 
 use ndarray::{Array3, Axis};
 

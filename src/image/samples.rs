@@ -1,69 +1,12 @@
 //! Samples as stored in a file, and their conversion to 8-bit levels.
 
-use std::fmt;
-use std::str::FromStr;
-
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageBuffer};
 use ndarray::Array3;
-use serde::{Deserialize, Serialize};
 
+use super::depth::{ChosenDepth, Depth};
 use super::outliers::UsualRange;
 use super::{DecodeError, Image};
-
-/// Conversion of samples of more than 8 bits to 8-bit levels. Samples of 8 bits do not depend on
-/// it, nor does DICOM, whose header states the display of its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Depth {
-    /// The bits of the file: of 16 bits the upper 8 are kept, as in OpenCV.
-    #[default]
-    File,
-    /// The range of the values of each image without outliers ([`UsualRange`]): the smallest
-    /// becomes 0, the largest 255.
-    Range,
-    /// A number of bits, 8 to 16: the upper 8 of them are kept; larger values become 255.
-    Bits(u32),
-}
-
-impl FromStr for Depth {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match (text, text.parse()) {
-            ("file", _) => Ok(Self::File),
-            ("range", _) => Ok(Self::Range),
-            (_, Ok(bits @ 8..=16)) => Ok(Self::Bits(bits)),
-            _ => Err(format!(
-                "the depth is `file`, `range` or a number of bits from 8 to 16, not `{text}`"
-            )),
-        }
-    }
-}
-
-impl TryFrom<String> for Depth {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Depth> for String {
-    fn from(depth: Depth) -> Self {
-        depth.to_string()
-    }
-}
-
-impl fmt::Display for Depth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File => write!(f, "file"),
-            Self::Range => write!(f, "range"),
-            Self::Bits(bits) => write!(f, "{bits}"),
-        }
-    }
-}
 
 /// Samples in row-major order, `[height, width, channels]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +52,7 @@ impl Raster {
     /// [`DecodeError::Unsupported`] of the `format` for [`Samples::Real`], unless `depth` is
     /// [`Depth::Range`]; [`DecodeError::Contradictory`] if there are not as many samples as
     /// pixels.
-    pub fn image(self, format: &'static str, depth: Depth) -> Result<Image, DecodeError> {
+    pub fn image(self, format: &'static str, depth: ChosenDepth) -> Result<Image, DecodeError> {
         let Self { width, height, channels, samples, inverted, .. } = self;
         let Self { mode, orientation, significant, mut notes, .. } = self;
         let mut levels = match samples {
@@ -119,15 +62,16 @@ impl Raster {
                 let range = (bits > 8).then(|| range(&values));
                 let shown = Shown { bits, significant, inverted, depth };
                 notes.extend(range.iter().flat_map(|range| shown.notes(&values, range)));
-                levels(&values, bits, depth, range)
+                levels(&values, bits, depth.depth, range)
             }
-            Samples::Real { values, .. } if depth == Depth::Range => {
+            Samples::Real { values, .. } if depth.depth == Depth::Range => {
                 real_levels(&values, inverted, &mut notes)
             }
             Samples::Real { what, .. } => {
                 let what = format!(
                     "{what}: the file does not state which values are black and white; save it \
-                     with unsigned samples of 8 or 16 bits, or use `depth = \"range\"`"
+                     with unsigned samples of 8 or 16 bits, or use {}`depth = \"range\"`",
+                    depth.model()
                 );
                 return Err(DecodeError::Unsupported { format, what });
             }
@@ -217,14 +161,14 @@ struct Shown {
     significant: Option<u32>,
     /// See [`Raster::inverted`].
     inverted: bool,
-    depth: Depth,
+    depth: ChosenDepth,
 }
 
 impl Shown {
     /// Returns notes on values that do not fit the chosen depth; `range` is their range.
     fn notes(self, values: &[u16], range: &UsualRange) -> Vec<String> {
         let Self { bits, significant, inverted, depth } = self;
-        let chosen = match depth {
+        let chosen = match depth.depth {
             Depth::Bits(chosen) => chosen,
             Depth::File => bits,
             Depth::Range => return range.note("values").into_iter().collect(),
@@ -237,9 +181,10 @@ impl Shown {
                 .iter()
                 .fold((u16::MAX, 0), |(low, high), value| (low.min(*value), high.max(*value)));
             notes.push(format!(
-                "{too_large} of {} values exceed the {chosen} bits of the setting `depth` and \
-                 become {white} (the values range from {low} to {high})",
-                values.len()
+                "{too_large} of {} values exceed the {chosen} bits of {} and become {white} (the \
+                 values range from {low} to {high})",
+                values.len(),
+                depth.origin()
             ));
         }
         let UsualRange { low, high, outliers, .. } = *range;
@@ -255,9 +200,8 @@ impl Shown {
             };
             notes.push(format!(
                 "the values range from {low} to {high}{without_outliers} and use {used} of \
-                 {chosen} bits{sbit}: the image is {dark}, see the setting `depth` (\"{}\" or \
-                 \"range\")",
-                used.max(8)
+                 {chosen} bits{sbit}: the image is {dark}, {}",
+                depth.advice(used.max(8))
             ));
         }
         notes
@@ -289,22 +233,12 @@ pub fn mode(channels: usize, bits: u32) -> &'static str {
 mod tests {
     use super::*;
 
-    #[test]
-    fn depth_is_written_as_it_is_read() {
-        for text in ["file", "range", "8", "12", "16"] {
-            assert_eq!(text.parse::<Depth>().unwrap().to_string(), text);
-        }
-        for text in ["", "7", "17", "auto", "12.5"] {
-            assert!(text.parse::<Depth>().unwrap_err().contains("8 to 16"), "{text}");
-        }
-    }
-
     fn levels_of(values: &[u16], bits: u32, depth: Depth) -> Vec<u8> {
         levels(values, bits, depth, (bits > 8).then(|| range(values)))
     }
 
     fn notes_of(values: &[u16], bits: u32, significant: Option<u32>, depth: Depth) -> Vec<String> {
-        let shown = Shown { bits, significant, inverted: false, depth };
+        let shown = Shown { bits, significant, inverted: false, depth: depth.into() };
         shown.notes(values, &range(values))
     }
 
@@ -345,6 +279,34 @@ mod tests {
     }
 
     #[test]
+    fn a_bundle_has_no_setting_of_the_depth() {
+        let notes = |values: &[u16], depth| {
+            let depth = ChosenDepth::of_bundle(depth);
+            let shown = Shown { bits: 16, significant: None, inverted: false, depth };
+            shown.notes(values, &range(values))
+        };
+        let dark = "the image is dark, convert it, or use a model trained with `depth = \"12\"` or \
+                    `depth = \"range\"`";
+        assert!(notes(&[0, 4095], Depth::File)[0].ends_with(dark));
+        let exceed = "1 of 2 values exceed the 10 bits of the model's training images and become";
+        assert!(notes(&[0, 4095], Depth::Bits(10))[0].starts_with(exceed));
+        let real = Raster {
+            width: 1,
+            height: 1,
+            channels: 1,
+            samples: Samples::Real { values: vec![0.5], what: "floating-point samples" },
+            inverted: false,
+            mode: "F",
+            orientation: Orientation::NoTransforms,
+            significant: None,
+            notes: Vec::new(),
+        };
+        let error = real.image("TIFF", ChosenDepth::of_bundle(Depth::File)).unwrap_err();
+        let end = "or use a model trained with `depth = \"range\"`";
+        assert!(error.to_string().ends_with(end), "{error}");
+    }
+
+    #[test]
     fn a_bright_marker_does_not_hide_that_an_image_is_dark() {
         let note = |depth| notes_of(&with_marker(), 16, None, depth);
         assert_eq!(
@@ -363,7 +325,7 @@ mod tests {
 
     #[test]
     fn the_smallest_value_of_an_inverted_image_is_white() {
-        let image = |samples, depth| {
+        let image = |samples, depth: Depth| {
             let raster = Raster {
                 width: 4,
                 height: 1,
@@ -375,7 +337,7 @@ mod tests {
                 significant: None,
                 notes: Vec::new(),
             };
-            let image = raster.image("TIFF", depth).unwrap();
+            let image = raster.image("TIFF", depth.into()).unwrap();
             (image.pixels.into_raw_vec_and_offset().0, image.notes)
         };
         // The level is that of the largest value of the depth minus the value.
@@ -394,10 +356,14 @@ mod tests {
         assert_eq!(image(words([100, 200, 300, 610]), Depth::Range).0, [255, 205, 155, 0]);
 
         let real = |values: [f32; 4]| Samples::Real { values: values.to_vec(), what: "" };
-        let (levels, notes) = image(real([-1.0, f32::NAN, f32::INFINITY, 0.996_078_4]), Depth::Range);
+        let (levels, notes) =
+            image(real([-1.0, f32::NAN, f32::INFINITY, 0.996_078_4]), Depth::Range);
         assert_eq!(levels, [255, 0, 0, 0]);
         assert_eq!(notes[0], "the values -1 to 0.9960784 are shown as 255 to 0");
-        assert!(notes[1].ends_with("NaN (1) and infinity are shown as black, negative infinity as white"));
+        assert!(
+            notes[1]
+                .ends_with("NaN (1) and infinity are shown as black, negative infinity as white")
+        );
     }
 
     #[test]

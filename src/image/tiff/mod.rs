@@ -67,10 +67,7 @@ pub fn decode(bytes: &[u8], admit: &mut dyn FnMut(u64)) -> Result<Raster, Decode
     }
     let samples = match image.values {
         Values::Real(values) => {
-            if !matches!(
-                page.meaning,
-                Meaning::WhiteIsZero | Meaning::BlackIsZero | Meaning::Rgb
-            ) {
+            if !matches!(page.meaning, Meaning::WhiteIsZero | Meaning::BlackIsZero | Meaning::Rgb) {
                 return Err(unsupported(
                     "signed, 32-bit or floating-point samples other than grey and RGB".to_owned(),
                 ));

@@ -25,6 +25,7 @@ use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, Stream, hinted};
 use crate::conv::Engine;
 use crate::dataset::images::{self, ConstantImages};
 use crate::dataset::masks;
+use crate::image::ChosenDepth;
 use crate::io::atomic;
 use crate::io::decimal::widen;
 use crate::metrics::Temperature;
@@ -263,7 +264,7 @@ impl Run<'_> {
             return mask(exclusion.text());
         }
         let side = self.classifier.side();
-        let depth = self.bundle.manifest.depth;
+        let depth = ChosenDepth::of_bundle(self.bundle.manifest.depth);
         match images::open(&path, in_file_set, self.constant, depth) {
             Ok(images::Opened { mut image, .. }) => {
                 let levels = image.pixels.as_slice_memory_order().unwrap_or_default();
