@@ -2,6 +2,8 @@
 //! ignored. Sets the cfg `shared` if `../shared` (real images, weights, reference arrays) is
 //! there, and `chromium` if a browser is. After installing either: `touch tests/build.rs`.
 
+#![allow(clippy::disallowed_macros, reason = "a build script prints its instructions")]
+
 use std::path::Path;
 
 fn main() {
