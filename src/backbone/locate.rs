@@ -51,7 +51,7 @@ impl LocateWeightsError {
 /// `~/.cache/cxr`.
 ///
 /// # Errors
-/// If the file does not exist, or no path is known; see [`LocateError::hint`].
+/// If the file does not exist, or no path is known; see [`LocateWeightsError::hint`].
 pub fn weights_file() -> Result<PathBuf, LocateWeightsError> {
     let path = weights_path()?;
     if path.is_file() { Ok(path) } else { Err(LocateWeightsError::Missing { path }) }
@@ -60,7 +60,7 @@ pub fn weights_file() -> Result<PathBuf, LocateWeightsError> {
 /// Path where [`weights_file`] looks; the file need not exist.
 ///
 /// # Errors
-/// [`LocateError::NoCachePath`] if no path is known.
+/// [`LocateWeightsError::NoCachePath`] if no path is known.
 pub fn weights_path() -> Result<PathBuf, LocateWeightsError> {
     find_path(|variable| env::var_os(variable))
 }
@@ -69,7 +69,7 @@ pub fn weights_path() -> Result<PathBuf, LocateWeightsError> {
 /// ignored.
 ///
 /// # Errors
-/// [`LocateError::NoCachePath`] if no cache folder is known.
+/// [`LocateWeightsError::NoCachePath`] if no cache folder is known.
 pub fn cached_weights_path() -> Result<PathBuf, LocateWeightsError> {
     cache_path(|variable| env::var_os(variable)).ok_or(LocateWeightsError::NoCachePath)
 }

@@ -85,7 +85,7 @@ pub enum UndefinedMetric {
     NoTemperature,
 }
 
-/// Returns [`Undefined::NotFinite`] unless all scores are finite.
+/// Returns [`UndefinedMetric::NotFinite`] unless all scores are finite.
 fn check_finite<'a>(scores: impl IntoIterator<Item = &'a f64>) -> Result<(), UndefinedMetric> {
     if scores.into_iter().all(|s| s.is_finite()) { Ok(()) } else { Err(UndefinedMetric::NotFinite) }
 }

@@ -117,7 +117,7 @@ pub fn array<D: Dimension>(
 /// Reads the features of all images `[images, width]`.
 ///
 /// # Errors
-/// See [`array`]; also if a value is not finite or not below 1e10.
+/// See [`array()`]; also if a value is not finite or not below 1e10.
 pub fn table(ctx: &Context, index: &Index, features: &Features) -> Result<Array2<f32>, Failure> {
     let shape = [index.rows.len(), features.extractor.width];
     let table: Array2<f32> = array(ctx, "features.npy", &shape)?;

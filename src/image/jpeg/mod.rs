@@ -176,7 +176,7 @@ fn trailer_note(bytes: &[u8], end: usize) -> Option<String> {
 /// Checks the header and the coded data of a lossy JPEG.
 ///
 /// # Errors
-/// As [`header`] and [`scan::walk`]. [`DecodeError::Truncated`] if pixels are missing: a decoder
+/// As [`header()`] and [`scan::walk`]. [`DecodeError::Truncated`] if pixels are missing: a decoder
 /// would fill them with grey, and a model would be trained on them.
 pub fn check(bytes: &[u8]) -> Result<Jpeg<'_>, DecodeError> {
     let Header { width, height, components, cost } = header(bytes)?;
