@@ -84,8 +84,8 @@ impl fmt::Display for Depth {
 /// Depth with which an image is read, and its origin, which decides the advice in messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChosenDepth {
-    /// Depth.
-    pub depth: Depth,
+    /// Conversion to 8 bits.
+    pub(super) depth: Depth,
     /// True for the depth of a bundle's training images, which is no setting.
     is_of_bundle: bool,
 }

@@ -32,6 +32,9 @@ const PROFILE_KEYS: [(&str, Type); 5] = [
     ("positive", Type::Text),
 ];
 
+/// Settings that are a text or a whole number: `depth = "range"` or `depth = 12`.
+const TEXT_OR_COUNT: [&str; 1] = ["depth"];
+
 /// Checks the keys and types of a pipeline file.
 ///
 /// # Errors
@@ -160,6 +163,7 @@ fn setting(
         (Value::Float(_), Value::Float(number)) if number.is_finite() => Ok(()),
         (Value::Float(_), _) => Err(wrong_type(origin, full, "a number", value)),
         (Value::Boolean(_), Value::Boolean(_)) | (Value::String(_), Value::String(_)) => Ok(()),
+        (Value::String(_), Value::Integer(_)) if TEXT_OR_COUNT.contains(&name) => Ok(()),
         (Value::Boolean(_), _) => Err(wrong_type(origin, full, "true or false", value)),
         (Value::String(_), _) => Err(wrong_type(origin, full, "a string", value)),
         // No setting has a default of these types.

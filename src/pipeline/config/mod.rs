@@ -254,12 +254,17 @@ pub fn seed_in(root: &Table, stage: &str) -> Option<u64> {
     root.get(stage)?.get(SEED)?.as_integer()?.try_into().ok()
 }
 
-/// Returns true if two values are equal; 1 equals 1.0.
+/// Returns true if two values are equal; 1 equals 1.0, and 12 equals "12" (`depth`).
 pub fn same(a: &Value, b: &Value) -> bool {
     let number = |value: &Value| value.as_float().or(value.as_integer().map(|n| n as f64));
-    match (number(a), number(b)) {
-        (Some(a), Some(b)) => a == b,
-        _ => a == b,
+    match (a, b) {
+        (Value::String(text), Value::Integer(n)) | (Value::Integer(n), Value::String(text)) => {
+            n.to_string() == *text
+        }
+        _ => match (number(a), number(b)) {
+            (Some(a), Some(b)) => a == b,
+            _ => a == b,
+        },
     }
 }
 
@@ -315,6 +320,37 @@ mod tests {
         let config = parse("seed = 1\n[profile.a]\nseed = 2", Some("a")).unwrap();
         assert_eq!(config.value::<u64>("seed").unwrap(), Some(2));
         assert_eq!(parse("", None).unwrap().profile, "tutorial");
+    }
+
+    #[test]
+    fn the_depth_may_be_a_text_or_an_integer() {
+        use crate::image::Depth;
+
+        #[derive(Debug, serde::Deserialize)]
+        struct Deep {
+            depth: Depth,
+        }
+        let known = [("preprocess", "depth = \"file\"\nname = \"\"".parse().unwrap())];
+        let depth = |text: &str, items: &[String]| {
+            let config = Config::parse("p.toml", text, None, items, &known)?;
+            config.settings::<Deep>("preprocess", Table::new()).map(|deep| deep.depth)
+        };
+        for text in ["depth = 12", "depth = \"12\""] {
+            let text = format!("[preprocess]\n{text}");
+            assert_eq!(depth(&text, &[]).unwrap(), Depth::Bits(12));
+            let set = ["preprocess.depth=10".to_owned()];
+            assert_eq!(depth(&text, &set).unwrap(), Depth::Bits(10));
+        }
+        let error = |text: &str| depth(text, &[]).unwrap_err().to_string();
+        assert_eq!(
+            error("[preprocess]\ndepth = 7"),
+            "`preprocess` in `p.toml` has an invalid value"
+        );
+        let wrong = "`preprocess.name` in `p.toml` is 12, expected a string";
+        assert_eq!(error("[preprocess]\nname = 12"), wrong);
+        // The setting of the file is not reported as overridden.
+        assert!(same(&Value::Integer(12), &Value::String("12".to_owned())));
+        assert!(!same(&Value::Integer(12), &Value::String("range".to_owned())));
     }
 
     #[test]
