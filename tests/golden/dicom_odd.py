@@ -258,7 +258,7 @@ def with_outlier(value):
     return image(cells, 16), image(usual, 16)
 
 
-write_case("outlier_bright", *outlier(65535), note="1 of 240 pixels are outliers")
+write_case("outlier_bright", *with_outlier(65535), note="1 of 240 pixels are outliers")
 # A letter or a border of 2 and of 5 % of the pixels.
 for count in 5, 12:
     cells = smooth(12) + 1000
