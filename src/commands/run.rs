@@ -109,12 +109,7 @@ pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
     for name in &forced {
         select::named(&chosen, name)?;
     }
-    for item in matches.get_many::<String>("set").into_iter().flatten() {
-        let key = item.split('=').next().unwrap_or_default();
-        if let Some((stage, _)) = key.trim().split_once('.') {
-            select::named(&all, stage)?;
-        }
-    }
+    select::check_settings(&all, matches)?;
     if matches.get_flag("check") || matches.get_flag("dry-run") {
         return show_plan(ctx, &chosen, &forced, matches);
     }

@@ -38,6 +38,20 @@ pub fn choose(
     Ok(stages.iter().filter(is_chosen).copied().collect())
 }
 
+/// Checks that the settings given with `--set` belong to stages of the profile.
+///
+/// # Errors
+/// If the profile does not have a stage, so that its setting would have no effect.
+pub fn check_settings(stages: &[&'static Entry], matches: &ArgMatches) -> Result<(), Failure> {
+    for item in matches.get_many::<String>("set").into_iter().flatten() {
+        let key = item.split('=').next().unwrap_or_default();
+        if let Some((stage, _)) = key.trim().split_once('.') {
+            named(stages, stage)?;
+        }
+    }
+    Ok(())
+}
+
 /// Returns the stage `name` of the profile.
 ///
 /// # Errors

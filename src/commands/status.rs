@@ -7,6 +7,7 @@ use serde::Serialize;
 use toml::Table;
 
 use super::plan::{self, Compare};
+use super::select;
 use crate::cli::{Context, Failure, Kind, Outcome, set_args};
 use crate::pipeline::stale::summary;
 
@@ -81,6 +82,7 @@ impl fmt::Display for Summary {
 /// # Errors
 /// As [`states`].
 pub fn run(ctx: &Context, matches: &ArgMatches) -> Result<Outcome, Failure> {
+    select::check_settings(&plan::stages(ctx)?, matches)?;
     let summary = states(ctx, Compare::from_matches(matches))?;
     let failed = !summary.fresh || summary.missed();
     let outcome = Outcome::new(&summary);

@@ -185,4 +185,6 @@ fn settings_without_effect_are_refused_before_the_first_stage() {
         assert!(text.contains("exit: 2") && text.contains(error), "{text}");
         assert!(!sandbox.path("artifacts/tutorial").exists(), "nothing was run");
     }
+    let text = sandbox.transcript("cxr status --set crossval.folds=3");
+    assert!(text.contains("exit: 2") && text.contains("has no stage `crossval`"), "{text}");
 }
