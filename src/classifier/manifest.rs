@@ -146,7 +146,7 @@ impl Manifest {
             _ if self.temperature.is_some_and(|t| !(t.is_finite() && t > 0.0)) => {
                 Err("the temperature is not above 0".to_owned())
             }
-            _ if self.model.extractor.side == 0
+            _ if !(32..=MAX_SIDE).contains(&self.model.extractor.side)
                 || !self.model.extractor.side.is_multiple_of(32) =>
             {
                 Err(format!(
@@ -154,10 +154,6 @@ impl Manifest {
                     self.model.extractor.side
                 ))
             }
-            _ if self.model.extractor.side > MAX_SIDE => Err(format!(
-                "the image side is {} pixels, expected a multiple of 32 up to {MAX_SIDE}",
-                self.model.extractor.side
-            )),
             _ if self.backbone.name != self.model.extractor.backbone
                 || self.backbone.fingerprint != self.model.extractor.weights =>
             {

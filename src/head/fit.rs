@@ -280,14 +280,14 @@ mod tests {
         (augmented, labels)
     }
 
+    /// Inputs for two classes without a validation set.
+    fn inputs<'a>(augmented: &'a Array3<f32>, labels: &'a [usize]) -> FitInputs<'a> {
+        FitInputs { augmented: augmented.view(), labels, classes: 2, validation: None }
+    }
+
     fn fit_data(settings: &FitSettings, seed: u64) -> FittedHead {
         let (augmented, labels) = data();
-        let inputs = FitInputs {
-            augmented: augmented.view(),
-            labels: &labels,
-            classes: 2,
-            validation: None,
-        };
+        let inputs = inputs(&augmented, &labels);
         fit(&inputs, settings, seed, |_, _| ()).unwrap()
     }
 
@@ -321,12 +321,7 @@ mod tests {
         let (augmented, labels) = data();
         let losses = |rotations: &[usize]| {
             let augmented = augmented.select(Axis(0), rotations);
-            let inputs = FitInputs {
-                augmented: augmented.view(),
-                labels: &labels,
-                classes: 2,
-                validation: None,
-            };
+            let inputs = inputs(&augmented, &labels);
             fit(&inputs, &settings, 3, |_, _| ()).unwrap().history
         };
         assert_eq!(losses(&[0, 1, 2]), losses(&[0, 1, 2, 0]));
@@ -337,12 +332,7 @@ mod tests {
     #[test]
     fn diverging_training_is_an_error() {
         let (augmented, labels) = data();
-        let inputs = FitInputs {
-            augmented: augmented.view(),
-            labels: &labels,
-            classes: 2,
-            validation: None,
-        };
+        let inputs = inputs(&augmented, &labels);
         for loss in [Loss::Logits, Loss::Probabilities] {
             let settings = FitSettings { learning_rate: 1e30, loss, ..FitSettings::default() };
             let error = fit(&inputs, &settings, 0, |_, _| ()).unwrap_err();
@@ -353,12 +343,7 @@ mod tests {
     #[test]
     fn on_epoch_receives_each_epoch() {
         let (augmented, labels) = data();
-        let inputs = FitInputs {
-            augmented: augmented.view(),
-            labels: &labels,
-            classes: 2,
-            validation: None,
-        };
+        let inputs = inputs(&augmented, &labels);
         let mut reported = Vec::new();
         let fitted = fit(&inputs, &FitSettings::default(), 0, |number, epoch| {
             reported.push((number, epoch.clone()))

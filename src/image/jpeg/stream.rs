@@ -55,8 +55,6 @@ pub struct Stream<'a> {
     pub ac: [Option<Table>; 4],
     /// Colour transform of the Adobe segment.
     pub adobe: Option<u8>,
-    /// True if the file has a JFIF segment.
-    pub jfif: bool,
     /// True if the end-of-image marker was read.
     pub ended: bool,
 }
@@ -68,8 +66,8 @@ impl<'a> Stream<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
         let none = || [None, None, None, None];
         let (frame, adobe) = (None, None);
-        let (jfif, ended) = (false, false);
-        Self { bytes, at: 2, frame, interval: 0, dc: none(), ac: none(), adobe, jfif, ended }
+        let ended = false;
+        Self { bytes, at: 2, frame, interval: 0, dc: none(), ac: none(), adobe, ended }
     }
 
     /// Reads up to the next scan; `None` at the end of the image or the file.
@@ -104,7 +102,6 @@ impl<'a> Stream<'a> {
                     let interval = body.first_chunk().ok_or_else(|| damaged(DAMAGED))?;
                     self.interval = u16::from_be_bytes(*interval).into();
                 }
-                0xe0 if body.starts_with(b"JFIF\0") => self.jfif = true,
                 0xee if body.starts_with(b"Adobe") => self.adobe = body.get(11).copied(),
                 0xc0..=0xcf if !matches!(code, 0xc8 | 0xcc) => {
                     if self.frame.is_some() {
