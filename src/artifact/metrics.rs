@@ -107,7 +107,7 @@ pub struct ClassMetrics {
 
 /// Settings of the evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Judge {
+pub struct Evaluation {
     /// Positive class as a position in the classes.
     pub positive: usize,
     /// Prevalence of the positive class for predictive values, 0 to 1.
@@ -122,11 +122,11 @@ pub struct Judge {
     pub runs: usize,
 }
 
-impl Judge {
+impl Evaluation {
     /// Evaluates predictions of images in `groups`, one group per patient, from the source
     /// `grouped_by`. An image without patient ID is a group of its own, as in
     /// [`Predictions::patients`].
-    pub fn judge(
+    pub fn evaluate(
         &self,
         predictions: &Predictions,
         groups: &[String],
@@ -363,7 +363,7 @@ struct Images {
 }
 
 impl Images {
-    fn new(predictions: &Predictions, groups: &[String], judge: &Judge) -> Self {
+    fn new(predictions: &Predictions, groups: &[String], evaluation: &Evaluation) -> Self {
         let Predictions { classes, rows } = predictions;
         assert_eq!(rows.len(), groups.len(), "one group per image");
         let mut numbers = BTreeMap::new();
@@ -374,15 +374,15 @@ impl Images {
         let probabilities = rows.iter().flat_map(|row| row.probabilities.iter().copied()).collect();
         Self {
             classes: classes.len(),
-            positive: judge.positive,
-            prevalence: judge.prevalence,
+            positive: evaluation.positive,
+            prevalence: evaluation.prevalence,
             truth: rows.iter().map(|row| row.truth).collect(),
             predicted: rows.iter().map(|row| row.predicted).collect(),
             probabilities: Array2::from_shape_vec((rows.len(), classes.len()), probabilities)
                 .expect("one probability per class"),
             groups: groups.iter().map(&mut number).collect(),
-            run: (0..rows.len()).map(|row| row * judge.runs / rows.len()).collect(),
-            runs: judge.runs,
+            run: (0..rows.len()).map(|row| row * evaluation.runs / rows.len()).collect(),
+            runs: evaluation.runs,
         }
     }
 
@@ -498,10 +498,11 @@ mod tests {
     use super::*;
     use crate::artifact::predictions::Prediction;
 
-    const JUDGE: Judge = Judge { positive: 0, prevalence: 0.1, resamples: 500, seed: 42, runs: 1 };
+    const EVALUATION: Evaluation =
+        Evaluation { positive: 0, prevalence: 0.1, resamples: 500, seed: 42, runs: 1 };
 
-    fn judge(judge: Judge, predictions: &Predictions) -> Metrics {
-        judge.judge(predictions, &predictions.patients(), Grouping::Patient)
+    fn evaluate(evaluation: Evaluation, predictions: &Predictions) -> Metrics {
+        evaluation.evaluate(predictions, &predictions.patients(), Grouping::Patient)
     }
 
     /// Published run of the tutorial, with two images per patient.
@@ -524,7 +525,7 @@ mod tests {
 
     #[test]
     fn metrics_of_the_tutorial() {
-        let metrics = judge(JUDGE, &tutorial());
+        let metrics = evaluate(EVALUATION, &tutorial());
         assert_eq!(metrics.confusion.rows(), [[5, 0], [1, 4]]);
         assert_eq!(metrics.accuracy.value, Some(0.9));
         assert_eq!((metrics.sensitivity.value, metrics.specificity.value), (Some(1.0), Some(0.8)));
@@ -561,7 +562,7 @@ mod tests {
         let classes = vec!["covid".into(), "normal".into()];
         let predictions = Predictions { classes, rows: (0..16).map(row).collect() };
         let error = |runs| {
-            let metrics = judge(Judge { runs, ..JUDGE }, &predictions);
+            let metrics = evaluate(Evaluation { runs, ..EVALUATION }, &predictions);
             metrics.scores["expected_calibration_error"].clone()
         };
         assert!((error(1).value.unwrap() - (7.0 * 0.02 + 0.38) / 8.0).abs() < 1e-12);
@@ -573,26 +574,26 @@ mod tests {
     fn undefined_scores_have_a_reason() {
         let mut predictions = tutorial();
         predictions.rows.truncate(5);
-        let metrics = judge(JUDGE, &predictions);
+        let metrics = evaluate(EVALUATION, &predictions);
         assert_eq!((metrics.specificity.value, metrics.specificity.of), (None, 0));
         let expected = Estimate::undefined(UndefinedMetric::NoNegatives);
         assert_eq!(metrics.scores["roc_auc"], expected);
         predictions.rows.truncate(1);
-        let estimate = judge(JUDGE, &predictions);
+        let estimate = evaluate(EVALUATION, &predictions);
         let loss = &estimate.scores["log_loss"];
         assert_eq!((loss.value.is_some(), loss.low), (true, None));
         assert_eq!(loss.undefined, "there is only one patient");
         // Wilson's interval needs no resamples.
         assert_eq!(estimate.scores["accuracy"].low, Some(Rate::new(1, 1).low));
-        let quick = Judge { resamples: 0, ..JUDGE };
-        assert_eq!(judge(quick, &tutorial()).scores["roc_auc"].low, None);
+        let quick = Evaluation { resamples: 0, ..EVALUATION };
+        assert_eq!(evaluate(quick, &tutorial()).scores["roc_auc"].low, None);
     }
 
     #[test]
     fn metrics_survive_a_round_trip_with_stable_fields() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.json");
-        let metrics = judge(Judge { resamples: 0, ..JUDGE }, &tutorial());
+        let metrics = evaluate(Evaluation { resamples: 0, ..EVALUATION }, &tutorial());
         metrics.write(&path).unwrap();
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -618,7 +619,8 @@ mod tests {
         };
         let classes = ["bacteria", "covid", "normal"].map(str::to_owned).to_vec();
         let predictions = Predictions { classes, rows: (0..30).map(row).collect() };
-        let metrics = judge(Judge { positive: 1, resamples: 0, ..JUDGE }, &predictions);
+        let metrics =
+            evaluate(Evaluation { positive: 1, resamples: 0, ..EVALUATION }, &predictions);
         assert_eq!(metrics.positive, "covid");
         let truth: Vec<usize> = (0..30).map(|i| i % 3).collect();
         let p = Array2::from_shape_fn((30, 3), |(i, k)| predictions.rows[i].probabilities[k]);
@@ -646,7 +648,7 @@ mod tests {
         };
         let predicted_classes = crate::metrics::predicted(p.view()).into_iter().enumerate();
         let predictions = Predictions { classes, rows: predicted_classes.map(row).collect() };
-        judge(Judge { resamples: 0, ..JUDGE }, &predictions)
+        evaluate(Evaluation { resamples: 0, ..EVALUATION }, &predictions)
     }
 
     /// For two and three classes.
@@ -733,7 +735,7 @@ mod tests {
         let mut twice = full.clone();
         twice.rows.extend(full.rows.iter().cloned());
         for (predictions, runs) in [(&full, 1), (&twice, 2)] {
-            let metrics = judge(Judge { runs, ..JUDGE }, predictions);
+            let metrics = evaluate(Evaluation { runs, ..EVALUATION }, predictions);
             let positive = &metrics.by_class[&metrics.positive];
             assert_eq!(positive.images, 5, "images, not predictions");
             for (name, estimate) in [
@@ -770,7 +772,7 @@ mod tests {
         for predictions in
             [subset(0..0), subset(0..1), subset(5..10), subset(0..5), all_positive, full.clone()]
         {
-            let metrics = judge(Judge { resamples: 50, ..JUDGE }, &predictions);
+            let metrics = evaluate(Evaluation { resamples: 50, ..EVALUATION }, &predictions);
             for (name, score) in &metrics.scores {
                 let numbers = [score.value, score.low, score.high];
                 assert!(numbers.into_iter().flatten().all(f64::is_finite), "{name}: {score:?}");
@@ -792,7 +794,8 @@ mod tests {
             probabilities: if i < 10 { vec![0.9, 0.1] } else { vec![0.2, 0.8] },
         };
         let classes = vec!["covid".into(), "normal".into()];
-        let metrics = judge(JUDGE, &Predictions { classes, rows: (0..20).map(row).collect() });
+        let metrics =
+            evaluate(EVALUATION, &Predictions { classes, rows: (0..20).map(row).collect() });
         let score = |name: &str| &metrics.scores[name];
         let auc = score("roc_auc");
         assert_eq!(

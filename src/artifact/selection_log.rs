@@ -75,7 +75,7 @@ impl SelectionLogRow {
 
     /// Sets the status, and the reason or the file name of the kept image.
     #[must_use]
-    pub fn judged(self, verdict: Verdict, image: &str) -> Self {
+    pub fn with_status(self, verdict: Verdict, image: &str) -> Self {
         match verdict {
             Verdict::Kept => Self { status: Status::Kept, image: image.into(), ..self },
             Verdict::Dropped(reason) => {
@@ -246,8 +246,8 @@ mod tests {
     }
 
     fn example() -> SelectionLog {
-        let dropped = |n: usize, reason| row(n).judged(Verdict::Dropped(reason), "");
-        let kept = |n: usize, image| row(n).judged(Verdict::Kept, image);
+        let dropped = |n: usize, reason| row(n).with_status(Verdict::Dropped(reason), "");
+        let kept = |n: usize, image| row(n).with_status(Verdict::Kept, image);
         SelectionLog {
             rows: vec![
                 dropped(1, Reason::NoFile),

@@ -22,5 +22,5 @@ pub use condition::{Condition, ConditionError};
 pub use finding::Finding;
 pub use kernel::Kernel;
 pub use permutation_null::max_auc_null;
-pub use probe::{Deal, Judge, PROBES, Probe};
+pub use probe::{Deal, PROBES, Probe, ProbeEvaluation};
 pub use result::{Answer, LUNG_FREE, Verdict};

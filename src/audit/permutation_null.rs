@@ -6,10 +6,10 @@ use ndarray::{Array2, s};
 use rayon::prelude::*;
 
 use super::probe::{auc_of, target};
-use super::{Deal, Judge, Kernel, Probe};
+use super::{Deal, Kernel, Probe, ProbeEvaluation};
 use crate::rng::{Rng, derive};
 
-impl Judge {
+impl ProbeEvaluation {
     /// Returns the AUC of `kernel` for each of `times` permutations of the labels between
     /// groups, pooled over all `deals` (fold of each image). None where undefined. The
     /// permutations depend only on the seed and `deals`, so that all kernels get the same ones.
@@ -91,7 +91,7 @@ impl Judge {
 }
 
 /// Returns the 97.5 % quantile of the highest AUC of several probes under permuted labels; each
-/// element of `probes` is a result of [`Judge::permutation_aucs`]. None if all are undefined.
+/// element of `probes` is a result of [`ProbeEvaluation::permutation_aucs`]. None if all are undefined.
 pub fn max_auc_null(probes: &[Vec<Option<f64>>]) -> Option<f64> {
     let times = probes.iter().map(Vec::len).min()?;
     let highest = |time| probes.iter().filter_map(|areas| areas[time]).reduce(f64::max);
@@ -116,8 +116,8 @@ mod tests {
     use super::*;
 
     /// Two images per patient, with the class alternating between patients.
-    fn judge(patients: usize) -> Judge {
-        Judge {
+    fn evaluation(patients: usize) -> ProbeEvaluation {
+        ProbeEvaluation {
             truth: (0..2 * patients).map(|image| image / 2 % 2).collect(),
             classes: 2,
             groups: (0..2 * patients).map(|image| image / 2).collect(),
@@ -127,8 +127,8 @@ mod tests {
     }
 
     /// Kernel on random features per patient, with noise per image.
-    fn kernel(judge: &Judge, columns: usize, noise: f64, rng: &mut Rng) -> Kernel {
-        let patients = judge.truth.len() / 2;
+    fn kernel(evaluation: &ProbeEvaluation, columns: usize, noise: f64, rng: &mut Rng) -> Kernel {
+        let patients = evaluation.truth.len() / 2;
         let features = Array2::from_shape_simple_fn((patients, columns), || rng.normal());
         Kernel::gaussian(&Array2::from_shape_fn((2 * patients, columns), |(image, column)| {
             features[[image / 2, column]] + noise * rng.normal()
@@ -137,23 +137,24 @@ mod tests {
 
     #[test]
     fn shuffled_auc_exceeds_chance_if_folds_cross_groups() {
-        let judge = judge(40);
-        let kernel = kernel(&judge, 3, 0.1, &mut Rng::new(5));
-        let probe =
-            |fold: fn(usize) -> usize| judge.shuffled(&kernel, &[(0..80).map(fold).collect()], 60);
+        let evaluation = evaluation(40);
+        let kernel = kernel(&evaluation, 3, 0.1, &mut Rng::new(5));
+        let probe = |fold: fn(usize) -> usize| {
+            evaluation.shuffled(&kernel, &[(0..80).map(fold).collect()], 60)
+        };
         let (crossing, separate) = (probe(|image| image % 2), probe(|image| image / 4 % 5));
         assert!(crossing.low > Some(0.6), "{crossing:?}");
         assert!(separate.low < Some(0.5) && separate.high > Some(0.5), "{separate:?}");
         assert!((separate.auc.unwrap() - 0.5).abs() < 0.06, "{separate:?}");
-        assert_eq!(judge.shuffled(&kernel, &[], 0).undefined, "no labels were shuffled");
+        assert_eq!(evaluation.shuffled(&kernel, &[], 0).undefined, "no labels were shuffled");
     }
 
     #[test]
     fn permutation_keeps_classes_per_fold_and_labels_per_group() {
-        let judge = judge(20);
-        let folds: Vec<usize> = judge.groups.iter().map(|group| group / 4).collect();
-        let permuted = judge.permuted_labels(std::slice::from_ref(&folds), 20);
-        assert!(permuted.iter().any(|labels| *labels != judge.truth));
+        let evaluation = evaluation(20);
+        let folds: Vec<usize> = evaluation.groups.iter().map(|group| group / 4).collect();
+        let permuted = evaluation.permuted_labels(std::slice::from_ref(&folds), 20);
+        assert!(permuted.iter().any(|labels| *labels != evaluation.truth));
         for labels in permuted {
             assert!(labels.as_chunks::<2>().0.iter().all(|[a, b]| a == b), "{labels:?}");
             for fold in 0..5 {
@@ -169,14 +170,15 @@ mod tests {
     fn maximum_statistic_controls_false_positives() {
         let (mut exceeding, mut exceeding_own) = (0, 0);
         for set in 0..80 {
-            let judge = judge(20);
+            let evaluation = evaluation(20);
             let mut rng = Rng::new(set);
-            let kernels = [5, 40, 40].map(|columns| kernel(&judge, columns, 0.5, &mut rng));
-            let folds = vec![judge.groups.iter().map(|group| group / 4).collect::<Vec<_>>()];
+            let kernels = [5, 40, 40].map(|columns| kernel(&evaluation, columns, 0.5, &mut rng));
+            let folds = vec![evaluation.groups.iter().map(|group| group / 4).collect::<Vec<_>>()];
             let null_aucs =
-                kernels.each_ref().map(|kernel| judge.permutation_aucs(kernel, &folds, 100));
+                kernels.each_ref().map(|kernel| evaluation.permutation_aucs(kernel, &folds, 100));
             let limit = max_auc_null(&null_aucs).unwrap();
-            let auc = |kernel| judge.judge(&[judge.deal(kernel, &folds[0])]).auc.unwrap();
+            let auc =
+                |kernel| evaluation.evaluate(&[evaluation.deal(kernel, &folds[0])]).auc.unwrap();
             let aucs = kernels.each_ref().map(auc);
             exceeding += usize::from(aucs.iter().any(|auc| *auc > limit));
             let exceeds = |(auc, own): (&f64, Vec<_>)| Some(*auc) > max_auc_null(&[own]);

@@ -51,7 +51,7 @@ impl Probe {
 
 /// Images on which probes are evaluated.
 #[derive(Debug, Clone)]
-pub struct Judge {
+pub struct ProbeEvaluation {
     /// Class of each image.
     pub truth: Vec<usize>,
     /// Number of classes.
@@ -74,10 +74,10 @@ pub struct Deal<'a> {
     pub scores: Array2<f64>,
 }
 
-impl Judge {
+impl ProbeEvaluation {
     /// Returns the AUC over the pairs of all repeats and folds, with an interval from the
     /// bootstrap over groups.
-    pub fn judge(&self, deals: &[Deal<'_>]) -> Probe {
+    pub fn evaluate(&self, deals: &[Deal<'_>]) -> Probe {
         let n = self.truth.len();
         let all: Vec<usize> = (0..n).collect();
         let probe = match auc_of(&self.truth, deals, &all) {
@@ -155,8 +155,8 @@ fn auc(truth: &[usize], scores: ArrayView2<f64>, strata: &[usize]) -> Result<f64
 mod tests {
     use super::*;
 
-    fn judge(n: usize, classes: usize) -> Judge {
-        Judge {
+    fn evaluation(n: usize, classes: usize) -> ProbeEvaluation {
+        ProbeEvaluation {
             truth: (0..n).map(|i| i % classes).collect(),
             classes,
             groups: (0..n).map(|i| i / 2).collect(),
@@ -166,29 +166,29 @@ mod tests {
     }
 
     /// Noise; `signal` times the class index is added to the first column.
-    fn inputs(judge: &Judge, signal: f64) -> Array2<f64> {
+    fn inputs(evaluation: &ProbeEvaluation, signal: f64) -> Array2<f64> {
         let mut rng = Rng::new(3);
         let mut noise = || rng.uniform(-1.0, 1.0);
-        Array2::from_shape_fn((judge.truth.len(), 4), |(i, j)| {
-            noise() + if j == 0 { signal * judge.truth[i] as f64 } else { 0.0 }
+        Array2::from_shape_fn((evaluation.truth.len(), 4), |(i, j)| {
+            noise() + if j == 0 { signal * evaluation.truth[i] as f64 } else { 0.0 }
         })
     }
 
     #[test]
     fn informative_inputs_reach_high_auc_and_noise_does_not() {
         for classes in [2, 3] {
-            let judge = judge(90, classes);
-            let folds: Vec<usize> = judge.groups.iter().map(|group| group % 5).collect();
+            let evaluation = evaluation(90, classes);
+            let folds: Vec<usize> = evaluation.groups.iter().map(|group| group % 5).collect();
             let probe = |signal| {
-                let kernel = Kernel::gaussian(&inputs(&judge, signal));
-                (judge.judge(&[judge.deal(&kernel, &folds)]), kernel)
+                let kernel = Kernel::gaussian(&inputs(&evaluation, signal));
+                (evaluation.evaluate(&[evaluation.deal(&kernel, &folds)]), kernel)
             };
             let (informative, kernel) = probe(4.0);
             assert!(informative.auc > Some(0.95) && informative.low > Some(0.9), "{informative:?}");
             assert!(informative.low <= informative.auc && informative.auc <= informative.high);
             let (noise, _) = probe(0.0);
             assert!(noise.low < Some(0.5) && noise.high > Some(0.5), "{noise:?}");
-            let shuffled = judge.shuffled(&kernel, &[folds], 40);
+            let shuffled = evaluation.shuffled(&kernel, &[folds], 40);
             assert!(shuffled.low < Some(0.5) && shuffled.high > Some(0.5), "{shuffled:?}");
             assert!((shuffled.auc.unwrap() - 0.5).abs() < 0.06, "{shuffled:?}");
         }
@@ -196,8 +196,13 @@ mod tests {
 
     #[test]
     fn undefined_auc_has_a_reason() {
-        let judge = Judge { truth: vec![0, 0], classes: 2, groups: vec![0, 1], ..judge(2, 2) };
-        let probe = judge.judge(&[Deal { folds: &[0, 1], scores: judge.targets() }]);
+        let evaluation = ProbeEvaluation {
+            truth: vec![0, 0],
+            classes: 2,
+            groups: vec![0, 1],
+            ..evaluation(2, 2)
+        };
+        let probe = evaluation.evaluate(&[Deal { folds: &[0, 1], scores: evaluation.targets() }]);
         assert_eq!((probe.auc, probe.n), (None, 2));
         assert_eq!(probe.undefined, "no image is negative");
     }
@@ -209,15 +214,16 @@ mod tests {
     fn uninformative_inputs_reach_auc_one_half() {
         let (mut within, mut pooled) = (Vec::new(), Vec::new());
         for set in 0..60 {
-            let judge = Judge { resamples: 0, groups: (0..32).collect(), ..judge(32, 2) };
+            let evaluation =
+                ProbeEvaluation { resamples: 0, groups: (0..32).collect(), ..evaluation(32, 2) };
             let mut rng = Rng::new(100 + set);
             let inputs = Array2::from_shape_fn((32, 1), |_| f64::from(u8::from(rng.f64() < 0.2)));
             let mut order: Vec<usize> = (0..32).collect();
             rng.shuffle(&mut order);
             let folds: Vec<usize> = order.iter().map(|place| place % 8).collect();
-            let deal = judge.deal(&Kernel::gaussian(&inputs), &folds);
-            within.push(judge.judge(std::slice::from_ref(&deal)).auc.unwrap());
-            pooled.push(judge.judge(&[Deal { folds: &[0; 32], ..deal }]).auc.unwrap());
+            let deal = evaluation.deal(&Kernel::gaussian(&inputs), &folds);
+            within.push(evaluation.evaluate(std::slice::from_ref(&deal)).auc.unwrap());
+            pooled.push(evaluation.evaluate(&[Deal { folds: &[0; 32], ..deal }]).auc.unwrap());
         }
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         assert!((mean(&within) - 0.5).abs() < 0.03, "{}", mean(&within));
@@ -227,7 +233,7 @@ mod tests {
     /// Compared with the mean over two repeats with equally many pairs.
     #[test]
     fn repeats_are_pooled() {
-        let judge = Judge { resamples: 0, ..judge(8, 2) };
+        let evaluation = ProbeEvaluation { resamples: 0, ..evaluation(8, 2) };
         let folds = [0, 0, 0, 0, 1, 1, 1, 1];
         let scores = |swap: usize| {
             Array2::from_shape_fn((8, 2), |(image, class)| {
@@ -236,8 +242,8 @@ mod tests {
             })
         };
         let deal = |swap| Deal { folds: &folds, scores: scores(swap) };
-        let probe = |swap| judge.judge(&[deal(swap)]).auc.unwrap();
-        let pooled = judge.judge(&[deal(0), deal(4)]).auc.unwrap();
+        let probe = |swap| evaluation.evaluate(&[deal(swap)]).auc.unwrap();
+        let pooled = evaluation.evaluate(&[deal(0), deal(4)]).auc.unwrap();
         assert!(probe(0) > probe(4));
         assert!((pooled - (probe(0) + probe(4)) / 2.0).abs() < 1e-12);
     }

@@ -23,4 +23,4 @@ pub use import::{ImportError, ImportedModel};
 pub use manifest::{AuditSummary, BackboneRef, Decision, Manifest, Training};
 pub use ood::{ImageStatistics, OodScore, OutOfDistribution, Reference};
 pub use open::{Backbone, ModelError, backbone, open};
-pub use run::{Classifier, Judged};
+pub use run::{Classifier, ClassifierOutput};

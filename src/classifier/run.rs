@@ -21,7 +21,7 @@ pub struct Classifier {
 
 /// Output of a [`Classifier`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
+pub struct ClassifierOutput {
     /// Pooled features `[images, width]`.
     pub features: Array2<f32>,
     /// Class probabilities `[images, classes]`.
@@ -40,10 +40,10 @@ impl Classifier {
 
     /// Classifies `images`, each RGB levels `[side, side, 3]`. The result for an image does not
     /// depend on the other images of the batch.
-    pub fn judge(&self, images: &[Vec<u8>]) -> Judged {
+    pub fn predict(&self, images: &[Vec<u8>]) -> ClassifierOutput {
         let features = self.net.pooled(self.scaled(images).view());
         let probabilities = self.head.predict(features.view());
-        Judged { features, probabilities }
+        ClassifierOutput { features, probabilities }
     }
 
     /// Returns the scaled images `[images, side, side, 3]`, the input of the backbone.

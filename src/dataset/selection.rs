@@ -28,7 +28,7 @@ pub struct SelectionCriteria {
 
 /// Selection result of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged<'a> {
+pub struct SelectedRow<'a> {
     /// The row.
     pub row: &'a Row,
     /// Kept, or the exclusion reason.
@@ -39,7 +39,7 @@ pub struct Judged<'a> {
 
 impl SelectionCriteria {
     /// Evaluates a row by its cells, without its file.
-    pub fn judge(&self, row: &Row) -> Verdict {
+    pub fn evaluate(&self, row: &Row) -> Verdict {
         match self.exclusion(row) {
             Some(reason) => Verdict::Dropped(reason),
             None => Verdict::Kept,
@@ -85,10 +85,10 @@ pub fn select<'a>(
     criteria: &SelectionCriteria,
     root: &Path,
     images: &Path,
-) -> Vec<Judged<'a>> {
+) -> Vec<SelectedRow<'a>> {
     let mut taken = BTreeSet::new();
     let mut image_of = |row: &Row| {
-        if let Verdict::Dropped(reason) = criteria.judge(row) {
+        if let Verdict::Dropped(reason) = criteria.evaluate(row) {
             return Err(reason);
         }
         let name = row.filename.as_deref().ok_or(Reason::NoFileName)?;
@@ -96,8 +96,8 @@ pub fn select<'a>(
         if taken.insert(image.clone()) { Ok(image) } else { Err(Reason::SameFile) }
     };
     let select_row = |row: &'a Row| match image_of(row) {
-        Ok(image) => Judged { row, verdict: Verdict::Kept, image: Some(image) },
-        Err(reason) => Judged { row, verdict: Verdict::Dropped(reason), image: None },
+        Ok(image) => SelectedRow { row, verdict: Verdict::Kept, image: Some(image) },
+        Err(reason) => SelectedRow { row, verdict: Verdict::Dropped(reason), image: None },
     };
     metadata.rows.iter().map(select_row).collect()
 }
@@ -183,8 +183,8 @@ mod tests {
 
     #[test]
     fn a_finding_matches_list_members_and_path_segments_but_no_part_of_a_word() {
-        let judge = |finding: &str, wanted: &str| {
-            criteria(wanted, "", "").judge(&row(finding, "PA", "X-ray"))
+        let evaluate = |finding: &str, wanted: &str| {
+            criteria(wanted, "", "").evaluate(&row(finding, "PA", "X-ray"))
         };
         for finding in [
             "COVID-19",
@@ -194,52 +194,53 @@ mod tests {
             "ARDS,COVID-19",
             "SARS-CoV-2",
         ] {
-            assert_eq!(judge(finding, "COVID-19"), Verdict::Kept, "{finding}");
+            assert_eq!(evaluate(finding, "COVID-19"), Verdict::Kept, "{finding}");
         }
         for finding in ["Suspected COVID-19", "COVID-19?", "SARS", "COVID"] {
-            assert_eq!(judge(finding, "COVID-19"), dropped(Reason::OtherFinding), "{finding}");
+            assert_eq!(evaluate(finding, "COVID-19"), dropped(Reason::OtherFinding), "{finding}");
         }
         for finding in ["todo", "Unknown", "", "?"] {
-            assert_eq!(judge(finding, "COVID-19"), dropped(Reason::Unlabelled), "{finding}");
-            assert_eq!(judge(finding, ""), dropped(Reason::Unlabelled), "{finding}");
+            assert_eq!(evaluate(finding, "COVID-19"), dropped(Reason::Unlabelled), "{finding}");
+            assert_eq!(evaluate(finding, ""), dropped(Reason::Unlabelled), "{finding}");
         }
         let label = "Pneumonia/Viral/COVID-19";
-        assert_eq!(judge(label, "pneumonia"), Verdict::Kept);
-        assert_eq!(judge(label, "Pneumonia/Viral"), Verdict::Kept);
-        assert_eq!(judge(label, "Pneumonia/Viral/COVID-19"), Verdict::Kept);
-        assert_eq!(judge(label, "Pneumonia/COVID-19"), dropped(Reason::OtherFinding));
-        assert_eq!(judge("SARS", "COVID-19;SARS"), Verdict::Kept);
+        assert_eq!(evaluate(label, "pneumonia"), Verdict::Kept);
+        assert_eq!(evaluate(label, "Pneumonia/Viral"), Verdict::Kept);
+        assert_eq!(evaluate(label, "Pneumonia/Viral/COVID-19"), Verdict::Kept);
+        assert_eq!(evaluate(label, "Pneumonia/COVID-19"), dropped(Reason::OtherFinding));
+        assert_eq!(evaluate("SARS", "COVID-19;SARS"), Verdict::Kept);
     }
 
     #[test]
     fn a_view_is_compared_as_a_whole() {
-        let judge =
-            |view: &str, wanted: &str| criteria("", wanted, "").judge(&row("SARS", view, "X-ray"));
-        assert_eq!(judge(" pa", "PA"), Verdict::Kept);
-        assert_eq!(judge("AP  Erect", "ap erect"), Verdict::Kept);
-        assert_eq!(judge("AP Supine", "AP"), dropped(Reason::OtherView));
-        assert_eq!(judge("AP Supine", "AP;AP Supine"), Verdict::Kept);
+        let evaluate = |view: &str, wanted: &str| {
+            criteria("", wanted, "").evaluate(&row("SARS", view, "X-ray"))
+        };
+        assert_eq!(evaluate(" pa", "PA"), Verdict::Kept);
+        assert_eq!(evaluate("AP  Erect", "ap erect"), Verdict::Kept);
+        assert_eq!(evaluate("AP Supine", "AP"), dropped(Reason::OtherView));
+        assert_eq!(evaluate("AP Supine", "AP;AP Supine"), Verdict::Kept);
         for blank in ["", "?"] {
-            assert_eq!(judge(blank, "PA"), dropped(Reason::NoView));
-            assert_eq!(judge(blank, ""), Verdict::Kept);
+            assert_eq!(evaluate(blank, "PA"), dropped(Reason::NoView));
+            assert_eq!(evaluate(blank, ""), Verdict::Kept);
         }
     }
 
     #[test]
     fn the_view_implies_a_missing_modality() {
-        let judge = |view: &str, modality: &str| {
-            criteria("", "", "X-ray").judge(&row("SARS", view, modality))
+        let evaluate = |view: &str, modality: &str| {
+            criteria("", "", "X-ray").evaluate(&row("SARS", view, modality))
         };
-        assert_eq!(judge("PA", "X-ray"), Verdict::Kept);
-        assert_eq!(judge("PA", "CT"), dropped(Reason::OtherModality));
+        assert_eq!(evaluate("PA", "X-ray"), Verdict::Kept);
+        assert_eq!(evaluate("PA", "CT"), dropped(Reason::OtherModality));
         for view in ["PA", "L", "AP", "AP Supine"] {
-            assert_eq!(judge(view, ""), Verdict::Kept, "{view}");
+            assert_eq!(evaluate(view, ""), Verdict::Kept, "{view}");
         }
         for view in ["CT", "Axial", "Coronal"] {
-            assert_eq!(judge(view, ""), dropped(Reason::OtherModality), "{view}");
+            assert_eq!(evaluate(view, ""), dropped(Reason::OtherModality), "{view}");
         }
         for view in ["", "?", "oblique"] {
-            assert_eq!(judge(view, ""), dropped(Reason::NoModality), "{view}");
+            assert_eq!(evaluate(view, ""), dropped(Reason::NoModality), "{view}");
         }
     }
 
@@ -276,7 +277,7 @@ mod tests {
         let kept = |version: &str| {
             let metadata = metadata::read(&shared.join("cohen").join(version)).unwrap();
             let rows = metadata.rows.into_iter();
-            rows.filter(|row| covid_pa().judge(row).kept()).collect::<Vec<_>>()
+            rows.filter(|row| covid_pa().evaluate(row).kept()).collect::<Vec<_>>()
         };
         let mut images: Vec<_> = kept("metadata-history/2020-03-11.csv")
             .into_iter()

@@ -85,13 +85,14 @@ impl Confusion {
     }
 
     /// Whether the names of the predicted classes read upwards, since a cell is narrower.
-    fn is_upright(&self) -> bool {
+    fn has_vertical_names(&self) -> bool {
         self.widest(|column| self.class(column)) > self.cell() - 8.0
     }
 
     /// Room in pixels to the left of the cells and below them.
     fn label_areas(&self) -> (f64, f64) {
-        let names = if self.is_upright() { self.widest(|column| self.class(column)) } else { 12.0 };
+        let names =
+            if self.has_vertical_names() { self.widest(|column| self.class(column)) } else { 12.0 };
         (20.0 + self.widest(|row| self.row(row)) + 10.0, 6.0 + names + 26.0)
     }
 }
@@ -139,8 +140,8 @@ impl Figure for Confusion {
         let (left, below) = self.label_areas();
         let classes = 0..self.classes.len();
         let side = self.cell() * self.classes.len() as f64;
-        let upright = self.is_upright();
-        let column = |column| if upright { String::new() } else { self.class(column) };
+        let is_vertical = self.has_vertical_names();
+        let column = |column| if is_vertical { String::new() } else { self.class(column) };
         let x = Axis::named(classes.clone().map(column));
         let y = Axis::named(classes.clone().map(|row| self.row(row))).reversed();
         let area = area.shrink((0, 0), (px(left + side), px(side + below)));
@@ -163,7 +164,7 @@ impl Figure for Confusion {
         }
         let upwards = self.font().0.anchored(HPos::Right, VPos::Center);
         let upwards = upwards.transform(FontTransform::Rotate270);
-        for column in classes.filter(|_| upright) {
+        for column in classes.filter(|_| is_vertical) {
             let below = (column as f64 + 0.5, self.classes.len() as f64);
             chart::text(&mut chart, below, (0.0, 6.0), self.class(column), &upwards)?;
         }

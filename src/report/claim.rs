@@ -209,7 +209,7 @@ pub(super) fn partition(page: &Page) -> Answer {
                 },
                 split.test,
                 split.seed,
-                if page.judged.len() > 1 { "; also cross-validation" } else { "" }
+                if page.performance.len() > 1 { "; also cross-validation" } else { "" }
             ))
         }),
     )
@@ -290,7 +290,7 @@ fn model_selection(page: &Page) -> Answer {
 }
 
 pub(super) fn measures(page: &Page) -> Answer {
-    after(page, "evaluate", page.judged.first().map(|_| {
+    after(page, "evaluate", page.performance.first().map(|_| {
         met("accuracy, sensitivity, specificity, predictive values, ROC AUC, average precision, calibration; 95 % intervals: Wilson for proportions, patient-level bootstrap for other metrics")
     }))
 }
@@ -350,7 +350,7 @@ pub(super) fn performance(page: &Page) -> Answer {
     after(
         page,
         "evaluate",
-        page.judged.first().map(|judged| {
+        page.performance.first().map(|performance| {
             let describe = |e: &super::Estimate| {
                 let interval = match e.low.zip(e.high) {
                     Some((low, high)) => format!(" [{low:.2}, {high:.2}]"),
@@ -358,8 +358,13 @@ pub(super) fn performance(page: &Page) -> Answer {
                 };
                 e.value.map(|value| format!("{} {value:.2}{interval}", e.name.to_lowercase()))
             };
-            let figures: Vec<String> = judged.headline.iter().filter_map(describe).collect();
-            met(format!("{} images, {}: {}", judged.images, judged.on, figures.join(", ")))
+            let figures: Vec<String> = performance.headline.iter().filter_map(describe).collect();
+            met(format!(
+                "{} images, {}: {}",
+                performance.images,
+                performance.on,
+                figures.join(", ")
+            ))
         }),
     )
 }

@@ -26,7 +26,7 @@ pub struct Page {
     /// Positive class; empty without an evaluation.
     pub positive: String,
     /// Evaluations: cross-validation first, then the test images.
-    pub judged: Vec<Judged>,
+    pub performance: Vec<Performance>,
     /// Shortcut audit.
     pub audit: Option<Audit>,
     /// Selection of the images of each class from its source.
@@ -95,7 +95,7 @@ pub struct Estimate {
 
 /// Evaluation of the model on a set of images.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Judged {
+pub struct Performance {
     /// `cross-validation` or `test images`.
     pub on: String,
     /// Procedure, in sentences.

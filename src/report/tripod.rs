@@ -178,10 +178,10 @@ fn within(page: &Page) -> Answer {
 }
 
 fn output(page: &Page) -> Answer {
-    after(page, "evaluate", page.judged.first().map(|judged| {
+    after(page, "evaluate", page.performance.first().map(|performance| {
         met(format!(
             "a probability for each class; the probabilities and the predicted class are recorded for all {} evaluated images",
-            judged.images
+            performance.images
         ))
     }))
 }

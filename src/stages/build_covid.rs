@@ -9,7 +9,7 @@ use super::{Stage, uses};
 use crate::artifact::selection_log::{self, SelectionLog, SelectionLogRow, Status};
 use crate::cli::{Context, Failure, Flag, Outcome, ResultExt, settings};
 use crate::dataset::metadata::{self, Metadata, MetadataError, Row};
-use crate::dataset::selection::{Judged, SelectionCriteria, select, tally};
+use crate::dataset::selection::{SelectedRow, SelectionCriteria, select, tally};
 use crate::dataset::{identity, phantom};
 use crate::io::atomic;
 use crate::pipeline::Input;
@@ -140,7 +140,7 @@ impl Source {
     }
 
     /// Applies the criteria of `settings` to all rows.
-    fn select(&self, settings: &Settings) -> Vec<Judged<'_>> {
+    fn select(&self, settings: &Settings) -> Vec<SelectedRow<'_>> {
         let list = |names: &[String]| match names {
             [any] if any.eq_ignore_ascii_case("any") => Vec::new(),
             names => names.to_vec(),
@@ -154,11 +154,10 @@ impl Source {
     }
 
     /// Error if no row was kept, with the available values of the column that excluded the rows.
-    fn nothing_selected(&self, candidates: &[Judged<'_>], settings: &Settings) -> Failure {
+    fn nothing_selected(&self, candidates: &[SelectedRow<'_>], settings: &Settings) -> Failure {
         use crate::dataset::verdict::{Reason::*, Verdict};
         let not_dropped_for = |reasons: &[_]| {
-            let dropped =
-                |c: &&Judged<'_>| matches!(c.verdict, Verdict::Dropped(r) if reasons.contains(&r));
+            let dropped = |c: &&SelectedRow<'_>| matches!(c.verdict, Verdict::Dropped(r) if reasons.contains(&r));
             candidates.iter().filter(|c| !dropped(c)).map(|c| c.row).collect::<Vec<_>>()
         };
         let with_finding = not_dropped_for(&[Unlabelled, OtherFinding]);
@@ -217,7 +216,7 @@ fn choices<'a>(rows: &[&'a Row], column: impl Fn(&'a Row) -> Option<&'a str>) ->
 }
 
 /// Row of the selection log.
-fn log_row(candidate: &Judged<'_>) -> SelectionLogRow {
+fn log_row(candidate: &SelectedRow<'_>) -> SelectionLogRow {
     let row = candidate.row;
     let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
     let file = text(&row.filename);
@@ -240,5 +239,5 @@ fn log_row(candidate: &Judged<'_>) -> SelectionLogRow {
         file: file.clone(),
     }
     .identified(identity)
-    .judged(candidate.verdict, &file)
+    .with_status(candidate.verdict, &file)
 }

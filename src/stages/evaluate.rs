@@ -9,7 +9,7 @@ use super::check::Check;
 use super::{Stage, stage_inputs, uses};
 use crate::artifact::groups::Grouping;
 use crate::artifact::index::Index;
-use crate::artifact::metrics::{ClassMetrics, Judge, Metrics};
+use crate::artifact::metrics::{ClassMetrics, Evaluation, Metrics};
 use crate::artifact::predictions::{Prediction, Predictions};
 use crate::artifact::{ArtifactError, Document};
 use crate::cli::{Context, Failure, Flag, Outcome, in_range};
@@ -92,14 +92,14 @@ impl Stage for Evaluate {
         let predictions = predict(ctx, &job, &index, &rows)?;
         let groups = stage_inputs::groups(ctx, &job, &index, settings.groups)?;
         let groups: Vec<String> = rows.iter().map(|row| groups[*row].clone()).collect();
-        let evaluation = Judge {
+        let evaluation = Evaluation {
             positive,
             prevalence: settings.prevalence,
             resamples: settings.resamples,
             seed: ctx.seed,
             runs: 1,
         };
-        let metrics = evaluation.judge(&predictions, &groups, settings.groups);
+        let metrics = evaluation.evaluate(&predictions, &groups, settings.groups);
         predictions.write(&job.path("predictions.csv")?)?;
         metrics.write(&job.path("metrics.json")?)?;
         let failed_gates = settings.failed_gates(&metrics);

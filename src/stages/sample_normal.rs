@@ -188,7 +188,7 @@ fn log_row(
         image: String::new(),
     }
     .identified(identity::from_name(image.name()))
-    .judged(verdict, names.get(&image.file).map_or("", String::as_str))
+    .with_status(verdict, names.get(&image.file).map_or("", String::as_str))
 }
 
 #[derive(Debug, Serialize)]

@@ -266,7 +266,7 @@ fn the_temperature_minimises_the_log_loss_out_of_fold() {
     }
     // The probabilities of an image are f32 and add up to 1 to seven digits.
     assert!((calibration.before["log_loss"].unwrap() - loss(1.0)).abs() < 1e-6);
-    // What is fitted without a fold is judged on it, so it need not be better, but differs.
+    // What is fitted without a fold is evaluated on it, so it need not be better, but differs.
     assert_ne!(calibration.before["log_loss"], calibration.after["log_loss"]);
     let text = sandbox.ok(CROSSVAL);
     assert!(text.contains(&format!("temperature {fitted:.2}: calibration error")), "{text}");

@@ -94,7 +94,7 @@ fn a_tree_of_dicom_is_taken_as_it_is_exported() {
             "normal/A/2/IM000001 L12 DX PA  MONOCHROME2",
         ]
     );
-    // One patient in two classes, and nobody by the name of a file or of an anonymiser.
+    // One patient in two classes, and two file names and an anonymised ID that name no patient.
     let patients: Vec<_> = rows.iter().map(|row| row.patient.as_str()).collect();
     assert_eq!((patients[2], patients[4]), ("", ""));
     assert_eq!(patients[0], patients[5]);

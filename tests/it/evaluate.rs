@@ -28,7 +28,7 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    /// With images to test on (and one to train on, which nobody looks at).
+    /// With images to test on, and one training image that the figures do not use.
     fn new(images: &[Image], leaking: &[&str], head: &Head) -> Self {
         let rows = images.iter().enumerate().map(|(row, (class, patient, _))| IndexRow {
             row,
@@ -201,7 +201,7 @@ fn images_that_cxr_link_finds_of_one_patient_are_drawn_together() {
     let alone = sandbox.json(METRICS);
     assert_eq!((&alone["grouped_by"], &alone["patients"]), (&json!("patient"), &json!(8)));
     let index = Index::read(&pipeline.path("preprocess/index.csv")).unwrap();
-    // `c` and `d` are one patient, and so are `g` and the image of nobody known.
+    // `c` and `d` are one patient, and so are `g` and the image without a patient ID.
     let group = |row: &IndexRow| match row.patient.as_str() {
         "c" | "d" => "c+d".to_owned(),
         "g" | "" => "g".to_owned(),

@@ -213,9 +213,9 @@ fn json_documents_hold_the_stored_estimates() {
         }
     }
     let report = run("cxr-report --profile demo --json");
-    let judged = report["judged"].as_str().unwrap();
-    assert_eq!(with_intervals(judged).len(), 4, "{judged}");
-    all_stored("report", judged, &stored(&sandbox));
+    let performance = report["performance"].as_str().unwrap();
+    assert_eq!(with_intervals(performance).len(), 4, "{performance}");
+    all_stored("report", performance, &stored(&sandbox));
 }
 
 /// 0.575 as a 32-bit float is 0.574999988079071 as a 64-bit one: never printed so.

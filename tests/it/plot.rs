@@ -2,7 +2,7 @@
 
 use cxr::artifact::Document;
 use cxr::artifact::groups::Grouping;
-use cxr::artifact::metrics::Judge;
+use cxr::artifact::metrics::Evaluation;
 use cxr::artifact::predictions::Predictions;
 use cxr::dataset::positive::positive;
 
@@ -38,8 +38,8 @@ fn evaluated(sandbox: &Sandbox, text: &str) {
     let path = sandbox.write("artifacts/tutorial/evaluate/predictions.csv", text);
     let predictions = Predictions::read(&path).unwrap();
     let positive = positive("", &predictions.classes).unwrap_or(0);
-    let judge = Judge { positive, prevalence: 0.1, resamples: 50, seed: 42, runs: 1 };
-    let metrics = judge.judge(&predictions, &predictions.patients(), Grouping::Patient);
+    let evaluation = Evaluation { positive, prevalence: 0.1, resamples: 50, seed: 42, runs: 1 };
+    let metrics = evaluation.evaluate(&predictions, &predictions.patients(), Grouping::Patient);
     metrics.write(&path.with_file_name("metrics.json")).unwrap();
 }
 

@@ -102,7 +102,7 @@ fn the_page_tells_everything_and_asks_for_nothing() {
     }
     let images = sandbox.read("artifacts/demo/evaluate/predictions.csv").lines().count() - 1;
     let all = sandbox.read("artifacts/demo/preprocess/index.csv").lines().count() - 1;
-    assert_eq!(page.matches("<li class=\"card").count(), all, "out of fold, all are judged");
+    assert_eq!(page.matches("<li class=\"card").count(), all, "out of fold, all are evaluated");
     assert!(
         page.matches("class=\"saliency\"").count() <= images + page.matches("id=\"mean-").count()
     );
@@ -321,7 +321,7 @@ fn a_report_of_a_preprocessed_dataset_says_what_has_not_run() {
     assert!(usage.contains("exit: 2") && usage.contains("`quality` is 0"), "{usage}");
 }
 
-/// 400 images that were judged and explained, as if stages had done it.
+/// 400 images that were evaluated and explained, as if stages had done it.
 fn large() -> Sandbox {
     const IMAGES: usize = 400;
     let sandbox = Sandbox::new();

@@ -129,7 +129,7 @@ fn predict_prints_what_evaluate_said() {
     assert!(said.values().all(|row| row["audit"] == "shortcut"));
     let evaluated = run.sandbox.path("a/tutorial/evaluate/predictions.csv");
     let mut rows = csv::Reader::from_path(evaluated).unwrap();
-    let mut judged = 0;
+    let mut compared = 0;
     for row in rows.deserialize::<BTreeMap<String, String>>() {
         let row = row.unwrap();
         let said = &said[&images.join(&row["path"]).display().to_string()];
@@ -138,9 +138,9 @@ fn predict_prints_what_evaluate_said() {
         {
             assert_eq!(said[column], row[other], "{}", row["path"]);
         }
-        judged += 1;
+        compared += 1;
     }
-    assert_eq!(judged, 10);
+    assert_eq!(compared, 10);
 }
 
 #[test]

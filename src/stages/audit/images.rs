@@ -9,7 +9,7 @@ use super::Settings;
 use super::folds::FoldAssignment;
 use crate::artifact::index::Index;
 use crate::audit::inputs::{Attributes, attributes, rim, thumbnail};
-use crate::audit::{Deal, Judge, Probe};
+use crate::audit::{Deal, Probe, ProbeEvaluation};
 use crate::dataset::split::stratified_group_kfold;
 use crate::io::npy::{NpyError, Reader};
 use crate::metrics::cramers_v;
@@ -20,7 +20,7 @@ pub struct Images {
     /// Rows of the index, ascending.
     pub rows: Vec<usize>,
     /// Classes and groups of the images.
-    pub evaluation: Judge,
+    pub evaluation: ProbeEvaluation,
     /// Index of each image's source.
     sources: Vec<usize>,
     /// Fold of each image, for each repeat; or the reason why no folds can be assigned.
@@ -79,7 +79,8 @@ impl Images {
                     .map_err(|e| e.to_string())
             }
         };
-        let evaluation = Judge { truth, classes, groups, resamples: settings.resamples, seed };
+        let evaluation =
+            ProbeEvaluation { truth, classes, groups, resamples: settings.resamples, seed };
         Self { rows, evaluation, sources, folds }
     }
 
@@ -134,7 +135,7 @@ impl Images {
             Ok(scores) => {
                 let scored = assignments.iter().zip(scores);
                 let scored = scored.map(|(folds, scores)| Deal { folds, scores });
-                self.evaluation.judge(&scored.collect::<Vec<_>>())
+                self.evaluation.evaluate(&scored.collect::<Vec<_>>())
             }
             Err(reason) => Probe::undefined(self.rows.len(), reason),
         }

@@ -30,7 +30,7 @@ pub fn evaluate(
     let mut probes = kernel_probes(images, &kernels);
     probes.extend(region_probes(ctx, data, images));
     let model = match data.assignment.runs(&images.rows) {
-        Some(runs) if images.folds.is_ok() => images.evaluation.judge(&scored_folds(&runs)),
+        Some(runs) if images.folds.is_ok() => images.evaluation.evaluate(&scored_folds(&runs)),
         _ => heads(ctx, data, images).probe(&data.features),
     };
     probes.insert("model".to_owned(), model);

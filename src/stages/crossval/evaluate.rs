@@ -9,7 +9,7 @@ use super::images::{Images, Run};
 use super::{Rule, Settings};
 use crate::artifact::Document;
 use crate::artifact::crossval::{Calibration, CrossValidation, Fold, Spread, Threshold};
-use crate::artifact::metrics::{Judge, Metrics};
+use crate::artifact::metrics::{Evaluation, Metrics};
 use crate::artifact::predictions::{Prediction, Predictions};
 use crate::metrics::Temperature;
 use crate::pipeline::Job;
@@ -30,12 +30,12 @@ impl Images {
         let evaluate =
             |runs: usize, resamples: usize, images: Vec<(usize, Prediction)>| -> Metrics {
                 let (positive, prevalence) = (self.positive, settings.prevalence);
-                let evaluation = Judge { positive, prevalence, resamples, seed, runs };
+                let evaluation = Evaluation { positive, prevalence, resamples, seed, runs };
                 let groups: Vec<String> =
                     images.iter().map(|(row, _)| self.groups[*row].clone()).collect();
                 let rows = images.into_iter().map(|(_, prediction)| prediction).collect();
                 let predictions = Predictions { classes: classes.clone(), rows };
-                evaluation.judge(&predictions, &groups, settings.groups)
+                evaluation.evaluate(&predictions, &groups, settings.groups)
             };
         let values = |runs: usize, images: Vec<(usize, Prediction)>| -> Values {
             evaluate(runs, 0, images)

@@ -86,7 +86,7 @@ pub fn verify(
     let extractor = &bundle.manifest.model.extractor;
     let engine = Engine::from_env().usage()?;
     let classifier = Classifier::new(weights, bundle.head.clone(), extractor, engine);
-    let expected = classifier.judge(&images).probabilities.mapv(f64::from);
+    let expected = classifier.predict(&images).probabilities.mapv(f64::from);
     let classes = &bundle.manifest.model.classes;
     let same_width = output.probabilities.iter().all(|image| image.len() == classes.len());
     if !same_width || output.probabilities.len() != images.len() {

@@ -305,7 +305,7 @@ impl Run<'_> {
             files.push((path, notes));
             pixels.push(levels);
         }
-        let output = self.classifier.judge(&pixels);
+        let output = self.classifier.predict(&pixels);
         let probabilities = output.probabilities.mapv(widen);
         let temperature = self.bundle.manifest.temperature.map(Temperature);
         let calibrated = temperature.map(|t| t.apply(probabilities.view()));

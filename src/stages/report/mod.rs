@@ -1,8 +1,8 @@
 //! `cxr-report`: HTML report and model card from the outputs of the other stages.
 
 mod images;
-mod judged;
 mod origin;
+mod performance;
 mod positive;
 mod provenance;
 mod recipe;
@@ -34,7 +34,7 @@ use crate::cli::{Context, Failure, Flag, Outcome, in_range};
 use crate::io::atomic;
 use crate::io::staging::RECORD;
 use crate::pipeline::{Input, Lineage};
-use crate::report::{self, Estimate, Judged, LeftOut, Page};
+use crate::report::{self, Estimate, LeftOut, Page, Performance};
 
 /// `cxr-report`.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Stage for Report {
         atomic::write(&job.path("MODEL_CARD.md")?, report::model_card(&page)?.as_bytes())?;
         job.publish()?;
         let summary = Summary {
-            judged: page.judged.first().map(summarise).unwrap_or_default(),
+            performance: page.performance.first().map(summarise).unwrap_or_default(),
             verdict: page.audit.as_ref().map(|audit| audit.text.clone()).unwrap_or_default(),
             findings: page.audit.map_or(0, |audit| audit.findings.len()),
             images: page.browser.len(),
@@ -194,15 +194,15 @@ impl Settings {
 }
 
 /// Returns the headline metrics with their intervals, in a line.
-fn summarise(judged: &Judged) -> String {
+fn summarise(performance: &Performance) -> String {
     let describe = |e: &Estimate| {
         let name = e.name.to_lowercase().replace("area under the roc curve", "auc");
         let interval =
             e.low.zip(e.high).map_or(String::new(), |(l, h)| format!(" ({l:.2} to {h:.2})"));
         Some(format!("{name} {:.2}{interval}", e.value?))
     };
-    let metrics: Vec<String> = judged.headline.iter().filter_map(describe).collect();
-    format!("{}, {} images: {}", judged.on, judged.images, metrics.join(", "))
+    let metrics: Vec<String> = performance.headline.iter().filter_map(describe).collect();
+    format!("{}, {} images: {}", performance.on, performance.images, metrics.join(", "))
 }
 
 /// Returns the names of the class folders of a dataset, sorted; none if it does not exist.
@@ -291,7 +291,7 @@ fn page(
         }
     }
     let pictures = Pictures::read(ctx, settings, lineage, files)?;
-    let (decision, threshold) = judged::decision(files);
+    let (decision, threshold) = performance::decision(files);
     let (stages, recipe) = provenance::stages(ctx, settings, lineage)?;
     let positive = files.crossval.as_ref().map(|c| &c.positive);
     let positive = positive.or(files.metrics.as_ref().map(|m| &m.positive));
@@ -303,16 +303,16 @@ fn page(
         seed: provenance::seed(&stages),
         classes: files.index.classes.clone(),
         positive: positive.cloned().unwrap_or_default(),
-        judged: judged::judged(files),
-        audit: files.audit.as_ref().map(judged::audit),
+        performance: performance::performance(files),
+        audit: files.audit.as_ref().map(performance::audit),
         sources: origin::sources(ctx, &files.index)?,
         left_out: left_out(ctx, lineage),
         images: origin::images(files),
         doubts: origin::doubts(files),
         split: origin::split(files),
         linked: files.linked.as_ref().map(origin::linked),
-        model: files.model.as_ref().map(|model| judged::model(model, files, &rates(ctx))),
-        calibration: files.crossval.as_ref().map(judged::calibration),
+        model: files.model.as_ref().map(|model| performance::model(model, files, &rates(ctx))),
+        calibration: files.crossval.as_ref().map(performance::calibration),
         figures,
         explained: files.explanation.as_ref().map(|e| pictures.explained(e, files)),
         decision,
@@ -345,7 +345,7 @@ fn rates(ctx: &Context) -> String {
 #[derive(Debug, Serialize)]
 struct Summary {
     /// Headline metrics with their intervals; empty without an evaluation.
-    judged: String,
+    performance: String,
     /// Audit result; empty without an audit.
     verdict: String,
     /// Number of other findings of the audit.
@@ -359,7 +359,7 @@ struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in [&self.judged, &self.verdict] {
+        for line in [&self.performance, &self.verdict] {
             if !line.is_empty() {
                 writeln!(f, "{line}")?;
             }

@@ -10,7 +10,7 @@ use crate::artifact::{audit, model};
 use crate::audit::{Answer, PROBES, Probe};
 use crate::backbone::{IMAGENET_FINGERPRINT, Pooling};
 use crate::metrics::{self, Method, Rate};
-use crate::report::{Audit, Calibration, ClassFigures, Estimate, Judged, Model};
+use crate::report::{Audit, Calibration, ClassFigures, Estimate, Model, Performance};
 
 /// Headline metrics: key in the artifacts, name in the report.
 const HEADLINE: [(&str, &str); 4] = [
@@ -64,7 +64,7 @@ pub fn decision(files: &Files) -> (String, Option<(f64, f64)>) {
 }
 
 /// Returns the evaluations: cross-validation first, then the test images.
-pub fn judged(files: &Files) -> Vec<Judged> {
+pub fn performance(files: &Files) -> Vec<Performance> {
     let augmented = files.features.as_ref().and_then(augmentation);
     let crossval = files.crossval.as_ref().map(|c| crossval(c, augmented.as_deref()));
     let test = files.metrics.as_ref().map(|metrics| test(metrics, files));
@@ -79,7 +79,7 @@ fn augmentation(features: &Features) -> Option<String> {
         .then(|| format!("{rotations} rotations of each image by up to {degrees} degrees"))
 }
 
-fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Judged {
+fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Performance {
     let note = |name: &str| if name.contains("_at_") { "at the assumed prevalence" } else { "" };
     let runs = c.repeats * c.seeds;
     let rule = match &c.threshold.chosen {
@@ -98,7 +98,7 @@ fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Judged {
         ),
         None => "These heads and the final model are trained without augmentation.".to_owned(),
     };
-    Judged {
+    Performance {
         on: "cross-validation".to_owned(),
         how: format!(
             "Each of the {} images was predicted by heads that were trained on images of other \
@@ -122,7 +122,7 @@ fn crossval(c: &CrossValidation, augmented: Option<&str>) -> Judged {
     }
 }
 
-fn test(metrics: &Metrics, files: &Files) -> Judged {
+fn test(metrics: &Metrics, files: &Files) -> Performance {
     let Metrics { images, patients, unknown, positive, .. } = metrics;
     let leaking = files.split.as_ref().map_or(0, |split| split.leaking.len());
     let who = match unknown {
@@ -146,7 +146,7 @@ fn test(metrics: &Metrics, files: &Files) -> Judged {
     let with_class = |e: Estimate| of_positive(e, &metrics.classes, positive);
     let at = format!("at a prevalence of {:.0} %", 100.0 * metrics.prevalence);
     let note = |name: &str| if name.contains("_at_") { at.clone() } else { String::new() };
-    Judged {
+    Performance {
         on: "test images".to_owned(),
         how: format!("The {images} images of the test set, {who}{leak}. {ARGMAX}"),
         images: *images,
